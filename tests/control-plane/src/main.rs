@@ -1,0 +1,48 @@
+//! `control-plane run`: a throwaway Kubernetes control plane in the foreground.
+
+use std::io::Read;
+
+use clap::{Parser, Subcommand};
+use control_plane::{ControlPlane, Error, Options};
+
+#[derive(Parser)]
+#[command(about = "A real Kubernetes control plane on this machine, for tests and demos")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a throwaway control plane, print its kubeconfig's path, and stop it when standard input ends
+    Run {
+        /// With kube-controller-manager
+        #[arg(long)]
+        controller_manager: bool,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::process::ExitCode {
+    match execute(Arguments::parse().command).await {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("control plane: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> Result<(), Error> {
+    match command {
+        Command::Run { controller_manager } => run(Options { controller_manager }).await,
+    }
+}
+
+async fn run(options: Options) -> Result<(), Error> {
+    let plane = ControlPlane::start(options).await?;
+    println!("{}", plane.kubeconfig().display());
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    plane.stop();
+    Ok(())
+}
