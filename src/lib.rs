@@ -1,1 +1,3 @@
 //! The operator as a library.
+
+pub mod api;

@@ -1,0 +1,82 @@
+//! Actions: annotations with a time as value, by which a person asks for something once.
+
+use std::fmt;
+
+/// Something a person may ask of an object by an annotation `waba.dev/<name>` whose value is an RFC 3339 time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Read Meta now.
+    Reconcile,
+    /// Exchange the app's token now.
+    RefreshToken,
+    /// Begin a login.
+    Login,
+    /// Send a verification code.
+    RequestCode,
+    /// Register the number.
+    Register,
+    /// Set the PIN of the Secret at Meta, then register.
+    ResetPin,
+    /// Send the template.
+    Submit,
+}
+
+impl Action {
+    /// The key of the annotation.
+    #[must_use]
+    pub fn annotation(self) -> &'static str {
+        match self {
+            Self::Reconcile => "waba.dev/reconcile-at",
+            Self::RefreshToken => "waba.dev/refresh-token-at",
+            Self::Login => "waba.dev/login-at",
+            Self::RequestCode => "waba.dev/request-code-at",
+            Self::Register => "waba.dev/register-at",
+            Self::ResetPin => "waba.dev/reset-pin-at",
+            Self::Submit => "waba.dev/submit-at",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.annotation())
+    }
+}
+
+/// Declares the `status.handled` of a kind: one optional field per action the kind knows, named after it.
+macro_rules! handled {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* $field:ident: $action:ident,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            $($(#[$fmeta])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<String>,)+
+        }
+
+        impl $name {
+            /// The actions the kind knows.
+            pub const ACTIONS: &'static [crate::api::Action] = &[$(crate::api::Action::$action,)+];
+
+            /// The annotation's value that was handled last.
+            #[must_use]
+            pub fn get(&self, action: crate::api::Action) -> Option<&str> {
+                match action {
+                    $(crate::api::Action::$action => self.$field.as_deref(),)+
+                    #[allow(unreachable_patterns)]
+                    _ => None,
+                }
+            }
+
+            /// Notes a value as handled. An action the kind does not know is nothing to note.
+            pub fn set(&mut self, action: crate::api::Action, value: &str) {
+                match action {
+                    $(crate::api::Action::$action => self.$field = Some(value.to_owned()),)+
+                    #[allow(unreachable_patterns)]
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use handled;

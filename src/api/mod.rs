@@ -1,0 +1,20 @@
+//! The API: the three kinds that users write and read, and what they share. No I/O, no runtime.
+
+mod action;
+mod crd;
+mod duration;
+mod message_template;
+mod meta_app;
+mod shared;
+mod vocabulary;
+mod whatsapp_number;
+
+pub use action::Action;
+pub use duration::{GoDuration, NotADuration};
+pub use message_template::*;
+pub use meta_app::*;
+pub use shared::{
+    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
+    SecretKeyRef, Transition, whole_seconds,
+};
+pub use whatsapp_number::*;
