@@ -1,3 +1,6 @@
 //! The operator as a library.
 
 pub mod api;
+pub mod cluster;
+pub mod http;
+pub mod telemetry;

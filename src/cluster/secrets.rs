@@ -1,0 +1,303 @@
+//! Secrets: the user's are read one key at a time and never written; the operator's own carry its label.
+
+use std::{collections::BTreeMap, fmt};
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, Client, ResourceExt as _, api::PostParams};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::guard::{ApiError, call};
+
+/// The label that says a Secret is the operator's to write.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "waba-operator");
+
+const MANAGED_BY_TEXT: &str = "app.kubernetes.io/managed-by: waba-operator";
+
+/// How many key names a message lists.
+const KEYS_LISTED: usize = 10;
+
+/// A value a user keeps in a Secret.
+#[derive(Clone, Debug)]
+pub struct SecretValue {
+    /// The text, without the white space around it that editors and `echo` leave behind.
+    pub value: SecretString,
+    /// Of the Secret it was read from.
+    pub resource_version: String,
+}
+
+/// Why a value could not be read. The message names the Secret, the key, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("Secret {namespace}/{name} {problem}")]
+pub struct SecretProblem {
+    /// Of the Secret.
+    pub namespace: String,
+    /// Of the Secret.
+    pub name: String,
+    /// What is wrong with it.
+    #[source]
+    pub problem: Unusable,
+}
+
+/// What is wrong with a Secret or one of its keys.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// There is no such Secret.
+    #[error("does not exist: create it with the key {key}")]
+    Missing {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The Secret lacks the key.
+    #[error("has no key {key} ({}): add it, or name another key", listed(.present))]
+    KeyMissing {
+        /// The key that was asked for.
+        key: String,
+        /// Names of the keys that are there, sorted.
+        present: Vec<String>,
+    },
+    /// Nothing but white space is under the key.
+    #[error("has nothing under the key {key}: set a value")]
+    Empty {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The value is not text in one line.
+    #[error("has under the key {key} something that is not one line of UTF-8 text: set the plain value")]
+    NotText {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The API server did not give it.
+    #[error("could not be read: {0}")]
+    Unreadable(#[source] ApiError),
+}
+
+fn listed(present: &[String]) -> String {
+    match present.len() {
+        0 => "it is empty".to_owned(),
+        1..=KEYS_LISTED => format!("it has {}", present.join(", ")),
+        more => format!("it has {} and {} more", present[..KEYS_LISTED].join(", "), more - KEYS_LISTED),
+    }
+}
+
+/// Reads one key of a user's Secret.
+///
+/// # Errors
+/// As [`Unusable`] says; only [`Unusable::Unreadable`] may pass by itself.
+pub async fn read_key(client: &Client, namespace: &str, name: &str, key: &str) -> Result<SecretValue, SecretProblem> {
+    let read = call(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await;
+    let value = match read {
+        Ok(Some(secret)) => text_under(&secret, key),
+        Ok(None) => Err(Unusable::Missing { key: key.to_owned() }),
+        Err(error) => Err(Unusable::Unreadable(error)),
+    };
+    value.map_err(|problem| SecretProblem { namespace: namespace.to_owned(), name: name.to_owned(), problem })
+}
+
+fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {
+    let data = secret.data.iter().flatten();
+    let Some((_, bytes)) = data.clone().find(|(name, _)| *name == key) else {
+        return Err(Unusable::KeyMissing {
+            key: key.to_owned(),
+            present: data.map(|(name, _)| name.clone()).collect(),
+        });
+    };
+    match std::str::from_utf8(&bytes.0).map(str::trim) {
+        Ok("") => Err(Unusable::Empty { key: key.to_owned() }),
+        Err(_) => Err(Unusable::NotText { key: key.to_owned() }),
+        Ok(text) if text.contains(char::is_control) => Err(Unusable::NotText { key: key.to_owned() }),
+        Ok(text) => {
+            Ok(SecretValue { value: text.into(), resource_version: secret.resource_version().unwrap_or_default() })
+        }
+    }
+}
+
+/// Why the operator's own Secret could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnedProblem {
+    /// Somebody else's Secret has this name; it is left alone.
+    #[error("Secret {0} exists and is not the operator's (it has no label {MANAGED_BY_TEXT}): rename or delete it")]
+    Taken(String),
+    /// It changed since it was read, appeared, or went away: plan again.
+    #[error("Secret {0} changed meanwhile: it will be tried again")]
+    Stale(String),
+    /// The API server failed or refused.
+    #[error("Secret {0} could not be read or written: {1}")]
+    Api(String, #[source] ApiError),
+}
+
+/// A Secret of the operator's: read or made here, changed in memory, saved under the version it was read at.
+///
+/// What others put on it (labels, annotations, owners) stays as it is. It has no owner of its own accord: it outlives
+/// the object it was made for.
+#[derive(Clone)]
+pub struct OwnedSecret(Secret);
+
+impl fmt::Debug for OwnedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&String> = self.0.data.iter().flatten().map(|(key, _)| key).collect();
+        f.debug_struct("OwnedSecret").field("name", &path(&self.0)).field("keys", &keys).finish()
+    }
+}
+
+impl OwnedSecret {
+    /// A new one, not saved yet. `type_` is the Secret's type; `None` is `Opaque`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str, type_: Option<&str>) -> Self {
+        let mut secret = Secret { type_: type_.map(str::to_owned), ..Secret::default() };
+        secret.metadata.namespace = Some(namespace.to_owned());
+        secret.metadata.name = Some(name.to_owned());
+        secret.metadata.labels = Some(BTreeMap::from([(MANAGED_BY.0.to_owned(), MANAGED_BY.1.to_owned())]));
+        Self(secret)
+    }
+
+    /// Reads it; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`OwnedProblem::Taken`] when it lacks the operator's label, [`OwnedProblem::Api`].
+    pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Self>, OwnedProblem> {
+        match call(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await {
+            Ok(None) => Ok(None),
+            Ok(Some(secret)) if is_ours(&secret) => Ok(Some(Self(secret))),
+            Ok(Some(secret)) => Err(OwnedProblem::Taken(path(&secret))),
+            Err(error) => Err(OwnedProblem::Api(format!("{namespace}/{name}"), error)),
+        }
+    }
+
+    /// Creates it if it was made by [`OwnedSecret::new`], else replaces what was read, under its `resourceVersion`.
+    /// Returns it as the API server has it now, ready for the next change.
+    ///
+    /// # Errors
+    /// As [`OwnedProblem`] says. After [`OwnedProblem::Api`] it may have been written: read it again.
+    pub async fn save(&self, client: &Client) -> Result<Self, OwnedProblem> {
+        let path = path(&self.0);
+        let (namespace, name) = (self.0.namespace().unwrap_or_default(), self.0.name_any());
+        let api = Api::<Secret>::namespaced(client.clone(), &namespace);
+        let params = PostParams::default();
+        let new = self.0.metadata.resource_version.is_none();
+        let saved = if new {
+            call(api.create(&params, &self.0)).await
+        } else {
+            call(api.replace(&name, &params, &self.0)).await
+        };
+        match saved {
+            Ok(secret) => Ok(Self(secret)),
+            Err(error) if new && error.is_already_exists() => {
+                // Reading it tells a foreign Secret from a race with our own.
+                Self::read(client, &namespace, &name).await?;
+                Err(OwnedProblem::Stale(path))
+            }
+            Err(error) if !new && (error.is_conflict() || error.is_not_found()) => Err(OwnedProblem::Stale(path)),
+            Err(error) => Err(OwnedProblem::Api(path, error)),
+        }
+    }
+
+    /// The value under a key; `None` when there is none, or it is not text and so was not written by the operator.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<SecretString> {
+        let bytes = self.0.data.as_ref()?.get(key)?;
+        std::str::from_utf8(&bytes.0).ok().map(SecretString::from)
+    }
+
+    /// Sets the value under a key.
+    pub fn set(&mut self, key: &str, value: &SecretString) {
+        let value = ByteString(value.expose_secret().as_bytes().to_vec());
+        self.0.data.get_or_insert_default().insert(key.to_owned(), value);
+    }
+
+    /// Removes a key.
+    pub fn unset(&mut self, key: &str) {
+        if let Some(data) = &mut self.0.data {
+            data.remove(key);
+        }
+    }
+
+    /// An annotation. Annotations are readable by many more people than the data: no secrets here.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.0.annotations().get(key).map(String::as_str)
+    }
+
+    /// Sets an annotation, or removes it with `None`.
+    pub fn annotate(&mut self, key: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.0.annotations_mut().insert(key.to_owned(), value.to_owned()),
+            None => self.0.annotations_mut().remove(key),
+        };
+    }
+
+    /// The version it was read at; `None` when it is not saved yet.
+    #[must_use]
+    pub fn resource_version(&self) -> Option<&str> {
+        self.0.metadata.resource_version.as_deref()
+    }
+}
+
+fn is_ours(secret: &Secret) -> bool {
+    secret.labels().get(MANAGED_BY.0).is_some_and(|owner| owner == MANAGED_BY.1)
+}
+
+fn path(secret: &Secret) -> String {
+    format!("{}/{}", secret.namespace().unwrap_or_default(), secret.name_any())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn secret(data: &[(&str, &[u8])]) -> Secret {
+        let data = data.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())));
+        Secret { data: Some(data.collect()), ..Secret::default() }
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_no_part_of_it() {
+        for bytes in ["value", "value\n", "value\r\n", " value \n\n"] {
+            let read = text_under(&secret(&[("key", bytes.as_bytes())]), "key").unwrap();
+            assert_eq!(read.value.expose_secret(), "value", "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn each_problem_says_what_to_do() {
+        let many: Vec<String> = (10..25).map(|n| format!("k{n}")).collect();
+        let many: Vec<(&str, &[u8])> = many.iter().map(|key| (key.as_str(), b"v".as_slice())).collect();
+        for (secret, expected) in [
+            (secret(&[("b", b"v"), ("a", b"v")]), "has no key key (it has a, b): add it"),
+            (secret(&[]), "has no key key (it is empty)"),
+            (secret(&many), "k18, k19 and 5 more)"),
+            (Secret::default(), "(it is empty)"),
+            (secret(&[("key", b" \n")]), "has nothing under the key key"),
+            (secret(&[("key", b"\xff\xfe")]), "not one line of UTF-8 text"),
+            (secret(&[("key", b"two\nlines")]), "not one line of UTF-8 text"),
+            (secret(&[("key", b"nul\0")]), "not one line of UTF-8 text"),
+        ] {
+            let error = text_under(&secret, "key").map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_value() {
+        let mut owned = OwnedSecret::new("ns", "name", None);
+        owned.set("live", &"EAAtoken".into());
+        let read = text_under(&secret(&[("key", b"EAAtoken")]), "key").unwrap();
+        let shown = format!("{owned:?} {read:?}");
+        assert!(shown.contains("live") && !shown.contains("EAAtoken"), "{shown}");
+    }
+
+    #[test]
+    fn an_owned_secret_is_edited_in_memory() {
+        let mut owned = OwnedSecret::new("ns", "name", Some("servicebinding.io/whatsapp"));
+        owned.set("live", &"one".into());
+        owned.set("live", &"two".into());
+        owned.annotate("a", Some("b"));
+        assert_eq!(owned.get("live").unwrap().expose_secret(), "two");
+        assert_eq!((owned.annotation("a"), owned.resource_version()), (Some("b"), None));
+        owned.unset("live");
+        owned.annotate("a", None);
+        assert!(owned.get("live").is_none() && owned.annotation("a").is_none() && is_ours(&owned.0));
+    }
+}

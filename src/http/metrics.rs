@@ -1,0 +1,329 @@
+//! The operator's metrics, in one place. Labels are closed sets or names of objects, never texts of errors.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// How a reconcile ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Something was written: to the API server or to Meta.
+    Changed,
+    /// Nothing had to be done: the steady state.
+    Unchanged,
+    /// It failed and will be tried again.
+    Error,
+    /// It panicked: a defect.
+    Panic,
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        EncodeLabelValue::encode(
+            &match self {
+                Self::Changed => "changed",
+                Self::Unchanged => "unchanged",
+                Self::Error => "error",
+                Self::Panic => "panic",
+            },
+            encoder,
+        )
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reconciled {
+    kind: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Endpoint {
+    endpoint: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    endpoint: &'static str,
+    class: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Bucket {
+    app: String,
+    account: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Phase {
+    kind: &'static str,
+    phase: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Object {
+    namespace: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Written {
+    resource: String,
+    verb: &'static str,
+}
+
+type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The metrics of one operator; clones share them. There is no global registry: several operators live in one process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<Reconciled, Counter>,
+    reconcile_duration: Durations<Kind>,
+    calls: Family<Called, Counter>,
+    call_duration: Durations<Endpoint>,
+    budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
+    objects: Family<Phase, Gauge>,
+    phases_seen: Arc<Mutex<BTreeSet<Phase>>>,
+    token_expiry: Family<Object, Gauge>,
+    overdue: Gauge<f64, AtomicU64>,
+    writes: Family<Written, Counter>,
+    events_dropped: Counter,
+    leader: Gauge,
+    panics: Counter,
+}
+
+/// 1 ms to about a minute.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 3.0, 11))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero, in a registry of their own.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            reconciles: Family::default(),
+            reconcile_duration: Family::new_with_constructor(durations),
+            calls: Family::default(),
+            call_duration: Family::new_with_constructor(durations),
+            budget_left: Family::default(),
+            objects: Family::default(),
+            phases_seen: Arc::default(),
+            token_expiry: Family::default(),
+            overdue: Gauge::default(),
+            writes: Family::default(),
+            events_dropped: Counter::default(),
+            leader: Gauge::default(),
+            panics: Counter::default(),
+        };
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+
+    fn register(&self) -> Registry {
+        let mut r = Registry::with_prefix("waba");
+        r.register("reconciles", "Reconciles by kind and outcome", self.reconciles.clone());
+        let help = "Time one reconcile took";
+        r.register_with_unit("reconcile_duration", help, Unit::Seconds, self.reconcile_duration.clone());
+        r.register("meta_calls", "Calls to Meta by endpoint and class of the outcome", self.calls.clone());
+        let help = "Time one call to Meta took";
+        r.register_with_unit("meta_call_duration", help, Unit::Seconds, self.call_duration.clone());
+        let help = "What is left of Meta's call budget, in percent";
+        r.register("meta_budget_left_percent", help, self.budget_left.clone());
+        r.register("objects", "Objects by kind and phase", self.objects.clone());
+        let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
+        r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
+        let help = "For how long the most overdue object has been due";
+        r.register_with_unit("most_overdue_object", help, Unit::Seconds, self.overdue.clone());
+        r.register("api_writes", "Writes to the Kubernetes API server by resource and verb", self.writes.clone());
+        let help = "Kubernetes Events dropped because too many were waiting";
+        r.register("events_dropped", help, self.events_dropped.clone());
+        r.register("leader", "1 while this operator holds the lease", self.leader.clone());
+        r.register("panics", "Panics caught; each is a defect", self.panics.clone());
+        r
+    }
+
+    /// One reconcile ended.
+    pub fn reconciled(&self, kind: &'static str, outcome: Outcome, took: Duration) {
+        self.reconciles.get_or_create(&Reconciled { kind, outcome }).inc();
+        self.reconcile_duration.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+    }
+
+    /// One call to Meta ended; `endpoint` and `class` are names from closed lists.
+    pub fn called(&self, endpoint: &'static str, class: &'static str, took: Duration) {
+        self.calls.get_or_create(&Called { endpoint, class }).inc();
+        self.call_duration.get_or_create(&Endpoint { endpoint }).observe(took.as_secs_f64());
+    }
+
+    /// What is left of the budget of an app at an account, in percent.
+    pub fn budget_left(&self, app: &str, account: &str, percent: f64) {
+        let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
+        self.budget_left.get_or_create(&bucket).set(percent);
+    }
+
+    /// An app no longer manages an account: its budget is no longer shown.
+    pub fn forget_budget(&self, app: &str, account: &str) {
+        self.budget_left.remove(&Bucket { app: app.to_owned(), account: account.to_owned() });
+    }
+
+    /// How many objects of a kind are in which phase. Phases that had objects before and have none now become 0.
+    pub fn objects(&self, kind: &'static str, counts: &BTreeMap<String, usize>) {
+        let mut seen = self.phases_seen.lock();
+        seen.extend(counts.keys().map(|phase| Phase { kind, phase: phase.clone() }));
+        for labels in seen.iter().filter(|labels| labels.kind == kind) {
+            let count = counts.get(&labels.phase).copied().unwrap_or(0);
+            self.objects.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// When the token of a MetaApp expires; `None` when it never does, or the object is gone.
+    pub fn token_expires(&self, namespace: &str, name: &str, at: Option<Timestamp>) {
+        let object = Object { namespace: namespace.to_owned(), name: name.to_owned() };
+        match at {
+            Some(at) => {
+                self.token_expiry.get_or_create(&object).set(at.as_second());
+            }
+            None => {
+                self.token_expiry.remove(&object);
+            }
+        }
+    }
+
+    /// For how long the most overdue object has been due.
+    pub fn overdue(&self, age: Duration) {
+        self.overdue.set(age.as_secs_f64());
+    }
+
+    /// One write went to the API server; `resource` as in its path, with the subresource: `whatsappnumbers/status`.
+    pub fn written(&self, resource: &str, verb: &'static str) {
+        self.writes.get_or_create(&Written { resource: resource.to_owned(), verb }).inc();
+    }
+
+    /// How many writes of a kind went to the API server so far.
+    #[must_use]
+    pub fn writes(&self, resource: &str, verb: &'static str) -> u64 {
+        self.writes.get(&Written { resource: resource.to_owned(), verb }).map_or(0, |counter| counter.get())
+    }
+
+    /// A Kubernetes Event was dropped.
+    pub fn event_dropped(&self) {
+        self.events_dropped.inc();
+    }
+
+    /// Whether this operator leads.
+    pub fn leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// A panic was caught.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Everything in the `OpenMetrics` text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail, and half of the metrics would be better than none.
+        if text::encode(&mut out, &self.registry).is_err() {
+            tracing::error!("metrics could not be written");
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn everything_is_exposed_under_its_name() {
+        let metrics = Metrics::new();
+        metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::from_millis(2));
+        metrics.called("debug_token", "Done", Duration::from_millis(40));
+        metrics.budget_left("1", "2", 87.5);
+        metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
+        metrics.overdue(Duration::from_millis(1500));
+        metrics.written("whatsappnumbers/status", "patch");
+        metrics.event_dropped();
+        metrics.leader(true);
+        metrics.panicked();
+        let text = metrics.encode();
+        for line in [
+            r#"waba_reconciles_total{kind="MetaApp",outcome="unchanged"} 1"#,
+            r#"waba_reconcile_duration_seconds_count{kind="MetaApp"} 1"#,
+            r#"waba_meta_calls_total{endpoint="debug_token",class="Done"} 1"#,
+            r#"waba_meta_call_duration_seconds_count{endpoint="debug_token"} 1"#,
+            r#"waba_meta_budget_left_percent{app="1",account="2"} 87.5"#,
+            r#"waba_token_expiry_timestamp_seconds{namespace="meta",name="ino-cx"} 0"#,
+            "waba_most_overdue_object_seconds 1.5",
+            r#"waba_api_writes_total{resource="whatsappnumbers/status",verb="patch"} 1"#,
+            "waba_events_dropped_total 1",
+            "waba_leader 1",
+            "waba_panics_total 1",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} not in:\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_phase_that_empties_becomes_zero() {
+        let metrics = Metrics::new();
+        metrics.objects("WhatsAppNumber", &BTreeMap::from([("Enabled".to_owned(), 3), ("Pending".to_owned(), 1)]));
+        metrics.objects("MessageTemplate", &BTreeMap::from([("Pending".to_owned(), 5)]));
+        metrics.objects("WhatsAppNumber", &BTreeMap::from([("Enabled".to_owned(), 4)]));
+        let text = metrics.encode();
+        assert!(text.contains(r#"waba_objects{kind="WhatsAppNumber",phase="Enabled"} 4"#), "{text}");
+        assert!(text.contains(r#"waba_objects{kind="WhatsAppNumber",phase="Pending"} 0"#), "{text}");
+        assert!(text.contains(r#"waba_objects{kind="MessageTemplate",phase="Pending"} 5"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_gone_is_not_shown() {
+        let metrics = Metrics::new();
+        metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
+        metrics.token_expires("meta", "ino-cx", None);
+        metrics.budget_left("1", "2", 50.0);
+        metrics.forget_budget("1", "2");
+        let text = metrics.encode();
+        assert!(!text.contains("ino-cx") && !text.contains(r#"app="1""#), "{text}");
+    }
+
+    #[test]
+    fn two_operators_do_not_share() {
+        let (one, two) = (Metrics::new(), Metrics::new());
+        one.written("secrets", "create");
+        assert_eq!((one.writes("secrets", "create"), two.writes("secrets", "create")), (1, 0));
+    }
+}
