@@ -24,15 +24,8 @@ async fn served(client: &Client, crd: &CustomResourceDefinition) -> Result<(), E
     for version in spec.versions.iter().filter(|version| version.served) {
         let path = format!("/apis/{}/{}/{}?limit=1", spec.group, version.name, spec.names.plural);
         let what = format!("serving {path}");
-        ready::until(
-            &what,
-            || Ok(format!("see the conditions of {}", crd.name_any())),
-            async || match http::Request::get(&path).body(Vec::new()) {
-                Ok(request) => client.request_text(request).await.is_ok(),
-                Err(_) => false,
-            },
-        )
-        .await?;
+        let detail = || Ok(format!("see the conditions of {}", crd.name_any()));
+        ready::until(&what, detail, async || ready::answered(client, &path).await).await?;
     }
     Ok(())
 }

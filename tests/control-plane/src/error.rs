@@ -1,9 +1,11 @@
 use std::path::PathBuf;
-use std::process::ExitStatus;
 
 /// Why a control plane could not be started, stopped or asked. The messages say what a person can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A program of this workspace has not been built.
+    #[error("{} is not there: build it with cargo build --workspace", .0.display())]
+    NotBuilt(PathBuf),
     /// One of the binaries has not been built, or is not in `KUBEBUILDER_ASSETS`.
     #[error("{name} is not in {}: run make control-plane (or correct KUBEBUILDER_ASSETS)", folder.display())]
     MissingBinary {
@@ -17,8 +19,8 @@ pub enum Error {
     Ended {
         /// The program.
         name: &'static str,
-        /// How it ended.
-        status: ExitStatus,
+        /// How it ended, as far as that is known.
+        status: String,
         /// The last lines it wrote.
         log: String,
     },
@@ -40,6 +42,9 @@ pub enum Error {
         /// What it wrote to standard error.
         output: String,
     },
+    /// `RUN_DIR` names a folder with other people's files, which `down` would remove.
+    #[error("{} was not made by make up: nothing is started or removed there; choose a new or empty RUN_DIR", .0.display())]
+    ForeignFolder(PathBuf),
     /// A file or a process could not be handled.
     #[error("{what}: {source}")]
     Io {

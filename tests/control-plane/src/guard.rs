@@ -1,12 +1,12 @@
 //! A child process that cannot outlive us, whatever happens to us.
 
-use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::Error;
 use crate::error::Context;
+use crate::log;
 
 /// Starts the command and waits for two things: that the command ends, or that the pipe on standard input closes, which
 /// the kernel does for us when our process ends, even by SIGKILL. Then the command is killed, and the folder `$1`, if one is
@@ -40,7 +40,7 @@ impl Guarded {
         log: PathBuf,
         remove: Option<&Path>,
     ) -> Result<Self, Error> {
-        let (output, errors) = log_files(&log)?;
+        let (output, errors) = log::open(&log)?;
         let guard = Command::new("sh")
             .args(["-c", SCRIPT, "control-plane-guard"])
             .arg(remove.unwrap_or(Path::new("")))
@@ -60,13 +60,13 @@ impl Guarded {
     pub(crate) fn check(&mut self) -> Result<(), Error> {
         match self.guard.try_wait().context(|| format!("watching {}", self.name))? {
             None => Ok(()),
-            Some(status) => Err(Error::Ended { name: self.name, status, log: self.log_tail() }),
+            Some(status) => Err(Error::Ended { name: self.name, status: status.to_string(), log: self.log_tail() }),
         }
     }
 
     /// The last lines of the log.
     pub(crate) fn log_tail(&self) -> String {
-        log_tail(&self.log)
+        log::tail(&self.log)
     }
 }
 
@@ -75,25 +75,5 @@ impl Drop for Guarded {
         drop(self.guard.stdin.take());
         // The only error is that there is nothing left to wait for.
         let _ = self.guard.wait();
-    }
-}
-
-/// The log twice, for standard output and standard error, appending.
-pub(crate) fn log_files(log: &Path) -> Result<(File, File), Error> {
-    let what = || format!("opening {}", log.display());
-    let output = File::options().create(true).append(true).open(log).context(what)?;
-    let errors = output.try_clone().context(what)?;
-    Ok((output, errors))
-}
-
-/// The last twenty lines of a log, or why it cannot be read.
-pub(crate) fn log_tail(log: &Path) -> String {
-    match std::fs::read(log) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let lines: Vec<_> = text.lines().collect();
-            lines[lines.len().saturating_sub(20)..].join("\n")
-        }
-        Err(error) => format!("({}: {error})", log.display()),
     }
 }

@@ -23,11 +23,14 @@ use kube::{Client, Config};
 use tempfile::TempDir;
 
 mod assets;
+pub mod background;
 mod crds;
+mod daemon;
 mod error;
 mod guard;
 mod identity;
 mod layout;
+mod log;
 mod ready;
 
 pub use assets::{assets, binary};

@@ -1,9 +1,10 @@
-//! `control-plane run`: a throwaway Kubernetes control plane in the foreground.
+//! `control-plane up | down | run`: what `make up` and `make down` call, and a throwaway control plane in the foreground.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use control_plane::{ControlPlane, Error, Options};
+use control_plane::{ControlPlane, Error, Options, background};
 
 #[derive(Parser)]
 #[command(about = "A real Kubernetes control plane on this machine, for tests and demos")]
@@ -14,12 +15,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Start control plane, Graph simulator and operator in the background; what runs already is left alone
+    Up(RunFolder),
+    /// Stop what `up` started and remove its folder
+    Down(RunFolder),
     /// Start a throwaway control plane, print its kubeconfig's path, and stop it when standard input ends
     Run {
         /// With kube-controller-manager
         #[arg(long)]
         controller_manager: bool,
     },
+}
+
+#[derive(clap::Args)]
+struct RunFolder {
+    /// Where pids, logs and data are kept; several can run side by side
+    #[arg(long = "run-dir", env = "RUN_DIR", default_value = ".run")]
+    path: PathBuf,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -35,6 +47,8 @@ async fn main() -> std::process::ExitCode {
 
 async fn execute(command: Command) -> Result<(), Error> {
     match command {
+        Command::Up(folder) => background::up(&folder.path).await,
+        Command::Down(folder) => background::down(&folder.path),
         Command::Run { controller_manager } => run(Options { controller_manager }).await,
     }
 }

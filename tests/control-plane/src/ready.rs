@@ -37,11 +37,13 @@ pub(crate) async fn http(
     // 503 is the answer we wait through; the client's own backoff would make that seconds.
     config.default_retry = false;
     let client = Client::try_from(config)?;
-    until(what, alive, async || match http::Request::get(path).body(Vec::new()) {
-        Ok(request) => client.request_text(request).await.is_ok(),
-        Err(_) => false,
-    })
-    .await
+    until(what, alive, async || answered(&client, path).await).await
+}
+
+/// Whether a GET of `path` succeeds now.
+pub(crate) async fn answered(client: &Client, path: &str) -> bool {
+    let Ok(request) = http::Request::get(path).body(Vec::new()) else { return false };
+    client.request_text(request).await.is_ok()
 }
 
 pub(crate) async fn apiserver(config: &Config, alive: impl FnMut() -> Result<String, Error>) -> Result<(), Error> {
