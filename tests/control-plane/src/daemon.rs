@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -45,6 +45,8 @@ impl Daemon {
         let locked = pid_file.try_clone().context(what)?;
         let program = command.stdin(locked).stdout(output).stderr(errors).process_group(0);
         let child = program.spawn().context(|| format!("starting {}", self.name))?;
+        // The command keeps its own handle, and with it the lock, until it is given something else.
+        command.stdin(Stdio::null());
         pid_file.set_len(0).context(what)?;
         writeln!(&pid_file, "{}", child.id()).context(what)?;
         Ok(true)
@@ -162,7 +164,8 @@ mod tests {
     fn one_that_ended_says_what_it_wrote_last() {
         let folder = tempfile::tempdir().unwrap();
         let daemon = Daemon::new("short", folder.path());
-        daemon.ensure(&mut shell("echo the port is taken >&2; exit 3")).unwrap();
+        let mut command = shell("echo the port is taken >&2; exit 3");
+        daemon.ensure(&mut command).unwrap();
         let started = Instant::now();
         let error = loop {
             match daemon.check() {
