@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod cluster;
+pub mod graph;
 pub mod http;
 pub mod telemetry;

@@ -1,0 +1,140 @@
+//! Apps and tokens.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::client::Client;
+use super::config::{Access, AppCredentials, Priority};
+use super::endpoint::Endpoint;
+use super::errors::Error;
+use super::outcome::Outcome;
+use super::transport::{Call, Caller};
+use super::wire::{DebugAnswer, TokenAnswer, TokenInfo, loose};
+
+/// An app, as its own token shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct App {
+    /// Its ID, digits.
+    #[serde(deserialize_with = "loose::id")]
+    pub id: Box<str>,
+    /// Its name.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub name: Option<Box<str>>,
+}
+
+/// What is wrong with an app's credentials.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// Meta has no app with this ID.
+    #[error("there is no app with this ID at Meta")]
+    WrongAppId,
+    /// The app is there; the secret is not its own.
+    #[error("the app secret is wrong")]
+    WrongSecret,
+    /// The credentials could not be tested.
+    #[error(transparent)]
+    Untested(Error),
+}
+
+/// A token that Meta gave for another one, which still works.
+#[derive(Clone, Debug)]
+pub struct ExchangedToken {
+    /// The new token; Meta may also give the old one again.
+    pub token: SecretString,
+    /// How long it lives, as Meta says; `debug_token` tells for sure.
+    pub expires_in: Option<Duration>,
+}
+
+impl Client {
+    /// Tests an app's ID and secret, and tells which of the two is wrong.
+    ///
+    /// # Errors
+    /// [`CredentialsError`].
+    pub async fn test_credentials(&self, app: &AppCredentials, version: &str) -> Result<App, CredentialsError> {
+        let call = Call {
+            endpoint: Endpoint::App,
+            caller: Caller::App(app),
+            version,
+            path: &[&app.app_id],
+            query: vec![("fields", "id,name".into())],
+            waba: None,
+            priority: Priority::Write,
+        };
+        match self.read::<App>(call).await {
+            Ok(found) if *found.id == *app.app_id => Ok(found),
+            Ok(_) => Err(CredentialsError::WrongAppId),
+            Err(error) if error.is_transient() || error.throttled_until().is_some() => {
+                Err(CredentialsError::Untested(error))
+            }
+            Err(error) => Err(self.which_is_wrong(app, version, error).await),
+        }
+    }
+
+    /// The first call only says that ID and secret do not fit; asking for an app token says why.
+    async fn which_is_wrong(&self, app: &AppCredentials, version: &str, refusal: Error) -> CredentialsError {
+        let mut query = client_of(app);
+        query.push(("grant_type", "client_credentials".into()));
+        match self.read::<IgnoredAny>(oauth(app, version, query)).await {
+            Ok(_) => CredentialsError::Untested(refusal),
+            Err(error) if error.code() == Some(101) => CredentialsError::WrongAppId,
+            Err(error) if error.is_app_credentials() => CredentialsError::WrongSecret,
+            Err(error) => CredentialsError::Untested(error),
+        }
+    }
+
+    /// Asks Meta about a token. A dead token is an answer (`is_valid: false`), no error.
+    ///
+    /// # Errors
+    /// Class `Token` if the token was issued by another app, `AppCredentials` if ID and secret do not fit.
+    pub async fn debug_token(
+        &self,
+        app: &AppCredentials,
+        version: &str,
+        input: &SecretString,
+    ) -> Result<TokenInfo, Error> {
+        let call = Call {
+            endpoint: Endpoint::DebugToken,
+            caller: Caller::App(app),
+            version,
+            path: &["debug_token"],
+            query: vec![("input_token", input.expose_secret().into())],
+            waba: None,
+            priority: Priority::Poll,
+        };
+        self.read::<DebugAnswer>(call).await.map(TokenInfo::from)
+    }
+
+    /// Exchanges a token that still works for one that works for 60 more days. The old one keeps working.
+    pub async fn exchange_token(&self, access: &Access) -> Outcome<ExchangedToken> {
+        let mut query = client_of(&access.app);
+        query.extend([
+            ("grant_type", "fb_exchange_token".into()),
+            ("set_token_expires_in_60_days", "true".into()),
+            ("fb_exchange_token", access.token.expose_secret().into()),
+        ]);
+        let call = oauth(&access.app, &access.version, query);
+        self.change::<TokenAnswer>(call)
+            .await
+            .map(|answer| ExchangedToken { expires_in: answer.expires_in(), token: answer.access_token })
+    }
+}
+
+fn client_of(app: &AppCredentials) -> Vec<(&'static str, Cow<'_, str>)> {
+    vec![("client_id", app.app_id.as_str().into()), ("client_secret", app.app_secret.expose_secret().into())]
+}
+
+fn oauth<'a>(app: &'a AppCredentials, version: &'a str, query: Vec<(&'static str, Cow<'a, str>)>) -> Call<'a> {
+    Call {
+        endpoint: Endpoint::AccessToken,
+        caller: Caller::Anonymous(app),
+        version,
+        path: &["oauth", "access_token"],
+        query,
+        waba: None,
+        priority: Priority::Write,
+    }
+}

@@ -1,0 +1,122 @@
+//! The client: one per process, cheap to clone.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Url, redirect, retry};
+
+use super::budget::Budget;
+use super::clock::Clock;
+use super::config::{Config, Recorder, Timing};
+use super::version::{VersionMismatch, Versions};
+
+/// Speaks to Meta for everybody in the process, so that budgets and clock are shared.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub base_url: Url,
+    pub reads: reqwest::Client,
+    pub writes: reqwest::Client,
+    pub budget: Budget,
+    pub clock: Clock,
+    pub versions: Versions,
+    pub recorder: Arc<dyn Recorder>,
+    timing: Timing,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The base URL cannot have a path.
+    #[error("the Graph URL must be one like https://graph.facebook.com, without query and fragment")]
+    BaseUrl,
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that tells `recorder` of each call it makes.
+    ///
+    /// # Errors
+    /// If the base URL is none to build on, or TLS cannot be set up.
+    pub fn new(config: Config, recorder: Arc<dyn Recorder>) -> Result<Self, BuildError> {
+        let Config { base_url, user_agent, timing } = config;
+        if base_url.cannot_be_a_base() || base_url.query().is_some() || base_url.fragment().is_some() {
+            return Err(BuildError::BaseUrl);
+        }
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(&user_agent)
+                .timeout(timing.request)
+                .connect_timeout(timing.connect)
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+                .referer(false)
+        };
+        // A write on a connection that was used before can get lost in a way that looks like one that was carried out.
+        let writes = builder().pool_max_idle_per_host(0);
+        let inner = Inner {
+            base_url,
+            reads: builder().build().map_err(BuildError::Http)?,
+            writes: writes.build().map_err(BuildError::Http)?,
+            budget: Budget::new(timing.clone()),
+            clock: Clock::default(),
+            versions: Versions::default(),
+            recorder,
+            timing,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The waits and limits in force.
+    #[must_use]
+    pub fn timing(&self) -> &Timing {
+        &self.inner.timing
+    }
+
+    /// The time on Meta's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// How far Meta's clock is ahead of ours.
+    #[must_use]
+    pub fn clock_skew(&self) -> SignedDuration {
+        self.inner.clock.skew()
+    }
+
+    /// What is left of an account's bucket (of the app's own, without an account), in percent, if Meta told of late.
+    #[must_use]
+    pub fn budget_left(&self, app_id: &str, waba_id: Option<&str>) -> Option<u8> {
+        self.inner.budget.gate(app_id, waba_id).left()
+    }
+
+    /// Until when Meta throttles calls to an account, or all calls of the app; on Meta's clock.
+    #[must_use]
+    pub fn throttled_until(&self, app_id: &str, waba_id: Option<&str>) -> Option<Timestamp> {
+        let app = self.inner.budget.gate(app_id, None).throttled_until();
+        app.max(waba_id.and_then(|waba| self.inner.budget.gate(app_id, Some(waba)).throttled_until()))
+    }
+
+    /// Takes up a throttle that an earlier process learnt of.
+    pub fn restore_throttle(&self, app_id: &str, waba_id: Option<&str>, until: Timestamp) {
+        self.inner.budget.gate(app_id, waba_id).restore(until, &self.inner.clock);
+    }
+
+    /// The version that Meta serves the app, if it is not the one asked for: a sign that the asked one has ended.
+    #[must_use]
+    pub fn version_mismatch(&self, app_id: &str) -> Option<VersionMismatch> {
+        self.inner.versions.mismatch(app_id)
+    }
+}

@@ -1,0 +1,47 @@
+//! The endpoints in use: a closed set, for metrics and for errors whose meaning depends on where they occur.
+
+/// An endpoint of the Graph API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `GET /{app}`, with the app's own token.
+    App,
+    /// `GET /debug_token`, with the app's own token.
+    DebugToken,
+    /// `GET /oauth/access_token`, with the app's ID and secret.
+    AccessToken,
+    /// `GET /me/assigned_whatsapp_business_accounts`.
+    AssignedAccounts,
+    /// `GET /{waba}`.
+    Account,
+    /// `GET /{waba}/phone_numbers`.
+    PhoneNumbers,
+    /// `GET /{waba}/message_templates`.
+    MessageTemplates,
+    /// `GET /{phone number}`.
+    PhoneNumber,
+    /// `GET /{template}`.
+    MessageTemplate,
+}
+
+impl Endpoint {
+    /// The label in metrics, logs and errors.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::DebugToken => "debug_token",
+            Self::AccessToken => "oauth_access_token",
+            Self::AssignedAccounts => "assigned_accounts",
+            Self::Account => "account",
+            Self::PhoneNumbers => "phone_numbers",
+            Self::MessageTemplates => "message_templates",
+            Self::PhoneNumber => "phone_number",
+            Self::MessageTemplate => "message_template",
+        }
+    }
+
+    /// Whether the call carries the app's own token: what Meta then says of "the token" is said of the app's secret.
+    pub(super) fn takes_app_token(self) -> bool {
+        matches!(self, Self::App | Self::DebugToken)
+    }
+}

@@ -1,0 +1,274 @@
+//! What can go wrong, as classes that decide what happens next. Texts never decide: Meta localises them.
+
+mod table;
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::endpoint::Endpoint;
+pub(super) use table::{Kind, Scope, Verdict, judge};
+
+/// What an error means for what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Meta, or the way to it, is unwell: try again later.
+    Transient,
+    /// Too many calls: none before `until`, on Meta's clock.
+    Throttled {
+        /// When calls may start again.
+        until: Timestamp,
+    },
+    /// The access token is dead or not one of this app: stop using it until its Secret changes.
+    Token,
+    /// The app's ID or secret is wrong.
+    AppCredentials,
+    /// The token may not do this.
+    Permission,
+    /// Not there, or not visible with this token; see [`Error::proves_absence`].
+    NotFound,
+    /// Never right as it was sent.
+    BadRequest,
+    /// Something else has to be done first.
+    Precondition,
+    /// What is at Meta is in the way.
+    Conflict,
+    /// Meta forbids it; a person has to talk to Meta.
+    Policy,
+}
+
+impl Class {
+    /// The label in metrics, logs and `status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "Transient",
+            Self::Throttled { .. } => "Throttled",
+            Self::Token => "Token",
+            Self::AppCredentials => "AppCredentials",
+            Self::Permission => "Permission",
+            Self::NotFound => "NotFound",
+            Self::BadRequest => "BadRequest",
+            Self::Precondition => "Precondition",
+            Self::Conflict => "Conflict",
+            Self::Policy => "Policy",
+        }
+    }
+}
+
+/// How far a failed call got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Not a byte of it reached Meta.
+    No,
+    /// It may have reached Meta; what came back says nothing.
+    NoAnswer,
+    /// Meta answered with an error of the Graph API.
+    Answered,
+}
+
+/// A call that failed. Displays as a stable English sentence without secrets, ids of requests or texts of Meta.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(Box<Facts>);
+
+/// What is known of a failed call.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub class: Class,
+    pub endpoint: Endpoint,
+    pub sent: Sent,
+    pub documented: bool,
+    pub detail: &'static str,
+    pub code: Option<u32>,
+    pub subcode: Option<u32>,
+    pub http: Option<u16>,
+    pub quote: Option<Box<str>>,
+    pub fbtrace_id: Option<Box<str>>,
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail)?;
+        match (self.code, self.subcode, self.http) {
+            (Some(code), Some(subcode), _) => write!(f, " (Meta code {code}/{subcode})"),
+            (Some(code), None, _) => write!(f, " (Meta code {code})"),
+            (None, _, Some(http)) => write!(f, " (HTTP status {http})"),
+            (None, _, None) => Ok(()),
+        }
+    }
+}
+
+impl Error {
+    /// A call that failed without a word of the Graph API.
+    pub(super) fn without_answer(endpoint: Endpoint, class: Class, sent: Sent, detail: &'static str) -> Self {
+        Self(Box::new(Facts {
+            class,
+            endpoint,
+            sent,
+            documented: false,
+            detail,
+            code: None,
+            subcode: None,
+            http: None,
+            quote: None,
+            fbtrace_id: None,
+        }))
+    }
+
+    /// The same, with the HTTP status that came with it.
+    pub(super) fn with_http(mut self, status: u16) -> Self {
+        self.0.http = Some(status);
+        self
+    }
+
+    /// The same, with a foreign text that is already free of secrets.
+    pub(super) fn with_quote(mut self, quote: Option<Box<str>>) -> Self {
+        self.0.quote = quote;
+        self
+    }
+
+    /// What it means for what happens next.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// Which endpoint failed.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        self.0.endpoint
+    }
+
+    /// Meta's code, the fact to build on.
+    #[must_use]
+    pub fn code(&self) -> Option<u32> {
+        self.0.code
+    }
+
+    /// Meta's subcode, where sent.
+    #[must_use]
+    pub fn subcode(&self) -> Option<u32> {
+        self.0.subcode
+    }
+
+    /// The HTTP status, where there was an answer.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        self.0.http
+    }
+
+    /// Our own words for it, the same each time: fit for a condition's message.
+    #[must_use]
+    pub fn detail(&self) -> &'static str {
+        self.0.detail
+    }
+
+    /// What the other side said, in its words and language, without secrets and URLs, shortened: for an Event or a log,
+    /// not for a condition, since it may differ from one call to the next.
+    #[must_use]
+    pub fn quote(&self) -> Option<&str> {
+        self.0.quote.as_deref()
+    }
+
+    /// Meta's name for this very call, for its support; belongs in the log only.
+    #[must_use]
+    pub fn fbtrace_id(&self) -> Option<&str> {
+        self.0.fbtrace_id.as_deref()
+    }
+
+    /// Until when no call may be made, if that is what went wrong.
+    #[must_use]
+    pub fn throttled_until(&self) -> Option<Timestamp> {
+        match self.0.class {
+            Class::Throttled { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Worth the same call again, later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.0.class == Class::Transient
+    }
+
+    /// The access token is dead.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        self.0.class == Class::Token
+    }
+
+    /// The app's ID or secret is wrong.
+    #[must_use]
+    pub fn is_app_credentials(&self) -> bool {
+        self.0.class == Class::AppCredentials
+    }
+
+    /// The object is not there or not visible.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.class == Class::NotFound
+    }
+
+    /// The listing changed under the cursor: start it anew.
+    #[must_use]
+    pub fn is_stale_cursor(&self) -> bool {
+        self.0.code == Some(131_059)
+    }
+
+    /// Whether Meta says that the object is gone for good. Code 100/33 does not: it is also the answer for an object
+    /// that the token cannot see.
+    #[must_use]
+    pub fn proves_absence(&self) -> bool {
+        self.0.code == Some(33)
+    }
+
+    /// Whether the call reached Meta, or may have.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        self.0.sent != Sent::No
+    }
+
+    pub(super) fn sent(&self) -> Sent {
+        self.0.sent
+    }
+
+    pub(super) fn is_documented(&self) -> bool {
+        self.0.documented
+    }
+}
+
+/// An error of the Graph API as it came, texts already scrubbed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub code: u32,
+    pub subcode: Option<u32>,
+    pub is_transient: bool,
+    pub proof_refused: bool,
+    pub quote: Option<Box<str>>,
+    pub fbtrace_id: Option<Box<str>>,
+}
+
+impl Told {
+    /// The error that people and callers get.
+    pub(super) fn into_error(self, class: Class, verdict: Verdict, endpoint: Endpoint, http: u16) -> Error {
+        Error(Box::new(Facts {
+            class,
+            endpoint,
+            sent: Sent::Answered,
+            documented: verdict.documented,
+            detail: verdict.text,
+            code: Some(self.code),
+            subcode: self.subcode,
+            http: Some(http),
+            quote: self.quote,
+            fbtrace_id: self.fbtrace_id,
+        }))
+    }
+}
+
+/// The end of a throttle that concerns one number or template only, which no gate keeps.
+pub(super) fn subject_wait(code: u32, timing: &super::Timing) -> Duration {
+    if code == 133_016 { timing.register_lock } else { timing.number_rest }
+}

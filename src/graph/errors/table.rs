@@ -1,0 +1,196 @@
+//! The one table from what Meta says to what it means. The first row that fits wins.
+
+use super::{Class, Told};
+use crate::graph::endpoint::Endpoint;
+
+/// A class, before it is known when a throttle ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::graph) enum Kind {
+    Is(Class),
+    Throttled(Scope),
+}
+
+/// What a throttle stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::graph) enum Scope {
+    /// Every call of the app.
+    App,
+    /// Every call of the app to the account.
+    Account,
+    /// One number or template.
+    Subject,
+}
+
+/// What the table says of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::graph) struct Verdict {
+    pub kind: Kind,
+    pub text: &'static str,
+    pub documented: bool,
+}
+
+/// Which errors a row is about.
+#[derive(Clone, Copy, Debug)]
+enum On {
+    /// The code, whatever the subcode.
+    Code(u32),
+    /// The code with this subcode.
+    Pair(u32, u32),
+    /// A number that Meta sends now as code, now as subcode.
+    Either(u32),
+    /// All codes from the first to the last.
+    Range(u32, u32),
+    /// The code, where the app's own token is used.
+    AppToken(u32),
+    /// The code, at one endpoint.
+    At(Endpoint, u32),
+}
+
+impl On {
+    fn fits(self, told: &Told, endpoint: Endpoint) -> bool {
+        match self {
+            Self::Code(code) => told.code == code,
+            Self::Pair(code, subcode) => told.code == code && told.subcode == Some(subcode),
+            Self::Either(number) => told.code == number || told.subcode == Some(number),
+            Self::Range(first, last) => (first..=last).contains(&told.code),
+            Self::AppToken(code) => told.code == code && endpoint.takes_app_token(),
+            Self::At(place, code) => told.code == code && endpoint == place,
+        }
+    }
+}
+
+/// What an error of the Graph API means.
+pub(in crate::graph) fn judge(told: &Told, endpoint: Endpoint, http: u16) -> Verdict {
+    if told.proof_refused {
+        return Verdict { kind: Kind::Is(Class::AppCredentials), text: PROOF_REFUSED, documented: true };
+    }
+    let row = TABLE.iter().find(|(on, ..)| on.fits(told, endpoint));
+    let verdict = match row {
+        Some(&(_, kind, text)) => Verdict { kind, text, documented: true },
+        None if http >= 500 => Verdict { kind: Kind::Is(Class::Transient), text: UNKNOWN_FAULT, documented: false },
+        None => Verdict { kind: Kind::Is(Class::BadRequest), text: UNKNOWN_REFUSAL, documented: false },
+    };
+    // Meta marks throttles as transient too; to try those again at once would lengthen them.
+    if told.is_transient && !matches!(verdict.kind, Kind::Throttled(_)) {
+        return Verdict { kind: Kind::Is(Class::Transient), text: SAID_TRANSIENT, ..verdict };
+    }
+    verdict
+}
+
+const PROOF_REFUSED: &str =
+    "the app secret does not fit the access token: the secret is wrong, or the token is of another app";
+const SAID_TRANSIENT: &str = "Meta could not answer and says that it will pass";
+const UNKNOWN_FAULT: &str = "Meta failed with an error that this operator does not know";
+const UNKNOWN_REFUSAL: &str = "Meta refused the call with an error that this operator does not know";
+const THROTTLED_APP: &str = "Meta has throttled all calls of the app";
+const THROTTLED_ACCOUNT: &str = "Meta has throttled the app's calls to this account";
+const THROTTLED_SENDING: &str = "Meta has reached a sending limit of the number";
+const DEAD_TOKEN: &str = "the access token is not valid any more";
+
+use Class::{AppCredentials, BadRequest, Conflict, NotFound, Permission, Policy, Precondition, Token, Transient};
+use Kind::{Is, Throttled};
+use On::{AppToken, At, Code, Either, Pair, Range};
+
+#[rustfmt::skip]
+const TABLE: &[(On, Kind, &str)] = &[
+    // The app itself.
+    (At(Endpoint::AccessToken, 1), Is(AppCredentials), "the app secret is wrong"),
+    (Code(101), Is(AppCredentials), "there is no app with this ID"),
+    (AppToken(190), Is(AppCredentials), "the app ID and the app secret do not belong together"),
+    (Code(104), Is(AppCredentials), "Meta could not check the call's signature with the app secret"),
+    (At(Endpoint::DebugToken, 100), Is(Token), "the access token was not issued by this app"),
+
+    // Tokens. The subcode only explains.
+    (Pair(190, 458), Is(Token), "the access token is dead: the app was removed by the token's owner"),
+    (Pair(190, 459), Is(Token), "the access token is on hold: its owner has to log in at facebook.com"),
+    (Pair(190, 460), Is(Token), "the access token is dead: its owner changed the password"),
+    (Pair(190, 463), Is(Token), "the access token has expired"),
+    (Pair(190, 464), Is(Token), "the access token is on hold: its owner has to confirm the account at facebook.com"),
+    (Pair(190, 466), Is(Token), "the access token was invalidated"),
+    (Pair(190, 467), Is(Token), "the access token was revoked"),
+    (Pair(190, 492), Is(Token), "the access token is dead: its owner lost a role"),
+    (Code(190), Is(Token), DEAD_TOKEN),
+    (Code(0), Is(Token), "Meta could not tell who the access token belongs to"),
+    (Code(102), Is(Token), "the access token's session is not valid"),
+    (Code(2500), Is(Token), "Meta saw no access token in the call"),
+
+    // Too many calls.
+    (Code(4), Throttled(Scope::App), THROTTLED_APP),
+    (Code(17), Throttled(Scope::App), THROTTLED_APP),
+    (Code(32), Throttled(Scope::App), THROTTLED_APP),
+    (Code(341), Throttled(Scope::App), THROTTLED_APP),
+    (Code(613), Throttled(Scope::App), THROTTLED_APP),
+    (Code(80_007), Throttled(Scope::Account), THROTTLED_ACCOUNT),
+    (Code(80_008), Throttled(Scope::Account), THROTTLED_ACCOUNT),
+    (Code(130_429), Throttled(Scope::Subject), THROTTLED_SENDING),
+    (Code(131_048), Throttled(Scope::Subject), THROTTLED_SENDING),
+    (Code(131_056), Throttled(Scope::Subject), THROTTLED_SENDING),
+    (Code(131_064), Throttled(Scope::Subject), THROTTLED_SENDING),
+    (Code(133_016), Throttled(Scope::Subject), "Meta has locked the number after too many registrations: for 72 hours"),
+    (Code(133_008), Throttled(Scope::Subject), "too many wrong PINs were tried: Meta wants a pause"),
+    (Code(133_009), Throttled(Scope::Subject), "PINs were tried too fast: Meta wants a pause"),
+
+    // Meta is unwell.
+    (Either(2_494_100), Is(Transient), "the number is under maintenance at Meta"),
+    (Code(131_057), Is(Transient), "the number is under maintenance at Meta"),
+    (Code(133_004), Is(Transient), "Meta's registration service is not available"),
+    (Code(133_015), Is(Transient), "the number was deleted a moment ago: Meta wants five minutes"),
+    (Code(2200), Is(Transient), "Meta could not verify the webhook's callback URL"),
+    (Code(1), Is(Transient), "Meta failed with an unknown error"),
+    (Code(2), Is(Transient), "Meta's service is down for the moment"),
+    (Code(131_000), Is(Transient), "Meta failed with an internal error"),
+    (Code(131_016), Is(Transient), "Meta's service is not available"),
+
+    // Numbers. Codes before the migration subcodes that come with them.
+    (Code(136_024), Is(Conflict), "Meta sent no code: the number is verified already, or cannot be reached"),
+    (Code(136_025), Is(BadRequest), "Meta did not accept the code"),
+    (Code(133_000), Is(Conflict), "an earlier deregistration of the number is incomplete"),
+    (Code(133_005), Is(BadRequest), "the PIN is not the number's PIN"),
+    (Code(133_006), Is(Precondition), "the number has to be verified first"),
+    (Code(133_010), Is(Precondition), "the number is not registered"),
+    (Code(131_037), Is(Precondition), "the number needs an approved display name first"),
+    (Code(131_045), Is(Precondition), "the number's registration is faulty: it has to be registered again"),
+    (Either(2_388_001), Is(Conflict), "the number cannot be moved: its ownership is not confirmed, or its two-step PIN is still on"),
+    (Either(2_388_012), Is(Conflict), "the number is in use on WhatsApp already, in this account or elsewhere"),
+    (Either(2_388_091), Is(Conflict), "Meta sent no code: the number is not being moved"),
+    (Either(2_388_093), Is(Conflict), "Meta did not accept the code: the number is not being moved"),
+    (Either(2_388_103), Is(Conflict), "the number cannot be moved as it is"),
+
+    // Templates.
+    (Either(2_388_019), Is(Precondition), "the account has as many templates as Meta allows"),
+    (Either(2_388_023), Is(Conflict), "the template's name is locked: Meta is still deleting this language of it"),
+    (Either(2_388_024), Is(Conflict), "the account has a template of this name and language already"),
+    (Either(2_388_039), Is(Precondition), "the template cannot be edited now: it is in review, or its edits are used up"),
+    (Either(2_388_040), Is(BadRequest), "a field of the template is too long"),
+    (Either(2_388_043), Is(BadRequest), "a sample of the template is missing or not valid"),
+    (Either(2_388_047), Is(BadRequest), "the template's header is not valid"),
+    (Either(2_388_072), Is(BadRequest), "the template's body is not valid"),
+    (Either(2_388_073), Is(BadRequest), "the template's footer is not valid"),
+    (Either(2_388_273), Is(BadRequest), "the template's media header needs a valid sample"),
+    (Either(2_388_293), Is(BadRequest), "the template has too many parameters for so little text"),
+    (Either(2_388_299), Is(BadRequest), "the template's body must not start or end with a parameter"),
+    (Either(2_494_102), Is(BadRequest), "the media handle is not valid"),
+    (Either(2_593_002), Is(NotFound), "the account has no such template"),
+    (Code(200_005), Is(Precondition), "template insights are not available for the account"),
+    (Code(200_006), Is(Precondition), "template insights cannot be switched off"),
+    (Code(200_007), Is(Precondition), "template insights are not switched on"),
+
+    // Rights and rules.
+    (Code(3), Is(Permission), "the app lacks the capability for this call"),
+    (Code(10), Is(Permission), "the access token lacks the permission for this call"),
+    (Range(200, 299), Is(Permission), "the access token lacks the permission for this call"),
+    (Code(131_005), Is(Permission), "the access token lacks the permission for this call"),
+    (Code(368), Is(Policy), "Meta blocks the account for a violation of its policies"),
+    (Code(130_497), Is(Policy), "Meta does not allow the account to message this country"),
+    (Code(131_031), Is(Policy), "Meta has locked the account"),
+    (Code(131_042), Is(Policy), "the account's payment method is missing or failed"),
+
+    // What is left to say of a request.
+    (Code(33), Is(NotFound), "the number was deleted at Meta"),
+    (Pair(100, 33), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
+    (Code(803), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
+    (Code(131_059), Is(BadRequest), "the listing changed while it was read"),
+    (Code(131_008), Is(BadRequest), "the call lacks a parameter"),
+    (Code(131_009), Is(BadRequest), "a value in the call is not valid"),
+    (Code(100), Is(BadRequest), "a parameter of the call is not valid"),
+];

@@ -1,0 +1,329 @@
+//! One call: how it is sent, what came back, and what is written down of it.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use sha2::Sha256;
+
+use super::answer;
+use super::client::Client;
+use super::config::{Access, AppCredentials, Finished, Priority};
+use super::endpoint::Endpoint;
+use super::errors::{Class, Error, Kind, Scope, Sent, judge, subject_wait};
+use super::outcome::Outcome;
+use super::usage::{self, Usage};
+
+/// The largest answer that is read: a page of 100 numbers and 100 templates stays far below.
+const LARGEST_ANSWER: usize = 32 << 20;
+
+/// A call, ready to be sent.
+pub(super) struct Call<'a> {
+    pub endpoint: Endpoint,
+    pub caller: Caller<'a>,
+    pub version: &'a str,
+    /// The path behind the version, segment by segment.
+    pub path: &'a [&'a str],
+    pub query: Vec<(&'static str, Cow<'a, str>)>,
+    /// Whose budget it uses, besides the app's.
+    pub waba: Option<&'a str>,
+    pub priority: Priority,
+}
+
+/// In whose name a call is made.
+#[derive(Clone, Copy)]
+pub(super) enum Caller<'a> {
+    /// A user's or system user's, with the app's proof.
+    Token(&'a Access),
+    /// The app's own.
+    App(&'a AppCredentials),
+    /// Nobody's: ID and secret are in the query.
+    Anonymous(&'a AppCredentials),
+}
+
+impl<'a> Caller<'a> {
+    fn app(self) -> &'a AppCredentials {
+        match self {
+            Self::Token(access) => &access.app,
+            Self::App(app) | Self::Anonymous(app) => app,
+        }
+    }
+
+    /// What must not be in anything that people see.
+    fn secrets(self) -> Vec<&'a str> {
+        let mut secrets = vec![self.app().app_secret.expose_secret()];
+        if let Self::Token(access) = self {
+            secrets.push(access.token.expose_secret());
+        }
+        secrets
+    }
+}
+
+impl Client {
+    /// Reads, again if Meta is unwell, and never while it throttles.
+    pub(super) async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+        let timing = &self.timing();
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(timing.retry_pause)
+            .with_max_times(timing.read_tries.saturating_sub(1))
+            .with_jitter();
+        (|| self.once(&self.inner.reads, &call)).retry(pauses).when(Error::is_transient).await
+    }
+
+    /// Changes something, with exactly one try.
+    pub(super) async fn change<T: DeserializeOwned>(&self, call: Call<'_>) -> Outcome<T> {
+        Outcome::from(self.once(&self.inner.writes, &call).await)
+    }
+
+    /// One try: through the gates, to Meta, and back.
+    async fn once<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
+        self.turn(call).await?;
+        let request = self.request(http, call)?;
+        let started = Instant::now();
+        let result = self.exchange(request, call).await;
+        self.record(call, &result, started.elapsed());
+        result
+    }
+
+    /// Waits for a turn at the account's gate; the app's gate need only be open then.
+    async fn turn(&self, call: &Call<'_>) -> Result<(), Error> {
+        let app = self.inner.budget.gate(&call.caller.app().app_id, None);
+        let passed = match call.waba {
+            Some(_) => match app.open() {
+                Ok(()) => self.gate(call).pass(call.priority, &self.inner.clock).await,
+                closed => closed,
+            },
+            None => app.pass(call.priority, &self.inner.clock).await,
+        };
+        passed.map_err(|until| {
+            let detail = "the call was held back: the budget of calls that Meta allows is used up";
+            Error::without_answer(call.endpoint, Class::Throttled { until }, Sent::No, detail)
+        })
+    }
+
+    fn gate(&self, call: &Call<'_>) -> std::sync::Arc<super::budget::Gate> {
+        self.inner.budget.gate(&call.caller.app().app_id, call.waba)
+    }
+
+    fn request(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<reqwest::RequestBuilder, Error> {
+        let mut request = http.get(url(&self.inner.base_url, call.version, call.path)).query(&call.query);
+        match call.caller {
+            Caller::Token(access) => {
+                let class = Class::Token;
+                let token = access.token.expose_secret();
+                request = request
+                    .header(AUTHORIZATION, bearer(token, call.endpoint, class)?)
+                    .query(&[("appsecret_proof", proof(&access.app.app_secret, token))]);
+            }
+            Caller::App(app) => {
+                let token = format!("{}|{}", app.app_id, app.app_secret.expose_secret());
+                request = request.header(AUTHORIZATION, bearer(&token, call.endpoint, Class::AppCredentials)?);
+            }
+            Caller::Anonymous(_) => {}
+        }
+        Ok(request)
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        call: &Call<'_>,
+    ) -> Result<T, Error> {
+        let response = request.send().await.map_err(|error| unsent(error, call.endpoint))?;
+        let usage = self.listen(response.headers(), call);
+        let status = response.status();
+        let body = body(response).await.map_err(|error| {
+            let detail =
+                if error.is_timeout() { "Meta did not finish its answer in time" } else { "Meta's answer broke off" };
+            no_answer(call.endpoint, detail).with_http(status.as_u16())
+        })?;
+        self.understand(status, &body, usage, call)
+    }
+
+    /// Takes note of everything that Meta says beside the answer itself.
+    fn listen(&self, headers: &HeaderMap, call: &Call<'_>) -> Option<Usage> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let app_id = &call.caller.app().app_id;
+        if let Some(date) = text(DATE.as_str()) {
+            self.inner.clock.saw(date, Timestamp::now());
+        }
+        if let Some(served) = text("facebook-api-version") {
+            self.inner.versions.saw(app_id, call.version, served);
+        }
+        let app_usage = text("x-app-usage").and_then(usage::of_app);
+        if let Some(usage) = app_usage {
+            self.inner.budget.gate(app_id, None).saw(usage, &self.inner.clock);
+        }
+        let account_usage = call
+            .waba
+            .and_then(|waba| text("x-business-use-case-usage").and_then(|header| usage::of_account(header, waba)));
+        if let Some(usage) = account_usage {
+            self.gate(call).saw(usage, &self.inner.clock);
+        }
+        account_usage.or(app_usage)
+    }
+
+    /// Turns an answer into what was asked for, or into an error.
+    fn understand<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+        usage: Option<Usage>,
+        call: &Call<'_>,
+    ) -> Result<T, Error> {
+        let fault = match answer::read(status, body, &call.caller.secrets()) {
+            Ok(value) => {
+                self.gate(call).answered();
+                return Ok(value);
+            }
+            Err(fault) => fault,
+        };
+        let told = match fault {
+            answer::Fault::Unreadable(detail) => {
+                return Err(no_answer(call.endpoint, detail).with_http(status.as_u16()));
+            }
+            answer::Fault::Told(told) => told,
+        };
+        let verdict = judge(&told, call.endpoint, status.as_u16());
+        let class = self.class(verdict.kind, told.code, usage, call);
+        Err(told.into_error(class, verdict, call.endpoint, status.as_u16()))
+    }
+
+    /// The class, once the gates have been told.
+    fn class(&self, kind: Kind, code: u32, usage: Option<Usage>, call: &Call<'_>) -> Class {
+        let clock = &self.inner.clock;
+        let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
+        match kind {
+            Kind::Throttled(Scope::Subject) => {
+                Class::Throttled { until: super::budget::later(clock.now(), subject_wait(code, self.timing())) }
+            }
+            Kind::Throttled(Scope::Account) => Class::Throttled { until: self.gate(call).throttled(regain, clock) },
+            Kind::Throttled(Scope::App) => {
+                let gate = self.inner.budget.gate(&call.caller.app().app_id, None);
+                Class::Throttled { until: gate.throttled(regain, clock) }
+            }
+            Kind::Is(class) => class,
+        }
+    }
+
+    fn record<T>(&self, call: &Call<'_>, result: &Result<T, Error>, duration: Duration) {
+        let app_id = &call.caller.app().app_id;
+        let outcome = result.as_ref().err().map_or("ok", |error| error.class().as_str());
+        self.inner.recorder.finished(&Finished {
+            endpoint: call.endpoint.as_str(),
+            outcome,
+            app_id,
+            waba_id: call.waba,
+            duration,
+            budget_left: self.budget_left(app_id, call.waba),
+        });
+        let error = result.as_ref().err();
+        tracing::debug!(
+            endpoint = call.endpoint.as_str(),
+            outcome,
+            app_id,
+            waba_id = call.waba,
+            millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            code = error.and_then(Error::code),
+            subcode = error.and_then(Error::subcode),
+            http = error.and_then(Error::http_status),
+            quote = error.and_then(Error::quote),
+            fbtrace_id = error.and_then(Error::fbtrace_id),
+            "call to Meta"
+        );
+    }
+}
+
+/// `{base}/{version}/{path…}`, each segment escaped.
+fn url(base: &Url, version: &str, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    // The base was checked to have a path when the client was built.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push(version).extend(path);
+    }
+    url
+}
+
+/// The header that carries a token, marked as not to be printed.
+fn bearer(token: &str, endpoint: Endpoint, class: Class) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+        let detail = "the credential holds characters that no credential of Meta has";
+        Error::without_answer(endpoint, class, Sent::No, detail)
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Proves to Meta that whoever uses the token also has the app's secret.
+fn proof(app_secret: &SecretString, token: &str) -> String {
+    // HMAC takes a key of any length, so this cannot fail; an empty proof would be refused by Meta.
+    Hmac::<Sha256>::new_from_slice(app_secret.expose_secret().as_bytes())
+        .map(|mac| hex::encode(mac.chain_update(token).finalize().into_bytes()))
+        .unwrap_or_default()
+}
+
+/// The body, unless it is absurdly large.
+async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LARGEST_ANSWER {
+            // What is cut off here cannot be read as JSON, and is reported as that.
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn no_answer(endpoint: Endpoint, detail: &'static str) -> Error {
+    Error::without_answer(endpoint, Class::Transient, Sent::NoAnswer, detail)
+}
+
+/// What it means that no answer came. The library's error is not kept: it holds the URL, and the URL holds secrets.
+fn unsent(error: reqwest::Error, endpoint: Endpoint) -> Error {
+    let error = error.without_url();
+    let (sent, detail) = if error.is_builder() {
+        (Sent::No, "the call could not be put together")
+    } else if error.is_dns() {
+        (Sent::No, "Meta's address could not be found")
+    } else if error.is_connect() {
+        (Sent::No, "Meta could not be reached")
+    } else if error.is_timeout() {
+        (Sent::NoAnswer, "Meta did not answer in time")
+    } else {
+        (Sent::NoAnswer, "the connection to Meta broke off")
+    };
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Error::without_answer(endpoint, Class::Transient, sent, detail).with_quote(Some(cause.to_string().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn proof_is_the_hmac_of_the_token_under_the_secret() {
+        // printf token | openssl dgst -sha256 -hmac secret
+        assert_eq!(
+            proof(&SecretString::from("secret"), "token"),
+            "e941110e3d2bfe82621f0e3e1434730d7305d106c5f68c87165d0b27a4611a4a"
+        );
+    }
+
+    #[test]
+    fn urls_keep_the_base_path_and_escape_segments() {
+        let url = |base: &str| url(&base.parse().unwrap(), "v25.0", &["1/2?x", "phone_numbers"]).to_string();
+        assert_eq!(url("http://h:1"), "http://h:1/v25.0/1%2F2%3Fx/phone_numbers");
+        assert_eq!(url("http://h:1/graph/"), "http://h:1/graph/v25.0/1%2F2%3Fx/phone_numbers");
+    }
+}

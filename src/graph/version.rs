@@ -1,0 +1,33 @@
+//! Which version Meta really serves: it silently forwards an ended one to the oldest that lives.
+
+use std::sync::{Mutex, PoisonError};
+
+use ahash::AHashMap;
+
+/// Meta serves another version than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionMismatch {
+    /// The version in our URLs.
+    pub asked: Box<str>,
+    /// The version that answered.
+    pub served: Box<str>,
+}
+
+/// The mismatches as of the last answer, per app.
+#[derive(Debug, Default)]
+pub(super) struct Versions(Mutex<AHashMap<Box<str>, VersionMismatch>>);
+
+impl Versions {
+    pub fn saw(&self, app_id: &str, asked: &str, served: &str) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.eq_ignore_ascii_case(served.trim()) {
+            seen.remove(app_id);
+        } else if seen.get(app_id).is_none_or(|seen| *seen.asked != *asked || *seen.served != *served.trim()) {
+            seen.insert(app_id.into(), VersionMismatch { asked: asked.into(), served: served.trim().into() });
+        }
+    }
+
+    pub fn mismatch(&self, app_id: &str) -> Option<VersionMismatch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned()
+    }
+}

@@ -1,0 +1,109 @@
+//! A WhatsApp Business Account.
+
+use serde::Deserialize;
+
+use super::health::Health;
+use super::vocabulary::{AccountStatus, MessagingLimit, ReviewStatus, VerificationStatus};
+use super::{Page, PhoneNumber, Template, loose, number};
+
+/// An account, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AccountRef {
+    /// Its ID, digits.
+    #[serde(deserialize_with = "loose::id")]
+    pub id: Box<str>,
+    /// Its name.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub name: Option<Box<str>>,
+}
+
+/// An account as Meta shows it. `None` is what Meta did not send.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Account {
+    /// Its ID, digits.
+    #[serde(deserialize_with = "loose::id")]
+    pub id: Box<str>,
+    /// Its name.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub name: Option<Box<str>>,
+    /// ISO 4217.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub currency: Option<Box<str>>,
+    /// Meta's own number of a time zone.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub timezone_id: Option<Box<str>>,
+    /// Its state.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub status: Option<AccountStatus>,
+    /// Meta's review of it.
+    #[serde(default, rename = "account_review_status", deserialize_with = "loose::word")]
+    pub review_status: Option<ReviewStatus>,
+    /// The verification of its business.
+    #[serde(default, rename = "business_verification_status", deserialize_with = "loose::word")]
+    pub business_verification: Option<VerificationStatus>,
+    /// The business that owns it.
+    #[serde(default)]
+    pub owner_business: Option<AccountRef>,
+    /// How many customers the business may write to first, per day.
+    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "loose::word")]
+    pub messaging_limit: Option<MessagingLimit>,
+    /// Its health, where asked for.
+    #[serde(default, rename = "health_status", deserialize_with = "number::health")]
+    pub health: Option<Box<Health>>,
+    /// The apps that get its events, sorted.
+    #[serde(default, deserialize_with = "subscribed_apps")]
+    pub subscribed_apps: Vec<SubscribedApp>,
+}
+
+/// An app that gets an account's events.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SubscribedApp {
+    /// The app's ID.
+    pub id: Box<str>,
+    /// Where the account's messages go instead of the app's callback.
+    pub override_callback_uri: Option<Box<str>>,
+}
+
+impl Account {
+    /// What of an account to ask for, besides its numbers and templates.
+    pub(in crate::graph) const FIELDS: &str = "id,name,currency,timezone_id,status,account_review_status,\
+        business_verification_status,owner_business{id,name},whatsapp_business_manager_messaging_limit,subscribed_apps";
+
+    /// Our app's subscription to the account's events.
+    #[must_use]
+    pub fn subscription_of(&self, app_id: &str) -> Option<&SubscribedApp> {
+        self.subscribed_apps.iter().find(|app| &*app.id == app_id)
+    }
+}
+
+/// The answer to the one call that reads an account with the first of its numbers and templates. Meta leaves out a
+/// listing that is empty.
+#[derive(Deserialize)]
+pub(in crate::graph) struct AccountAnswer {
+    #[serde(flatten)]
+    pub account: Account,
+    #[serde(default)]
+    pub phone_numbers: Page<PhoneNumber>,
+    #[serde(default)]
+    pub message_templates: Page<Template>,
+}
+
+fn subscribed_apps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<SubscribedApp>, D::Error> {
+    #[derive(Deserialize)]
+    struct Entry {
+        whatsapp_business_api_data: Option<AccountRef>,
+        #[serde(default, deserialize_with = "loose::text")]
+        override_callback_uri: Option<Box<str>>,
+    }
+    let page = Option::<Page<Entry>>::deserialize(deserializer)?.unwrap_or_default();
+    let mut apps: Vec<_> = page
+        .data
+        .into_iter()
+        .filter_map(|entry| {
+            let app = entry.whatsapp_business_api_data?;
+            Some(SubscribedApp { id: app.id, override_callback_uri: entry.override_callback_uri })
+        })
+        .collect();
+    apps.sort();
+    Ok(apps)
+}

@@ -1,0 +1,60 @@
+//! Meta's health check of an account, number or template.
+
+use serde::Deserialize;
+
+use super::loose;
+use super::vocabulary::MayMessage;
+
+/// Whether messages can be sent, and what stands in the way. Entities are sorted, so that equal health compares equal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// The verdict over all entities.
+    #[serde(deserialize_with = "loose::word")]
+    pub can_send_message: Option<MayMessage>,
+    /// Every object that has a part in sending.
+    pub entities: Vec<HealthEntity>,
+}
+
+/// One object that has a part in sending.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct HealthEntity {
+    /// `PHONE_NUMBER`, `WABA`, `BUSINESS`, `APP`, `MESSAGE_TEMPLATE`.
+    #[serde(deserialize_with = "loose::text")]
+    pub entity_type: Option<Box<str>>,
+    /// Its ID.
+    #[serde(deserialize_with = "loose::text")]
+    pub id: Option<Box<str>>,
+    /// Its verdict.
+    #[serde(deserialize_with = "loose::word")]
+    pub can_send_message: Option<MayMessage>,
+    /// What a person may want to know of it.
+    pub additional_info: Vec<Box<str>>,
+    /// What is wrong with it.
+    pub errors: Vec<HealthError>,
+}
+
+/// Something that is wrong, in Meta's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct HealthError {
+    /// Meta's code.
+    #[serde(rename = "error_code", deserialize_with = "loose::count")]
+    pub code: Option<u32>,
+    /// What is wrong.
+    #[serde(rename = "error_description", deserialize_with = "loose::text")]
+    pub description: Option<Box<str>>,
+    /// What to do about it.
+    #[serde(rename = "possible_solution", deserialize_with = "loose::text")]
+    pub solution: Option<Box<str>>,
+}
+
+impl Health {
+    pub(super) fn sort(&mut self) {
+        self.entities.sort_by(|a, b| (&a.entity_type, &a.id).cmp(&(&b.entity_type, &b.id)));
+        for entity in &mut self.entities {
+            entity.errors.sort_by_key(|error| error.code);
+        }
+    }
+}

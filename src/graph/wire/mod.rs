@@ -1,0 +1,30 @@
+//! Meta's objects as it sends them: every vocabulary open, every scalar loose, unknown keys ignored.
+//!
+//! These values stay in memory by the ten thousand and are compared from one read to the next, so they are small and
+//! hold nothing that changes by itself.
+
+mod account;
+mod components;
+mod health;
+pub(super) mod loose;
+mod number;
+mod page;
+mod template;
+mod token;
+mod vocabulary;
+
+pub use account::{Account, AccountRef, SubscribedApp};
+pub use components::{Button, Component, LimitedTimeOffer, SupportedApp};
+pub use health::{Health, HealthEntity, HealthError};
+pub use number::{PhoneNumber, WebhookConfiguration};
+pub use template::Template;
+pub use token::{AccountScope, Expiry, GranularScope, InvalidReason, TokenInfo};
+pub use vocabulary::{
+    AccountMode, AccountStatus, ButtonType, Category, CodeVerificationStatus, ComponentType, HeaderFormat, MayMessage,
+    MessagingLimit, NameStatus, NumberStatus, OtpType, ParameterFormat, PlatformType, Quality, RejectedReason,
+    ReviewStatus, TemplateSource, TemplateStatus, Throughput, TokenKind, VerificationStatus,
+};
+
+pub(super) use account::AccountAnswer;
+pub(super) use page::{Next, Page};
+pub(super) use token::{DebugAnswer, TokenAnswer};

@@ -1,0 +1,124 @@
+//! A business phone number.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::health::Health;
+use super::loose;
+use super::vocabulary::{
+    AccountMode, CodeVerificationStatus, MessagingLimit, NameStatus, NumberStatus, PlatformType, Quality, Throughput,
+};
+
+/// A phone number as Meta shows it. `None` is what Meta did not send.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PhoneNumber {
+    /// Its ID, digits.
+    #[serde(deserialize_with = "loose::id")]
+    pub id: Box<str>,
+    /// The number in one of Meta's several formats; see [`PhoneNumber::digits`].
+    #[serde(default, deserialize_with = "loose::text")]
+    pub display_phone_number: Option<Box<str>>,
+    /// The display name, approved or not.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub verified_name: Option<Box<str>>,
+    /// Its state.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub status: Option<NumberStatus>,
+    /// Whether it was verified by a code.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub code_verification_status: Option<CodeVerificationStatus>,
+    /// The review of the display name.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub name_status: Option<NameStatus>,
+    /// The review of a new display name.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub new_name_status: Option<NameStatus>,
+    /// A new display name under review.
+    #[serde(default, deserialize_with = "loose::text")]
+    pub new_display_name: Option<Box<str>>,
+    /// Where it is registered.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub platform_type: Option<PlatformType>,
+    /// For real or for trying.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub account_mode: Option<AccountMode>,
+    /// What customers think of its messages.
+    #[serde(default, deserialize_with = "loose::word")]
+    pub quality_rating: Option<Quality>,
+    /// How fast it may send.
+    #[serde(default, deserialize_with = "throughput")]
+    pub throughput: Option<Throughput>,
+    /// How many customers its business may write to first, per day.
+    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "loose::word")]
+    pub messaging_limit: Option<MessagingLimit>,
+    /// Whether it wears the official badge.
+    #[serde(default, deserialize_with = "loose::flag")]
+    pub is_official_business_account: Option<bool>,
+    /// Whether a two-step PIN is set.
+    #[serde(default, deserialize_with = "loose::flag")]
+    pub is_pin_enabled: Option<bool>,
+    /// Whether it is also used in the WhatsApp Business app.
+    #[serde(default, deserialize_with = "loose::flag")]
+    pub is_on_biz_app: Option<bool>,
+    /// When it was last registered.
+    #[serde(default, deserialize_with = "loose::time")]
+    pub last_onboarded_time: Option<Timestamp>,
+    /// Which callbacks are in force for it.
+    #[serde(default)]
+    pub webhook_configuration: Option<Box<WebhookConfiguration>>,
+    /// Its health, where asked for.
+    #[serde(default, rename = "health_status", deserialize_with = "health")]
+    pub health: Option<Box<Health>>,
+}
+
+/// The callbacks of a number, its account and its app; the first that is there gets the messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct WebhookConfiguration {
+    /// The number's own.
+    #[serde(deserialize_with = "loose::text")]
+    pub phone_number: Option<Box<str>>,
+    /// The account's.
+    #[serde(deserialize_with = "loose::text")]
+    pub whatsapp_business_account: Option<Box<str>>,
+    /// The app's.
+    #[serde(deserialize_with = "loose::text")]
+    pub application: Option<Box<str>>,
+}
+
+impl PhoneNumber {
+    /// What of a number to ask for.
+    pub(in crate::graph) const FIELDS: &str = "id,display_phone_number,verified_name,status,code_verification_status,\
+        name_status,new_name_status,new_display_name,platform_type,account_mode,quality_rating,throughput,\
+        whatsapp_business_manager_messaging_limit,is_official_business_account,is_pin_enabled,is_on_biz_app,\
+        last_onboarded_time,webhook_configuration";
+
+    /// The digits of the number with its country code, the only form that compares.
+    #[must_use]
+    pub fn digits(&self) -> String {
+        self.display_phone_number.iter().flat_map(|text| text.chars()).filter(char::is_ascii_digit).collect()
+    }
+
+    /// Whether the number is registered anywhere, which makes its account an active one.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        matches!(self.platform_type, Some(PlatformType::CloudApi | PlatformType::OnPremise))
+    }
+}
+
+fn throughput<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Throughput>, D::Error> {
+    #[derive(Deserialize)]
+    struct Level {
+        #[serde(default, deserialize_with = "loose::word")]
+        level: Option<Throughput>,
+    }
+    Ok(Option::<Level>::deserialize(deserializer)?.and_then(|throughput| throughput.level))
+}
+
+pub(super) fn health<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Health>>, D::Error> {
+    let mut health = Option::<Box<Health>>::deserialize(deserializer)?;
+    if let Some(health) = &mut health {
+        health.sort();
+    }
+    Ok(health)
+}

@@ -1,0 +1,158 @@
+//! Meta's vocabularies. Each is open: a word that is not listed is kept as it came.
+
+/// An enum of Meta's words, whose `Other` keeps any further one.
+macro_rules! vocabulary {
+    ($($(#[$doc:meta])+ $name:ident { $($variant:ident = $word:literal,)+ })+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $(#[doc = concat!("`", $word, "`")] $variant,)+
+            /// A word that Meta did not have, or did not tell of, when this was written.
+            Other(Box<str>),
+        }
+
+        impl $name {
+            /// The word as Meta spells it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<Box<str>> for $name {
+            fn from(word: Box<str>) -> Self {
+                $(if word.eq_ignore_ascii_case($word) { return Self::$variant; })+
+                Self::Other(word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )+};
+}
+
+vocabulary! {
+    /// What kind of token it is.
+    TokenKind { User = "USER", SystemUser = "SYSTEM_USER", App = "APP", Page = "PAGE", }
+
+    /// An account's state.
+    AccountStatus { Active = "ACTIVE", }
+
+    /// How far Meta's review of an account is.
+    ReviewStatus { Pending = "PENDING", Approved = "APPROVED", Rejected = "REJECTED", }
+
+    /// How far the verification of the account's business is. Meta spells these in lower case.
+    VerificationStatus {
+        Verified = "verified", NotVerified = "not_verified", Pending = "pending",
+        PendingNeedMoreInfo = "pending_need_more_info", PendingSubmission = "pending_submission",
+        Expired = "expired", Failed = "failed", Ineligible = "ineligible", Rejected = "rejected", Revoked = "revoked",
+    }
+
+    /// How many customers a business may write to first, per day.
+    MessagingLimit {
+        Tier50 = "TIER_50", Tier250 = "TIER_250", Tier2K = "TIER_2K", Tier10K = "TIER_10K", Tier100K = "TIER_100K",
+        Unlimited = "TIER_UNLIMITED", Untiered = "UNTIERED",
+    }
+
+    /// Whether messages can be sent, as Meta's health check sees it.
+    MayMessage { Available = "AVAILABLE", Limited = "LIMITED", Blocked = "BLOCKED", }
+
+    /// A number's state.
+    NumberStatus {
+        Connected = "CONNECTED", Disconnected = "DISCONNECTED", Pending = "PENDING", Unverified = "UNVERIFIED",
+        Flagged = "FLAGGED", RateLimited = "RATE_LIMITED", Restricted = "RESTRICTED", Banned = "BANNED",
+        Migrated = "MIGRATED", Deleted = "DELETED", Unknown = "UNKNOWN",
+    }
+
+    /// Whether somebody has proven to hold the number. Only counts until the number is registered.
+    CodeVerificationStatus { Verified = "VERIFIED", NotVerified = "NOT_VERIFIED", Expired = "EXPIRED", }
+
+    /// How far the review of a display name is.
+    NameStatus {
+        None = "NONE", NonExists = "NON_EXISTS", PendingReview = "PENDING_REVIEW",
+        AvailableWithoutReview = "AVAILABLE_WITHOUT_REVIEW", Approved = "APPROVED", Declined = "DECLINED",
+        Expired = "EXPIRED",
+    }
+
+    /// Where a number is registered.
+    PlatformType { CloudApi = "CLOUD_API", OnPremise = "ON_PREMISE", NotApplicable = "NOT_APPLICABLE", }
+
+    /// Whether a number is for real or for trying.
+    AccountMode { Live = "LIVE", Sandbox = "SANDBOX", }
+
+    /// What customers think of a number's or template's messages.
+    Quality { Green = "GREEN", Yellow = "YELLOW", Red = "RED", NotAvailable = "NA", Unknown = "UNKNOWN", }
+
+    /// How many messages per second a number may send.
+    Throughput { Standard = "STANDARD", High = "HIGH", NotApplicable = "NOT_APPLICABLE", }
+
+    /// A template's state. Only an approved one can be sent.
+    TemplateStatus {
+        Approved = "APPROVED", Pending = "PENDING", Rejected = "REJECTED", Paused = "PAUSED", Disabled = "DISABLED",
+        InAppeal = "IN_APPEAL", LimitExceeded = "LIMIT_EXCEEDED", Archived = "ARCHIVED",
+        PendingDeletion = "PENDING_DELETION", Deleted = "DELETED",
+    }
+
+    /// What a template is for.
+    Category { Marketing = "MARKETING", Utility = "UTILITY", Authentication = "AUTHENTICATION", }
+
+    /// How a template's parameters are written.
+    ParameterFormat { Named = "NAMED", Positional = "POSITIONAL", }
+
+    /// Why a template was rejected.
+    RejectedReason {
+        AbusiveContent = "ABUSIVE_CONTENT", CategoryNotAvailable = "CATEGORY_NOT_AVAILABLE",
+        IncorrectCategory = "INCORRECT_CATEGORY", InvalidFormat = "INVALID_FORMAT", None = "NONE",
+        Promotional = "PROMOTIONAL", Scam = "SCAM", TagContentMismatch = "TAG_CONTENT_MISMATCH",
+    }
+
+    /// Who made a template.
+    TemplateSource { Manual = "manual", AutoGenerated = "auto_generated", }
+
+    /// A part of a template.
+    ComponentType {
+        Header = "HEADER", Body = "BODY", Footer = "FOOTER", Buttons = "BUTTONS", Carousel = "CAROUSEL",
+        LimitedTimeOffer = "LIMITED_TIME_OFFER", CallPermissionRequest = "CALL_PERMISSION_REQUEST",
+    }
+
+    /// What a header holds.
+    HeaderFormat {
+        Text = "TEXT", Image = "IMAGE", Video = "VIDEO", Document = "DOCUMENT", Gif = "GIF", Location = "LOCATION",
+        Product = "PRODUCT",
+    }
+
+    /// What a button does.
+    ButtonType {
+        QuickReply = "QUICK_REPLY", Url = "URL", PhoneNumber = "PHONE_NUMBER", CopyCode = "COPY_CODE", Otp = "OTP",
+        Flow = "FLOW", Catalog = "CATALOG", Mpm = "MPM", Spm = "SPM", VoiceCall = "VOICE_CALL",
+        RequestContactInfo = "REQUEST_CONTACT_INFO",
+    }
+
+    /// How a one-time password reaches the app.
+    OtpType { CopyCode = "COPY_CODE", OneTap = "ONE_TAP", ZeroTap = "ZERO_TAP", }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_known_in_any_case_and_spelled_as_meta_does() {
+        for word in ["CONNECTED", "connected"] {
+            assert_eq!(NumberStatus::from(Box::from(word)), NumberStatus::Connected);
+        }
+        assert_eq!(VerificationStatus::from(Box::from("verified")).as_str(), "verified");
+    }
+
+    #[test]
+    fn unknown_words_are_kept() {
+        assert_eq!(NumberStatus::from(Box::from("UNLINKED")), NumberStatus::Other("UNLINKED".into()));
+        assert_eq!(NumberStatus::from(Box::from("Unlinked")).as_str(), "Unlinked");
+    }
+}
