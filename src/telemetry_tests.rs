@@ -62,7 +62,7 @@ fn token() -> impl Strategy<Value = String> {
     "EAA[0-9A-Za-z]{20,200}"
 }
 
-/// Text that itself cannot contain the alphabet-soup of a secret.
+/// What may stand around a secret.
 fn noise() -> impl Strategy<Value = String> {
     r#"[ -~é\n]{0,40}"#
 }
@@ -87,12 +87,11 @@ proptest! {
     #[test]
     fn a_named_value_never_survives_json(
         name in prop::sample::select(vec!["access_token", "input_token", "client_secret", "appsecret_proof", "verify_token"]),
-        // Uppercase only, so that it cannot be found in the names.
         secret in r#"[A-Z"\\/&=,;:}|]{8,60}"#,
     ) {
         let body = serde_json::json!({ name: secret, "id": "1" }).to_string();
-        let scrubbed = scrub(&body);
-        prop_assert_eq!(scrubbed.replace(&format!(r#""{name}":***"#), ""), r#"{,"id":"1"}"#.to_owned(), "{}", body);
+        let left = scrub(&body).replacen(&format!(r#""{name}":***"#), "", 1);
+        prop_assert!([r#"{"id":"1",}"#, r#"{,"id":"1"}"#].contains(&left.as_str()), "{} left {}", body, left);
     }
 
     #[test]
