@@ -89,7 +89,15 @@ impl JsonSchema for GoDuration {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "minLength": 2, "maxLength": 24, "pattern": Self::PATTERN})
+        schemars::json_schema!({
+            "type": "string",
+            "minLength": 2,
+            "maxLength": 24,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.matches(r'{}')", Self::PATTERN),
+                "message": "write hours, minutes and seconds, such as 240h, 10m or 1h30m; there is no unit for days",
+            }],
+        })
     }
 }
 

@@ -5,16 +5,18 @@ mod crd;
 mod duration;
 mod message_template;
 mod meta_app;
+mod rules;
 mod shared;
 mod vocabulary;
 mod whatsapp_number;
 
 pub use action::Action;
+pub use crd::{crds, render, write_crds};
 pub use duration::{GoDuration, NotADuration};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED,
     SecretKeyRef, Transition, whole_seconds,
 };
 pub use whatsapp_number::*;

@@ -6,14 +6,17 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
-use kube::core::{
-    NamespaceResourceScope, Resource,
-    object::{HasSpec, HasStatus},
+use kube::{
+    KubeSchema,
+    core::{
+        NamespaceResourceScope, Resource,
+        object::{HasSpec, HasStatus},
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::Action;
+use super::{Action, rules};
 
 /// API group of every kind.
 pub const GROUP: &str = "waba.dev";
@@ -25,26 +28,30 @@ pub const NEVER_OBSERVED: i64 = -1;
 pub const HISTORY_LIMIT: usize = 20;
 
 /// A MetaApp in this or another namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AppRef {
     /// Name of the MetaApp.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
     /// Namespace of the MetaApp; by default the object's own. The MetaApp's `allowedNamespaces` must let this object's
     /// namespace in.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::matches("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "write the name of a namespace"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
 /// One key of a Secret in the object's own namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecretKeyRef {
     /// Name of the Secret, in the namespace of this object.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
     /// Key within the Secret's data. A newline at the end of the value is ignored.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
     pub key: String,
 }
 
@@ -226,20 +233,4 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// For `serde(default)` of `observedGeneration`.
 pub(crate) fn never_observed() -> i64 {
     NEVER_OBSERVED
-}
-
-/// Something in a spec that the API server cannot check and the operator therefore does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Path of the field, from the object's root (`spec.body.text`).
-    pub field: String,
-    /// What is wrong and what to write instead.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem of one field.
-    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
 }

@@ -6,7 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{shared::is_default, vocabulary::vocabulary};
+use super::schema;
+use crate::api::{rules, shared::is_default, vocabulary::vocabulary};
 
 vocabulary! {
     /// How variables are written.
@@ -73,6 +74,15 @@ vocabulary! {
 /// What stands above the text.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = schema::text_header_has_text(),
+    validation = schema::other_header_has_no_text(),
+    validation = schema::sample_only_for_media(),
+    validation = schema::one_variable(),
+    validation = schema::closed_braces("has(self.text)"),
+    validation = schema::variables_have_examples("has(self.text)"),
+    validation = schema::examples_are_used("has(self.text)")
+)]
 pub struct Header {
     /// TEXT, IMAGE, VIDEO, DOCUMENT or LOCATION.
     pub format: HeaderFormat,
@@ -90,15 +100,17 @@ pub struct Header {
 }
 
 /// One key of a ConfigMap (`binaryData`) or Secret in the object's own namespace, 1 MiB at most.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleRef {
     /// ConfigMap or Secret.
     pub kind: SampleKind,
     /// Name of the ConfigMap or Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
     /// Key within it. Its ending tells the type of file: jpg, jpeg, png, mp4 or pdf.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rules::data_key())]
     pub key: String,
 }
 
@@ -113,6 +125,14 @@ pub enum SampleKind {
 
 /// The text of a template or card.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = schema::closed_braces("true"),
+    validation = schema::variables_have_examples("true"),
+    validation = schema::examples_are_used("true"),
+    validation = schema::variables_in_order(),
+    validation = schema::text_around_variables(),
+    validation = schema::text_between_variables()
+)]
 pub struct Body {
     /// The text, 1024 characters at most (600 with a limited-time offer, 160 in a card). Variables are `{{name}}` or `{{1}}`; they
     /// stand neither first nor last nor side by side.
@@ -129,12 +149,32 @@ pub struct Body {
 pub struct Footer {
     /// The line, 60 characters at most, without variables.
     #[schemars(length(min = 1, max = 60))]
+    #[x_kube(validation = schema::no_variables())]
     pub text: String,
 }
 
 /// A button.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = schema::button_label_given(),
+    validation = schema::button_label_of_meta(),
+    validation = schema::button_label_plain(),
+    validation = schema::voice_call_label(),
+    validation = schema::button_field("URL", "url", "the address to open"),
+    validation = schema::button_field("PHONE_NUMBER", "phoneNumber", "the number to call"),
+    validation = schema::button_field("FLOW", "flow", "the flow to open"),
+    validation = schema::button_field_only("URL", "url"),
+    validation = schema::button_field_only("PHONE_NUMBER", "phoneNumber"),
+    validation = schema::button_field_only("FLOW", "flow"),
+    validation = schema::button_field_only("VOICE_CALL", "ttlMinutes"),
+    validation = schema::button_field_only("QUICK_REPLY", "optOut"),
+    validation = schema::url_form(),
+    validation = schema::url_variable(),
+    validation = schema::url_example(),
+    validation = schema::button_example_only(),
+    validation = schema::copy_code_example()
+)]
 pub struct Button {
     /// `QUICK_REPLY`, URL, `PHONE_NUMBER`, `COPY_CODE`, FLOW, CATALOG, MPM, `VOICE_CALL` or `REQUEST_CONTACT_INFO`.
     #[serde(rename = "type")]
@@ -152,7 +192,8 @@ pub struct Button {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
     /// The number to call, in international form. With type `PHONE_NUMBER`.
-    #[schemars(length(min = 3, max = 20), regex(pattern = r"^\+?[0-9]+$"))]
+    #[schemars(length(min = 3, max = 20))]
+    #[x_kube(validation = rules::matches(r"^\+?[0-9]+$", "write the number in international form without spaces, such as \"+33123456789\""))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
     /// The flow to open. With type FLOW.
@@ -170,9 +211,11 @@ pub struct Button {
 /// A flow a button opens; it must be published at Meta.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = schema::flow_by_id_or_name())]
 pub struct Flow {
     /// ID of the flow; this or the name.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::id())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Name of the flow; this or the ID.
@@ -180,7 +223,8 @@ pub struct Flow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `navigate` (Meta's default) or `data_exchange`.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z_]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::matches("^[a-z_]+$", "write navigate or data_exchange"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// The first screen, with action navigate.
@@ -188,7 +232,8 @@ pub struct Flow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub navigate_screen: Option<String>,
     /// Icon of the button, as Meta names it (DOCUMENT, PROMOTION, REVIEW).
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[A-Z_]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::matches("^[A-Z_]+$", "write the icon as Meta names it, such as DOCUMENT"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
 }
@@ -198,19 +243,27 @@ pub struct Flow {
 pub struct Carousel {
     /// The cards, 2 to 10, all of the same shape.
     #[schemars(length(min = 2, max = 10))]
+    #[x_kube(
+        validation = schema::cards_alike("header", "c.header.format == self[0].header.format"),
+        validation = schema::cards_alike("body", "has(c.body) == has(self[0].body)"),
+        validation = schema::cards_alike("buttons", "c.buttons.map(b, b.type) == self[0].buttons.map(b, b.type)")
+    )]
     pub cards: Vec<Card>,
 }
 
 /// One card of a carousel.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = schema::card_header())]
 pub struct Card {
     /// A picture or film.
     pub header: Header,
     /// The card's text, 160 characters at most; in every card or in none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::card_body")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
     /// One or two buttons of type `QUICK_REPLY`, URL or `PHONE_NUMBER`, the same types in every card.
     #[schemars(length(min = 1, max = 2))]
+    #[x_kube(validation = schema::card_buttons())]
     pub buttons: Vec<Button>,
 }
 
@@ -244,6 +297,12 @@ pub struct Authentication {
 /// The button of a one-time password message.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = schema::otp_apps_given(),
+    validation = schema::otp_apps_only(),
+    validation = schema::otp_autofill_only(),
+    validation = schema::otp_terms()
+)]
 pub struct Otp {
     /// `COPY_CODE`, `ONE_TAP` or `ZERO_TAP`.
     #[serde(rename = "type")]
@@ -266,14 +325,21 @@ pub struct Otp {
 }
 
 /// An Android app that may take a one-time password.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SupportedApp {
     /// The app's package, such as `com.example.app`.
-    #[schemars(length(max = 224), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$"))]
+    #[schemars(length(max = 224))]
+    #[x_kube(
+        validation = rules::matches(
+            r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$",
+            "write the package of an Android app, such as com.example.app"
+        )
+    )]
     pub package_name: String,
     /// The app's signing key hash, 11 characters.
-    #[schemars(length(min = 11, max = 11), regex(pattern = r"^[A-Za-z0-9+/=]{11}$"))]
+    #[schemars(length(max = 11))]
+    #[x_kube(validation = rules::matches("^[A-Za-z0-9+/=]{11}$", "write the 11 characters of the app's signing key hash"))]
     pub signature_hash: String,
 }
 

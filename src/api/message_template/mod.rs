@@ -1,6 +1,7 @@
 //! `MessageTemplate`: a message template of a WhatsApp Business Account, in one language.
 
 mod content;
+mod schema;
 mod status;
 
 use kube::{CustomResource, KubeSchema};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use content::*;
 pub use status::*;
 
-use super::{AppRef, GoDuration, ManagementPolicy, shared::is_default, vocabulary::vocabulary};
+use super::{AppRef, GoDuration, ManagementPolicy, rules, shared::is_default, vocabulary::vocabulary};
 
 /// What you want of a template.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,18 +44,47 @@ use super::{AppRef, GoDuration, ManagementPolicy, shared::is_default, vocabulary
     )
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::immutable("appRef", schema::IDENTITY),
+    validation = rules::immutable("businessAccountID", schema::IDENTITY),
+    validation = rules::immutable("templateName", schema::IDENTITY),
+    validation = rules::immutable("language", schema::IDENTITY),
+    validation = schema::category_given(),
+    validation = schema::body_given(),
+    validation = schema::authentication_given(),
+    validation = schema::authentication_category(),
+    validation = schema::authentication_alone(),
+    validation = schema::marketing_only("carousel"),
+    validation = schema::marketing_only("limitedTimeOffer"),
+    validation = schema::offer_header(),
+    validation = schema::offer_footer(),
+    validation = schema::offer_body(),
+    validation = schema::offer_code(),
+    validation = schema::opt_out(),
+    validation = schema::header_sample(),
+    validation = schema::card_samples(),
+    validation = schema::header_variables(),
+    validation = schema::body_variables(),
+    validation = schema::card_variables(),
+    validation = schema::ttl("AUTHENTICATION", "30s", "15m", true),
+    validation = schema::ttl("UTILITY", "30s", "12h", true),
+    validation = schema::ttl("MARKETING", "12h", "720h", false)
+)]
 pub struct MessageTemplateSpec {
     /// The MetaApp whose credentials reach the template. Cannot be changed.
     pub app_ref: AppRef,
     /// ID of the WABA the template belongs to. Cannot be changed.
     #[serde(rename = "businessAccountID")]
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::id())]
     pub business_account_id: String,
     /// Name of the template at Meta: lower-case letters, digits and underscores. Cannot be changed.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-z0-9_]+$"))]
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rules::template_name())]
     pub template_name: String,
     /// Language of the template, as Meta spells it (`en_US`, `fr`). Cannot be changed.
-    #[schemars(length(min = 2, max = 8), regex(pattern = r"^[a-z]{2,3}(_[A-Z]{2})?$"))]
+    #[schemars(length(min = 2, max = 8))]
+    #[x_kube(validation = rules::meta_language())]
     pub language: String,
     /// MARKETING, UTILITY or AUTHENTICATION. Needed unless managementPolicy is Observe. Meta may move the template to another
     /// one; that is reported, not undone.
@@ -75,6 +105,12 @@ pub struct MessageTemplateSpec {
     /// The buttons, in their order: 10 at most, of which 2 URL, 1 `PHONE_NUMBER` and 1 `COPY_CODE`. Quick replies stand together,
     /// before or after all others.
     #[schemars(length(max = 10))]
+    #[x_kube(
+        validation = schema::quick_replies_together(),
+        validation = schema::buttons_at_most("URL", 2),
+        validation = schema::buttons_at_most("PHONE_NUMBER", 1),
+        validation = schema::buttons_at_most("COPY_CODE", 1)
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
     /// Cards to scroll through, below the text; only with category MARKETING.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use status::*;
 
-use super::{Direction, GoDuration, ManagementPolicy, SecretKeyRef, shared::is_default};
+use super::{Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
 /// What you want of a Meta app.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,9 +38,18 @@ use super::{Direction, GoDuration, ManagementPolicy, SecretKeyRef, shared::is_de
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
-    )
+    ),
+    validation = rules::short_name()
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::immutable("appID", "cannot be changed: write another MetaApp for another app"),
+    validation = rules::required(
+        ".accessTokenRef",
+        "has(self.accessTokenRef) || has(self.login)",
+        "write accessTokenRef (a Secret with a token), login, or both"
+    )
+)]
 pub struct MetaAppSpec {
     /// A name for people; Meta's own name of the app is in `status.app.name`.
     #[schemars(length(min = 1, max = 128))]
@@ -48,7 +57,8 @@ pub struct MetaAppSpec {
     pub display_name: Option<String>,
     /// ID of the app at Meta (digits, from the App Dashboard). Cannot be changed.
     #[serde(rename = "appID")]
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::id())]
     pub app_id: String,
     /// The app's secret (App Dashboard, App settings, Basic).
     pub app_secret_ref: SecretKeyRef,
@@ -57,12 +67,18 @@ pub struct MetaAppSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_ref: Option<SecretKeyRef>,
     /// Version of the Graph API to use for this app, such as `v25.0`; by default the operator's. v24.0 or newer.
-    #[schemars(length(max = 8), regex(pattern = r"^v[0-9]+\.[0-9]+$"))]
+    #[schemars(length(max = 8))]
+    #[x_kube(
+        validation = rules::matches("^v[1-9][0-9]{0,2}[.][0-9]{1,2}$", "write a version of the Graph API, such as v25.0"),
+        validation = Rule::new("!self.matches('^v[0-9]{1,3}[.]') || int(self.substring(1, self.indexOf('.'))) >= 24")
+            .message("write v24.0 or newer: the operator needs fields that older versions do not have")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub graph_version: Option<String>,
     /// IDs of the WABAs to manage; by default every WABA the token may manage.
     #[serde(rename = "businessAccountIDs", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$")))]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 32)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::each_id())]
     pub business_account_ids: Option<Vec<String>>,
     /// Which numbers and templates found at Meta get objects in the MetaApp's namespace. Without it nothing is imported.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +100,7 @@ pub struct MetaAppSpec {
     pub binding_token_ref: Option<SecretKeyRef>,
     /// Time between two reads of Meta, such as `10m`; 1m at least. By default the operator's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::at_least("1m"))]
     pub poll_interval: Option<GoDuration>,
     /// True stops everything for this app: no call to Meta, neither for it nor for its numbers and templates.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -99,6 +116,10 @@ pub struct MetaAppSpec {
 
 /// Which numbers and templates found at Meta get objects. Each kind is imported only if its block is there.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("has(self.numbers) || has(self.templates)")
+        .message("write numbers: {}, templates: {}, or both; to import nothing leave the whole block out")
+)]
 pub struct Import {
     /// Create a WhatsAppNumber for every number found. `{}` imports all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,7 +130,7 @@ pub struct Import {
 }
 
 /// How numbers are imported.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportNumbers {
     /// Directions of the imported numbers; by default Incoming and Outgoing.
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
@@ -118,9 +139,10 @@ pub struct ImportNumbers {
     /// Numbers that are not imported, each in international form (`+33612345678`).
     #[schemars(
         length(max = 1000),
-        inner(length(max = 16), regex(pattern = r"^\+[1-9][0-9]{6,14}$")),
+        inner(length(max = 16)),
         extend("x-kubernetes-list-type" = "set")
     )]
+    #[x_kube(validation = rules::each_phone_number())]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
 }
@@ -135,40 +157,55 @@ pub struct ImportTemplates {
 }
 
 /// A template by name, in one language or in all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExcludedTemplate {
     /// Name of the template at Meta.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-z0-9_]+$"))]
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rules::template_name())]
     pub name: String,
     /// Language of the template, as Meta spells it (`en_US`); by default every language.
-    #[schemars(length(min = 2, max = 8), regex(pattern = r"^[a-z]{2,3}(_[A-Z]{2})?$"))]
+    #[schemars(length(min = 2, max = 8))]
+    #[x_kube(validation = rules::meta_language())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
 
 /// When tokens are exchanged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRefresh {
-    /// How long before its expiry a token is exchanged, such as `240h`; 1h at least. Tokens of Meta live 60 days or for ever.
+    /// How long before its expiry a token is exchanged, such as `240h`; 1h to 1200h. Tokens of Meta live 60 days or for ever.
+    #[x_kube(
+        validation = rules::at_least("1h"),
+        validation = rules::at_most("1200h", "write 1200h or less: tokens of Meta live 60 days (1440h)")
+    )]
     pub before: GoDuration,
 }
 
 /// Where Meta delivers the app's webhooks.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::invalid(
+        ".callbackURL",
+        "!has(self.receiver) || self.receiver == 'Disabled' || size(self.callbackURL) <= 200",
+        "write 200 characters at most: with receiver Enabled the address becomes an override, and Meta takes no longer ones"
+    )
+)]
 pub struct AppWebhook {
     /// Address that takes the messages; https, with a certificate the public trusts, reachable by Meta.
     #[serde(rename = "callbackURL")]
-    #[schemars(length(min = 9, max = 200), regex(pattern = r"^https://[^ +]+$"))]
+    #[schemars(length(min = 9, max = 2000))]
+    #[x_kube(validation = rules::callback_url())]
     pub callback_url: String,
     /// The text by which the receiver knows that Meta calls (`hub.verify_token`).
     pub verify_token_ref: SecretKeyRef,
     /// Webhook fields to subscribe to, as Meta names them; by default `messages`.
     #[schemars(
         length(min = 1, max = 64),
-        inner(length(min = 1, max = 64), regex(pattern = r"^[a-z_]+$")),
+        inner(length(min = 1, max = 64)),
         extend("x-kubernetes-list-type" = "set")
     )]
+    #[x_kube(validation = rules::each_matches("^[a-z_]+$", "write the fields as Meta names them, such as messages"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
     /// Enabled: the operator's own endpoint takes the management events, and callbackURL keeps the messages. Disabled (the
@@ -191,22 +228,35 @@ pub enum Receiver {
 }
 
 /// Facebook Login for Business.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// ID of the login configuration (App Dashboard, Facebook Login for Business, Configurations).
     #[serde(rename = "configurationID")]
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::id())]
     pub configuration_id: String,
 }
 
 /// Who may reference this app.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = rules::required(
+        ".selector",
+        "self.from != 'Selector' || has(self.selector)",
+        "write a selector for the labels of the namespaces, or from: All"
+    ),
+    validation = rules::forbidden(
+        ".selector",
+        "self.from == 'Selector' || !has(self.selector)",
+        "write from: Selector, or leave the selector out"
+    )
+)]
 pub struct AllowedNamespaces {
     /// Same: the MetaApp's own namespace. All: every namespace. Selector: the namespaces whose labels match `selector`.
     pub from: AllowedFrom,
     /// Labels of the namespaces; only with from Selector.
     #[schemars(schema_with = "super::crd::label_selector")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
 

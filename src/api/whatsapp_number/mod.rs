@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use status::*;
 
-use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, shared::is_default};
+use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
 /// What you want of a number.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,18 +51,43 @@ use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, share
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
-    )
+    ),
+    validation = rules::short_name()
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::immutable("phoneNumber", "cannot be changed: write another WhatsAppNumber for another number"),
+    validation = rules::immutable_once_set(
+        "businessAccountID",
+        "cannot be changed or removed once it is set: delete this object (Meta is left as it is) and write another one"
+    ),
+    validation = rules::required(
+        ".businessAccountID",
+        "!has(self.provisioning) || self.provisioning != 'AddIfMissing' || has(self.businessAccountID)",
+        "write the ID of the WABA to add the number to, or provisioning: Adopt"
+    ),
+    validation = rules::required(
+        ".requestedName",
+        "!has(self.provisioning) || self.provisioning != 'AddIfMissing' || has(self.requestedName)",
+        "write the name customers shall see, which Meta wants when a number is added, or provisioning: Adopt"
+    ),
+    validation = rules::forbidden(
+        ".incoming",
+        "!has(self.incoming) || 'Incoming' in self.directions",
+        "write Incoming into directions, or leave the block out"
+    )
+)]
 pub struct WhatsAppNumberSpec {
     /// The MetaApp whose credentials reach the number.
     pub app_ref: AppRef,
     /// The number in international form (E.164), such as `+33612345678`. Cannot be changed.
-    #[schemars(length(max = 16), regex(pattern = r"^\+[1-9][0-9]{6,14}$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = rules::phone_number())]
     pub phone_number: String,
     /// ID of the WABA the number belongs to. Cannot be changed once set. Needed with provisioning AddIfMissing.
     #[serde(rename = "businessAccountID", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::id())]
     pub business_account_id: Option<String>,
     /// Adopt (the default): the number is at Meta already. AddIfMissing: it is added to its WABA when the WABA does not
     /// have it.
@@ -77,11 +102,20 @@ pub struct WhatsAppNumberSpec {
     #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
     pub directions: Vec<Direction>,
     /// Time zone of the people who answer, by its IANA name (`Europe/Paris`).
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"))]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(
+        validation = rules::matches(
+            "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+            "write the IANA name of a time zone, such as Europe/Paris"
+        )
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// Language of the people who answer, as a BCP 47 tag (`fr`, `pt-BR`).
-    #[schemars(length(min = 2, max = 35), regex(pattern = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"))]
+    #[schemars(length(min = 2, max = 35))]
+    #[x_kube(
+        validation = rules::matches("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "write a BCP 47 tag with '-', such as fr or pt-BR")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// How incoming messages are handled; only with direction Incoming.
@@ -121,11 +155,12 @@ pub enum Provisioning {
 }
 
 /// How incoming messages are handled.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incoming {
     /// How long an interaction stays open without a message, such as `24h`; the value in force is in `status.sessionTime`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::at_least("1m"))]
     pub session_time: Option<GoDuration>,
     /// Name of the routing that takes new interactions.
     #[schemars(length(min = 1, max = 253))]
@@ -141,26 +176,28 @@ pub struct Incoming {
 }
 
 /// Where a number's messages are delivered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberWebhook {
     /// Address that takes the messages; https, with a certificate the public trusts, reachable by Meta.
     #[serde(rename = "callbackURL")]
-    #[schemars(length(min = 9, max = 200), regex(pattern = r"^https://[^ +]+$"))]
+    #[schemars(length(min = 9, max = 200))]
+    #[x_kube(validation = rules::callback_url())]
     pub callback_url: String,
     /// The text by which the receiver knows that Meta calls (`hub.verify_token`).
     pub verify_token_ref: SecretKeyRef,
 }
 
 /// How a number is verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// How the code comes: SMS (the default) or Voice, a call.
     #[serde(default, skip_serializing_if = "is_default")]
     pub method: CodeMethod,
     /// Language of the message with the code, as Meta spells it (`fr_FR`); by default `en_US`.
-    #[schemars(length(min = 2, max = 8), regex(pattern = r"^[a-z]{2,3}(_[A-Z]{2})?$"))]
+    #[schemars(length(min = 2, max = 8))]
+    #[x_kube(validation = rules::meta_language())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Where a person puts the code; by default key `code` of the Secret `<name>-code`.
@@ -205,17 +242,20 @@ pub struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// E-mail address, 128 characters at most.
-    #[schemars(length(max = 128), regex(pattern = r"^([^@\s]+@[^@\s]+)?$"))]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = rules::matches(r"^([^@\s]+@[^@\s]+)?$", "write an e-mail address, such as support@example.com"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Addresses of web sites with `https://` or `http://`, two at most.
-    #[schemars(length(max = 2), inner(length(max = 256), regex(pattern = r"^https?://\S+$")))]
+    #[schemars(length(max = 2), inner(length(max = 256)))]
+    #[x_kube(validation = rules::each_matches(r"^https?://\S+$", "write each address with https:// or http://"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websites: Option<Vec<String>>,
     /// Line of business, as Meta names it: ALCOHOL, APPAREL, AUTO, BEAUTY, EDU, ENTERTAIN, `EVENT_PLAN`, FINANCE, GOVT, GROCERY,
     /// HEALTH, HOTEL, NONPROFIT, `ONLINE_GAMBLING`, `OTC_DRUGS`, OTHER, `PHYSICAL_GAMBLING`, `PROF_SERVICES`, RESTAURANT, RETAIL or
     /// TRAVEL. Meta may add more.
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Z][A-Z_]*$"))]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::matches("^[A-Z][A-Z_]*$", "write the word as Meta spells it, such as RETAIL or PROF_SERVICES"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vertical: Option<String>,
 }
