@@ -48,7 +48,7 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct GraphError {
-    #[serde(deserialize_with = "loose::count")]
+    #[serde(default, deserialize_with = "loose::count")]
     code: Option<u32>,
     #[serde(default, deserialize_with = "loose::count")]
     error_subcode: Option<u32>,
@@ -101,5 +101,95 @@ impl GraphError {
             quote: quote.map(|quote| scrub(&quote, secrets)),
             fbtrace_id: self.fbtrace_id,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+    use super::*;
+    use serde::de::IgnoredAny;
+
+    #[derive(Debug, Deserialize)]
+    struct Node {
+        #[serde(deserialize_with = "loose::id")]
+        id: Box<str>,
+    }
+
+    fn told(status: u16, body: &str) -> Told {
+        match read::<Node>(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes(), &["hush"]) {
+            Err(Fault::Told(told)) => told,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for() {
+        let node: Result<Node, _> = read(StatusCode::OK, br#"{"id":7}"#, &[]);
+        assert_eq!(node.map(|node| node.id).ok().as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn nothing_that_makes_sense() {
+        let cases = [
+            ("a redirect is not followed", 302, r#"{"id":7}"#, "something on the way to Meta answered with a redirect"),
+            ("nothing", 200, " ", "Meta's answer is empty"),
+            ("a proxy's page", 502, "<html>", "Meta, or something on the way to it, answered with a web page"),
+            ("cut off", 200, r#"{"id":"#, "Meta's answer cannot be read"),
+            ("another shape than documented", 200, r#"{"data":[]}"#, "Meta's answer cannot be read"),
+            ("a refusal without reason", 400, "{}", "Meta's answer cannot be read"),
+        ];
+        for (reason, status, body, expected) in cases {
+            match read::<Node>(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes(), &[]) {
+                Err(Fault::Unreadable(detail)) => assert_eq!(detail, expected, "{reason}"),
+                other => panic!("{reason}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_counts_whatever_the_status() {
+        for status in [200, 400, 401, 403, 404, 500, 503] {
+            let told = told(status, r#"{"error":{"code":100,"error_subcode":33,"fbtrace_id":"A1"}}"#);
+            assert_eq!((told.code, told.subcode, told.fbtrace_id.as_deref()), (100, Some(33), Some("A1")), "{status}");
+        }
+    }
+
+    #[test]
+    fn errors_are_read_loosely() {
+        let cases = [
+            ("codes as text", r#"{"error":{"code":"190","error_subcode":"463"}}"#, 190, None),
+            (
+                "details in an object",
+                r#"{"error":{"code":1,"error_data":{"details":"d"},"message":"m"}}"#,
+                1,
+                Some("d"),
+            ),
+            ("details as text", r#"{"error":{"code":1,"error_data":"d","message":"m"}}"#, 1, Some("d")),
+            ("details as a list", r#"{"error":{"code":1,"error_data":[1],"message":"m"}}"#, 1, Some("m")),
+            ("words for people first", r#"{"error":{"code":1,"error_user_msg":"u","message":"m"}}"#, 1, Some("u")),
+            ("no code is the unknown error", r#"{"error":{"code":null,"message":"m"}}"#, 1, Some("m")),
+            ("no code at all", r#"{"error":{"message":"m"}}"#, 1, Some("m")),
+            ("secrets are taken out", r#"{"error":{"code":1,"message":"got hush"}}"#, 1, Some("got […]")),
+        ];
+        for (reason, body, code, quote) in cases {
+            let told = told(400, body);
+            assert_eq!(told.code, code, "{reason}");
+            assert_eq!(told.quote.as_deref(), quote, "{reason}");
+        }
+    }
+
+    #[test]
+    fn flags_of_errors() {
+        assert!(told(400, r#"{"error":{"code":2,"is_transient":true}}"#).is_transient);
+        let proof = r#"{"error":{"code":100,"message":"Invalid appsecret_proof provided in the API argument"}}"#;
+        assert!(told(400, proof).proof_refused);
+        assert!(!told(400, r#"{"error":{"code":100,"message":"Invalid parameter"}}"#).proof_refused);
+    }
+
+    #[test]
+    fn an_answer_nobody_reads_still_has_to_be_json() {
+        assert!(read::<IgnoredAny>(StatusCode::OK, b"{}", &[]).is_ok());
+        assert!(read::<IgnoredAny>(StatusCode::OK, b"<html>", &[]).is_err());
     }
 }

@@ -12,6 +12,7 @@ use super::config::{Access, AppCredentials, Priority};
 use super::endpoint::Endpoint;
 use super::errors::Error;
 use super::outcome::Outcome;
+use super::scrub::scrub;
 use super::transport::{Call, Caller};
 use super::wire::{DebugAnswer, TokenAnswer, TokenInfo, loose};
 
@@ -105,7 +106,11 @@ impl Client {
             waba: None,
             priority: Priority::Poll,
         };
-        self.read::<DebugAnswer>(call).await.map(TokenInfo::from)
+        let mut info = self.read::<DebugAnswer>(call).await.map(TokenInfo::from)?;
+        if let Some(message) = info.invalid_reason.as_mut().and_then(|reason| reason.message.as_mut()) {
+            *message = scrub(message, &[input.expose_secret(), app.app_secret.expose_secret()]);
+        }
+        Ok(info)
     }
 
     /// Exchanges a token that still works for one that works for 60 more days. The old one keeps working.

@@ -149,7 +149,7 @@ impl Gate {
         let mut state = self.state();
         state.usage = Some((usage, Instant::now()));
         if !usage.regain.is_zero() {
-            state.close(usage.regain, clock.now());
+            state.close(Closed::after(usage.regain, clock));
         }
     }
 
@@ -159,7 +159,7 @@ impl Gate {
         let grown = self.timing.throttle_first * 2u32.saturating_pow(state.strikes);
         state.strikes = (state.strikes + 1).min(16);
         let stop = if regain.is_zero() { grown.min(self.timing.throttle_longest) } else { regain };
-        state.close(stop, clock.now())
+        state.close(Closed::after(stop, clock))
     }
 
     /// Meta answered a call in full.
@@ -170,7 +170,7 @@ impl Gate {
     /// Closes the gate until a time on Meta's clock, learnt in an earlier life.
     pub fn restore(&self, until: Timestamp, clock: &Clock) {
         if let Ok(left) = Duration::try_from(until.duration_since(clock.now())) {
-            self.state().closed = Some(Closed { at: Instant::now() + left, told: until });
+            self.state().close(Closed { at: Instant::now() + left, told: until });
         }
     }
 
@@ -187,17 +187,21 @@ impl Gate {
 }
 
 impl State {
-    /// Closes for `stop`, or leaves a longer stop alone.
-    fn close(&mut self, stop: Duration, now: Timestamp) -> Timestamp {
-        let at = Instant::now() + stop;
+    /// Closes until then, or leaves a longer stop alone.
+    fn close(&mut self, until: Closed) -> Timestamp {
         match self.closed {
-            Some(closed) if closed.at >= at => closed.told,
+            Some(closed) if closed.at >= until.at => closed.told,
             _ => {
-                let told = later(now, stop);
-                self.closed = Some(Closed { at, told });
-                told
+                self.closed = Some(until);
+                until.told
             }
         }
+    }
+}
+
+impl Closed {
+    fn after(stop: Duration, clock: &Clock) -> Self {
+        Self { at: Instant::now() + stop, told: later(clock.now(), stop) }
     }
 }
 
@@ -225,3 +229,7 @@ pub(super) fn later(now: Timestamp, wait: Duration) -> Timestamp {
     let second = if exact.subsec_nanosecond() > 0 { exact.as_second() + 1 } else { exact.as_second() };
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

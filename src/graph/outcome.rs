@@ -55,3 +55,60 @@ fn is_refusal(error: &Error) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::endpoint::Endpoint::{AccessToken, Account};
+    use crate::graph::errors::{Class, Kind, Told, judge};
+
+    fn name(error: Error) -> &'static str {
+        match Outcome::<()>::from(Err(error)) {
+            Outcome::Done(()) => "Done",
+            Outcome::Refused(_) => "Refused",
+            Outcome::NotSent(_) => "NotSent",
+            Outcome::Unknown(_) => "Unknown",
+        }
+    }
+
+    fn told(code: u32, endpoint: super::super::Endpoint, http: u16) -> Error {
+        let told = Told { code, ..Told::default() };
+        let verdict = judge(&told, endpoint, http);
+        let class = match verdict.kind {
+            Kind::Is(class) => class,
+            Kind::Throttled(_) => Class::Throttled { until: jiff::Timestamp::UNIX_EPOCH },
+        };
+        told.into_error(class, verdict, endpoint, http)
+    }
+
+    #[test]
+    fn errors_of_the_graph_api() {
+        let cases = [
+            ("1 is not a refusal", 1, Account, 400, "Unknown"),
+            ("2 is not a refusal", 2, Account, 503, "Unknown"),
+            ("131000 is not a refusal", 131_000, Account, 500, "Unknown"),
+            ("131016 is not a refusal", 131_016, Account, 500, "Unknown"),
+            ("a wrong app secret is", 1, AccessToken, 400, "Refused"),
+            ("3 is, whatever the status", 3, Account, 500, "Refused"),
+            ("133000 is, whatever the status", 133_000, Account, 500, "Refused"),
+            ("133004 is, whatever the status", 133_004, Account, 503, "Refused"),
+            ("131045 is, whatever the status", 131_045, Account, 500, "Refused"),
+            ("131057 is, whatever the status", 131_057, Account, 500, "Refused"),
+            ("2494100 is, whatever the status", 2_494_100, Account, 500, "Refused"),
+            ("a throttle is", 80_007, Account, 400, "Refused"),
+            ("a dead token is", 190, Account, 401, "Refused"),
+            ("an unknown code with a client error's status is", 999_999, Account, 400, "Refused"),
+            ("an unknown code with a server error's status is not", 999_999, Account, 500, "Unknown"),
+        ];
+        for (reason, code, endpoint, http, expected) in cases {
+            assert_eq!(name(told(code, endpoint, http)), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn silence() {
+        let silent = |sent| name(Error::without_answer(Account, Class::Transient, sent, "silence"));
+        assert_eq!(silent(Sent::No), "NotSent");
+        assert_eq!(silent(Sent::NoAnswer), "Unknown");
+    }
+}

@@ -23,6 +23,9 @@ use super::usage::{self, Usage};
 /// The largest answer that is read: a page of 100 numbers and 100 templates stays far below.
 const LARGEST_ANSWER: usize = 32 << 20;
 
+/// Parameters that are tokens.
+const SECRET_PARAMETERS: [&str; 2] = ["input_token", "fb_exchange_token"];
+
 /// A call, ready to be sent.
 pub(super) struct Call<'a> {
     pub endpoint: Endpoint,
@@ -54,14 +57,17 @@ impl<'a> Caller<'a> {
             Self::App(app) | Self::Anonymous(app) => app,
         }
     }
+}
 
+impl Call<'_> {
     /// What must not be in anything that people see.
-    fn secrets(self) -> Vec<&'a str> {
-        let mut secrets = vec![self.app().app_secret.expose_secret()];
-        if let Self::Token(access) = self {
-            secrets.push(access.token.expose_secret());
-        }
-        secrets
+    fn secrets(&self) -> Vec<&str> {
+        let token = match self.caller {
+            Caller::Token(access) => Some(access.token.expose_secret()),
+            Caller::App(_) | Caller::Anonymous(_) => None,
+        };
+        let asked = self.query.iter().filter(|(key, _)| SECRET_PARAMETERS.contains(key)).map(|(_, value)| &**value);
+        asked.chain(token).chain([self.caller.app().app_secret.expose_secret()]).collect()
     }
 }
 
@@ -115,10 +121,9 @@ impl Client {
         let mut request = http.get(url(&self.inner.base_url, call.version, call.path)).query(&call.query);
         match call.caller {
             Caller::Token(access) => {
-                let class = Class::Token;
                 let token = access.token.expose_secret();
                 request = request
-                    .header(AUTHORIZATION, bearer(token, call.endpoint, class)?)
+                    .header(AUTHORIZATION, bearer(token, call.endpoint, Class::Token)?)
                     .query(&[("appsecret_proof", proof(&access.app.app_secret, token))]);
             }
             Caller::App(app) => {
@@ -177,7 +182,7 @@ impl Client {
         usage: Option<Usage>,
         call: &Call<'_>,
     ) -> Result<T, Error> {
-        let fault = match answer::read(status, body, &call.caller.secrets()) {
+        let fault = match answer::read(status, body, &call.secrets()) {
             Ok(value) => {
                 self.gate(call).answered();
                 return Ok(value);

@@ -31,3 +31,20 @@ impl Versions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(app_id).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_answer_counts() {
+        let versions = Versions::default();
+        versions.saw("1", "v25.0", "v25.0");
+        assert_eq!(versions.mismatch("1"), None);
+        versions.saw("1", "v19.0", "v24.0");
+        assert_eq!(versions.mismatch("1"), Some(VersionMismatch { asked: "v19.0".into(), served: "v24.0".into() }));
+        assert_eq!(versions.mismatch("2"), None, "another app");
+        versions.saw("1", "v25.0", "v25.0");
+        assert_eq!(versions.mismatch("1"), None, "over");
+    }
+}

@@ -2,6 +2,9 @@
 
 mod table;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 

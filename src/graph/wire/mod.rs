@@ -28,3 +28,6 @@ pub use vocabulary::{
 pub(super) use account::AccountAnswer;
 pub(super) use page::{Next, Page};
 pub(super) use token::{DebugAnswer, TokenAnswer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn timing() -> Timing {
+    Timing { longest_turn: Duration::ZERO, ..Timing::default() }
+}
+
+fn gate() -> Gate {
+    Gate::new(200, timing())
+}
+
+fn usage(percent: u8, regain: Duration) -> Usage {
+    Usage { percent, regain }
+}
+
+/// How far off a time on the clock is, in whole minutes.
+fn minutes_until(until: Timestamp, clock: &Clock) -> i64 {
+    (until.duration_since(clock.now()).as_secs() + 30) / 60
+}
+
+#[test]
+fn pace_by_usage_and_priority() {
+    let timing = Timing::default();
+    let seconds = Duration::from_secs;
+    let cases = [
+        ("below 80 % nothing holds a poll", 79, Priority::Poll, seconds(0), Duration::ZERO),
+        ("from 80 % a poll slows down", 80, Priority::Poll, seconds(0), timing.pace_step),
+        ("the more, the fuller", 94, Priority::Poll, seconds(0), 15 * timing.pace_step),
+        ("polls rest when the rest is for others", 95, Priority::Poll, seconds(0), timing.rest),
+        ("the rest counts from when the usage was seen", 100, Priority::Poll, seconds(100), timing.rest - seconds(100)),
+        ("after the rest one looks again", 100, Priority::Poll, timing.rest, Duration::ZERO),
+        ("writes go on", 94, Priority::Write, seconds(0), Duration::ZERO),
+        ("writes slow down when all but nothing is left", 99, Priority::Write, seconds(0), timing.pace_step),
+        ("people do not wait", 99, Priority::Action, seconds(0), Duration::ZERO),
+    ];
+    for (reason, percent, priority, ago, expected) in cases {
+        assert_eq!(pace(percent, ago, priority, &timing), expected, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn polls_keep_under_half_of_the_bucket_and_leave_the_rest_to_others() {
+    let (gate, clock) = (gate(), Clock::default());
+    let mut passed = 0;
+    while gate.pass(Priority::Poll, &clock).await.is_ok() {
+        passed += 1;
+        assert!(passed <= 50, "a quarter of 200 at once, and a quarter over the hour");
+    }
+    assert_eq!(passed, 50);
+    assert!(gate.pass(Priority::Write, &clock).await.is_ok());
+    assert!(gate.pass(Priority::Action, &clock).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_registered_number_widens_the_bucket() {
+    let (gate, clock) = (gate(), Clock::default());
+    gate.activate();
+    for call in 0..1250 {
+        assert!(gate.pass(Priority::Poll, &clock).await.is_ok(), "call {call}");
+    }
+    gate.activate();
+    assert!(gate.pass(Priority::Poll, &clock).await.is_err(), "to hear of it again does not refill it");
+}
+
+#[tokio::test]
+async fn a_full_limiter_makes_a_poll_wait_for_its_turn() {
+    let timing = Timing { bucket: Duration::from_millis(400), longest_turn: MINUTE, ..Timing::default() };
+    let (gate, clock) = (Gate::new(4, timing), Clock::default());
+    let started = Instant::now();
+    for _ in 0..2 {
+        gate.pass(Priority::Poll, &clock).await.unwrap();
+    }
+    assert!(started.elapsed() >= Duration::from_millis(390), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn nothing_passes_while_throttled() {
+    let (gate, clock) = (gate(), Clock::default());
+    let until = gate.throttled(Duration::ZERO, &clock);
+    for priority in [Priority::Poll, Priority::Write, Priority::Action] {
+        assert_eq!(gate.pass(priority, &clock).await, Err(until), "{priority:?}");
+    }
+    assert_eq!(gate.throttled_until(), Some(until));
+}
+
+#[tokio::test]
+async fn a_throttle_ends() {
+    let timing = Timing { throttle_first: Duration::from_millis(20), longest_turn: MINUTE, ..Timing::default() };
+    let (gate, clock) = (Gate::new(200, timing), Clock::default());
+    gate.throttled(Duration::ZERO, &clock);
+    while gate.throttled_until().is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(gate.pass(Priority::Poll, &clock).await, Ok(()));
+}
+
+#[test]
+fn stops_grow_until_an_answer_comes() {
+    let (gate, clock) = (gate(), Clock::default());
+    let stops: Vec<_> = (0..6).map(|_| minutes_until(gate.throttled(Duration::ZERO, &clock), &clock)).collect();
+    assert_eq!(stops, [5, 10, 20, 40, 60, 60], "doubling from five minutes, an hour at most");
+    gate.answered();
+    gate.state().closed = None;
+    assert_eq!(minutes_until(gate.throttled(Duration::ZERO, &clock), &clock), 5);
+}
+
+#[test]
+fn metas_word_on_the_end_counts() {
+    let (gate, clock) = (gate(), Clock::default());
+    assert_eq!(minutes_until(gate.throttled(17 * MINUTE, &clock), &clock), 17);
+    assert_eq!(minutes_until(gate.throttled(3 * MINUTE, &clock), &clock), 17, "a longer stop stays");
+}
+
+#[test]
+fn usage_alone_can_close_the_gate() {
+    let (gate, clock) = (gate(), Clock::default());
+    gate.saw(usage(100, 9 * MINUTE), &clock);
+    assert_eq!(gate.throttled_until().map(|until| minutes_until(until, &clock)), Some(9));
+    assert_eq!(gate.left(), Some(0));
+}
+
+#[test]
+fn the_end_is_told_the_same_each_time() {
+    let (gate, clock) = (gate(), Clock::default());
+    let until = gate.throttled(Duration::ZERO, &clock);
+    assert_eq!(gate.throttled_until(), Some(until));
+    assert_eq!(until.subsec_nanosecond(), 0);
+}
+
+#[test]
+fn a_throttle_learnt_earlier_is_restored() {
+    let (gate, clock) = (gate(), Clock::default());
+    let past = clock.now() - MINUTE;
+    gate.restore(past, &clock);
+    assert_eq!(gate.throttled_until(), None, "one that is over does not count");
+    let until = later(clock.now(), 8 * MINUTE);
+    gate.restore(until, &clock);
+    assert_eq!(gate.throttled_until(), Some(until));
+}
+
+#[test]
+fn what_is_left_is_what_meta_told_of_late() {
+    let clock = Clock::default();
+    assert_eq!(gate().left(), None, "nothing told yet");
+    let gate = gate();
+    gate.saw(usage(30, Duration::ZERO), &clock);
+    assert_eq!(gate.left(), Some(70));
+    let timing = Timing { bucket: Duration::ZERO, ..timing() };
+    let stale = Gate::new(200, timing);
+    stale.saw(usage(30, Duration::ZERO), &clock);
+    assert_eq!(stale.left(), None, "a window later it says nothing any more");
+}
+
+#[test]
+fn accounts_and_apps_have_gates_of_their_own() {
+    let (budget, clock) = (Budget::new(timing()), Clock::default());
+    budget.gate("1", Some("10")).throttled(Duration::ZERO, &clock);
+    assert!(budget.gate("1", Some("10")).throttled_until().is_some());
+    for (app, waba) in [("1", None), ("1", Some("11")), ("2", Some("10"))] {
+        assert_eq!(budget.gate(app, waba).throttled_until(), None, "{app} {waba:?}");
+    }
+}
