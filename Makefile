@@ -30,7 +30,7 @@ up: binaries control-plane ## Start control plane, simulator and operator in the
 	@$(BIN)/control-plane up
 
 .PHONY: down
-down: binaries ## Stop what `make up` started
+down: $(BIN)/control-plane ## Stop what `make up` started
 	@$(BIN)/control-plane down
 
 .PHONY: test
@@ -42,7 +42,7 @@ lint: binaries $(CARGO_DENY) ## Format, clippy, dependencies, generated CRDs, sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(CARGO_DENY) --log-level error --workspace check bans licenses sources
-	rm -rf target/crds && $(BIN)/waba-operator crds --dir target/crds
+	rm -rf target/crds && mkdir -p target/crds && $(BIN)/waba-operator crds --dir target/crds
 	diff -ru crds target/crds || { echo 'crds/ is out of date: run make crds' >&2; exit 1; }
 	for script in .ci/run scripts/* tests/control-plane/build.sh; do bash -n "$$script"; done
 
@@ -56,11 +56,10 @@ bench: toolchain control-plane ## Calls, writes, time and memory with large esta
 
 .PHONY: crds
 crds: binaries ## Write crds/ anew from the Rust types
-	rm -rf crds && $(BIN)/waba-operator crds --dir crds
+	rm -rf crds && mkdir crds && $(BIN)/waba-operator crds --dir crds
 
 .PHONY: clean
-clean: ## Stop what `make up` started and remove everything that was built
-	@if [ -x $(BIN)/control-plane ]; then $(BIN)/control-plane down; fi
+clean: down ## Stop what `make up` started and remove everything that was built
 	cargo clean
 
 .PHONY: toolchain
@@ -70,6 +69,10 @@ toolchain:
 .PHONY: binaries
 binaries: toolchain
 	cargo build --workspace --bins --profile $(PROFILE)
+
+# Only when it is missing: what runs must be stoppable also while the code does not compile.
+$(BIN)/control-plane:
+	cargo build --package control-plane --bins --profile $(PROFILE)
 
 # etcd, kube-apiserver, kube-controller-manager, kubectl and helm: given, or built from the modules pinned in go.sum.
 .PHONY: control-plane

@@ -1,7 +1,7 @@
 //! `make up` and `make down`: control plane, Graph simulator and operator in the background.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +26,9 @@ const SPEEDUP: &str = "30";
 /// How long a program may take to end when asked to, before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// The file that marks a run folder as ours, and that is locked while somebody works on it.
+const PORTS: &str = "ports.json";
+
 /// The ports of one run folder, chosen once: what is started again is found where it was.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Ports {
@@ -33,6 +36,21 @@ struct Ports {
     apiserver: u16,
     graph_sim: u16,
     operator: u16,
+}
+
+impl Ports {
+    fn read_or_choose(file: &mut File) -> Result<Self, Error> {
+        let what = || format!("reading {PORTS}");
+        let mut text = String::new();
+        file.read_to_string(&mut text).context(what)?;
+        if !text.is_empty() {
+            return serde_json::from_str(&text).map_err(std::io::Error::from).context(what);
+        }
+        let ports =
+            Self { etcd: free_port()?, apiserver: free_port()?, graph_sim: free_port()?, operator: free_port()? };
+        serde_json::to_writer(file, &ports).map_err(std::io::Error::from).context(what)?;
+        Ok(ports)
+    }
 }
 
 /// The programs of one run folder.
@@ -45,6 +63,7 @@ struct Background {
     controller_manager: Daemon,
     graph_sim: Daemon,
     operator: Daemon,
+    _lock: File,
 }
 
 /// Starts what does not run yet and returns when all of it is ready. `folder` gets the pids, the logs, the data, and `env`
@@ -54,17 +73,13 @@ struct Background {
 /// When something is missing or does not come up: with the end of its log. What came up stays up, for a look at it.
 pub async fn up(folder: &Path) -> Result<(), Error> {
     let started = Instant::now();
-    let folder = claim(folder)?;
-    let lock = File::create(folder.join("up.lock")).context(|| "locking the run folder".into())?;
-    lock.lock().context(|| "locking the run folder".into())?;
-
-    let background = Background::open(&folder)?;
+    let background = Background::claim(folder)?;
     background.write_environment()?;
     background.start_control_plane().await?;
     background.install().await?;
     background.start_graph_sim().await?;
     background.start_operator().await?;
-    println!("ready in {:.1} s: source {}", started.elapsed().as_secs_f32(), folder.join("env").display());
+    println!("ready in {:.1} s: source {}", started.elapsed().as_secs_f32(), background.environment().display());
     Ok(())
 }
 
@@ -77,49 +92,40 @@ pub fn down(folder: &Path) -> Result<(), Error> {
         println!("nothing to stop: {} is not there", folder.display());
         return Ok(());
     }
-    let folder = claim(folder)?;
-    let background = Background::open(&folder)?;
+    let background = Background::claim(folder)?;
     for daemon in background.daemons() {
         if daemon.stop(GRACE)? {
             println!("{}: stopped", daemon.name);
         }
     }
-    std::fs::remove_dir_all(&folder).context(|| format!("removing {}", folder.display()))
-}
-
-/// Makes the folder, or makes sure that it is empty or ours: `down` will remove it with everything in it.
-fn claim(folder: &Path) -> Result<PathBuf, Error> {
-    let what = || format!("using {}", folder.display());
-    std::fs::create_dir_all(folder).context(what)?;
-    let empty = std::fs::read_dir(folder).context(what)?.next().is_none();
-    if !empty && !folder.join("ports.json").exists() {
-        return Err(Error::ForeignFolder(folder.to_owned()));
-    }
-    let folder = folder.canonicalize().context(what)?;
-    if empty {
-        let ports =
-            Ports { etcd: free_port()?, apiserver: free_port()?, graph_sim: free_port()?, operator: free_port()? };
-        let ports = serde_json::to_vec(&ports).map_err(std::io::Error::from).context(what)?;
-        std::fs::write(folder.join("ports.json"), ports).context(what)?;
-    }
-    Ok(folder)
+    std::fs::remove_dir_all(&background.layout.folder).context(|| format!("removing {}", folder.display()))
 }
 
 impl Background {
-    fn open(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("ports.json");
-        let ports: Ports = std::fs::read(&path)
-            .and_then(|ports| Ok(serde_json::from_slice(&ports)?))
-            .context(|| format!("reading {}", path.display()))?;
-        let daemon = |name| Daemon::new(name, folder);
+    /// Makes the folder, or makes sure that it is empty or ours: `down` removes it with everything in it. Whoever else runs
+    /// `up` or `down` for the same folder waits until this value is dropped.
+    fn claim(folder: &Path) -> Result<Self, Error> {
+        let what = || format!("using {}", folder.display());
+        std::fs::create_dir_all(folder).context(what)?;
+        let folder = folder.canonicalize().context(what)?;
+        let path = folder.join(PORTS);
+        if !path.exists() && std::fs::read_dir(&folder).context(what)?.next().is_some() {
+            return Err(Error::ForeignFolder(folder));
+        }
+        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path).context(what)?;
+        file.lock().context(what)?;
+        let ports = Ports::read_or_choose(&mut file)?;
+
+        let daemon = |name| Daemon::new(name, &folder);
         Ok(Self {
-            layout: Layout { folder: folder.to_owned(), etcd_port: ports.etcd, apiserver_port: ports.apiserver },
             ports,
             etcd: daemon("etcd"),
             apiserver: daemon("apiserver"),
             controller_manager: daemon("controller-manager"),
             graph_sim: daemon("graph-sim"),
             operator: daemon("operator"),
+            layout: Layout { folder, etcd_port: ports.etcd, apiserver_port: ports.apiserver },
+            _lock: file,
         })
     }
 
@@ -136,10 +142,14 @@ impl Background {
         format!("http://127.0.0.1:{}", self.ports.operator)
     }
 
+    fn environment(&self) -> PathBuf {
+        self.layout.folder.join("env")
+    }
+
     /// `env` is there before anything is started, so that a failed start can be looked into.
     fn write_environment(&self) -> Result<(), Error> {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        let path = self.layout.folder.join("env");
+        let path = self.environment();
         let content = format!(
             "export KUBECONFIG={}\nexport KUBECACHEDIR={}\nexport GRAPH_URL={}\nexport OPERATOR_URL={}\nexport PATH={}:\"$PATH\"\n",
             quoted(&self.layout.kubeconfig().to_string_lossy()),
@@ -234,7 +244,9 @@ async fn ensure(
 async fn answers(url: &str, path: &str, daemon: &Daemon) -> Result<(), Error> {
     let what = format!("{} answering at {url}{path}", daemon.name);
     let url = url.parse::<http::Uri>().map_err(|error| kube::Error::HttpError(error.into()))?;
-    ready::http(&what, Config::new(url), path, || daemon.check()).await
+    ready::http(&what, Config::new(url), path, || daemon.check()).await?;
+    // Somebody else on its port may have answered.
+    daemon.check().map(drop)
 }
 
 /// A program of this workspace, built into the same folder as the one that runs.

@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");

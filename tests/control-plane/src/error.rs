@@ -62,7 +62,7 @@ pub enum Error {
     /// The API server refused something or could not be reached.
     #[error("asking the API server: {0}")]
     Kube(#[from] kube::Error),
-    /// What was given is not a CustomResourceDefinition.
+    /// What was given is not a `CustomResourceDefinition`.
     #[error("not a CustomResourceDefinition: {0}")]
     NotACrd(#[from] serde_json::Error),
 }

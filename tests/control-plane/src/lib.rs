@@ -69,7 +69,7 @@ pub async fn shared() -> &'static ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a control plane and waits until it is ready, 2 to 3 seconds (5 with kube-controller-manager).
+    /// Starts a control plane and waits until it is ready: 2 to 3 seconds on two cores.
     ///
     /// # Errors
     /// When a binary is missing, or one of the programs does not come up: with the end of its log.
@@ -182,7 +182,7 @@ impl ControlPlane {
         must(created).metadata.name.unwrap_or_default()
     }
 
-    /// Applies CustomResourceDefinitions and waits until all their versions are served. Any number of tests may do it at
+    /// Applies definitions of custom resources and waits until all their versions are served. Any number of tests may do it at
     /// once, and again.
     ///
     /// # Errors
@@ -193,7 +193,7 @@ impl ControlPlane {
 }
 
 /// How long any of the waits may take before it is given up; ten times what a busy machine needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Test code has nobody to hand an error to.
 #[expect(clippy::panic, reason = "a test without a control plane has failed, and should say why")]

@@ -21,7 +21,7 @@ fn config_map(name: &str) -> ConfigMap {
 async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !check().await {
-        assert!(started.elapsed() < Duration::from_secs(60), "not true within a minute: {what}");
+        assert!(started.elapsed() < Duration::from_mins(1), "not true within a minute: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
