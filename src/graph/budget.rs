@@ -56,16 +56,10 @@ struct State {
     polls: DefaultDirectRateLimiter,
     limit: u32,
     usage: Option<(Usage, Instant)>,
-    closed: Option<Closed>,
+    /// Until when Meta allows no call, on its clock.
+    closed: Option<Timestamp>,
     /// Throttles in a row, for growing stops when Meta names no end.
     strikes: u32,
-}
-
-/// Closed until a time: by the monotonic clock for us, by Meta's clock for people and for `status`.
-#[derive(Clone, Copy)]
-struct Closed {
-    at: Instant,
-    told: Timestamp,
 }
 
 impl std::fmt::Debug for Gate {
@@ -86,11 +80,11 @@ impl Gate {
 
     /// Waits for a turn. `Err` is the time before which none will come; then nothing may be sent.
     pub async fn pass(&self, priority: Priority, clock: &Clock) -> Result<(), Timestamp> {
-        self.open()?;
+        self.open(clock)?;
         // The pace is asked once, so that a full bucket delays a call and does not hold it for good.
         let mut waited = self.pause(self.pace(priority), Duration::ZERO, clock).await?;
         loop {
-            match self.turn(priority)? {
+            match self.turn(priority, clock)? {
                 Some(pause) => waited = self.pause(pause, waited, clock).await?,
                 None => return Ok(()),
             }
@@ -98,8 +92,8 @@ impl Gate {
     }
 
     /// Whether calls are allowed at all. `Err` is the time before which they are not.
-    pub fn open(&self) -> Result<(), Timestamp> {
-        self.throttled_until().map_or(Ok(()), Err)
+    pub fn open(&self, clock: &Clock) -> Result<(), Timestamp> {
+        self.throttled_until(clock).map_or(Ok(()), Err)
     }
 
     /// Sleeps, unless the call would then have waited for too long in all.
@@ -125,8 +119,8 @@ impl Gate {
     }
 
     /// `None` is the turn, taken; `Some` the wait until the next chance.
-    fn turn(&self, priority: Priority) -> Result<Option<Duration>, Timestamp> {
-        self.open()?;
+    fn turn(&self, priority: Priority, clock: &Clock) -> Result<Option<Duration>, Timestamp> {
+        self.open(clock)?;
         if priority > Priority::Poll {
             return Ok(None);
         }
@@ -149,7 +143,7 @@ impl Gate {
         let mut state = self.state();
         state.usage = Some((usage, Instant::now()));
         if !usage.regain.is_zero() {
-            state.close(Closed::after(usage.regain, clock));
+            state.close(later(clock.now(), usage.regain));
         }
     }
 
@@ -159,7 +153,7 @@ impl Gate {
         let grown = self.timing.throttle_first * 2u32.saturating_pow(state.strikes);
         state.strikes = (state.strikes + 1).min(16);
         let stop = if regain.is_zero() { grown.min(self.timing.throttle_longest) } else { regain };
-        state.close(Closed::after(stop, clock))
+        state.close(later(clock.now(), stop))
     }
 
     /// Meta answered a call in full.
@@ -168,15 +162,13 @@ impl Gate {
     }
 
     /// Closes the gate until a time on Meta's clock, learnt in an earlier life.
-    pub fn restore(&self, until: Timestamp, clock: &Clock) {
-        if let Ok(left) = Duration::try_from(until.duration_since(clock.now())) {
-            self.state().close(Closed { at: Instant::now() + left, told: until });
-        }
+    pub fn restore(&self, until: Timestamp) {
+        self.state().close(until);
     }
 
     /// Until when the gate is closed, on Meta's clock.
-    pub fn throttled_until(&self) -> Option<Timestamp> {
-        self.state().closed.filter(|closed| Instant::now() < closed.at).map(|closed| closed.told)
+    pub fn throttled_until(&self, clock: &Clock) -> Option<Timestamp> {
+        self.state().closed.filter(|until| clock.now() < *until)
     }
 
     /// What is left of the bucket in percent, if Meta told within the window.
@@ -188,20 +180,8 @@ impl Gate {
 
 impl State {
     /// Closes until then, or leaves a longer stop alone.
-    fn close(&mut self, until: Closed) -> Timestamp {
-        match self.closed {
-            Some(closed) if closed.at >= until.at => closed.told,
-            _ => {
-                self.closed = Some(until);
-                until.told
-            }
-        }
-    }
-}
-
-impl Closed {
-    fn after(stop: Duration, clock: &Clock) -> Self {
-        Self { at: Instant::now() + stop, told: later(clock.now(), stop) }
+    fn close(&mut self, until: Timestamp) -> Timestamp {
+        *self.closed.insert(self.closed.map_or(until, |closed| closed.max(until)))
     }
 }
 

@@ -105,13 +105,13 @@ impl Client {
     /// Until when Meta throttles calls to an account, or all calls of the app; on Meta's clock.
     #[must_use]
     pub fn throttled_until(&self, app_id: &str, waba_id: Option<&str>) -> Option<Timestamp> {
-        let app = self.inner.budget.gate(app_id, None).throttled_until();
-        app.max(waba_id.and_then(|waba| self.inner.budget.gate(app_id, Some(waba)).throttled_until()))
+        let until = |waba_id| self.inner.budget.gate(app_id, waba_id).throttled_until(&self.inner.clock);
+        until(None).max(waba_id.and_then(|_| until(waba_id)))
     }
 
     /// Takes up a throttle that an earlier process learnt of.
     pub fn restore_throttle(&self, app_id: &str, waba_id: Option<&str>, until: Timestamp) {
-        self.inner.budget.gate(app_id, waba_id).restore(until, &self.inner.clock);
+        self.inner.budget.gate(app_id, waba_id).restore(until);
     }
 
     /// The version that Meta serves the app, if it is not the one asked for: a sign that the asked one has ended.

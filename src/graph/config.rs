@@ -53,7 +53,7 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        const MINUTE: Duration = Duration::from_secs(60);
+        const MINUTE: Duration = Duration::from_mins(1);
         Self {
             request: Duration::from_secs(30),
             connect: Duration::from_secs(10),

@@ -37,9 +37,8 @@ impl<T> From<Result<T, Error>> for Outcome<T> {
             Ok(value) => Self::Done(value),
             Err(error) => match error.sent() {
                 Sent::No => Self::NotSent(error),
-                Sent::NoAnswer => Self::Unknown(error),
                 Sent::Answered if is_refusal(&error) => Self::Refused(error),
-                Sent::Answered => Self::Unknown(error),
+                Sent::Answered | Sent::NoAnswer => Self::Unknown(error),
             },
         }
     }

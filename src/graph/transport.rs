@@ -99,13 +99,13 @@ impl Client {
 
     /// Waits for a turn at the account's gate; the app's gate need only be open then.
     async fn turn(&self, call: &Call<'_>) -> Result<(), Error> {
-        let app = self.inner.budget.gate(&call.caller.app().app_id, None);
+        let clock = &self.inner.clock;
         let passed = match call.waba {
-            Some(_) => match app.open() {
-                Ok(()) => self.gate(call).pass(call.priority, &self.inner.clock).await,
+            Some(_) => match self.inner.budget.gate(&call.caller.app().app_id, None).open(clock) {
+                Ok(()) => self.gate(call).pass(call.priority, clock).await,
                 closed => closed,
             },
-            None => app.pass(call.priority, &self.inner.clock).await,
+            None => self.gate(call).pass(call.priority, clock).await,
         };
         passed.map_err(|until| {
             let detail = "the call was held back: the budget of calls that Meta allows is used up";

@@ -58,13 +58,13 @@ pub(super) fn of_account(header: &str, waba_id: &str) -> Option<Usage> {
 mod tests {
     use super::*;
 
-    fn usage(percent: u8, minutes: u64) -> Option<Usage> {
-        Some(Usage { percent, regain: Duration::from_secs(60 * minutes) })
+    fn usage(percent: u8, minutes: u64) -> Usage {
+        Usage { percent, regain: Duration::from_mins(minutes) }
     }
 
     #[test]
     fn app_usage_is_the_fullest_count() {
-        assert_eq!(of_app(r#"{"call_count":28,"total_time":25,"total_cputime":31}"#), usage(31, 0));
+        assert_eq!(of_app(r#"{"call_count":28,"total_time":25,"total_cputime":31}"#), Some(usage(31, 0)));
     }
 
     #[test]
@@ -73,16 +73,16 @@ mod tests {
             (
                 "its own entry counts, whatever its type, and the time is in minutes",
                 r#"{"7":[{"type":"x","call_count":5,"total_cputime":3,"total_time":2,"estimated_time_to_regain_access":4}]}"#,
-                usage(5, 4),
+                Some(usage(5, 4)),
             ),
             (
                 "another account's entry does not count beside its own",
                 r#"{"7":[{"call_count":5}],"8":[{"call_count":99}]}"#,
-                usage(5, 0),
+                Some(usage(5, 0)),
             ),
-            ("a business's entry counts when there is no other", r#"{"9":[{"call_count":81}]}"#, usage(81, 0)),
-            ("the worst of several counts", r#"{"7":[{"call_count":1},{"total_time":90.2}]}"#, usage(91, 0)),
-            ("over a hundred", r#"{"7":[{"call_count":400}]}"#, usage(255, 0)),
+            ("a business's entry counts when there is no other", r#"{"9":[{"call_count":81}]}"#, Some(usage(81, 0))),
+            ("the worst of several counts", r#"{"7":[{"call_count":1},{"total_time":90.2}]}"#, Some(usage(91, 0))),
+            ("over a hundred", r#"{"7":[{"call_count":400}]}"#, Some(usage(255, 0))),
             ("nothing told", "{}", None),
             ("no JSON", "oops", None),
         ];
