@@ -1,0 +1,85 @@
+//! A call as it came in.
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use serde_json::{Map, Value};
+
+/// One HTTP request, read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Which TCP connection it came over.
+    pub(crate) connection: u64,
+    /// Scheme and host the caller used, for the links in answers.
+    pub(crate) base: String,
+}
+
+impl Call {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Query, form and JSON parameters together: Meta reads them alike. A body that cannot be read counts as none.
+    pub(crate) fn params(&self) -> Params {
+        let mut params: Vec<(String, Value)> =
+            self.query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        match self.body() {
+            Body::Form(form) => params.extend(form.into_iter().map(|(name, value)| (name, Value::String(value)))),
+            Body::Json(json) => params.extend(json),
+            Body::None | Body::Other => {}
+        }
+        Params(params)
+    }
+
+    /// The body by its content type.
+    pub(crate) fn body(&self) -> Body {
+        if self.body.is_empty() {
+            return Body::None;
+        }
+        let content_type = self.header("content-type").unwrap_or_default();
+        if content_type.starts_with("application/x-www-form-urlencoded") {
+            return Body::Form(form_urlencoded::parse(&self.body).into_owned().collect());
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(json)) => Body::Json(json),
+            _ => Body::Other,
+        }
+    }
+}
+
+/// What a request's body holds.
+pub(crate) enum Body {
+    None,
+    Form(Vec<(String, String)>),
+    Json(Map<String, Value>),
+    Other,
+}
+
+/// Parameters by name; of a repeated one the last counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params(Vec<(String, Value)>);
+
+impl Params {
+    /// Parameters that come as text: those in a query, or between the brackets of a field.
+    pub(crate) fn from_text(params: &[(String, String)]) -> Self {
+        Self(params.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect())
+    }
+
+    /// A parameter as text; JSON values other than text in their JSON form.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.0.iter().rev().find(|(param, _)| param == name)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(param, _)| param == name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
