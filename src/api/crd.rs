@@ -97,6 +97,12 @@ fn visit(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSchemaPr
     }
 }
 
+/// Kubernetes' own patterns of labels.
+const LABEL_KEY: &str = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+const LABEL_VALUE: &str = "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$";
+const LABELS: &str =
+    "write labels as Kubernetes spells them: letters, digits, '-', '_' and '.', before it a domain and '/'";
+
 /// The schema of a label selector with the limits that spec fields have.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
@@ -107,6 +113,10 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                 "maxProperties": 32,
                 "additionalProperties": {"type": "string", "maxLength": 63},
                 "description": "Labels with these values; all must be there.",
+                "x-kubernetes-validations": [{
+                    "rule": format!("self.all(key, key.matches(r'{LABEL_KEY}') && self[key].matches(r'{LABEL_VALUE}'))"),
+                    "message": LABELS,
+                }],
             },
             "matchExpressions": {
                 "type": "array",
@@ -133,6 +143,12 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                         "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
                         "message": "write values with operator In or NotIn, and only with these",
                         "fieldPath": ".values",
+                    }, {
+                        "rule": format!(
+                            "self.key.matches(r'{LABEL_KEY}') && \
+                             (!has(self.values) || self.values.all(value, value.matches(r'{LABEL_VALUE}')))"
+                        ),
+                        "message": LABELS,
                     }],
                 },
             },

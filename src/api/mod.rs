@@ -2,7 +2,10 @@
 
 mod action;
 mod crd;
+#[cfg(test)]
+mod crd_tests;
 mod duration;
+pub mod later;
 mod message_template;
 mod meta_app;
 mod rules;
@@ -16,7 +19,7 @@ pub use duration::{GoDuration, NotADuration};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
     SecretKeyRef, Transition, whole_seconds,
 };
 pub use whatsapp_number::*;

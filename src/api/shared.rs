@@ -2,10 +2,8 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     KubeSchema,
     core::{
@@ -233,4 +231,13 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// For `serde(default)` of `observedGeneration`.
 pub(crate) fn never_observed() -> i64 {
     NEVER_OBSERVED
+}
+
+/// Something in a spec that the API server cannot check and the operator therefore does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field, from the object's root.
+    pub field: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
 }

@@ -1,12 +1,14 @@
 //! `WhatsAppNumber`: a phone number of a WhatsApp Business Account.
 
 mod status;
+mod validate;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use status::*;
+pub use validate::validate_number;
 
 use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
