@@ -11,7 +11,8 @@ BIN := $(CARGO_TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 export RUN_DIR ?= .run
 
 # A proxy of this machine does not concern the servers that are started on it.
-export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
+comma := ,
+export NO_PROXY := 127.0.0.1,localhost$(addprefix $(comma),$(NO_PROXY))
 export no_proxy := $(NO_PROXY)
 
 CARGO_DENY_VERSION := 0.20.2
