@@ -76,7 +76,7 @@ mod tests {
             (Method::POST, "/", None),
         ] {
             let expected = expected.map(|(resource, verb): (&str, &str)| (resource.to_owned(), verb));
-            assert_eq!(write(&method, path).map(|(r, v)| (r, v)), expected, "{method} {path}");
+            assert_eq!(write(&method, path), expected, "{method} {path}");
         }
     }
 }

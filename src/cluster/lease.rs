@@ -189,9 +189,12 @@ impl Candidate {
                 let stated = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
                 now.duration_since(seen.since) > stated.map_or(self.config.duration, Duration::from_secs)
             }
-            _ => {
-                tracing::info!(lease = self.config.name, holder = spec.holder_identity, "lease is held");
-                *watched = Some(Watched { spec, since: now });
+            seen => {
+                let holder = spec.holder_identity.as_deref();
+                if seen.as_ref().is_none_or(|seen| seen.spec.holder_identity.as_deref() != holder) {
+                    tracing::info!(lease = self.config.name, holder, "waiting for the lease");
+                }
+                *seen = Some(Watched { spec, since: now });
                 false
             }
         }
@@ -206,7 +209,7 @@ impl Candidate {
                     claims.send_replace(Claim::Lost);
                     // An error means that the lease was dropped without being released: it runs out by itself.
                     if told.is_ok() {
-                        self.give_up(object).await;
+                        self.give_up().await;
                     }
                     return;
                 }
@@ -237,14 +240,13 @@ impl Candidate {
                 *object = renewed;
                 Ok(Some(end))
             }
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) if error.is_conflict() => self.renew_changed(object).await,
+            Err(error) if error.is_conflict() || error.is_not_found() => self.renew_changed(object).await,
             Err(error) => Err(error),
         }
     }
 
-    /// Somebody wrote to the lease: it is still ours if only a label changed, or if the write was our own and its
-    /// answer got lost.
+    /// Somebody wrote to the lease or deleted it: it is still ours if only a label changed, or if the write was our own
+    /// and its answer got lost.
     async fn renew_changed(&self, object: &mut LeaseObject) -> Result<Option<Instant>, ApiError> {
         let Some(now) = self.limited(self.api.get_opt(&self.config.name)).await? else {
             return Ok(None);
@@ -286,14 +288,22 @@ impl Candidate {
         Ok((written, end))
     }
 
-    /// Empties the holder. A failure is logged only: the lease runs out by itself.
-    async fn give_up(&self, mut object: LeaseObject) {
-        let spec = object.spec.get_or_insert_default();
-        spec.holder_identity = Some(String::new());
-        spec.renew_time = Some(MicroTime(Timestamp::now()));
-        let params = PostParams::default();
-        match self.limited(self.api.replace(&self.config.name, &params, &object)).await {
-            Ok(_) => tracing::info!(lease = self.config.name, "lease released"),
+    /// Empties the holder, if that is still us. A failure is logged only: the lease runs out by itself.
+    async fn give_up(&self) {
+        let emptied = async {
+            let Some(mut object) = self.limited(self.api.get_opt(&self.config.name)).await? else {
+                return Ok(());
+            };
+            let spec = object.spec.get_or_insert_default();
+            if spec.holder_identity.as_ref() == Some(&self.identity) {
+                spec.holder_identity = Some(String::new());
+                spec.renew_time = Some(MicroTime(Timestamp::now()));
+                self.limited(self.api.replace(&self.config.name, &PostParams::default(), &object)).await?;
+            }
+            Ok::<_, ApiError>(())
+        };
+        match emptied.await {
+            Ok(()) => tracing::info!(lease = self.config.name, "lease released"),
             Err(error) => tracing::warn!(lease = self.config.name, %error, "lease not released, it will run out"),
         }
     }
@@ -308,7 +318,7 @@ impl Candidate {
 fn unless_raced<T>(written: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
     match written {
         Ok(written) => Ok(Some(written)),
-        Err(error) if error.is_conflict() || error.is_already_exists() || error.is_not_found() => Ok(None),
+        Err(error) if error.is_conflict() || error.is_already_exists() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -48,12 +48,12 @@ impl EncodeLabelValue for Outcome {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kind {
-    kind: &'static str,
+    kind: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reconciled {
-    kind: &'static str,
+    kind: String,
     outcome: Outcome,
 }
 
@@ -76,7 +76,7 @@ struct Bucket {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Phase {
-    kind: &'static str,
+    kind: String,
     phase: String,
 }
 
@@ -172,9 +172,9 @@ impl Metrics {
     }
 
     /// One reconcile ended.
-    pub fn reconciled(&self, kind: &'static str, outcome: Outcome, took: Duration) {
-        self.reconciles.get_or_create(&Reconciled { kind, outcome }).inc();
-        self.reconcile_duration.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+    pub fn reconciled(&self, kind: &str, outcome: Outcome, took: Duration) {
+        self.reconciles.get_or_create(&Reconciled { kind: kind.to_owned(), outcome }).inc();
+        self.reconcile_duration.get_or_create(&Kind { kind: kind.to_owned() }).observe(took.as_secs_f64());
     }
 
     /// One call to Meta ended; `endpoint` and `class` are names from closed lists.
@@ -195,16 +195,16 @@ impl Metrics {
     }
 
     /// How many objects of a kind are in which phase. Phases that had objects before and have none now become 0.
-    pub fn objects(&self, kind: &'static str, counts: &BTreeMap<String, usize>) {
+    pub fn objects(&self, kind: &str, counts: &BTreeMap<String, usize>) {
         let mut seen = self.phases_seen.lock();
-        seen.extend(counts.keys().map(|phase| Phase { kind, phase: phase.clone() }));
+        seen.extend(counts.keys().map(|phase| Phase { kind: kind.to_owned(), phase: phase.clone() }));
         for labels in seen.iter().filter(|labels| labels.kind == kind) {
             let count = counts.get(&labels.phase).copied().unwrap_or(0);
             self.objects.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 
-    /// When the token of a MetaApp expires; `None` when it never does, or the object is gone.
+    /// When the token of a `MetaApp` expires; `None` when it never does, or the object is gone.
     pub fn token_expires(&self, namespace: &str, name: &str, at: Option<Timestamp>) {
         let object = Object { namespace: namespace.to_owned(), name: name.to_owned() };
         match at {

@@ -29,7 +29,7 @@ async fn events_arrive_even_on_the_way_out() {
     events.publish(&about, EventType::Warning, "Restricted", "Observe", &"Meta restricts it. ".repeat(200));
     events.publish(&about, EventType::Warning, "Restricted", "Observe", &"Meta restricts it. ".repeat(200));
     drop(events);
-    tokio::time::timeout(Duration::from_secs(60), sending).await.expect("it ends when nobody publishes any more");
+    tokio::time::timeout(Duration::from_mins(1), sending).await.expect("it ends when nobody publishes any more");
 
     let api = Api::<Event>::namespaced(client, &namespace);
     let mut arrived = api.list(&ListParams::default()).await.unwrap().items;
@@ -57,7 +57,7 @@ async fn a_refused_event_holds_up_nothing() {
     events.publish(&about("no-such-namespace"), EventType::Normal, "Enabled", "Observe", "note");
     events.publish(&about(&namespace), EventType::Normal, "Enabled", "Observe", "note");
     drop(events);
-    tokio::time::timeout(Duration::from_secs(60), sending).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), sending).await.unwrap();
     let api = Api::<Event>::namespaced(plane.client(), &namespace);
     assert_eq!(api.list(&ListParams::default()).await.unwrap().items.len(), 1);
 }

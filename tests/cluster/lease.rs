@@ -26,7 +26,7 @@ use waba_operator::{
 const NAME: &str = "leader";
 
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn config(namespace: &str, identity: &str, duration: Duration) -> LeaseConfig {
     LeaseConfig {

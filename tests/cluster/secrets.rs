@@ -83,8 +83,11 @@ async fn of_two_writers_one_wins() {
     };
     let (one, two) = (writer("one"), writer("two"));
     let (one, two) = tokio::join!(one.save(&client), two.save(&client));
-    let (mut winner, loser) = if one.is_ok() { (one.unwrap(), two) } else { (two.unwrap(), one) };
-    assert!(matches!(loser.unwrap_err(), OwnedProblem::Stale(_)));
+    let (winner, loser) = match (one, two) {
+        (Ok(winner), Err(loser)) | (Err(loser), Ok(winner)) => (winner, loser),
+        other => panic!("not one winner: {other:?}"),
+    };
+    assert!(matches!(loser, OwnedProblem::Stale(_)), "{loser}");
 
     // The same for an update, and what others put on the Secret stays.
     let label = json!({ "metadata": { "labels": { "team": "a" } } });
@@ -92,7 +95,7 @@ async fn of_two_writers_one_wins() {
     api.patch("ours", &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
     late.set("live", &"late".into());
     assert!(matches!(late.save(&client).await.unwrap_err(), OwnedProblem::Stale(_)));
-    winner = OwnedSecret::read(&client, &namespace, "ours").await.unwrap().unwrap();
+    let mut winner = OwnedSecret::read(&client, &namespace, "ours").await.unwrap().unwrap();
     winner.set("candidate", &"three".into());
     winner.annotate("waba.dev/app-id", Some("1"));
     let saved = winner.save(&client).await.unwrap();
