@@ -1,0 +1,58 @@
+//! Phone numbers as digits: Meta spells them in several ways, `+1 631-555-5555`, `15550783881`, `+33 6 12 …`.
+
+/// The digits of a phone number without `+`, spaces and punctuation; `None` where there are none, or more than E.164
+/// allows (15).
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if digits.is_empty() || digits.len() > 15 { None } else { digits.parse().ok() }
+}
+
+/// Other spellings under which Meta may show the same line: Mexico with and without the mobile `1` (52/521), Argentina
+/// with and without the mobile `9` (54/549), Brazil with and without the ninth digit.
+pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
+    let text = digits.to_string();
+    let (head, tail) = text.split_at(text.len().min(2));
+    let other = match (head, text.len()) {
+        ("52", 13) if tail.starts_with('1') => Some(format!("52{}", &tail[1..])),
+        ("52", 12) => Some(format!("521{tail}")),
+        ("54", 13) if tail.starts_with('9') => Some(format!("54{}", &tail[1..])),
+        ("54", 12) => Some(format!("549{tail}")),
+        ("55", 13) if tail[2..].starts_with('9') => Some(format!("55{}{}", &tail[..2], &tail[3..])),
+        ("55", 12) => Some(format!("55{}9{}", &tail[..2], &tail[2..])),
+        _ => None,
+    };
+    other.and_then(|text| text.parse().ok()).into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_from_any_spelling() {
+        for (text, digits) in [
+            ("+1 631-555-5555", Some(16_315_555_555)),
+            ("15550783881", Some(15_550_783_881)),
+            ("+33 6 12 34 56 78", Some(33_612_345_678)),
+            ("", None),
+            ("unknown", None),
+            ("1234567890123456", None),
+        ] {
+            assert_eq!(parse(text), digits, "{text}");
+        }
+    }
+
+    #[test]
+    fn variants_lead_back_to_the_number() {
+        for digits in
+            [5_215_512_345_678, 525_512_345_678, 5_491_112_345_678, 541_112_345_678, 5_511_987_654_321, 551_187_654_321]
+        {
+            let there: Vec<u64> = variants(digits).collect();
+            assert_eq!(there.len(), 1, "{digits}");
+            assert_eq!(variants(there[0]).collect::<Vec<_>>(), [digits], "{digits}");
+        }
+        assert_eq!(variants(33_612_345_678).count(), 0);
+        assert_eq!(variants(5).count(), 0);
+    }
+}

@@ -1,0 +1,254 @@
+//! What is known of Meta right now: the apps, their accounts, and the last complete read of each. Everyone reads it;
+//! only the pollers and the `MetaApp` reconciler write it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ahash::AHashMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use parking_lot::RwLock;
+
+use super::snapshot::{Changes, Snapshot, TemplateKey};
+use crate::graph::{
+    self, AccountRead,
+    wire::{PhoneNumber, Template},
+};
+
+/// Namespace and name of a `MetaApp`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppKey {
+    /// The object's namespace.
+    pub namespace: Box<str>,
+    /// The object's name.
+    pub name: Box<str>,
+}
+
+impl AppKey {
+    /// The key of the app `name` in `namespace`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Whether what an app shows can be relied on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// This process has not tested the app yet: nothing is known, so nothing is said.
+    #[default]
+    Starting,
+    /// Credentials and token work.
+    Ready,
+    /// `spec.suspend` on the app.
+    Suspended,
+    /// The live token is dead; the sentence says what helps.
+    TokenExpired(String),
+    /// Anything else that a person has to see to on the app; the sentence says what.
+    NotReady(String),
+}
+
+/// Which namespaces may refer to an app, besides its own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Allowed {
+    /// None but its own.
+    #[default]
+    Same,
+    /// Every namespace.
+    All,
+    /// Those whose labels match.
+    Selected(LabelSelector),
+}
+
+/// What the `MetaApp` reconciler says of an app.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AppView {
+    /// Whether its facts can be relied on.
+    pub standing: Standing,
+    /// Who may refer to it.
+    pub allowed: Allowed,
+    /// Without a complete read for this long, an account is stale.
+    pub stale_after: Duration,
+}
+
+/// Why an account's last read failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What Meta, or the way to it, answered.
+    pub error: graph::Error,
+    /// When the first of the unbroken row of failures began.
+    pub since: Instant,
+    /// How many there were in a row.
+    pub times: u32,
+}
+
+/// An account as last read.
+#[derive(Debug, Clone, Default)]
+pub struct AccountState {
+    /// The last complete read, if there was one.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Set while reads fail.
+    pub failure: Option<Failure>,
+    /// How many templates Meta allows, once read.
+    pub template_limit: Option<u32>,
+}
+
+/// What the accounts of an app show of one number or template.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen<T> {
+    /// An account that could hold it was never read completely by this process: nothing can be said.
+    Unread,
+    /// The app does not manage the account that the object names.
+    Unmanaged,
+    /// It is there.
+    Present {
+        /// The account that holds it.
+        account: Box<str>,
+        /// What Meta shows.
+        facts: T,
+        /// Whether the account has not been readable for so long that this may be out of date.
+        stale: bool,
+    },
+    /// Every account that could hold it was read, and lacks it.
+    Absent {
+        /// Start of the first complete read that lacked it.
+        since: Instant,
+        /// Start of the last one.
+        read: Instant,
+        /// Whether an account has not been readable for so long that this may be out of date.
+        stale: bool,
+    },
+}
+
+#[derive(Default)]
+struct App {
+    view: AppView,
+    accounts: BTreeMap<Box<str>, AccountState>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Estate(RwLock<AHashMap<AppKey, App>>);
+
+impl Estate {
+    /// Says how an app stands and which accounts it manages; accounts that are no longer listed are forgotten. True if
+    /// anything is different from before.
+    pub fn set_app(&self, key: &AppKey, view: AppView, accounts: &[String]) -> bool {
+        let mut apps = self.0.write();
+        let app = apps.entry(key.clone()).or_default();
+        let listed = |id: &Box<str>| accounts.iter().any(|a| **a == **id);
+        let changed = app.view != view || app.accounts.len() != accounts.len() || !app.accounts.keys().all(listed);
+        app.view = view;
+        app.accounts.retain(|id, _| listed(id));
+        for id in accounts {
+            app.accounts.entry(id.as_str().into()).or_default();
+        }
+        changed
+    }
+
+    /// Forgets an app.
+    pub fn remove_app(&self, key: &AppKey) {
+        self.0.write().remove(key);
+    }
+
+    /// What the reconciler last said of the app; `None` where there is no such app.
+    #[must_use]
+    pub fn app(&self, key: &AppKey) -> Option<AppView> {
+        self.0.read().get(key).map(|app| app.view.clone())
+    }
+
+    /// The app's accounts by id.
+    #[must_use]
+    pub fn accounts(&self, key: &AppKey) -> BTreeMap<Box<str>, AccountState> {
+        self.0.read().get(key).map(|app| app.accounts.clone()).unwrap_or_default()
+    }
+
+    /// Takes a complete read of an account in; what differs from the read before.
+    pub fn replace(&self, key: &AppKey, account: &str, read: AccountRead) -> Changes {
+        let mut apps = self.0.write();
+        let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else {
+            return Changes::default();
+        };
+        let before = state.snapshot.take();
+        let snapshot = Snapshot::new(read, before.as_ref());
+        let mut changes = snapshot.changes(before.as_ref());
+        // Objects that were told of the failure have to be told of its end.
+        changes.account |= state.failure.take().is_some();
+        state.snapshot = Some(Arc::new(snapshot));
+        changes
+    }
+
+    /// Takes a failed read in; true if that is news (the first failure, or one of another class).
+    pub fn fail(&self, key: &AppKey, account: &str, error: graph::Error) -> bool {
+        let mut apps = self.0.write();
+        let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
+        let news = state.failure.as_ref().is_none_or(|f| f.error.to_string() != error.to_string());
+        let (since, times) =
+            state.failure.as_ref().map_or((Instant::now(), 1), |f| (f.since, f.times.saturating_add(1)));
+        state.failure = Some(Failure { error, since, times });
+        news
+    }
+
+    /// Takes in how many templates an account may have; true if that is news.
+    pub fn set_template_limit(&self, key: &AppKey, account: &str, limit: u32) -> bool {
+        let mut apps = self.0.write();
+        apps.get_mut(key)
+            .and_then(|app| app.accounts.get_mut(account))
+            .is_some_and(|state| state.template_limit.replace(limit) != Some(limit))
+    }
+
+    /// What the app's accounts show of a number; only `account` is asked, where it is given.
+    #[must_use]
+    pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Seen<PhoneNumber> {
+        self.seek(key, account, |s| s.number(digits), |s| s.number_absent_since(digits))
+    }
+
+    /// What an account shows of a template.
+    #[must_use]
+    pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Seen<Template> {
+        self.seek(key, Some(account), |s| s.templates.get(template), |s| s.template_absent_since(template))
+    }
+
+    fn seek<T: Clone>(
+        &self,
+        key: &AppKey,
+        account: Option<&str>,
+        find: impl Fn(&Snapshot) -> Option<&T>,
+        absent_since: impl Fn(&Snapshot) -> Instant,
+    ) -> Seen<T> {
+        let apps = self.0.read();
+        let Some(app) = apps.get(key) else { return Seen::Unread };
+        if account.is_some_and(|id| !app.accounts.contains_key(id)) {
+            // Until the first discovery nobody knows which accounts there are.
+            return if app.view.standing == Standing::Starting { Seen::Unread } else { Seen::Unmanaged };
+        }
+        let is_stale =
+            |state: &AccountState, read: Instant| state.failure.is_some() && read.elapsed() > app.view.stale_after;
+        let candidates = || app.accounts.iter().filter(|(id, _)| account.is_none_or(|wanted| wanted == &***id));
+        for (id, state) in candidates() {
+            if let Some((snapshot, facts)) = state.snapshot.as_ref().and_then(|s| Some((s, find(s)?))) {
+                let stale = is_stale(state, snapshot.started);
+                return Seen::Present { account: id.clone(), facts: facts.clone(), stale };
+            }
+        }
+        let reads: Option<Vec<_>> = candidates()
+            .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state, s.started))))
+            .collect();
+        let absent = reads.and_then(|reads| {
+            // Gone since the last account lacked it; read when the first was read.
+            let since = reads.iter().map(|(since, ..)| *since).max()?;
+            let read = reads.iter().map(|(_, read, _)| *read).min()?;
+            Some(Seen::Absent { since, read, stale: reads.iter().any(|(.., stale)| *stale) })
+        });
+        absent.unwrap_or(Seen::Unread)
+    }
+}

@@ -1,0 +1,11 @@
+//! What Meta shows: one poller per app and account reads everything the account holds, the estate keeps the last
+//! complete read of each, and whoever is concerned by a difference is woken. Decisions read the estate, never Meta.
+
+pub mod digits;
+mod estate;
+mod poller;
+mod snapshot;
+
+pub use estate::{AccountState, Allowed, AppKey, AppView, Estate, Failure, Seen, Standing};
+pub use poller::{Pollers, Polling, Wake};
+pub use snapshot::{Changes, Snapshot, TemplateKey};

@@ -1,0 +1,242 @@
+//! One task per app and account: reads the account once per interval, puts it into the estate, wakes who is concerned.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ahash::AHashMap;
+use parking_lot::Mutex;
+use rand::RngExt;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::AbortHandle,
+    time::timeout_at,
+};
+use tracing::{debug, info};
+
+use super::{
+    estate::{AppKey, Estate},
+    snapshot::Changes,
+};
+use crate::{
+    graph::{self, Access, Priority, Want},
+    http::Health,
+    timing::Timing,
+};
+
+/// Accounts that are read at once, over all apps.
+const CONCURRENT_READS: usize = 4;
+
+/// How an app is polled.
+#[derive(Debug, Clone)]
+pub struct Polling {
+    /// Credentials and token.
+    pub access: Access,
+    /// Distinguishes one token from another without showing it: a changed token is read with at once.
+    pub token: String,
+    /// Between two reads of an account.
+    pub interval: Duration,
+}
+
+/// Who is told of reads.
+pub trait Wake: Send + Sync + 'static {
+    /// An account was read, and something differs from the read before.
+    fn changed(&self, app: &AppKey, account: &str, changes: &Changes);
+    /// An account could not be read for the first time, or for another reason than before.
+    fn failed(&self, app: &AppKey, account: &str);
+    /// An account has not been read for so long that what it showed is stale.
+    fn stale(&self, app: &AppKey, account: &str);
+}
+
+struct Shared {
+    estate: Arc<Estate>,
+    graph: graph::Client,
+    timing: Timing,
+    wake: Arc<dyn Wake>,
+    health: Health,
+    reads: Semaphore,
+}
+
+struct Task {
+    polling: Polling,
+    poke: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All pollers of this process.
+pub struct Pollers {
+    shared: Arc<Shared>,
+    tasks: Mutex<AHashMap<(AppKey, Box<str>), Task>>,
+}
+
+impl Pollers {
+    /// No pollers yet.
+    #[must_use]
+    pub fn new(estate: Arc<Estate>, graph: graph::Client, timing: Timing, wake: Arc<dyn Wake>, health: Health) -> Self {
+        let reads = Semaphore::new(CONCURRENT_READS);
+        Self { shared: Arc::new(Shared { estate, graph, timing, wake, health, reads }), tasks: Mutex::default() }
+    }
+
+    /// Polls exactly these accounts of the app, in this way; `None` polls none of them.
+    pub fn set(&self, app: &AppKey, polling: Option<&Polling>, accounts: &[String]) {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|(key, account), task| {
+            let same = |p: &Polling| p.token == task.polling.token && p.interval == task.polling.interval;
+            let stays = key != app || polling.is_some_and(|p| same(p) && accounts.iter().any(|a| **a == **account));
+            if !stays {
+                self.shared.health.forget(&(key, account));
+            }
+            stays
+        });
+        let Some(polling) = polling else { return };
+        for account in accounts {
+            tasks
+                .entry((app.clone(), account.as_str().into()))
+                .or_insert_with_key(|(app, account)| self.start(app.clone(), account.clone(), polling.clone()));
+        }
+    }
+
+    /// How the app's accounts are called, while they are polled.
+    #[must_use]
+    pub fn access(&self, app: &AppKey) -> Option<Access> {
+        self.tasks.lock().iter().find(|((key, _), _)| key == app).map(|(_, task)| task.polling.access.clone())
+    }
+
+    /// Reads the app's accounts (or the one named) now.
+    pub fn poke(&self, app: &AppKey, account: Option<&str>) {
+        for ((key, id), task) in &*self.tasks.lock() {
+            if key == app && account.is_none_or(|wanted| wanted == &**id) {
+                task.poke.notify_one();
+            }
+        }
+    }
+
+    fn start(&self, app: AppKey, account: Box<str>, polling: Polling) -> Task {
+        let poke = Arc::new(Notify::new());
+        let poller = Poller {
+            shared: self.shared.clone(),
+            app,
+            account,
+            polling: polling.clone(),
+            poke: poke.clone(),
+            health_read: None,
+            limit_read: None,
+            told_stale: false,
+        };
+        Task { polling, poke, task: tokio::spawn(poller.run()).abort_handle() }
+    }
+}
+
+struct Poller {
+    shared: Arc<Shared>,
+    app: AppKey,
+    account: Box<str>,
+    polling: Polling,
+    poke: Arc<Notify>,
+    health_read: Option<Instant>,
+    limit_read: Option<Instant>,
+    told_stale: bool,
+}
+
+impl Poller {
+    async fn run(mut self) {
+        let mut failures = 0;
+        let mut due = Instant::now() + self.shared.timing.start_spread.mul_f64(rand::rng().random());
+        loop {
+            // A poke ends the wait early; both ways lead to a read.
+            let _ = timeout_at(due.into(), self.poke.notified()).await;
+            let next = if self.read().await {
+                failures = 0;
+                self.polling.interval.mul_f64(rand::rng().random_range(0.9..1.1))
+            } else {
+                failures += 1;
+                self.after_failure(failures)
+            };
+            due = Instant::now() + next;
+            self.shared.health.due(&(&self.app, &self.account), due);
+        }
+    }
+
+    /// Sooner than the next poll, but no sooner than Meta allows.
+    fn after_failure(&self, failures: u32) -> Duration {
+        let backoff = self.shared.timing.retry_interval * 2_u32.saturating_pow(failures.min(16) - 1);
+        let graph = &self.shared.graph;
+        let throttle = graph
+            .throttled_until(&self.polling.access.app.app_id, Some(&self.account))
+            .and_then(|until| Duration::try_from(until.duration_since(graph.now())).ok());
+        backoff.min(self.polling.interval).max(throttle.unwrap_or_default())
+    }
+
+    /// Reads the account; whether that worked.
+    async fn read(&mut self) -> bool {
+        let shared = self.shared.clone();
+        let Ok(_permit) = shared.reads.acquire().await else { return false };
+        let health = elapsed(self.health_read, shared.timing.health_interval);
+        let want = Want { health };
+        match shared.graph.read_account(&self.polling.access, &self.account, want, Priority::Poll).await {
+            Ok(read) => {
+                if health {
+                    self.health_read = Some(Instant::now());
+                }
+                self.told_stale = false;
+                let mut changes = shared.estate.replace(&self.app, &self.account, read);
+                changes.account |= self.read_limit().await;
+                if changes != Changes::default() {
+                    debug!(app = %self.app, account = &*self.account, numbers = changes.numbers.len(),
+                        templates = changes.templates.len(), "account changed");
+                    shared.wake.changed(&self.app, &self.account, &changes);
+                }
+                true
+            }
+            Err(error) => {
+                self.failed(error);
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, error: graph::Error) {
+        info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "account not read");
+        // A dead token concerns the app at once, however often it was told.
+        let token = error.is_token();
+        if self.shared.estate.fail(&self.app, &self.account, error) || token {
+            self.shared.wake.failed(&self.app, &self.account);
+        }
+        let Some(view) = self.shared.estate.app(&self.app) else { return };
+        let accounts = self.shared.estate.accounts(&self.app);
+        let read = accounts.get(&self.account).and_then(|a| a.snapshot.as_ref()).map(|s| s.started);
+        if !self.told_stale && read.is_some_and(|read| read.elapsed() > view.stale_after) {
+            self.told_stale = true;
+            self.shared.wake.stale(&self.app, &self.account);
+        }
+    }
+
+    /// Reads the template limit where that is due; true if it changed. A failure waits for the next poll: nothing
+    /// hangs on it.
+    async fn read_limit(&mut self) -> bool {
+        if !elapsed(self.limit_read, self.shared.timing.limits_interval) {
+            return false;
+        }
+        match self.shared.graph.template_limit(&self.polling.access, &self.account).await {
+            Ok(limit) => {
+                self.limit_read = Some(Instant::now());
+                limit.is_some_and(|limit| self.shared.estate.set_template_limit(&self.app, &self.account, limit))
+            }
+            Err(error) => {
+                debug!(app = %self.app, account = &*self.account, %error, "template limit not read");
+                false
+            }
+        }
+    }
+}
+
+fn elapsed(since: Option<Instant>, interval: Duration) -> bool {
+    since.is_none_or(|since| since.elapsed() >= interval)
+}

@@ -1,0 +1,141 @@
+//! One complete read of an account, indexed by what objects ask for, and what changed since the read before.
+
+use std::{sync::Arc, time::Instant};
+
+use ahash::{AHashMap, AHashSet};
+
+use super::digits;
+use crate::graph::{
+    AccountRead,
+    wire::{Account, PhoneNumber, Template, TemplateStatus},
+};
+
+/// Name and language: what identifies a template within its account.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TemplateKey {
+    /// Meta's template name.
+    pub name: Box<str>,
+    /// Meta's language code, `en_US`.
+    pub language: Box<str>,
+}
+
+/// Everything one account showed in one complete read.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The account itself.
+    pub account: Account,
+    /// Its numbers by digits, without `+`.
+    pub numbers: AHashMap<u64, PhoneNumber>,
+    /// Its templates; deleted ones are left out, they may share a name with a living one.
+    pub templates: AHashMap<TemplateKey, Template>,
+    /// When the read began.
+    pub started: Instant,
+    /// First complete read of this process.
+    first: Instant,
+    /// What earlier reads showed and later ones did not, with the start of the first read that lacked it.
+    vanished_numbers: AHashMap<u64, Instant>,
+    vanished_templates: AHashMap<TemplateKey, Instant>,
+}
+
+/// What differs between two reads of one account.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The account's own facts, or how many numbers and templates it has.
+    pub account: bool,
+    /// Digits of numbers that came, went or changed.
+    pub numbers: Vec<u64>,
+    /// Templates that came, went or changed.
+    pub templates: Vec<TemplateKey>,
+}
+
+impl Snapshot {
+    /// Indexes a read; `before` is the read that it replaces.
+    #[must_use]
+    pub fn new(read: AccountRead, before: Option<&Arc<Self>>) -> Self {
+        let AccountRead { account, numbers, templates, started } = read;
+        let mut numbers: AHashMap<u64, PhoneNumber> = numbers
+            .into_iter()
+            .filter_map(|number| Some((digits::parse(number.display_phone_number.as_deref()?)?, number)))
+            .collect();
+        if let Some(before) = before {
+            keep_health(&mut numbers, &before.numbers);
+        }
+        let templates: AHashMap<TemplateKey, Template> = templates
+            .into_iter()
+            .filter(|template| template.status != Some(TemplateStatus::Deleted))
+            .map(|template| {
+                (TemplateKey { name: template.name.clone(), language: template.language.clone() }, template)
+            })
+            .collect();
+        let vanished_numbers = vanished(before.map(|b| (&b.numbers, &b.vanished_numbers)), &numbers, started);
+        let vanished_templates = vanished(before.map(|b| (&b.templates, &b.vanished_templates)), &templates, started);
+        let first = before.map_or(started, |b| b.first);
+        Self { account, numbers, templates, started, first, vanished_numbers, vanished_templates }
+    }
+
+    /// The number with these digits, or with another spelling of the same line.
+    #[must_use]
+    pub fn number(&self, digits: u64) -> Option<&PhoneNumber> {
+        self.numbers.get(&digits).or_else(|| digits::variants(digits).find_map(|variant| self.numbers.get(&variant)))
+    }
+
+    /// Start of the first complete read that lacked this number.
+    #[must_use]
+    pub fn number_absent_since(&self, digits: u64) -> Instant {
+        self.vanished_numbers.get(&digits).copied().unwrap_or(self.first)
+    }
+
+    /// Start of the first complete read that lacked this template.
+    #[must_use]
+    pub fn template_absent_since(&self, key: &TemplateKey) -> Instant {
+        self.vanished_templates.get(key).copied().unwrap_or(self.first)
+    }
+
+    /// What differs from the read before; everything, where there was none.
+    #[must_use]
+    pub fn changes(&self, before: Option<&Arc<Self>>) -> Changes {
+        let Some(before) = before else {
+            return Changes {
+                account: true,
+                numbers: self.numbers.keys().copied().collect(),
+                templates: self.templates.keys().cloned().collect(),
+            };
+        };
+        Changes {
+            account: self.account != before.account
+                || self.numbers.len() != before.numbers.len()
+                || self.templates.len() != before.templates.len(),
+            numbers: differing(&self.numbers, &before.numbers),
+            templates: differing(&self.templates, &before.templates),
+        }
+    }
+}
+
+/// Health is read with every hundredth poll or so; in between the last one stands.
+fn keep_health(numbers: &mut AHashMap<u64, PhoneNumber>, before: &AHashMap<u64, PhoneNumber>) {
+    for (digits, number) in numbers {
+        if number.health.is_none() {
+            number.health = before.get(digits).and_then(|b| b.health.clone());
+        }
+    }
+}
+
+type Past<'a, K, V> = (&'a AHashMap<K, V>, &'a AHashMap<K, Instant>);
+
+fn vanished<K: Clone + Eq + std::hash::Hash, V>(
+    before: Option<Past<'_, K, V>>,
+    now: &AHashMap<K, V>,
+    started: Instant,
+) -> AHashMap<K, Instant> {
+    let Some((there, missed)) = before else { return AHashMap::new() };
+    let still = missed.iter().map(|(key, since)| (key, *since));
+    let newly = there.keys().map(|key| (key, started));
+    still.chain(newly).filter(|(key, _)| !now.contains_key(*key)).map(|(key, since)| (key.clone(), since)).collect()
+}
+
+fn differing<K: Clone + Eq + std::hash::Hash, V: PartialEq>(a: &AHashMap<K, V>, b: &AHashMap<K, V>) -> Vec<K> {
+    let changed: AHashSet<&K> =
+        a.iter().filter(|(key, value)| b.get(*key) != Some(*value)).map(|(key, _)| key).collect();
+    let gone = b.keys().filter(|key| !a.contains_key(*key));
+    changed.into_iter().chain(gone).cloned().collect()
+}

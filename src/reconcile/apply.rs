@@ -1,0 +1,68 @@
+//! The end of every reconcile: one status patch, only if something changed, and the Events that go with it.
+
+use kube::{Api, ResourceExt};
+
+use super::{
+    actions::Request,
+    context::{Context, Error},
+    meta_app::IMPORTED_BY,
+    objects::Kind,
+    verdict::{Verdict, settle},
+};
+use crate::{
+    api::{Managed, ManagedStatus},
+    cluster::{
+        conditions::{READY, is_true},
+        events::EventType,
+        status::{Patched, patch_status},
+    },
+};
+
+/// The field manager of status.
+const MANAGER: &str = "waba-operator-status";
+
+/// Writes `status` with its conditions, if it is not what stands there already; whether it was written.
+///
+/// `verdict` is `None` where nothing new is known: then only the requests are echoed.
+pub async fn write<K: Kind + Managed>(
+    context: &Context,
+    object: &K,
+    mut status: K::Status,
+    verdict: Option<&Verdict>,
+    requests: &[Request],
+) -> Result<bool, Error> {
+    let before = object.status().cloned().unwrap_or_default();
+    for request in requests {
+        status.set_handled(request.action, &request.value);
+    }
+    let generation = object.meta().generation.unwrap_or_default();
+    let transition = verdict.and_then(|v| settle(&mut status, &before, v, generation, context.graph.now()));
+    if status == before {
+        return Ok(false);
+    }
+    let api = Api::<K>::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    match patch_status(&api, object, &status, MANAGER).await? {
+        Patched::Written(_) => {}
+        Patched::Stale => return Err(Error::Stale),
+        // Deleted meanwhile: there is nobody to tell.
+        Patched::Gone => return Ok(false),
+    }
+    let reference = object.object_ref(&());
+    if let Some(transition) = transition.filter(|_| !is_first_of_import(object, &before)) {
+        let ready = is_true(status.conditions(), READY);
+        let type_ = if ready { EventType::Normal } else { EventType::Warning };
+        context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
+    }
+    for request in requests {
+        if let Err(why) = &request.verdict {
+            let note = format!("{}: {} was not acted on: {why}", request.action, request.value);
+            context.events.publish(&reference, EventType::Warning, "ActionIgnored", "Ignore", &note);
+        }
+    }
+    Ok(true)
+}
+
+/// An import of thousands is told once, on the app, and not by an Event for each object.
+fn is_first_of_import<K: Kind + Managed>(object: &K, before: &K::Status) -> bool {
+    before.history().is_empty() && object.labels().contains_key(IMPORTED_BY)
+}

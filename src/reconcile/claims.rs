@@ -1,0 +1,82 @@
+//! Which object stands for a thing at Meta when several say so.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{meta_app::IMPORTED_BY, objects::Kind};
+use crate::{
+    api::{MessageTemplate, MetaApp, WhatsAppNumber},
+    observe::{TemplateKey, digits},
+};
+
+/// An app, by its ID at Meta.
+impl Kind for MetaApp {
+    const NAME: &'static str = "MetaApp";
+
+    type Claim = Box<str>;
+
+    fn claim(&self) -> Self::Claim {
+        self.spec.app_id.as_str().into()
+    }
+}
+
+/// A number, by its digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NumberClaim(pub u64);
+
+impl Kind for WhatsAppNumber {
+    const NAME: &'static str = "WhatsAppNumber";
+
+    type Claim = NumberClaim;
+
+    fn claim(&self) -> Self::Claim {
+        // The API server lets nothing in that is not a number.
+        NumberClaim(digits::parse(&self.spec.phone_number).unwrap_or_default())
+    }
+}
+
+/// A template, by account, name and language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TemplateClaim {
+    /// The account's ID.
+    pub account: Box<str>,
+    /// Name and language.
+    pub key: TemplateKey,
+}
+
+impl Kind for MessageTemplate {
+    const NAME: &'static str = "MessageTemplate";
+
+    type Claim = TemplateClaim;
+
+    fn claim(&self) -> Self::Claim {
+        let spec = &self.spec;
+        TemplateClaim {
+            account: spec.business_account_id.as_str().into(),
+            key: TemplateKey { name: spec.template_name.as_str().into(), language: spec.language.as_str().into() },
+        }
+    }
+}
+
+/// Before whom an object goes: the authored before the imported, then the older, then by namespace and name.
+fn rank<K: ResourceExt>(object: &K) -> (bool, Option<Timestamp>, String, String) {
+    let imported = object.labels().contains_key(IMPORTED_BY);
+    let created = object.creation_timestamp().map(|time| time.0);
+    (imported, created, object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Whether `a` goes before `b` where both claim the same thing.
+pub fn goes_before<K: ResourceExt>(a: &K, b: &K) -> bool {
+    rank(a).cmp(&rank(b)) == Ordering::Less
+}
+
+/// What to call the winner in a message of an object in `namespace`: its name is told only to its own namespace.
+pub fn whose<K: ResourceExt>(winner: &K, namespace: &str) -> String {
+    if winner.namespace().as_deref() == Some(namespace) {
+        winner.name_any()
+    } else {
+        "an object in another namespace".to_owned()
+    }
+}

@@ -1,0 +1,97 @@
+//! What every reconciler works with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Client,
+    core::PartialObjectMeta,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use super::{
+    link::{self, Link},
+    objects::Objects,
+    secrets::Secrets,
+};
+use crate::{
+    api::{AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
+    cluster::{events::Events, fingerprint::Fingerprinter, guard::ApiError, lease::Fence, secrets::OwnedProblem},
+    graph,
+    http::Metrics,
+    observe::{AppKey, Estate, Pollers},
+    timing::Timing,
+};
+
+/// Shared by the reconcilers of all kinds.
+pub struct Context {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Talks to Meta.
+    pub graph: graph::Client,
+    /// What is known of Meta.
+    pub estate: Arc<Estate>,
+    /// Keeps it up to date.
+    pub pollers: Pollers,
+    /// The apps.
+    pub apps: Objects<MetaApp>,
+    /// The numbers.
+    pub numbers: Objects<WhatsAppNumber>,
+    /// The templates.
+    pub templates: Objects<MessageTemplate>,
+    /// Labels of namespaces, where the operator watches all of them.
+    pub namespaces: Option<Store<PartialObjectMeta<Namespace>>>,
+    /// Values of users' Secrets.
+    pub secrets: Secrets,
+    /// Names secrets without showing them.
+    pub fingerprints: Fingerprinter,
+    /// Whether this process may (still) write to Meta.
+    pub fence: Fence,
+    /// Tells people.
+    pub events: Events,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Every wait.
+    pub timing: Timing,
+    /// The Graph version for apps that name none.
+    pub graph_version: String,
+}
+
+impl Context {
+    /// The app that an object in `namespace` refers to, and how it stands for it.
+    #[must_use]
+    pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, Link) {
+        let key = link::key(reference, namespace);
+        let exists = self.apps.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some();
+        let labels = self.namespace_labels(namespace);
+        let link = link::resolve(exists, self.estate.app(&key).as_ref(), &key, namespace, labels.as_ref());
+        (key, link)
+    }
+
+    fn namespace_labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
+        let namespace = self.namespaces.as_ref()?.get(&ObjectRef::new(namespace))?;
+        Some(namespace.metadata.labels.clone().unwrap_or_default())
+    }
+}
+
+/// Why a reconcile failed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The object changed since it was read; the watch brings the newer one.
+    #[error("the object changed meanwhile")]
+    Stale,
+    /// The API server failed or refused.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// One of the operator's own Secrets could not be read or written.
+    #[error(transparent)]
+    Secret(#[from] OwnedProblem),
+}
+
+impl Error {
+    /// Whether nothing is wrong: there is just a newer version to plan on.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale | Self::Secret(OwnedProblem::Stale(_)))
+    }
+}

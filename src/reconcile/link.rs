@@ -1,0 +1,148 @@
+//! From a number or template to its app: is it there, may it be used, can it be relied on?
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+
+use super::{
+    reason::Reason,
+    verdict::{Finding, Progress, Verdict},
+};
+use crate::{
+    api::AppRef,
+    observe::{Allowed, AppKey, AppView, Standing},
+};
+
+/// How an object's app stands, seen from the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// There is no such `MetaApp`.
+    Missing,
+    /// It does not let this namespace in.
+    NotAllowed,
+    /// It is there, and this process has not looked at it yet: nothing can be said.
+    Waiting,
+    /// It is suspended.
+    Suspended,
+    /// It cannot read Meta; its sentence.
+    NotReady(String),
+    /// Its token is dead; its sentence.
+    Expired(String),
+    /// It can be relied on.
+    Ready,
+}
+
+/// The app that an object in `namespace` refers to.
+#[must_use]
+pub fn key(reference: &AppRef, namespace: &str) -> AppKey {
+    AppKey::new(reference.namespace.as_deref().unwrap_or(namespace), &reference.name)
+}
+
+/// How the app stands for an object in `namespace`, whose labels are given where they are known.
+#[must_use]
+pub fn resolve(
+    exists: bool,
+    view: Option<&AppView>,
+    app: &AppKey,
+    namespace: &str,
+    labels: Option<&BTreeMap<String, String>>,
+) -> Link {
+    let Some(view) = view else { return if exists { Link::Waiting } else { Link::Missing } };
+    let allowed = *namespace == *app.namespace
+        || match &view.allowed {
+            Allowed::Same => false,
+            Allowed::All => true,
+            Allowed::Selected(selector) => labels.is_some_and(|labels| matches(selector, labels)),
+        };
+    if !allowed {
+        return Link::NotAllowed;
+    }
+    match &view.standing {
+        Standing::Starting => Link::Waiting,
+        Standing::Ready => Link::Ready,
+        Standing::Suspended => Link::Suspended,
+        Standing::NotReady(why) => Link::NotReady(why.clone()),
+        Standing::TokenExpired(why) => Link::Expired(why.clone()),
+    }
+}
+
+/// A selector that cannot be understood selects nothing.
+fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
+}
+
+impl Link {
+    /// The verdict where the app cannot be relied on and the object keeps its last values; `None` where it can, or
+    /// where nothing can be said, or the token is dead (which concerns each kind in its own way).
+    #[must_use]
+    pub fn verdict(&self, app: &AppKey, namespace: &str) -> Option<Verdict> {
+        let (reason, message) = match self {
+            Self::Missing => (
+                Reason::AppNotFound,
+                format!(
+                    "there is no MetaApp {app}; create it, or correct spec.appRef. Until then nothing is read, and the last values stay"
+                ),
+            ),
+            Self::NotAllowed => (
+                Reason::AppNotAllowed,
+                format!(
+                    "MetaApp {app} does not let namespace {namespace} refer to it; its owner can add the namespace to spec.allowedNamespaces"
+                ),
+            ),
+            Self::Suspended => {
+                (Reason::AppSuspended, format!("MetaApp {app} is suspended; nothing is read, and the last values stay"))
+            }
+            Self::NotReady(why) => (
+                Reason::AppNotReady,
+                match told(why, app, namespace) {
+                    Some(why) => format!("MetaApp {app} cannot read Meta, and the last values stay: {why}"),
+                    None => format!("MetaApp {app} cannot read Meta, and the last values stay; its owner can see why"),
+                },
+            ),
+            Self::Waiting | Self::Expired(_) | Self::Ready => return None,
+        };
+        Some(Verdict::keeping(Finding::unknown(reason, message), Progress::Settled))
+    }
+}
+
+/// What is said to an object in `namespace` whose app's token is dead.
+#[must_use]
+pub fn expired(why: &str, app: &AppKey, namespace: &str) -> String {
+    told(why, app, namespace).map_or_else(
+        || format!("the token of MetaApp {app} is not valid any more; its owner has to replace it"),
+        |why| format!("MetaApp {app}: {why}"),
+    )
+}
+
+/// An app's sentence, where it may be told: what goes on in another namespace may not.
+fn told<'a>(why: &'a str, app: &AppKey, namespace: &str) -> Option<&'a str> {
+    (*namespace == *app.namespace).then_some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_lets_in_whom_it_says() {
+        let app = AppKey::new("meta", "ino-cx");
+        let team = |name: &str| BTreeMap::from([("team".to_owned(), name.to_owned())]);
+        let selector = LabelSelector { match_labels: Some(team("support")), ..LabelSelector::default() };
+        let support = team("support");
+        let sales = team("sales");
+        for (allowed, namespace, labels, expected, reason) in [
+            (Allowed::Same, "meta", None, Link::Ready, "its own namespace always"),
+            (Allowed::Same, "cc", None, Link::NotAllowed, "no other by default"),
+            (Allowed::All, "cc", None, Link::Ready, "all"),
+            (Allowed::Selected(selector.clone()), "cc", Some(&support), Link::Ready, "labels match"),
+            (Allowed::Selected(selector.clone()), "cc", Some(&sales), Link::NotAllowed, "labels differ"),
+            (Allowed::Selected(selector), "cc", None, Link::NotAllowed, "labels are not known"),
+        ] {
+            let view = AppView { standing: Standing::Ready, allowed, ..AppView::default() };
+            assert_eq!(resolve(true, Some(&view), &app, namespace, labels), expected, "{reason}");
+        }
+        assert_eq!(resolve(false, None, &app, "meta", None), Link::Missing, "no such app");
+        assert_eq!(resolve(true, None, &app, "meta", None), Link::Waiting, "not looked at yet");
+    }
+}

@@ -1,0 +1,97 @@
+//! The seed's "Test connection": do app ID and app secret belong together?
+
+use std::ops::ControlFlow;
+
+use super::{
+    facts::{Credentials, Facts},
+    plan::{Credential, Input, Known, Problem, Step},
+};
+use crate::{
+    api::MetaAppPhase,
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+};
+
+/// What is known of the credentials.
+#[derive(Debug)]
+pub enum State {
+    /// Meta accepts them.
+    Valid {
+        /// The app's name at Meta.
+        name: String,
+    },
+    /// They cannot be used.
+    Failed {
+        /// The app's phase.
+        phase: MetaAppPhase,
+        /// Why.
+        finding: Finding,
+        /// Who has to act.
+        progress: Progress,
+    },
+}
+
+/// What the facts about credentials are kept under: another ID, secret or version is another question.
+pub fn subject(input: &Input<'_>, secret: &Credential) -> String {
+    format!("{} {} {}", input.app.spec.app_id, secret.fingerprint, input.version)
+}
+
+/// Tests the credentials where that is due.
+pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
+    let secret = match &input.secret {
+        Ok(secret) => secret,
+        Err(problem) => return ControlFlow::Continue(unusable(problem)),
+    };
+    let subject = subject(input, secret);
+    let timing = input.timing;
+    if facts.credentials.due(&subject, timing.inspect_interval, timing.retry_interval, input.instant) {
+        return ControlFlow::Break(Step::TestCredentials);
+    }
+    let app = &input.app.spec.app_id;
+    let wrong = |reason, message| State::Failed {
+        phase: MetaAppPhase::CredentialsInvalid,
+        finding: Finding::no(reason, message),
+        progress: Progress::Stalled,
+    };
+    ControlFlow::Continue(match facts.credentials.answer(&subject) {
+        Some(Credentials::Valid(name)) => State::Valid { name: name.clone() },
+        Some(Credentials::WrongAppID) => wrong(
+            Reason::WrongAppID,
+            format!(
+                "Meta knows no app with the ID {app}; compare spec.appID with the App Dashboard (the ID cannot be \
+                 changed: delete this MetaApp and create it with the right one)"
+            ),
+        ),
+        Some(Credentials::WrongAppSecret) => wrong(
+            Reason::WrongAppSecret,
+            format!(
+                "the secret is not that of app {app}; copy it from App Dashboard > App settings > Basic into key {} of \
+                 Secret {}",
+                input.app.spec.app_secret_ref.key, input.app.spec.app_secret_ref.name
+            ),
+        ),
+        None => unreachable_meta(facts, &subject),
+    })
+}
+
+fn unusable(problem: &Problem) -> State {
+    State::Failed {
+        phase: MetaAppPhase::Pending,
+        finding: Finding::no(problem.reason, problem.message.clone()),
+        progress: if problem.passing { Progress::Reconciling } else { Progress::Stalled },
+    }
+}
+
+fn unreachable_meta(facts: &Facts, subject: &str) -> State {
+    let why = facts.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
+    State::Failed {
+        phase: MetaAppPhase::Pending,
+        finding: Finding::unknown(
+            Reason::MetaUnreachable,
+            format!("app ID and secret could not be tested: {why}; the operator keeps trying"),
+        ),
+        progress: Progress::Reconciling,
+    }
+}

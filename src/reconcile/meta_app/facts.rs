@@ -1,0 +1,168 @@
+//! What this process has found out about an app, and when it has to ask again. Nothing here outlives the process: a new
+//! leader asks once more.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use super::import::Created;
+use crate::graph::{self, wire::TokenInfo};
+
+/// An answer of Meta about one subject (a token, a pair of app ID and secret), and the failure to get a newer one.
+#[derive(Debug)]
+pub struct Fact<T> {
+    answer: Option<Dated<T>>,
+    failure: Option<Dated<graph::Error>>,
+    doubted: bool,
+}
+
+#[derive(Debug)]
+struct Dated<T> {
+    subject: String,
+    value: T,
+    at: Instant,
+}
+
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self { answer: None, failure: None, doubted: false }
+    }
+}
+
+impl<T> Fact<T> {
+    /// The last answer about `subject`, however old.
+    pub fn answer(&self, subject: &str) -> Option<&T> {
+        self.answer.as_ref().filter(|a| a.subject == subject).map(|a| &a.value)
+    }
+
+    /// Why asking about `subject` failed the last time, if it did.
+    pub fn failure(&self, subject: &str) -> Option<&graph::Error> {
+        self.failure.as_ref().filter(|f| f.subject == subject).map(|f| &f.value)
+    }
+
+    /// When to ask about `subject` (again): `every` after an answer, `retry` after a failure; `None`: now.
+    pub fn next(&self, subject: &str, every: Duration, retry: Duration) -> Option<Instant> {
+        if self.doubted {
+            return None;
+        }
+        if let Some(failure) = self.failure.as_ref().filter(|f| f.subject == subject) {
+            return Some(failure.at + retry);
+        }
+        self.answer.as_ref().filter(|a| a.subject == subject).map(|answer| answer.at + every)
+    }
+
+    /// Whether it is time to ask.
+    pub fn due(&self, subject: &str, every: Duration, retry: Duration, now: Instant) -> bool {
+        self.next(subject, every, retry).is_none_or(|next| next <= now)
+    }
+
+    /// Takes an answer in.
+    pub fn learn(&mut self, subject: &str, value: T, at: Instant) {
+        self.answer = Some(Dated { subject: subject.to_owned(), value, at });
+        self.failure = None;
+        self.doubted = false;
+    }
+
+    /// Takes a failure in; the last answer stays.
+    pub fn fail(&mut self, subject: &str, error: graph::Error, at: Instant) {
+        self.failure = Some(Dated { subject: subject.to_owned(), value: error, at });
+        self.doubted = false;
+    }
+
+    /// Makes it due; the answer stands until there is a new one.
+    pub fn ask_again(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Another answer of Meta confirmed this one.
+    pub fn confirm(&mut self, at: Instant) {
+        if let Some(answer) = &mut self.answer {
+            answer.at = at;
+            self.failure = None;
+        }
+    }
+}
+
+/// Whether app ID and app secret belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// They do; the app's name.
+    Valid(String),
+    /// Meta knows no app with this ID.
+    WrongAppID,
+    /// The secret is not this app's.
+    WrongAppSecret,
+}
+
+/// What an exchange came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exchanged {
+    /// A new token was stored; it still has to be proven.
+    Stored,
+    /// Meta gave nothing better: the same token, or one that does not last longer.
+    NothingBetter,
+    /// Meta refused; the sentence says why.
+    Refused(String),
+}
+
+/// Everything found out about one app.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// By the fingerprint of app ID and secret.
+    pub credentials: Fact<Credentials>,
+    /// By the live token's fingerprint; `None`: it was issued by another app.
+    pub live: Fact<Option<TokenInfo>>,
+    /// By the candidate's fingerprint; `None`: it was issued by another app.
+    pub candidate: Fact<Option<TokenInfo>>,
+    /// Whether the candidate may read an account: by account, about the candidate's fingerprint.
+    pub probes: BTreeMap<Box<str>, Fact<bool>>,
+    /// The accounts that the live token sees, by its fingerprint.
+    pub accounts: Fact<Vec<String>>,
+    /// The last exchange, by the live token's fingerprint.
+    pub exchange: Fact<Exchanged>,
+    /// When a poll was first told that the live token is dead, with the token's fingerprint.
+    pub refused: Option<(String, Instant)>,
+    /// What an import created a moment ago.
+    pub created: Created,
+    /// Why the last import failed, if it did.
+    pub import_failure: Option<String>,
+    /// When the operator's copy of the token was last written.
+    pub owned_written: Option<Instant>,
+}
+
+impl Facts {
+    /// Everything is due: a person wants to know.
+    pub fn ask_again(&mut self) {
+        self.credentials.ask_again();
+        self.live.ask_again();
+        self.candidate.ask_again();
+        self.accounts.ask_again();
+        self.probes.values_mut().for_each(Fact::ask_again);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_asked_for_again_in_time_and_a_failure_sooner() {
+        let (every, retry) = (Duration::from_secs(100), Duration::from_secs(10));
+        let start = Instant::now();
+        let mut fact = Fact::<u8>::default();
+        assert!(fact.due("a", every, retry, start), "nothing is known");
+        fact.learn("a", 1, start);
+        assert!(!fact.due("a", every, retry, start + Duration::from_secs(99)), "still fresh");
+        assert!(fact.due("a", every, retry, start + every), "too old");
+        assert!(fact.due("b", every, retry, start), "another subject");
+        fact.fail("a", graph::Error::for_test(2), start + every);
+        assert_eq!(fact.answer("a"), Some(&1), "a failure keeps the answer");
+        assert!(!fact.due("a", every, retry, start + every), "just failed");
+        assert!(fact.due("a", every, retry, start + every + retry), "time to retry");
+        fact.learn("a", 2, start + every + retry);
+        assert!(fact.failure("a").is_none(), "an answer ends the failure");
+    }
+}

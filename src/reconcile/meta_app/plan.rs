@@ -1,0 +1,203 @@
+//! What to do next for an app, or how it stands. Pure: everything comes in through [`Input`] and [`Facts`].
+//!
+//! The phases run in order, each with what the one before found; the first that lacks a fact asks for it by a [`Step`]
+//! and the plan ends there. The shell carries the step out and plans again, until there is nothing left to find out.
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use super::{
+    accounts, credentials,
+    custody::Custody,
+    facts::Facts,
+    import, report,
+    token::{self, TokenState},
+};
+use crate::{
+    api::{AllowedFrom, Counts, ManagementPolicy, MetaApp, MetaAppStatus},
+    graph::Access,
+    observe::{AccountState, Allowed, Standing},
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Verdict},
+    },
+    timing::Timing,
+};
+
+/// A value of a user's Secret.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The value.
+    pub value: SecretString,
+    /// Names it without showing it.
+    pub fingerprint: String,
+}
+
+/// Why something that a person provides cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// From the closed list.
+    pub reason: Reason,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Whether it may pass by itself.
+    pub passing: bool,
+}
+
+/// Everything a plan is made from, besides the facts.
+pub struct Input<'a> {
+    /// The object.
+    pub app: &'a MetaApp,
+    /// The older object with the same app ID, if there is one: its name, where it may be told.
+    pub rival: Option<Option<String>>,
+    /// A person asked for an exchange of the token.
+    pub exchange_asked: bool,
+    /// The app secret.
+    pub secret: Result<Credential, Problem>,
+    /// The user's token; `None` where the spec names none.
+    pub user_token: Option<Result<Credential, Problem>>,
+    /// The operator's copy.
+    pub custody: Result<Custody, Problem>,
+    /// What the pollers found, by account.
+    pub accounts: BTreeMap<Box<str>, AccountState>,
+    /// The app's objects, counted.
+    pub counts: Counts,
+    /// Objects that an import would create or delete.
+    pub import: import::Wanted,
+    /// Why the last import failed, if it did.
+    pub import_failure: Option<String>,
+    /// The Graph version to ask for.
+    pub version: String,
+    /// How far Meta's clock is ahead of ours.
+    pub skew: SignedDuration,
+    /// When this process first looked at the app.
+    pub started: Instant,
+    /// Whether the operator watches some namespaces only.
+    pub namespaced: bool,
+    /// Meta's clock.
+    pub now: Timestamp,
+    /// Our own clock, for waits.
+    pub instant: Instant,
+    /// Every wait.
+    pub timing: &'a Timing,
+}
+
+impl Input<'_> {
+    /// Whether the operator may write to Meta.
+    pub fn may_write(&self) -> bool {
+        self.app.spec.management_policy == ManagementPolicy::Full
+    }
+
+    /// `spec.pollInterval`, or the operator's default.
+    pub fn poll_interval(&self) -> Duration {
+        let given = self.app.spec.poll_interval.as_ref();
+        given.map_or(self.timing.default_poll_interval, |wait| self.timing.scaled(wait.to_std()))
+    }
+
+    /// Without a complete read for this long, what is shown is stale.
+    pub fn stale_after(&self) -> Duration {
+        self.poll_interval() * self.timing.stale_intervals
+    }
+}
+
+/// What the shell has to do before it plans again.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask Meta whether app ID and app secret belong together.
+    TestCredentials,
+    /// Write the operator's copy of the token.
+    Keep(Custody),
+    /// Ask Meta about the live token.
+    InspectLive,
+    /// Ask Meta about the candidate.
+    InspectCandidate,
+    /// Try to read an account with the candidate.
+    Probe(Box<str>),
+    /// Exchange the live token for one that lasts longer.
+    Exchange,
+    /// List the accounts that the live token sees.
+    Discover,
+}
+
+/// How an app stands, when nothing is left to find out.
+#[derive(Debug)]
+pub struct Report {
+    /// The status to write, without conditions and history.
+    pub status: MetaAppStatus,
+    /// Its conditions.
+    pub verdict: Verdict,
+    /// What the app's objects may rely on.
+    pub standing: Standing,
+    /// Who may refer to it.
+    pub allowed: Allowed,
+    /// Between two reads of an account.
+    pub interval: Duration,
+    /// The accounts to poll, and with which access; `None` polls none.
+    pub access: Option<(Access, String)>,
+    /// Which accounts there are, polled or not.
+    pub accounts: Vec<String>,
+    /// Objects to create and delete next.
+    pub import: import::Batch,
+    /// Nothing is known yet that would be better than what the status says already: do not write it.
+    pub hold: bool,
+    /// When to plan again, if nothing happens.
+    pub wait: Option<Duration>,
+}
+
+/// Either a step to take first, or the end.
+pub type Known<T> = ControlFlow<Step, T>;
+
+/// What to do next for an app, or how it stands.
+pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
+    if input.app.spec.suspend {
+        return ControlFlow::Continue(report::suspended(input));
+    }
+    if let Some(finding) = refused(input) {
+        return ControlFlow::Continue(report::stopped(input, finding));
+    }
+    let credentials = credentials::examine(input, facts)?;
+    let (token, accounts) = match &credentials {
+        credentials::State::Valid { .. } => {
+            let token = token::examine(input, facts)?;
+            let accounts = match &token {
+                TokenState::Live { info, token, .. } => Some(accounts::examine(input, facts, token, info)?),
+                TokenState::Unusable { .. } => None,
+            };
+            (Some(token), accounts)
+        }
+        credentials::State::Failed { .. } => (None, None),
+    };
+    ControlFlow::Continue(report::examined(input, facts, &credentials, token.as_ref(), accounts))
+}
+
+/// What stops everything before the first call to Meta.
+fn refused(input: &Input<'_>) -> Option<(crate::api::MetaAppPhase, Finding)> {
+    use crate::api::MetaAppPhase;
+    let spec = &input.app.spec;
+    if let Some(rival) = &input.rival {
+        let whose = rival.as_ref().map_or("in another namespace".to_owned(), |name| name.clone());
+        let message = format!(
+            "app ID {} is managed by an older MetaApp ({whose}); delete one of the two, nothing is done for this one",
+            spec.app_id
+        );
+        return Some((MetaAppPhase::Conflict, Finding::no(Reason::Conflict, message)));
+    }
+    if spec.access_token_ref.is_none() {
+        let message = "spec.login is not acted on by this version of the operator; put a system user's token into a \
+                       Secret and name it in spec.accessTokenRef";
+        return Some((MetaAppPhase::AwaitingLogin, Finding::no(Reason::NotYetSupported, message)));
+    }
+    let selects = spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from == AllowedFrom::Selector);
+    if selects && input.namespaced {
+        let message = "spec.allowedNamespaces.from Selector needs an operator that watches all namespaces, and this one \
+                       runs with --namespaces; write All or Same";
+        return Some((MetaAppPhase::Pending, Finding::no(Reason::InvalidSpec, message)));
+    }
+    None
+}

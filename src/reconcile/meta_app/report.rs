@@ -1,0 +1,339 @@
+//! How an app stands, as a status. What could not be learnt this time keeps its last value.
+
+use std::time::Duration;
+
+use super::{
+    accounts::Accounts,
+    credentials, custody,
+    facts::Facts,
+    import,
+    plan::{Input, Report},
+    token::{self, TokenState},
+};
+use crate::{
+    api::{
+        AllowedFrom, AppIdentity, BusinessAccount, GoDuration, MetaAppPhase, MetaAppStatus, Throttle, TokenSource,
+        TokenStatus, later, whole_seconds,
+    },
+    graph::{
+        Access, AppCredentials,
+        wire::{Expiry, TokenInfo},
+    },
+    observe::{AccountState, Allowed, Standing},
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+/// How many accounts a status lists.
+const ACCOUNTS_LISTED: usize = 100;
+/// A throttle that lasts longer is kept in the status, so that the next leader knows of it.
+const LASTING_THROTTLE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+/// What the operator would like a token to be allowed.
+const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_messaging"];
+
+const CREDENTIALS_VALID: &str = "CredentialsValid";
+const TOKEN_VALID: &str = "TokenValid";
+const ACCOUNTS_SYNCED: &str = "AccountsSynced";
+const CLOCK_IN_SYNC: &str = "ClockInSync";
+
+fn base(input: &Input<'_>) -> MetaAppStatus {
+    let mut status = input.app.status.clone().unwrap_or_default();
+    status.graph_version = Some(input.version.clone());
+    let interval = input.app.spec.poll_interval.clone();
+    let interval = interval.unwrap_or_else(|| GoDuration::from_seconds(input.timing.default_poll_interval.as_secs()));
+    status.poll_interval = Some(interval.to_string());
+    status
+}
+
+fn known_accounts(input: &Input<'_>) -> Vec<String> {
+    input.accounts.keys().map(ToString::to_string).collect()
+}
+
+/// `spec.suspend`.
+pub fn suspended(input: &Input<'_>) -> Report {
+    let mut status = base(input);
+    status.phase = Some(MetaAppPhase::Suspended);
+    let message = "spec.suspend is true: Meta is not called, neither for this app nor for its numbers and templates";
+    Report {
+        status,
+        verdict: Verdict::new(Finding::unknown(Reason::Suspended, message), Progress::Suspended),
+        standing: Standing::Suspended,
+        allowed: allowed(input),
+        interval: input.poll_interval(),
+        access: None,
+        accounts: known_accounts(input),
+        import: import::Batch::default(),
+        hold: false,
+        wait: None,
+    }
+}
+
+/// Stopped before the first call to Meta.
+pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, Finding)) -> Report {
+    let mut status = base(input);
+    status.phase = Some(phase);
+    Report {
+        status,
+        standing: Standing::NotReady(finding.message.clone()),
+        verdict: Verdict { facets: unsupported(input), ..Verdict::new(finding, Progress::Stalled) },
+        allowed: allowed(input),
+        interval: input.poll_interval(),
+        access: None,
+        accounts: known_accounts(input),
+        import: import::Batch::default(),
+        hold: false,
+        wait: None,
+    }
+}
+
+/// Everything that could be found out was.
+pub fn examined(
+    input: &Input<'_>,
+    facts: &Facts,
+    credentials: &credentials::State,
+    token: Option<&TokenState>,
+    accounts: Option<Accounts>,
+) -> Report {
+    let mut status = base(input);
+    if let credentials::State::Valid { name } = credentials {
+        status.app = Some(AppIdentity { id: input.app.spec.app_id.clone(), name: Some(name.clone()) });
+    }
+    fill_token(&mut status, token);
+    fill_accounts(&mut status, input, token, accounts.as_ref());
+    status.counts = Some(input.counts.clone());
+    status.throttles = throttles(input);
+
+    let (phase, mut verdict, mut standing) = judge(credentials, token, accounts.as_ref());
+    let mut phase = phase;
+    // After a restart, what the last leader knew is better than nothing, as long as Meta may just be slow.
+    let last = input.app.status.as_ref().filter(|s| s.observed_generation >= 0).and_then(|s| s.phase.clone());
+    let unknown = verdict.ready.reason == Reason::MetaUnreachable || accounts.as_ref().is_some_and(|a| a.reading);
+    let patient = input.instant.saturating_duration_since(input.started) <= input.stale_after();
+    let hold = unknown && patient && last.as_ref().is_some_and(|phase| *phase != MetaAppPhase::Pending);
+    if let (true, false, Some(last)) = (unknown, patient, last) {
+        let message = format!("what is shown may be out of date: {}", verdict.ready.message);
+        standing = Standing::NotReady(verdict.ready.message.clone());
+        verdict.ready = Finding::unknown(Reason::Stale, message);
+        phase = last;
+    }
+    verdict.facets.extend(clock(input));
+    verdict.facets.extend(unsupported(input));
+    status.phase = Some(phase);
+    let access = match token {
+        Some(TokenState::Live { token, .. }) => access(input, token),
+        _ => None,
+    };
+    Report {
+        status,
+        verdict,
+        standing,
+        allowed: allowed(input),
+        interval: input.poll_interval(),
+        access,
+        import: if accounts.is_some() { input.import.batch() } else { import::Batch::default() },
+        hold,
+        accounts: accounts.map_or_else(|| known_accounts(input), |a| a.ids),
+        wait: Some(wait(input, facts, token)),
+    }
+}
+
+/// Phase, conditions and standing from what the three examinations found: the first that failed tells.
+fn judge(
+    credentials: &credentials::State,
+    token: Option<&TokenState>,
+    accounts: Option<&Accounts>,
+) -> (MetaAppPhase, Verdict, Standing) {
+    let mut facets = Vec::new();
+    match credentials {
+        credentials::State::Failed { phase, finding, progress } => {
+            facets.push((CREDENTIALS_VALID, finding.clone()));
+            let standing = starting_or(Standing::NotReady(finding.message.clone()), finding);
+            return (phase.clone(), Verdict::of(finding.clone(), *progress, facets), standing);
+        }
+        credentials::State::Valid { name } => {
+            let message = format!("Meta accepts app ID and app secret of {name}");
+            facets.push((CREDENTIALS_VALID, Finding::yes(Reason::Valid, message)));
+        }
+    }
+    match token {
+        None => {}
+        Some(TokenState::Unusable { phase, finding, progress, .. }) => {
+            facets.push((TOKEN_VALID, finding.clone()));
+            let standing = if *phase == MetaAppPhase::ExpiredToken {
+                Standing::TokenExpired(finding.message.clone())
+            } else {
+                starting_or(Standing::NotReady(finding.message.clone()), finding)
+            };
+            return (phase.clone(), Verdict::of(finding.clone(), *progress, facets), standing);
+        }
+        Some(TokenState::Live { finding, .. }) => facets.push((TOKEN_VALID, finding.clone())),
+    }
+    let Some(accounts) = accounts else {
+        // Not reached: a live token leads to the accounts.
+        let finding = Finding::unknown(Reason::Reading, "the business accounts have not been looked at yet");
+        return (MetaAppPhase::Pending, Verdict::of(finding, Progress::Reconciling, facets), Standing::Starting);
+    };
+    facets.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
+    let synced = accounts.progress == Progress::Settled;
+    let (phase, ready, progress) = if accounts.stale {
+        let message = format!("what is shown may be out of date: {}", accounts.finding.message);
+        (MetaAppPhase::Unknown, Finding::unknown(Reason::Stale, message), accounts.progress)
+    } else if synced {
+        let message = format!("credentials and token work, and {}", accounts.finding.message);
+        (MetaAppPhase::Connected, Finding::yes(Reason::Connected, message), Progress::Settled)
+    } else {
+        (MetaAppPhase::Connected, accounts.finding.clone(), accounts.progress)
+    };
+    (phase, Verdict::of(ready, progress, facets), Standing::Ready)
+}
+
+/// Where Meta could not be asked even once, nothing is known against the app: its objects keep what they show.
+fn starting_or(standing: Standing, finding: &Finding) -> Standing {
+    if finding.reason == Reason::MetaUnreachable { Standing::Starting } else { standing }
+}
+
+fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
+    (input.skew.abs() > token::MOST_SKEW).then(|| {
+        let message = "the clock of this node and Meta's are more than five minutes apart; correct it, until then \
+                       nothing is done that depends on the time, such as exchanging tokens";
+        (CLOCK_IN_SYNC, Finding::no(Reason::ClockSkewed, message))
+    })
+}
+
+/// Fields that a person set and this version does not act on, each on its condition.
+fn unsupported(input: &Input<'_>) -> Vec<(&'static str, Finding)> {
+    later::meta_app(&input.app.spec)
+        .into_iter()
+        .map(|later| (later.condition, Finding::no(Reason::NotYetSupported, later.message)))
+        .collect()
+}
+
+fn fill_token(status: &mut MetaAppStatus, token: Option<&TokenState>) {
+    let (info, source) = match token {
+        Some(TokenState::Live { info, token, .. }) => (info, &token.source),
+        Some(TokenState::Unusable { info: Some((info, source)), .. }) => (info, source),
+        _ => return,
+    };
+    status.token = Some(describe(info, source));
+}
+
+fn describe(info: &TokenInfo, source: &TokenSource) -> TokenStatus {
+    let at = match info.expires {
+        Expiry::At(at) => Some(at),
+        Expiry::Never => None,
+    };
+    let mut scopes: Vec<String> = info.scopes.iter().map(ToString::to_string).collect();
+    scopes.sort();
+    scopes.dedup();
+    let missing = SCOPES.iter().filter(|wanted| !scopes.iter().any(|scope| scope == *wanted));
+    TokenStatus {
+        source: Some(source.clone()),
+        type_: info.kind.as_ref().map(|kind| kind.as_str().to_owned()),
+        expires: Some(at.map_or_else(|| "Never".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())),
+        expires_at: at.map(whole_seconds),
+        missing_scopes: missing.map(ToString::to_string).collect(),
+        scopes,
+    }
+}
+
+fn fill_accounts(
+    status: &mut MetaAppStatus,
+    input: &Input<'_>,
+    token: Option<&TokenState>,
+    accounts: Option<&Accounts>,
+) {
+    let Some(accounts) = accounts else { return };
+    let source = match token {
+        Some(TokenState::Live { token, .. }) => Some(token.source.to_string()),
+        _ => None,
+    };
+    let before = std::mem::take(&mut status.business_accounts);
+    let listed = accounts.ids.iter().take(ACCOUNTS_LISTED);
+    status.business_accounts = listed
+        .map(|id| {
+            let state = input.accounts.get(id.as_str());
+            let last = before.iter().find(|b| b.id == *id).cloned();
+            let mut entry = state.and_then(|state| shown(input, state)).or(last).unwrap_or_default();
+            entry.id.clone_from(id);
+            entry.token.clone_from(&source);
+            entry
+        })
+        .collect();
+    let omitted = accounts.ids.len().saturating_sub(ACCOUNTS_LISTED);
+    status.business_accounts_omitted = i64::try_from(omitted).unwrap_or(i64::MAX);
+}
+
+fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
+    let snapshot = state.snapshot.as_ref()?;
+    let account = &snapshot.account;
+    let count = |n: usize| i64::try_from(n).ok();
+    let text = |value: &Option<Box<str>>| value.as_ref().map(ToString::to_string);
+    Some(BusinessAccount {
+        id: account.id.to_string(),
+        name: text(&account.name),
+        currency: text(&account.currency),
+        timezone: text(&account.timezone_id),
+        review_status: account.review_status.as_ref().map(|s| s.as_str().to_owned()),
+        business_verification: account.business_verification.as_ref().map(|s| s.as_str().to_owned()),
+        messaging_limit: account.messaging_limit.as_ref().map(|s| s.as_str().to_owned()),
+        // Meta tells it by webhook only.
+        number_limit: None,
+        can_send_message: account
+            .health
+            .as_ref()
+            .and_then(|h| h.can_send_message.as_ref())
+            .map(|may| may.as_str().to_owned()),
+        numbers: count(snapshot.numbers.len()),
+        templates: count(snapshot.templates.len()),
+        template_limit: state.template_limit.map(i64::from),
+        subscribed: Some(account.subscription_of(&input.app.spec.app_id).is_some()),
+        token: None,
+    })
+}
+
+fn throttles(input: &Input<'_>) -> Vec<Throttle> {
+    let lasting = |until: &jiff::Timestamp| until.duration_since(input.now) > LASTING_THROTTLE;
+    let known = input.app.status.iter().flat_map(|s| &s.throttles);
+    input
+        .accounts
+        .iter()
+        .filter_map(|(id, state)| {
+            let until = state.failure.as_ref()?.error.throttled_until()?;
+            let before = known.clone().find(|t| t.business_account_id.as_deref() == Some(id));
+            // Once written it stands until it is over: the end must not move with every look.
+            let until = before.map_or(until, |t| t.until.0.max(until));
+            (before.is_some() || lasting(&until))
+                .then(|| Throttle { business_account_id: Some(id.to_string()), until: whole_seconds(until) })
+        })
+        .collect()
+}
+
+/// How the app's accounts are called, and the token's fingerprint.
+fn access(input: &Input<'_>, token: &custody::Token) -> Option<(Access, String)> {
+    let secret = input.secret.as_ref().ok()?;
+    let app = AppCredentials { app_id: input.app.spec.app_id.clone(), app_secret: secret.value.clone() };
+    let access = Access { app, token: token.value.clone(), version: input.version.clone() };
+    Some((access, format!("{} {} {}", token.fingerprint, secret.fingerprint, input.version)))
+}
+
+/// Who may refer to the app.
+fn allowed(input: &Input<'_>) -> Allowed {
+    match &input.app.spec.allowed_namespaces {
+        Some(allowed) if allowed.from == AllowedFrom::All => Allowed::All,
+        Some(allowed) if allowed.from == AllowedFrom::Selector => {
+            Allowed::Selected(allowed.selector.clone().unwrap_or_default())
+        }
+        _ => Allowed::Same,
+    }
+}
+
+fn wait(input: &Input<'_>, facts: &Facts, token: Option<&TokenState>) -> Duration {
+    let wait = match token {
+        Some(TokenState::Live { info, token, .. }) => token::next(input, facts, token, info),
+        _ => input.timing.retry_interval,
+    };
+    // Never so short that a plan which changes nothing keeps a core busy.
+    wait.max(Duration::from_secs(1) / input.timing.speedup())
+}

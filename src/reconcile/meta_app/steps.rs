@@ -1,0 +1,297 @@
+//! Carries out what a plan asks for: calls to Meta, the operator's copy of the token, imports.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, PostParams, Preconditions},
+};
+use tracing::{info, warn};
+
+use super::{
+    Apps, Memory, credentials,
+    custody::{Custody, Token},
+    facts::{Credentials, Exchanged},
+    import::{self, Batch, Superseded},
+    plan::{Input, Step},
+    token_secret,
+};
+use crate::{
+    api::{Action, MessageTemplate, MetaApp, WhatsAppNumber},
+    cluster::{
+        events::EventType,
+        guard::{ApiError, call},
+        secrets::OwnedSecret,
+    },
+    graph::{Access, AppCredentials, CredentialsError, Outcome, wire::Expiry},
+    observe::AppKey,
+    reconcile::{actions, context::Error, controller::CONCURRENCY, objects::Kind},
+};
+
+/// A write to Meta is only begun with a lease that outlasts its timeout by this.
+const FENCE_MARGIN: Duration = Duration::from_secs(5);
+
+impl Apps {
+    pub(super) async fn carry_out(
+        &self,
+        app: &MetaApp,
+        key: &AppKey,
+        memory: &mut Memory,
+        input: &Input<'_>,
+        step: Step,
+    ) -> Result<(), Error> {
+        let Ok(secret) = &input.secret else { return Ok(()) };
+        let credentials = AppCredentials { app_id: app.spec.app_id.clone(), app_secret: secret.value.clone() };
+        match step {
+            Step::TestCredentials => {
+                let subject = credentials::subject(input, secret);
+                self.test(memory, &credentials, &subject, &input.version).await;
+            }
+            Step::Keep(custody) => self.keep(app, key, memory, &custody).await?,
+            Step::InspectLive => {
+                if let Some(live) = input.custody.as_ref().ok().and_then(|c| c.live.as_ref()) {
+                    self.inspect_live(memory, &credentials, input, live).await;
+                }
+            }
+            Step::InspectCandidate => {
+                if let Some(candidate) = input.custody.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
+                    let found = self.context.graph.debug_token(&credentials, &input.version, &candidate.value).await;
+                    let at = Instant::now();
+                    match found {
+                        Ok(info) => memory.facts.candidate.learn(&candidate.fingerprint, Some(info), at),
+                        Err(error) if error.is_token() => {
+                            memory.facts.candidate.learn(&candidate.fingerprint, None, at)
+                        }
+                        Err(error) => memory.facts.candidate.fail(&candidate.fingerprint, error, at),
+                    }
+                }
+            }
+            Step::Probe(account) => {
+                if let Some(candidate) = input.custody.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
+                    self.probe(memory, credentials, input, candidate, account).await;
+                }
+            }
+            Step::Exchange => {
+                if let Some(custody) = input.custody.as_ref().ok() {
+                    self.exchange(app, key, memory, credentials, input, custody).await?;
+                }
+            }
+            Step::Discover => {
+                if let Some(live) = input.custody.as_ref().ok().and_then(|c| c.live.as_ref()) {
+                    let access = access(credentials, live, input);
+                    let at = Instant::now();
+                    match self.context.graph.assigned_accounts(&access).await {
+                        Ok(found) => {
+                            let ids = found.into_iter().map(|account| account.id.into_string()).collect();
+                            memory.facts.accounts.learn(&live.fingerprint, ids, at);
+                        }
+                        Err(error) => memory.facts.accounts.fail(&live.fingerprint, error, at),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn test(&self, memory: &mut Memory, credentials: &AppCredentials, subject: &str, version: &str) {
+        let found = self.context.graph.test_credentials(credentials, version).await;
+        let at = Instant::now();
+        let answer = match found {
+            Ok(app) => Credentials::Valid(app.name.map(String::from).unwrap_or_default()),
+            Err(CredentialsError::WrongAppId) => Credentials::WrongAppID,
+            Err(CredentialsError::WrongSecret) => Credentials::WrongAppSecret,
+            Err(CredentialsError::Untested(error)) => {
+                memory.facts.credentials.fail(subject, error, at);
+                return;
+            }
+        };
+        memory.facts.credentials.learn(subject, answer, at);
+    }
+
+    async fn inspect_live(&self, memory: &mut Memory, credentials: &AppCredentials, input: &Input<'_>, live: &Token) {
+        let found = self.context.graph.debug_token(credentials, &input.version, &live.value).await;
+        let at = Instant::now();
+        match found {
+            Ok(info) => {
+                memory.facts.live.learn(&live.fingerprint, Some(info), at);
+                // Meta took our app token for it: the credentials need no test of their own.
+                memory.facts.credentials.confirm(at);
+            }
+            Err(error) if error.is_token() => memory.facts.live.learn(&live.fingerprint, None, at),
+            Err(error) => {
+                if error.is_app_credentials() {
+                    memory.facts.credentials.ask_again();
+                }
+                memory.facts.live.fail(&live.fingerprint, error, at);
+            }
+        }
+    }
+
+    async fn probe(
+        &self,
+        memory: &mut Memory,
+        credentials: AppCredentials,
+        input: &Input<'_>,
+        candidate: &Token,
+        account: Box<str>,
+    ) {
+        let access = access(credentials, candidate, input);
+        let found = self.context.graph.probe_account(&access, &account).await;
+        let at = Instant::now();
+        let fact = memory.facts.probes.entry(account).or_default();
+        match found {
+            Ok(()) => fact.learn(&candidate.fingerprint, true, at),
+            Err(error) if error.is_transient() || error.throttled_until().is_some() => {
+                fact.fail(&candidate.fingerprint, error, at);
+            }
+            Err(_) => fact.learn(&candidate.fingerprint, false, at),
+        }
+    }
+
+    /// Writes the operator's copy. Losing the race against a change of the Secret means to plan again.
+    async fn keep(&self, app: &MetaApp, key: &AppKey, memory: &mut Memory, custody: &Custody) -> Result<(), Error> {
+        let mut secret =
+            memory.owned.clone().unwrap_or_else(|| OwnedSecret::new(&key.namespace, &token_secret(key), None));
+        custody.write(&mut secret, &app.spec.app_id);
+        let saved = secret.save(&self.context.client).await;
+        if saved.is_err() {
+            // Whatever stands there now has to be read before it is written again.
+            memory.owned = None;
+        }
+        memory.owned = Some(saved?);
+        memory.facts.owned_written = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Exchanges the live token. Repeating it does no harm: the old token keeps working, and each answer is proven
+    /// before it is used. The new token is in its Secret before anything else happens.
+    async fn exchange(
+        &self,
+        app: &MetaApp,
+        key: &AppKey,
+        memory: &mut Memory,
+        credentials: AppCredentials,
+        input: &Input<'_>,
+        custody: &Custody,
+    ) -> Result<(), Error> {
+        let Some(live) = &custody.live else { return Ok(()) };
+        let requests = actions::requests(app, input.now);
+        memory.exchanged_for = requests.into_iter().find(|r| r.action == Action::RefreshToken).map(|r| r.value);
+        let timeout = self.context.graph.timing().request;
+        if !self.context.fence.valid_for(timeout + FENCE_MARGIN) {
+            return Err(Error::Stale);
+        }
+        let outcome = self.context.graph.exchange_token(&access(credentials.clone(), live, input)).await;
+        let exchanged = match outcome {
+            Outcome::Done(new) => {
+                let fingerprint = self.context.fingerprints.of("token", &new.token);
+                let info = self.context.graph.debug_token(&credentials, &input.version, &new.token).await.ok();
+                let ends = |info: &crate::graph::wire::TokenInfo| match info.expires {
+                    Expiry::Never => None,
+                    Expiry::At(at) => Some(at),
+                };
+                let old = memory.facts.live.answer(&live.fingerprint).and_then(|i| i.as_ref()).and_then(ends);
+                // What cannot be inspected now is stored, and proven later.
+                let later = info.as_ref().map(ends).is_none_or(|new| new.is_none() || new > old);
+                if fingerprint == live.fingerprint || !later {
+                    Exchanged::NothingBetter
+                } else {
+                    self.keep(app, key, memory, &custody.exchanged(new.token, fingerprint)).await?;
+                    info!(app = %key, "token exchanged; the new one is being proven");
+                    Exchanged::Stored
+                }
+            }
+            Outcome::Refused(error) => Exchanged::Refused(error.to_string()),
+            Outcome::NotSent(error) | Outcome::Unknown(error) => {
+                memory.facts.exchange.fail(&live.fingerprint, error, Instant::now());
+                return Ok(());
+            }
+        };
+        memory.facts.exchange.learn(&live.fingerprint, exchanged, Instant::now());
+        Ok(())
+    }
+
+    /// Creates and deletes a batch of objects; whether anything was written.
+    pub(super) async fn import(&self, app: &MetaApp, memory: &mut Memory, batch: Batch) -> bool {
+        let client = &self.context.client;
+        let namespace = app.namespace().unwrap_or_default();
+        let numbers = Api::<WhatsAppNumber>::namespaced(client.clone(), &namespace);
+        let templates = Api::<MessageTemplate>::namespaced(client.clone(), &namespace);
+        let params = PostParams { field_manager: Some("waba-operator-import".to_owned()), ..PostParams::default() };
+        memory.facts.created.remember(&batch, Instant::now());
+
+        // Built as they are sent: an import of thousands is not in memory at once.
+        let new_numbers = batch.numbers.into_iter().map(|(account, claim)| import::number(app, &account, claim));
+        let made_numbers = create_all(&numbers, &params, new_numbers).await;
+        let new_templates = batch.templates.into_iter().map(|claim| import::template(app, &claim));
+        let made_templates = create_all(&templates, &params, new_templates).await;
+        for old in &batch.superseded {
+            delete(&numbers, &templates, old).await;
+        }
+
+        memory.imported.0 += made_numbers.iter().filter(|made| matches!(made, Ok(true))).count();
+        memory.imported.1 += made_templates.iter().filter(|made| matches!(made, Ok(true))).count();
+        let failure = made_numbers.iter().chain(&made_templates).find_map(|made| made.as_ref().err());
+        memory.facts.import_failure = failure.map(|error| {
+            format!("objects for what is at Meta could not be created in namespace {namespace}: {error}; the operator keeps trying")
+        });
+        if failure.is_some() {
+            memory.facts.created = import::Created::default();
+        }
+        true
+    }
+
+    /// Tells once what an import has brought.
+    pub(super) fn announce_import(&self, app: &MetaApp, memory: &mut Memory) {
+        let (numbers, templates) = std::mem::take(&mut memory.imported);
+        let note = format!("imported {numbers} numbers and {templates} templates");
+        info!(app = app.name_any(), namespace = app.namespace(), numbers, templates, "imported");
+        let reference = kube::Resource::object_ref(app, &());
+        self.context.events.publish(&reference, EventType::Normal, "Imported", "Import", &note);
+    }
+}
+
+fn access(app: AppCredentials, token: &Token, input: &Input<'_>) -> Access {
+    Access { app, token: token.value.clone(), version: input.version.clone() }
+}
+
+/// Creates objects, some at a time.
+async fn create_all<K: Kind>(
+    api: &Api<K>,
+    params: &PostParams,
+    objects: impl Iterator<Item = K> + Send,
+) -> Vec<Result<bool, ApiError>> {
+    stream::iter(objects)
+        .map(|object| async move { created(call(api.create(params, &object)).await) })
+        .buffer_unordered(usize::from(CONCURRENCY))
+        .collect()
+        .await
+}
+
+/// An object that is there already, made by somebody else a moment ago, is none of ours.
+fn created<T>(result: Result<T, ApiError>) -> Result<bool, ApiError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_already_exists() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes an imported object as it was judged; if it changed meanwhile, somebody has taken it over.
+async fn delete(numbers: &Api<WhatsAppNumber>, templates: &Api<MessageTemplate>, old: &Superseded) {
+    let params = |uid: &String, version: &String| {
+        DeleteParams::default()
+            .preconditions(Preconditions { uid: Some(uid.clone()), resource_version: Some(version.clone()) })
+    };
+    let deleted = match old {
+        Superseded::Number(name, uid, version) => call(numbers.delete(name, &params(uid, version))).await.map(drop),
+        Superseded::Template(name, uid, version) => call(templates.delete(name, &params(uid, version))).await.map(drop),
+    };
+    if let Err(error) = deleted
+        && !error.is_not_found()
+        && !error.is_conflict()
+    {
+        warn!(%error, ?old, "imported object not deleted, though an authored one stands for the same thing");
+    }
+}

@@ -1,0 +1,27 @@
+//! The three kinds, one folder each, all of the same shape: `mod.rs` gathers what is known and carries out what was
+//! decided, `plan.rs` decides, purely, and its neighbours say what Meta's facts mean. What they share is here.
+
+mod actions;
+mod apply;
+mod claims;
+mod context;
+mod controller;
+mod link;
+//mod message_template;
+mod meta_app;
+mod objects;
+mod reason;
+mod secrets;
+mod verdict;
+mod wake;
+mod whatsapp_number;
+
+pub use context::{Context, Error};
+pub use controller::{Done, Reconciler, Running, run};
+//pub use message_template::Templates;
+pub use meta_app::Apps;
+pub use objects::{Kind, Objects, ScopeFeed};
+pub use reason::Reason;
+pub use secrets::Secrets;
+pub use wake::Wakers;
+pub use whatsapp_number::Numbers;

@@ -1,0 +1,210 @@
+//! The operator's view of one kind: what the watches brought, who claims the same thing, and a way to wake an object.
+
+use std::{fmt::Debug, hash::Hash, sync::Arc};
+
+use ahash::AHashMap;
+use futures::channel::mpsc;
+use kube::{
+    Resource,
+    core::NamespaceResourceScope,
+    runtime::{
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher::Event,
+    },
+};
+use parking_lot::RwLock;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// One of the operator's kinds.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The kind's name, for metrics and logs.
+    const NAME: &'static str;
+
+    /// The thing at Meta that an object stands for; two objects with the same claim compete for it.
+    type Claim: Eq + Hash + Clone + Send + Sync + 'static;
+
+    /// The object's claim.
+    fn claim(&self) -> Self::Claim;
+}
+
+/// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
+struct Scope<K: Kind> {
+    namespace: Option<String>,
+    store: Store<K>,
+    wake: mpsc::UnboundedSender<ObjectRef<K>>,
+}
+
+/// The write side of one scope, held by its watch.
+pub struct ScopeFeed<K: Kind> {
+    pub(super) namespace: Option<String>,
+    pub(super) writer: Writer<K>,
+    pub(super) woken: mpsc::UnboundedReceiver<ObjectRef<K>>,
+}
+
+struct Shared<K: Kind> {
+    scopes: Vec<Scope<K>>,
+    claims: RwLock<AHashMap<K::Claim, Vec<ObjectRef<K>>>>,
+}
+
+/// All objects of one kind that the operator watches. Cheap to clone.
+pub struct Objects<K: Kind>(Arc<Shared<K>>);
+
+impl<K: Kind> Clone for Objects<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Kind> Objects<K> {
+    /// An empty view over `namespaces` (none = all), and the feeds that its watches fill.
+    #[must_use]
+    pub fn new(namespaces: &[String]) -> (Self, Vec<ScopeFeed<K>>) {
+        let names: Vec<Option<String>> =
+            if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+        let (scopes, feeds) = names
+            .into_iter()
+            .map(|namespace| {
+                let writer = Writer::<K>::default();
+                let (wake, woken) = mpsc::unbounded();
+                let scope = Scope { namespace: namespace.clone(), store: writer.as_reader(), wake };
+                (scope, ScopeFeed { namespace, writer, woken })
+            })
+            .unzip();
+        (Self(Arc::new(Shared { scopes, claims: RwLock::default() })), feeds)
+    }
+
+    fn scope(&self, namespace: Option<&str>) -> Option<&Scope<K>> {
+        self.0.scopes.iter().find(|s| s.namespace.is_none() || s.namespace.as_deref() == namespace)
+    }
+
+    /// The object as the watch last saw it.
+    #[must_use]
+    pub fn get(&self, key: &ObjectRef<K>) -> Option<Arc<K>> {
+        self.scope(key.namespace.as_deref())?.store.get(key)
+    }
+
+    /// Every object that claims this thing, in no particular order.
+    #[must_use]
+    pub fn claimants(&self, claim: &K::Claim) -> Vec<Arc<K>> {
+        self.0
+            .claims
+            .read()
+            .get(claim)
+            .map(|keys| keys.iter().filter_map(|key| self.get(key)).collect())
+            .unwrap_or_default()
+    }
+
+    /// Whether any object claims this thing.
+    #[must_use]
+    pub fn is_claimed(&self, claim: &K::Claim) -> bool {
+        self.0.claims.read().contains_key(claim)
+    }
+
+    /// All objects that are not the only ones to claim their thing.
+    #[must_use]
+    pub fn contested(&self) -> Vec<Arc<K>> {
+        let claims = self.0.claims.read();
+        let keys = claims.values().filter(|keys| keys.len() > 1).flatten();
+        keys.filter_map(|key| self.get(key)).collect()
+    }
+
+    /// All objects for which `wanted` says yes. Reads the whole cache: for rare events, not for each reconcile.
+    #[must_use]
+    pub fn filter(&self, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
+        self.0.scopes.iter().flat_map(|s| s.store.state_filter(&wanted)).collect()
+    }
+
+    /// Reconcile this object soon.
+    pub fn wake(&self, key: ObjectRef<K>) {
+        if let Some(scope) = self.scope(key.namespace.as_deref()) {
+            // The receiver goes only when the operator ends.
+            let _ = scope.wake.unbounded_send(key);
+        }
+    }
+
+    /// Reconcile every object that claims this thing.
+    pub fn wake_claimants(&self, claim: &K::Claim) {
+        let keys = self.0.claims.read().get(claim).cloned().unwrap_or_default();
+        keys.into_iter().for_each(|key| self.wake(key));
+    }
+
+    /// Reconcile all objects for which `wanted` says yes.
+    pub fn wake_where(&self, wanted: impl Fn(&K) -> bool) {
+        for object in self.filter(wanted) {
+            self.wake(ObjectRef::from_obj(&object));
+        }
+    }
+
+    /// How many objects there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.scopes.iter().map(|s| s.store.len()).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Resolves when the first list of every scope has come.
+    pub async fn synced(&self) {
+        for scope in &self.0.scopes {
+            // An error means that the watch has ended; whoever runs it reports that.
+            let _ = scope.store.wait_until_ready().await;
+        }
+    }
+
+    /// Keeps the claims in step with the watch of `namespace`; call it after the store has taken the event.
+    pub(super) fn index(&self, namespace: Option<&str>, event: &Event<K>) {
+        match event {
+            Event::Apply(object) => self.enter(object),
+            Event::Delete(object) => self.leave(object),
+            Event::InitDone => self.index_again(namespace),
+            Event::Init | Event::InitApply(_) => {}
+        }
+    }
+
+    fn enter(&self, object: &K) {
+        let key = ObjectRef::from_obj(object);
+        let mut claims = self.0.claims.write();
+        let keys = claims.entry(object.claim()).or_default();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+
+    fn leave(&self, object: &K) {
+        let mut claims = self.0.claims.write();
+        if let Some(keys) = claims.get_mut(&object.claim()) {
+            let key = ObjectRef::from_obj(object);
+            keys.retain(|k| *k != key);
+            if keys.is_empty() {
+                claims.remove(&object.claim());
+            }
+        }
+    }
+
+    /// After a fresh list: what was deleted while the watch was away came with no event.
+    fn index_again(&self, namespace: Option<&str>) {
+        let mut claims = self.0.claims.write();
+        for keys in claims.values_mut() {
+            keys.retain(|key| namespace.is_some() && key.namespace.as_deref() != namespace);
+        }
+        if let Some(scope) = self.scope(namespace) {
+            for object in scope.store.state() {
+                claims.entry(object.claim()).or_default().push(ObjectRef::from_obj(&*object));
+            }
+        }
+        claims.retain(|_, keys| !keys.is_empty());
+    }
+}

@@ -1,0 +1,186 @@
+//! How a number or template stands before Meta's facts of it are judged: the same for both kinds. Pure.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    link::{Link, expired},
+    reason::Reason,
+    subject::Subject,
+    verdict::{Finding, Progress, Verdict},
+};
+use crate::{
+    api::{ManagedStatus, Problem},
+    cluster::conditions::{self, READY},
+    observe::{AppKey, Seen},
+    timing::Timing,
+};
+
+/// What a read by id says of something that no account lists.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proof<T> {
+    /// Meta does not have it, or does not show it to this token.
+    Gone,
+    /// Meta has it, and shows this.
+    Elsewhere(T),
+}
+
+/// Everything a plan is made from.
+pub struct Input<'a, K: Subject> {
+    /// The object.
+    pub object: &'a K,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The app it refers to.
+    pub app: &'a AppKey,
+    /// How the app stands.
+    pub link: &'a Link,
+    /// What the app's accounts show.
+    pub seen: Seen<K::Facts>,
+    /// Who stands for the same thing before this object, if anybody; told only where it may be.
+    pub rival: Option<String>,
+    /// What the spec asks for and cannot be.
+    pub problems: Vec<Problem>,
+    /// What a read by id said, where one was made.
+    pub proof: Option<Proof<K::Facts>>,
+    /// For waits.
+    pub instant: Instant,
+    /// Every wait.
+    pub timing: &'a Timing,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub enum Plan<S> {
+    /// It cannot be told yet how the object stands: its status stays.
+    Open(Need),
+    /// Write this, if it is not what stands there already.
+    Report(Box<S>, Verdict),
+}
+
+/// What has to come before it can be told how an object stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Whatever comes next, or nothing: all is said.
+    Nothing,
+    /// Time: look again after this.
+    Time(Duration),
+    /// A new read of its account: ask for it, and look again after this.
+    Reading(Duration),
+    /// A read by its id.
+    Proof {
+        /// The account that held it.
+        account: String,
+        /// Its id.
+        id: String,
+    },
+}
+
+/// How an object stands, as far as that is the same for every kind.
+#[derive(Debug)]
+pub enum Outlook<'a, T> {
+    /// It cannot be told yet.
+    Open(Need),
+    /// The last phase and values stay.
+    Kept(Verdict),
+    /// `spec.suspend`.
+    Suspended(Verdict),
+    /// Another object goes before it.
+    Conflict(Verdict),
+    /// The app's token is dead; what to say.
+    TokenExpired(String),
+    /// Its account is none of the app's.
+    Unmanaged(Verdict),
+    /// An account shows it.
+    Shown {
+        /// The account's id.
+        account: &'a str,
+        /// What it shows.
+        facts: &'a T,
+    },
+    /// No account has it, and none is known to have had it.
+    NeverThere,
+    /// It was there under this id, and is not any more.
+    Gone {
+        /// Its id.
+        id: &'a str,
+    },
+    /// No account lists it any more, but Meta still shows it under its id.
+    Elsewhere {
+        /// The account that held it.
+        account: &'a str,
+        /// What Meta shows.
+        facts: &'a T,
+    },
+}
+
+/// How the object stands.
+pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts> {
+    let Input { object, app, namespace, .. } = input;
+    if object.suspend() {
+        let finding = Finding::unknown(Reason::Suspended, "spec.suspend is true: Meta is not called for this object");
+        return Outlook::Suspended(Verdict::keeping(finding, Progress::Suspended));
+    }
+    if let Some(Problem { field, message }) = input.problems.first() {
+        let finding = Finding::no(Reason::InvalidSpec, format!("{field}: {message}"));
+        return Outlook::Kept(Verdict::keeping(finding, Progress::Stalled));
+    }
+    if let Some(rival) = &input.rival {
+        let name = object.known_as();
+        let message = format!("{name} is managed by {rival}; delete one of the two, nothing is done for this one");
+        return Outlook::Conflict(Verdict::new(Finding::no(Reason::Conflict, message), Progress::Stalled));
+    }
+    if let Some(verdict) = input.link.verdict(app, namespace) {
+        return Outlook::Kept(verdict);
+    }
+    match (input.link, &input.seen) {
+        (Link::Expired(why), _) => Outlook::TokenExpired(expired(why, app, namespace)),
+        (Link::Waiting, _) | (_, Seen::Unread) => Outlook::Open(Need::Nothing),
+        (_, Seen::Unmanaged) => {
+            let account = object.account().unwrap_or_default();
+            let message = format!(
+                "MetaApp {app} does not manage business account {account}; add it to the MetaApp's \
+                 spec.businessAccountIDs, or assign it to its token"
+            );
+            Outlook::Unmanaged(Verdict::new(Finding::no(Reason::AccountNotManaged, message), Progress::Stalled))
+        }
+        (_, Seen::Present { stale: true, .. } | Seen::Absent { stale: true, .. }) => {
+            let message =
+                "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why";
+            Outlook::Kept(Verdict::keeping(Finding::unknown(Reason::Stale, message), Progress::Settled))
+        }
+        (_, Seen::Present { account, facts, .. }) => Outlook::Shown { account, facts },
+        (_, Seen::Absent { since, read, .. }) => absent(input, *since, *read),
+    }
+}
+
+/// Gone is what two complete reads far enough apart lack, and, where there once was an id, a read by that id too.
+fn absent<'a, K: Subject>(input: &'a Input<'_, K>, since: Instant, read: Instant) -> Outlook<'a, K::Facts> {
+    if is_told(input.object) {
+        // Said once it stays said, also by the next process: nobody knows it better without new reads.
+        return Outlook::Open(Need::Nothing);
+    }
+    let gap = input.timing.absence_gap;
+    if read.saturating_duration_since(since) < gap {
+        let due = (since + gap).saturating_duration_since(input.instant);
+        return Outlook::Open(if due.is_zero() { Need::Reading(gap / 10) } else { Need::Time(due) });
+    }
+    match (input.object.recorded(), &input.proof) {
+        (None, _) => Outlook::NeverThere,
+        (Some((account, id)), None) => {
+            Outlook::Open(Need::Proof { account: account.to_owned(), id: id.to_owned() })
+        }
+        (Some((_, id)), Some(Proof::Gone)) => Outlook::Gone { id },
+        (Some((account, _)), Some(Proof::Elsewhere(facts))) => Outlook::Elsewhere { account, facts },
+    }
+}
+
+/// Whether the status says already, of this very spec, that the thing is not there.
+fn is_told<K: Subject>(object: &K) -> bool {
+    let Some(status) = object.status() else { return false };
+    let reason = conditions::get(status.conditions(), READY).map(|ready| ready.reason.as_str());
+    let absent = [
+        (Some("NotFound"), Some(Reason::NotFound.as_str())),
+        (Some("Pending"), Some(Reason::NotYetSupported.as_str())),
+    ];
+    object.meta().generation == Some(status.observed_generation()) && absent.contains(&(status.phase(), reason))
+}

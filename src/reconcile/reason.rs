@@ -1,0 +1,169 @@
+//! The closed list of reasons that conditions, history and Events use. Documentation and metrics rely on it.
+
+macro_rules! reasons {
+    ($($(#[$meta:meta])* $reason:ident,)+) => {
+        /// Why a condition has the status it has.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason { $($(#[$meta])* $reason,)+ }
+
+        impl Reason {
+            /// Every reason there is, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)+];
+
+            /// As written in conditions.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => stringify!($reason),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The app's credentials and token work.
+    Connected,
+    /// The number can be used on the Cloud API.
+    Enabled,
+    /// The number works, but its quality is so low that Meta flagged it.
+    Flagged,
+    /// The number works, but Meta limits how much it may send.
+    RateLimited,
+    /// The template can be sent.
+    Approved,
+    /// Read and reported; nothing more is asked for.
+    Adopted,
+    /// Read and reported under `managementPolicy: Observe`.
+    Observed,
+    /// `spec.suspend` is true.
+    Suspended,
+    /// Another object stands for the same thing at Meta.
+    Conflict,
+    /// The spec asks for something that cannot be.
+    InvalidSpec,
+    /// This version of the operator does not act on the field yet.
+    NotYetSupported,
+    /// There is no such `MetaApp`.
+    AppNotFound,
+    /// The `MetaApp` does not let this namespace refer to it.
+    AppNotAllowed,
+    /// The `MetaApp` is suspended.
+    AppSuspended,
+    /// The `MetaApp` cannot read Meta; its own conditions say why.
+    AppNotReady,
+    /// Meta could not be read for so long that what is shown may be out of date.
+    Stale,
+    /// Meta could not be reached, or answered with a fault of its own.
+    MetaUnreachable,
+    /// Meta asks for a pause.
+    Throttled,
+    /// Tested and found good.
+    Valid,
+    /// A Secret is missing.
+    SecretNotFound,
+    /// A Secret lacks the key.
+    SecretKeyNotFound,
+    /// The value in the Secret is empty or not text.
+    SecretValueInvalid,
+    /// A Secret could not be read or written.
+    SecretUnreadable,
+    /// A Secret of somebody else has the name that the operator needs.
+    SecretNameTaken,
+    /// Meta does not know the app ID.
+    WrongAppID,
+    /// The app secret does not belong to the app ID.
+    WrongAppSecret,
+    /// The token is not valid (any more).
+    ExpiredToken,
+    /// The token belongs to another app.
+    TokenOfAnotherApp,
+    /// A new token was refused; the one before stays in use.
+    TokenRejected,
+    /// A new token is being proven.
+    ProvingToken,
+    /// The token ends soon.
+    TokenExpiresSoon,
+    /// The token ends soon and could not be exchanged.
+    ExchangeFailed,
+    /// The token does not let the operator see any account.
+    NoAccounts,
+    /// All accounts were read.
+    Synced,
+    /// The accounts are being read for the first time.
+    Reading,
+    /// Objects could not be created for what was found.
+    ImportFailed,
+    /// An account cannot be read with the token.
+    AccountNotReadable,
+    /// The app does not manage the account that the object names.
+    AccountNotManaged,
+    /// The local clock and Meta's are too far apart.
+    ClockSkewed,
+    /// Done at Meta.
+    Verified,
+    /// Not done at Meta.
+    NotVerified,
+    /// The verification at Meta lapsed.
+    VerificationExpired,
+    /// Registered with the Cloud API.
+    Registered,
+    /// Not registered with the Cloud API.
+    NotRegistered,
+    /// The number has to be verified by a code.
+    Unverified,
+    /// The number is verified and has to be registered with its PIN.
+    PINRequired,
+    /// Meta is registering the number.
+    Registering,
+    /// Meta restricted the number.
+    Restricted,
+    /// Meta banned the number.
+    Banned,
+    /// The number or template is not at Meta (any more).
+    NotFound,
+    /// The number was moved to another account.
+    Migrated,
+    /// The number is deleted at Meta.
+    Deleted,
+    /// Meta's health check says that it cannot send.
+    HealthBlocked,
+    /// The number is connected, but not through the Cloud API.
+    NotOnCloudAPI,
+    /// Meta shows a status that this version does not know.
+    UnknownStatus,
+    /// The display name is approved.
+    NameApproved,
+    /// Meta reviews the display name.
+    NameInReview,
+    /// Meta declined the display name.
+    NameDeclined,
+    /// The approval of the display name lapsed.
+    NameExpired,
+    /// There is no display name to review.
+    NameNotReviewed,
+    /// Meta reviews the template.
+    PendingReview,
+    /// Meta rejected the template.
+    Rejected,
+    /// Meta paused the template for low quality.
+    Paused,
+    /// Meta disabled the template.
+    Disabled,
+    /// An appeal against Meta's decision is under way.
+    InAppeal,
+    /// Meta archived the template.
+    Archived,
+    /// Meta is deleting the template.
+    PendingDeletion,
+    /// The account has as many templates as Meta allows.
+    LimitExceeded,
+    /// Meta's category is the one asked for.
+    CategoryMatches,
+    /// Meta moved the template to another category.
+    CategoryChanged,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

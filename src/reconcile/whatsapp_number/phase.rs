@@ -1,0 +1,177 @@
+//! What Meta's facts of a number mean: its phase and its conditions. First match wins, in the order of the API.
+
+use crate::{
+    api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
+    graph::wire::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+/// The app's token reaches the number.
+pub const TOKEN_VALID: &str = "TokenValid";
+const VERIFIED: &str = "Verified";
+const NAME_APPROVED: &str = "NameApproved";
+const REGISTERED: &str = "Registered";
+
+/// Phase and conditions of a number that Meta shows.
+pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Verdict) {
+    let (phase, mut ready, mut progress) = stand(number);
+    let observes = object.spec.management_policy == ManagementPolicy::Observe;
+    if phase == NumberPhase::Enabled
+        && number.health.as_ref().is_some_and(|h| h.can_send_message == Some(MayMessage::Blocked))
+    {
+        ready = Finding::no(
+            Reason::HealthBlocked,
+            "connected, but Meta's health check says that it cannot send; status.health.errors says why and what to do",
+        );
+        progress = Progress::Stalled;
+    }
+    if observes && ready.state != crate::cluster::conditions::State::True {
+        ready = Finding::yes(Reason::Observed, format!("observed only: {}", ready.message));
+        progress = Progress::Settled;
+    }
+    let facets = vec![
+        (TOKEN_VALID, Finding::yes(Reason::Valid, "the MetaApp's token reads this number")),
+        (VERIFIED, verified(number)),
+        (NAME_APPROVED, name(number)),
+        (REGISTERED, registered(number)),
+    ];
+    (phase, Verdict { ready, progress, facets })
+}
+
+fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
+    let stalled = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Stalled);
+    let enabled = |reason, message: &str| (NumberPhase::Enabled, Finding::yes(reason, message), Progress::Settled);
+    let adopted = |phase, message: &str| (phase, Finding::yes(Reason::Adopted, message), Progress::Settled);
+    let cloud = number.platform_type == Some(PlatformType::CloudApi);
+    let verified = number.code_verification_status == Some(CodeVerificationStatus::Verified);
+    match &number.status {
+        Some(NumberStatus::Deleted) => stalled(
+            NumberPhase::NotFound,
+            Reason::Deleted,
+            "Meta shows the number as deleted; delete this object, or add the number again in WhatsApp Manager",
+        ),
+        Some(NumberStatus::Migrated) => stalled(
+            NumberPhase::NotFound,
+            Reason::Migrated,
+            "the number was moved to another business account; refer to the MetaApp that manages that account",
+        ),
+        Some(NumberStatus::Banned) => stalled(
+            NumberPhase::Restricted,
+            Reason::Banned,
+            "Meta banned the number; appeal in WhatsApp Manager > Account quality",
+        ),
+        Some(NumberStatus::Restricted) => stalled(
+            NumberPhase::Restricted,
+            Reason::Restricted,
+            "Meta restricted the number; see WhatsApp Manager > Account quality for the reason and its end",
+        ),
+        Some(NumberStatus::Connected) if cloud => {
+            enabled(Reason::Enabled, "connected to the Cloud API: it can send and receive")
+        }
+        Some(NumberStatus::Flagged) if cloud => enabled(
+            Reason::Flagged,
+            "connected, and flagged by Meta for low quality; improve what is sent, or its limit is lowered",
+        ),
+        Some(NumberStatus::RateLimited) if cloud => enabled(
+            Reason::RateLimited,
+            "connected, and has reached its messaging limit; it sends again when the 24-hour window moves on",
+        ),
+        Some(NumberStatus::Connected | NumberStatus::Flagged | NumberStatus::RateLimited) => {
+            adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; nothing is done for it")
+        }
+        _ if is_unverified(number) => {
+            adopted(NumberPhase::Unverified, "not verified by a code yet; it cannot be registered before")
+        }
+        Some(NumberStatus::Pending) if cloud => (
+            NumberPhase::Registering,
+            Finding::no(Reason::Registering, "Meta is connecting the number to the Cloud API; this takes some minutes"),
+            Progress::Reconciling,
+        ),
+        Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
+            adopted(NumberPhase::PinRequired, "verified, and not registered; registering it takes its six-digit PIN")
+        }
+        other => {
+            let word = other.as_ref().map_or("no status", NumberStatus::as_str);
+            adopted(
+                NumberPhase::Unknown,
+                &format!("Meta shows {word}, which this version of the operator does not know"),
+            )
+        }
+    }
+}
+
+/// Verification counts only until a number is registered.
+fn is_unverified(number: &PhoneNumber) -> bool {
+    let status = number.status.as_ref();
+    let code = number.code_verification_status.as_ref();
+    status == Some(&NumberStatus::Unverified)
+        || (matches!(code, Some(CodeVerificationStatus::NotVerified | CodeVerificationStatus::Expired))
+            && matches!(
+                status,
+                Some(NumberStatus::Pending | NumberStatus::Disconnected | NumberStatus::Unknown) | None
+            ))
+}
+
+fn verified(number: &PhoneNumber) -> Finding {
+    match &number.code_verification_status {
+        Some(CodeVerificationStatus::Verified) => Finding::yes(Reason::Verified, "verified by a code"),
+        Some(CodeVerificationStatus::Expired) => Finding::no(
+            Reason::VerificationExpired,
+            "the verification lapsed; that matters only when the number is registered (again)",
+        ),
+        Some(CodeVerificationStatus::NotVerified) => Finding::no(
+            Reason::NotVerified,
+            "not verified by a code; that matters only when the number is registered (again)",
+        ),
+        Some(CodeVerificationStatus::Other(word)) => {
+            Finding::unknown(Reason::UnknownStatus, format!("Meta shows the verification as {word}"))
+        }
+        None => Finding::unknown(Reason::UnknownStatus, "Meta does not show whether the number is verified"),
+    }
+}
+
+fn name(number: &PhoneNumber) -> Finding {
+    if number.new_name_status == Some(NameStatus::PendingReview) {
+        let name = number.new_display_name.as_deref().unwrap_or("a new one");
+        return Finding::no(Reason::NameInReview, format!("Meta reviews the display name {name}"));
+    }
+    match &number.name_status {
+        Some(NameStatus::Approved | NameStatus::AvailableWithoutReview) => {
+            Finding::yes(Reason::NameApproved, "the display name is approved")
+        }
+        Some(NameStatus::PendingReview) => Finding::no(Reason::NameInReview, "Meta reviews the display name"),
+        Some(NameStatus::Declined) => Finding::no(
+            Reason::NameDeclined,
+            "Meta declined the display name; choose another one in WhatsApp Manager > Phone numbers",
+        ),
+        Some(NameStatus::Expired) => Finding::no(
+            Reason::NameExpired,
+            "the approval of the display name lapsed; ask for it again in WhatsApp Manager > Phone numbers",
+        ),
+        Some(NameStatus::None | NameStatus::NonExists) | None => {
+            Finding::unknown(Reason::NameNotReviewed, "Meta shows no review of the display name")
+        }
+        Some(NameStatus::Other(word)) => {
+            Finding::unknown(Reason::UnknownStatus, format!("Meta shows the display name as {word}"))
+        }
+    }
+}
+
+fn registered(number: &PhoneNumber) -> Finding {
+    match (&number.status, &number.platform_type) {
+        (Some(NumberStatus::Connected), Some(PlatformType::CloudApi)) => {
+            Finding::yes(Reason::Registered, "registered with the Cloud API")
+        }
+        (Some(NumberStatus::Pending), Some(PlatformType::CloudApi)) => {
+            Finding::no(Reason::Registering, "Meta is registering the number")
+        }
+        (_, Some(PlatformType::CloudApi)) => Finding::yes(Reason::Registered, "registered with the Cloud API"),
+        (_, Some(PlatformType::OnPremise)) => {
+            Finding::no(Reason::NotOnCloudAPI, "registered with the On-Premises API, not the Cloud API")
+        }
+        _ => Finding::no(Reason::NotRegistered, "not registered with the Cloud API"),
+    }
+}

@@ -1,0 +1,440 @@
+//! Puts the parts together and runs them until the end.
+
+use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, Store},
+        watcher::{self, watcher},
+    },
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tracing::{error, info, warn};
+
+use crate::{
+    api::{Managed, ManagedStatus, MetaApp},
+    cluster::{
+        client::{counting, counting_without_retries},
+        events::Events,
+        fingerprint::Fingerprinter,
+        lease::{Fence, Lease, LeaseConfig},
+    },
+    graph::{self, Finished},
+    http::{self, Health, Metrics, Stage},
+    observe::{Estate, Pollers},
+    reconcile::{self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Wakers},
+    timing::Timing,
+};
+
+/// Name of the operator: of its lease, as the source of its Events, and as `User-Agent`.
+const NAME: &str = "waba-operator";
+/// The Graph version for apps that name none.
+const GRAPH_VERSION: &str = "v25.0";
+/// Longer than a call to Meta and its margin may take (35 s), or the fence would never let one through.
+const LEASE_DURATION: Duration = Duration::from_secs(50);
+/// An object that waits longer than this beyond its time is a reason to start the process anew.
+const OVERDUE_LIMIT: Duration = Duration::from_secs(1_800);
+/// Pause between two tries of something that the operator cannot begin without.
+const START_RETRY: Duration = Duration::from_secs(2);
+
+/// What the operator is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the Graph API answers.
+    pub graph_url: reqwest::Url,
+    /// Namespaces to watch; none is all.
+    pub namespaces: Vec<String>,
+    /// Where the operator keeps its own things.
+    pub operator_namespace: String,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// Whether another operator may run at the same time.
+    pub leader_elect: bool,
+    /// Every wait.
+    pub timing: Timing,
+}
+
+/// Why the operator ended otherwise than asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Health and metrics cannot be served.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// No client for the API server.
+    #[error("no client for the API server: {0}")]
+    Client(#[from] kube::Error),
+    /// No client for Meta.
+    #[error("no client for Meta: {0}")]
+    Graph(#[from] graph::BuildError),
+    /// Another operator leads now.
+    #[error("the lease was lost; another operator may lead now")]
+    LeaseLost,
+    /// A part that must run as long as the process does has ended.
+    #[error("{0} ended")]
+    Ended(&'static str),
+}
+
+/// A running operator's address, told as soon as it listens.
+pub type Listening = tokio::sync::oneshot::Sender<SocketAddr>;
+
+/// Runs the operator until `stop` resolves.
+///
+/// # Errors
+/// As [`RunError`] says; the process is to be started anew.
+pub async fn run(
+    settings: Settings,
+    config: kube::Config,
+    stop: impl Future<Output = ()> + Send + 'static,
+    listening: Option<Listening>,
+) -> Result<(), RunError> {
+    let stop = stop.boxed().shared();
+    let metrics = Metrics::new();
+    let health = Health::new(OVERDUE_LIMIT);
+    let listener = TcpListener::bind(settings.listen).await.map_err(|e| RunError::Listen(settings.listen, e))?;
+    let address = listener.local_addr().map_err(|e| RunError::Listen(settings.listen, e))?;
+    info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    if let Some(listening) = listening {
+        // Nobody waits for it any more: fine.
+        let _ = listening.send(address);
+    }
+    let router = http::router(health.clone(), metrics.clone());
+    let (closing, closed) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(http::serve(listener, router, closed.map(|_| ())));
+
+    let result = lead(settings, config, stop, &health, &metrics).await;
+    health.enter(Stage::Stopping);
+    let _ = closing.send(());
+    if let Ok(Err(error)) = server.await {
+        warn!(%error, "server");
+    }
+    result
+}
+
+type Stop = future::Shared<future::BoxFuture<'static, ()>>;
+
+/// Waits for the lease, if there is one to wait for, and works until told to stop or the lease is lost.
+async fn lead(
+    settings: Settings,
+    config: kube::Config,
+    stop: Stop,
+    health: &Health,
+    metrics: &Metrics,
+) -> Result<(), RunError> {
+    let client = counting(config.clone(), metrics)?;
+    if !settings.leader_elect {
+        metrics.leader(true);
+        return work(settings, client, stop, Fence::always(), health, metrics).await;
+    }
+    let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| format!("pid-{}", std::process::id()));
+    let lease_config = LeaseConfig {
+        namespace: settings.operator_namespace.clone(),
+        name: NAME.to_owned(),
+        identity,
+        duration: LEASE_DURATION,
+        renew_every: LEASE_DURATION / 5,
+        retry_every: LEASE_DURATION / 10,
+    };
+    health.enter(Stage::Standby);
+    let acquire = Lease::acquire(counting_without_retries(config, metrics)?, lease_config);
+    let lease = tokio::select! {
+        lease = acquire => lease,
+        () = stop.clone() => return Ok(()),
+    };
+    info!("leading");
+    metrics.leader(true);
+    health.enter(Stage::Starting);
+    let fence = lease.fence();
+    let lost = lease.lost();
+    let result = tokio::select! {
+        result = work(settings, client, stop, fence, health, metrics) => result,
+        () = lost => Err(RunError::LeaseLost),
+    };
+    metrics.leader(false);
+    lease.release().await;
+    result
+}
+
+/// Everything that only the leader does.
+async fn work(
+    settings: Settings,
+    client: Client,
+    stop: Stop,
+    fence: Fence,
+    health: &Health,
+    metrics: &Metrics,
+) -> Result<(), RunError> {
+    let Some(fingerprints) = fingerprints(&client, &settings.operator_namespace, stop.clone()).await else {
+        return Ok(());
+    };
+    let graph = graph_client(&settings, metrics)?;
+    let (apps, app_feeds) = Objects::new(&settings.namespaces);
+    let (numbers, number_feeds) = Objects::new(&settings.namespaces);
+    let (templates, template_feeds) = Objects::new(&settings.namespaces);
+    let wake = Wakers::new(apps.clone(), numbers.clone(), templates.clone());
+    let mut tasks = Tasks::new(stop.clone());
+    let secrets = watch_secrets(&client, &settings.namespaces, &apps, &mut tasks);
+    let namespaces = settings.namespaces.is_empty().then(|| watch_namespaces(&client, &wake, &mut tasks));
+    let (events, sending) = Events::new(client.clone(), NAME, &settings.operator_namespace, metrics);
+    let sending = tokio::spawn(sending);
+
+    let estate = Arc::new(Estate::default());
+    let pollers =
+        Pollers::new(estate.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
+    let synced = synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
+    let context = Arc::new(Context {
+        client: client.clone(),
+        graph,
+        estate,
+        pollers,
+        apps: apps.clone(),
+        numbers: numbers.clone(),
+        templates: templates.clone(),
+        namespaces,
+        secrets: Secrets::new(client.clone(), secrets),
+        fingerprints,
+        fence,
+        events,
+        metrics: metrics.clone(),
+        timing: settings.timing.clone(),
+        graph_version: GRAPH_VERSION.to_owned(),
+    });
+    let running = Running { client, metrics: metrics.clone(), shutdown: stop.clone(), synced: synced.clone() };
+    let namespaced = !settings.namespaces.is_empty();
+    let mut controllers = Controllers { running, ended: JoinSet::new() };
+    controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), namespaced));
+    controllers.start(numbers.clone(), number_feeds, Numbers(context.clone()));
+    //controllers.start(templates.clone(), template_feeds, Templates(context.clone()));
+    let _ = template_feeds;
+    tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
+    tasks.spawn(gauges(metrics.clone(), health.clone(), wake.clone(), settings.timing.counts_gap));
+    tasks.spawn({
+        let health = health.clone();
+        async move {
+            synced.await;
+            info!("caches are in sync");
+            health.enter(Stage::Running);
+            future::pending().await
+        }
+    });
+    drop(context);
+
+    let result = controllers.until_the_end(&stop, health).await;
+    tasks.end().await;
+    // What is queued is sent, as long as the API server takes it.
+    let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
+    result
+}
+
+/// The controllers of the three kinds: one that ends before it was told to takes the process with it.
+struct Controllers {
+    running: Running,
+    ended: JoinSet<&'static str>,
+}
+
+impl Controllers {
+    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed<K>>, reconciler: R) {
+        let controller = reconcile::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
+        self.ended.spawn(controller.map(|()| K::NAME));
+    }
+
+    async fn until_the_end(mut self, stop: &Stop, health: &Health) -> Result<(), RunError> {
+        let first = self.ended.join_next().await;
+        if stop.peek().is_none() {
+            let kind = first.and_then(Result::ok).unwrap_or("a controller");
+            error!(kind, "controller ended");
+            health.ended(kind);
+            return Err(RunError::Ended(kind));
+        }
+        // The others finish what they are at.
+        while self.ended.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// Tasks that end with the process.
+struct Tasks {
+    stop: Stop,
+    running: JoinSet<()>,
+}
+
+impl Tasks {
+    fn new(stop: Stop) -> Self {
+        Self { stop, running: JoinSet::new() }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.running.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stop => {}
+            }
+        });
+    }
+
+    async fn end(mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+/// The key under which secrets are compared; tried until there is one, or the operator is told to stop.
+async fn fingerprints(client: &Client, namespace: &str, stop: Stop) -> Option<Fingerprinter> {
+    let load = async {
+        loop {
+            match Fingerprinter::load(client, namespace).await {
+                Ok(fingerprints) => return fingerprints,
+                Err(error) => {
+                    error!(%error, namespace, "the operator's own key could not be loaded; trying again");
+                    tokio::time::sleep(START_RETRY).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        fingerprints = load => Some(fingerprints),
+        () = stop => None,
+    }
+}
+
+fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client, RunError> {
+    let speedup = settings.timing.speedup();
+    let plain = graph::Timing::default();
+    let timing = graph::Timing {
+        bucket: plain.bucket / speedup,
+        throttle_first: plain.throttle_first / speedup,
+        throttle_longest: plain.throttle_longest / speedup,
+        pace_step: plain.pace_step / speedup,
+        rest: plain.rest / speedup,
+        ..plain
+    };
+    let user_agent = format!("{NAME}/{}", env!("CARGO_PKG_VERSION"));
+    let config = graph::Config { base_url: settings.graph_url.clone(), user_agent, timing };
+    let metrics = metrics.clone();
+    let recorder = move |call: &Finished<'_>| {
+        metrics.called(call.endpoint, call.outcome, call.duration);
+        if let (Some(left), Some(account)) = (call.budget_left, call.waba_id) {
+            metrics.budget_left(call.app_id, account, f64::from(left));
+        }
+    };
+    Ok(graph::Client::new(config, Arc::new(recorder))?)
+}
+
+type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;
+
+/// Watches Secrets as metadata, and wakes the apps that use one that changed.
+fn watch_secrets(client: &Client, namespaces: &[String], apps: &Objects<MetaApp>, tasks: &mut Tasks) -> SecretStores {
+    let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+    let watch = |namespace: Option<String>| {
+        let api = match &namespace {
+            Some(namespace) => Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let (store, writer) = reflector::store();
+        let apps = apps.clone();
+        let touched =
+            watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer).touched_objects();
+        tasks.spawn(touched.for_each(move |secret| {
+            match secret {
+                Ok(secret) => apps.wake_where(|app| uses(app, secret.namespace().as_deref(), &secret.name_any())),
+                Err(error) => warn!(%error, "watch of Secrets failed; trying again"),
+            }
+            future::ready(())
+        }));
+        (namespace, store)
+    };
+    scopes.into_iter().map(watch).collect()
+}
+
+/// Only name and version are read.
+fn strip<K>(secret: &mut PartialObjectMeta<K>) {
+    secret.metadata.managed_fields = None;
+    secret.metadata.annotations = None;
+    secret.metadata.labels = None;
+    secret.metadata.owner_references = None;
+}
+
+fn uses(app: &MetaApp, namespace: Option<&str>, secret: &str) -> bool {
+    let spec = &app.spec;
+    let named = |reference: &crate::api::SecretKeyRef| reference.name == secret;
+    app.namespace().as_deref() == namespace
+        && (named(&spec.app_secret_ref)
+            || spec.access_token_ref.as_ref().is_some_and(named)
+            || secret.strip_suffix("-token") == app.metadata.name.as_deref())
+}
+
+/// Watches the labels of namespaces, on which `allowedNamespaces` may depend.
+fn watch_namespaces(client: &Client, wake: &Wakers, tasks: &mut Tasks) -> Store<PartialObjectMeta<Namespace>> {
+    let (store, writer) = reflector::store();
+    let wake = wake.clone();
+    let labels = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default())
+        .modify(|namespace| {
+            namespace.metadata.managed_fields = None;
+            namespace.metadata.annotations = None;
+        })
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects()
+        .try_for_each(move |namespace| {
+            let name = namespace.metadata.name;
+            wake.numbers.wake_where(|number| number.namespace() == name);
+            wake.templates.wake_where(|template| template.namespace() == name);
+            future::ok(())
+        });
+    tasks.spawn(labels.map(|ended| {
+        if let Err(error) = ended {
+            warn!(%error, "watch of namespaces failed");
+        }
+    }));
+    store
+}
+
+/// Resolves when the first list of everything that is watched has come.
+fn synced(
+    apps: &Objects<MetaApp>,
+    numbers: &Objects<crate::api::WhatsAppNumber>,
+    templates: &Objects<crate::api::MessageTemplate>,
+    secrets: &SecretStores,
+    namespaces: Option<Store<PartialObjectMeta<Namespace>>>,
+) -> Stop {
+    let (apps, numbers, templates) = (apps.clone(), numbers.clone(), templates.clone());
+    let secrets: Vec<_> = secrets.iter().map(|(_, store)| store.clone()).collect();
+    async move {
+        apps.synced().await;
+        numbers.synced().await;
+        templates.synced().await;
+        for store in secrets {
+            // An error means that the operator is ending.
+            let _ = store.wait_until_ready().await;
+        }
+        if let Some(store) = namespaces {
+            let _ = store.wait_until_ready().await;
+        }
+    }
+    .boxed()
+    .shared()
+}
+
+/// Keeps the gauges that no event moves: objects by phase, and how overdue the most overdue one is.
+async fn gauges(metrics: Metrics, health: Health, wake: Wakers, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        metrics.overdue(health.most_overdue());
+        phases(&metrics, &wake.apps);
+        phases(&metrics, &wake.numbers);
+        phases(&metrics, &wake.templates);
+    }
+}
+
+fn phases<K: Kind + Managed>(metrics: &Metrics, objects: &Objects<K>) {
+    let mut counts = BTreeMap::new();
+    for object in objects.filter(|_| true) {
+        let phase = object.status().and_then(|status| status.phase()).unwrap_or("Pending").to_owned();
+        *counts.entry(phase).or_insert(0) += 1;
+    }
+    metrics.objects(K::NAME, &counts);
+}
