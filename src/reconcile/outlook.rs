@@ -106,8 +106,6 @@ pub enum Outlook<'a, T> {
     },
     /// No account lists it any more, but Meta still shows it under its id.
     Elsewhere {
-        /// The account that held it.
-        account: &'a str,
         /// What Meta shows.
         facts: &'a T,
     },
@@ -166,11 +164,9 @@ fn absent<'a, K: Subject>(input: &'a Input<'_, K>, since: Instant, read: Instant
     }
     match (input.object.recorded(), &input.proof) {
         (None, _) => Outlook::NeverThere,
-        (Some((account, id)), None) => {
-            Outlook::Open(Need::Proof { account: account.to_owned(), id: id.to_owned() })
-        }
+        (Some((account, id)), None) => Outlook::Open(Need::Proof { account: account.to_owned(), id: id.to_owned() }),
         (Some((_, id)), Some(Proof::Gone)) => Outlook::Gone { id },
-        (Some((account, _)), Some(Proof::Elsewhere(facts))) => Outlook::Elsewhere { account, facts },
+        (Some(_), Some(Proof::Elsewhere(facts))) => Outlook::Elsewhere { facts },
     }
 }
 

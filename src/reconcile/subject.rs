@@ -1,7 +1,11 @@
 //! What numbers and templates have in common: each is one thing in an account of an app. The shell: gathers what a plan
 //! needs, carries out what it says.
 
-use std::{fmt::Debug, future::Future, time::{Duration, Instant}};
+use std::{
+    fmt::Debug,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use kube::ResourceExt;
 use tracing::info;

@@ -38,7 +38,7 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Ver
         (NAME_APPROVED, name(number)),
         (REGISTERED, registered(number)),
     ];
-    (phase, Verdict { ready, progress, facets })
+    (phase, Verdict { facets, ..Verdict::new(ready, progress) })
 }
 
 fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {

@@ -1,0 +1,80 @@
+//! `MessageTemplate`: one message template in one language.
+
+mod buttons;
+mod content;
+mod examples;
+mod facts;
+mod phase;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::{
+    context::{Context, Error},
+    controller::{Done, Reconciler},
+    objects::{Kind, Objects},
+    outlook::{Input, Plan},
+    subject::{self, Subject},
+};
+use crate::{
+    api::{Action, AppRef, MessageTemplate, MessageTemplateStatus, Problem, later},
+    graph::{self, Access, Priority, wire::Template},
+    observe::{AppKey, Estate, Seen},
+};
+
+/// Reconciles templates.
+pub struct Templates(pub Arc<Context>);
+
+impl Reconciler<MessageTemplate> for Templates {
+    async fn reconcile(&self, template: Arc<MessageTemplate>) -> Result<Done, Error> {
+        subject::reconcile(&self.0, &*template).await
+    }
+
+    fn deleted(&self, _: &MessageTemplate) {}
+}
+
+impl Subject for MessageTemplate {
+    type Facts = Template;
+
+    const LATER: &'static [Action] = later::MESSAGE_TEMPLATE_ACTIONS;
+
+    fn all(context: &Context) -> &Objects<Self> {
+        &context.templates
+    }
+
+    fn app_ref(&self) -> &AppRef {
+        &self.spec.app_ref
+    }
+
+    fn account(&self) -> Option<&str> {
+        Some(&self.spec.business_account_id)
+    }
+
+    fn known_as(&self) -> String {
+        format!("template {} ({})", self.spec.template_name, self.spec.language)
+    }
+
+    /// The API server sees everything.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    fn recorded(&self) -> Option<(&str, &str)> {
+        Some((&self.spec.business_account_id, self.status.as_ref()?.template_id.as_deref()?))
+    }
+
+    fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Template> {
+        let claim = self.claim();
+        estate.template(app, &claim.account, &claim.key)
+    }
+
+    async fn read(graph: &graph::Client, access: &Access, account: &str, id: &str) -> Result<Template, graph::Error> {
+        graph.read_template(access, account, id, Priority::Poll).await
+    }
+
+    fn plan(input: &Input<'_, Self>) -> Plan<MessageTemplateStatus> {
+        plan::plan(input)
+    }
+}

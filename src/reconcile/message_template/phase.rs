@@ -1,0 +1,136 @@
+//! What Meta's facts of a template mean: its phase and its conditions.
+
+use crate::{
+    api::{ManagementPolicy, MessageTemplate, TemplatePhase},
+    cluster::conditions::State,
+    graph::wire::{RejectedReason, Template, TemplateStatus},
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+const APPROVED: &str = "Approved";
+const CATEGORY_MATCHES: &str = "CategoryMatches";
+
+/// Phase and conditions of a template that Meta shows.
+pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, Verdict) {
+    let (phase, mut ready, mut progress) = stand(template);
+    let mut facets = vec![(APPROVED, ready.clone())];
+    facets.extend(category(object, template).map(|finding| (CATEGORY_MATCHES, finding)));
+    if object.spec.management_policy == ManagementPolicy::Observe && ready.state != State::True {
+        ready = Finding::yes(Reason::Observed, format!("observed only: {}", ready.message));
+        progress = Progress::Settled;
+    }
+    (phase, Verdict::of(ready, progress, facets))
+}
+
+fn stand(template: &Template) -> (TemplatePhase, Finding, Progress) {
+    let goes_on = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Reconciling);
+    let stalled = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Stalled);
+    match &template.status {
+        Some(TemplateStatus::Approved) => (
+            TemplatePhase::Approved,
+            Finding::yes(Reason::Approved, "Meta approved the template: it can be sent"),
+            Progress::Settled,
+        ),
+        Some(TemplateStatus::Pending) => goes_on(
+            TemplatePhase::PendingReview,
+            Reason::PendingReview,
+            "Meta reviews the template, which takes up to a day; until then it cannot be sent",
+        ),
+        Some(TemplateStatus::InAppeal) => goes_on(
+            TemplatePhase::InAppeal,
+            Reason::InAppeal,
+            "Meta looks at its decision again; until then the template cannot be sent",
+        ),
+        Some(TemplateStatus::PendingDeletion) => goes_on(
+            TemplatePhase::PendingDeletion,
+            Reason::PendingDeletion,
+            "the template was deleted; Meta removes it when the messages under way are delivered, within 30 days",
+        ),
+        Some(TemplateStatus::Paused) => goes_on(
+            TemplatePhase::Paused,
+            Reason::Paused,
+            "Meta paused the template for its quality and resumes it by itself, after 3 hours the first time and 6 the \
+             second; the third time it is disabled, so see to what is sent, and to whom",
+        ),
+        Some(TemplateStatus::Rejected) => {
+            stalled(TemplatePhase::Rejected, Reason::Rejected, &rejected(template.rejected_reason.as_ref()))
+        }
+        Some(TemplateStatus::Disabled) => stalled(
+            TemplatePhase::Disabled,
+            Reason::Disabled,
+            "Meta disabled the template for its quality or its content; appeal in WhatsApp Manager > Message templates, \
+             or use another template",
+        ),
+        Some(TemplateStatus::Archived) => stalled(
+            TemplatePhase::Archived,
+            Reason::Archived,
+            "Meta archived the template because it was not used for a year, and deletes it 28 days later; unarchive it \
+             in WhatsApp Manager > Message templates, or delete this object",
+        ),
+        Some(TemplateStatus::LimitExceeded) => stalled(
+            TemplatePhase::LimitExceeded,
+            Reason::LimitExceeded,
+            "the business account has as many templates as Meta allows; delete some in WhatsApp Manager > Message \
+             templates, or have the business verified, which raises the limit",
+        ),
+        Some(TemplateStatus::Deleted) => stalled(
+            TemplatePhase::NotFound,
+            Reason::Deleted,
+            "Meta shows the template as deleted; delete this object, or create the template again in WhatsApp Manager > \
+             Message templates",
+        ),
+        other => {
+            let word = other.as_ref().map_or("no status", TemplateStatus::as_str);
+            let message = format!("Meta shows {word}, which this version of the operator does not know");
+            (TemplatePhase::Unknown, Finding::unknown(Reason::UnknownStatus, message), Progress::Settled)
+        }
+    }
+}
+
+fn rejected(reason: Option<&RejectedReason>) -> String {
+    let why = match reason {
+        None | Some(RejectedReason::None) => "without giving a reason".to_owned(),
+        Some(RejectedReason::AbusiveContent) => "for content that abuses people or policy (ABUSIVE_CONTENT)".to_owned(),
+        Some(RejectedReason::CategoryNotAvailable) => {
+            "because the account may not use the category (CATEGORY_NOT_AVAILABLE)".to_owned()
+        }
+        Some(RejectedReason::IncorrectCategory) => {
+            "because its category does not fit its content (INCORRECT_CATEGORY)".to_owned()
+        }
+        Some(RejectedReason::InvalidFormat) => "for its form, such as its variables (INVALID_FORMAT)".to_owned(),
+        Some(RejectedReason::Promotional) => "for content that sells (PROMOTIONAL)".to_owned(),
+        Some(RejectedReason::Scam) => "as a scam (SCAM)".to_owned(),
+        Some(RejectedReason::TagContentMismatch) => {
+            "because its content does not fit its category or language (TAG_CONTENT_MISMATCH)".to_owned()
+        }
+        Some(RejectedReason::Other(word)) => format!("with the reason {word}"),
+    };
+    format!("Meta rejected the template {why}; edit it or appeal in WhatsApp Manager > Message templates")
+}
+
+/// Whether Meta's category is the one asked for. Meta may change it; that is told, and no fault of the template.
+fn category(object: &MessageTemplate, template: &Template) -> Option<Finding> {
+    let asked = object.spec.category.as_ref()?.as_str();
+    let Some(given) = template.category.as_ref() else {
+        return Some(Finding::unknown(Reason::UnknownStatus, "Meta does not show the category"));
+    };
+    let given = given.as_str();
+    if given != asked {
+        let message = format!(
+            "asked for as {asked}, and {given} for Meta, which prices and limits its messages so; ask for a review in \
+             WhatsApp Manager, or write spec.category: {given}"
+        );
+        return Some(Finding::no(Reason::CategoryChanged, message));
+    }
+    let announced = template.correct_category.as_ref().map(crate::graph::wire::Category::as_str);
+    Some(Finding::yes(
+        Reason::CategoryMatches,
+        match announced.filter(|&next| next != given) {
+            Some(next) => format!("{given}, as asked for; Meta has announced that it will be {next}"),
+            None => format!("{given}, as asked for"),
+        },
+    ))
+}
