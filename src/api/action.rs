@@ -62,7 +62,6 @@ macro_rules! handled {
             pub fn get(&self, action: crate::api::Action) -> Option<&str> {
                 match action {
                     $(crate::api::Action::$action => self.$field.as_deref(),)+
-                    #[allow(unreachable_patterns)]
                     _ => None,
                 }
             }
@@ -71,7 +70,6 @@ macro_rules! handled {
             pub fn set(&mut self, action: crate::api::Action, value: &str) {
                 match action {
                     $(crate::api::Action::$action => self.$field = Some(value.to_owned()),)+
-                    #[allow(unreachable_patterns)]
                     _ => {}
                 }
             }

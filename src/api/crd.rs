@@ -59,10 +59,13 @@ fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// An absent field is absent: there is no `null`, and no default but the status' own. Formats that only Rust knows go, too.
+/// An absent field is absent: there is no `null`, neither as a value nor as a word, and no default but the status' own. Formats that only Rust knows go, too.
 fn plain(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.default = None;
+    if let Some(words) = &mut schema.enum_ {
+        words.retain(|word| !word.0.is_null());
+    }
     schema.format = schema.format.take().filter(|format| !format.starts_with("uint"));
 }
 

@@ -27,9 +27,14 @@ impl GoDuration {
     #[must_use]
     pub fn from_seconds(seconds: u64) -> Self {
         let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-        let text: String =
-            parts.iter().filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number}{unit}")).collect();
-        let text = if text.is_empty() { "0s".to_owned() } else { text };
+        let mut text = String::new();
+        for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
+            text.push_str(&number.to_string());
+            text.push(unit);
+        }
+        if text.is_empty() {
+            text.push_str("0s");
+        }
         Self { text, duration: Duration::from_secs(seconds) }
     }
 

@@ -1,4 +1,6 @@
-//! The API: the three kinds that users write and read, and what they share. No I/O, no runtime.
+//! The API: the three kinds that users write and read, and what they share. No runtime, and no I/O but the writing of `crds/`.
+#![allow(clippy::doc_markdown, reason = "the doc comments are what `kubectl explain` shows")]
+#![allow(clippy::duplicated_attributes, reason = "kube's printcolumn attributes have keys in common")]
 
 mod action;
 mod crd;

@@ -136,7 +136,7 @@ pub trait Managed:
 pub trait ManagedStatus:
     Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// The `metadata.generation` this status is about; [`NEVER_OBSERVED`] on a new object.
+    /// The `metadata.generation` this status is about; [NEVER_OBSERVED] on a new object.
     fn observed_generation(&self) -> i64;
     /// Sets the generation this status is about.
     fn set_observed_generation(&mut self, generation: i64);
@@ -148,7 +148,7 @@ pub trait ManagedStatus:
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
     /// The last transitions, newest last.
     fn history(&self) -> &[Transition];
-    /// The last transitions, to be changed; [`HISTORY_LIMIT`] at most.
+    /// The last transitions, to be changed; [HISTORY_LIMIT] at most.
     fn history_mut(&mut self) -> &mut Vec<Transition>;
     /// The value of an action's annotation that was handled last.
     fn handled(&self, action: Action) -> Option<&str>;

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::content_schema;
 use crate::api::{rules, shared::is_default, vocabulary::vocabulary};
 
 vocabulary! {
@@ -75,13 +75,13 @@ vocabulary! {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = schema::text_header_has_text(),
-    validation = schema::other_header_has_no_text(),
-    validation = schema::sample_only_for_media(),
-    validation = schema::one_variable(),
-    validation = schema::closed_braces("has(self.text)"),
-    validation = schema::variables_have_examples("has(self.text)"),
-    validation = schema::examples_are_used("has(self.text)")
+    validation = content_schema::text_header_has_text(),
+    validation = content_schema::other_header_has_no_text(),
+    validation = content_schema::sample_only_for_media(),
+    validation = content_schema::one_variable(),
+    validation = content_schema::closed_braces("has(self.text)"),
+    validation = content_schema::variables_have_examples("has(self.text)"),
+    validation = content_schema::examples_are_used("has(self.text)")
 )]
 pub struct Header {
     /// TEXT, IMAGE, VIDEO, DOCUMENT or LOCATION.
@@ -126,12 +126,12 @@ pub enum SampleKind {
 /// The text of a template or card.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(
-    validation = schema::closed_braces("true"),
-    validation = schema::variables_have_examples("true"),
-    validation = schema::examples_are_used("true"),
-    validation = schema::variables_in_order(),
-    validation = schema::text_around_variables(),
-    validation = schema::text_between_variables()
+    validation = content_schema::closed_braces("true"),
+    validation = content_schema::variables_have_examples("true"),
+    validation = content_schema::examples_are_used("true"),
+    validation = content_schema::variables_in_order(),
+    validation = content_schema::text_around_variables(),
+    validation = content_schema::text_between_variables()
 )]
 pub struct Body {
     /// The text, 1024 characters at most (600 with a limited-time offer, 160 in a card). Variables are `{{name}}` or `{{1}}`; they
@@ -149,7 +149,7 @@ pub struct Body {
 pub struct Footer {
     /// The line, 60 characters at most, without variables.
     #[schemars(length(min = 1, max = 60))]
-    #[x_kube(validation = schema::no_variables())]
+    #[x_kube(validation = content_schema::no_variables())]
     pub text: String,
 }
 
@@ -157,29 +157,29 @@ pub struct Footer {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = schema::button_label_given(),
-    validation = schema::button_label_of_meta(),
-    validation = schema::button_label_plain(),
-    validation = schema::voice_call_label(),
-    validation = schema::button_field("URL", "url", "the address to open"),
-    validation = schema::button_field("PHONE_NUMBER", "phoneNumber", "the number to call"),
-    validation = schema::button_field("FLOW", "flow", "the flow to open"),
-    validation = schema::button_field_only("URL", "url"),
-    validation = schema::button_field_only("PHONE_NUMBER", "phoneNumber"),
-    validation = schema::button_field_only("FLOW", "flow"),
-    validation = schema::button_field_only("VOICE_CALL", "ttlMinutes"),
-    validation = schema::button_field_only("QUICK_REPLY", "optOut"),
-    validation = schema::url_form(),
-    validation = schema::url_variable(),
-    validation = schema::url_example(),
-    validation = schema::button_example_only(),
-    validation = schema::copy_code_example()
+    validation = content_schema::button_label_given(),
+    validation = content_schema::button_label_of_meta(),
+    validation = content_schema::button_label_plain(),
+    validation = content_schema::voice_call_label(),
+    validation = content_schema::button_field("URL", "url", "the address to open"),
+    validation = content_schema::button_field("PHONE_NUMBER", "phoneNumber", "the number to call"),
+    validation = content_schema::button_field("FLOW", "flow", "the flow to open"),
+    validation = content_schema::button_field_only("URL", "url"),
+    validation = content_schema::button_field_only("PHONE_NUMBER", "phoneNumber"),
+    validation = content_schema::button_field_only("FLOW", "flow"),
+    validation = content_schema::button_field_only("VOICE_CALL", "ttlMinutes"),
+    validation = content_schema::button_field_only("QUICK_REPLY", "optOut"),
+    validation = content_schema::url_form(),
+    validation = content_schema::url_variable(),
+    validation = content_schema::url_example(),
+    validation = content_schema::button_example_only(),
+    validation = content_schema::copy_code_example()
 )]
 pub struct Button {
-    /// `QUICK_REPLY`, URL, `PHONE_NUMBER`, `COPY_CODE`, FLOW, CATALOG, MPM, `VOICE_CALL` or `REQUEST_CONTACT_INFO`.
+    /// QUICK_REPLY, URL, PHONE_NUMBER, COPY_CODE, FLOW, CATALOG, MPM, VOICE_CALL or REQUEST_CONTACT_INFO.
     #[serde(rename = "type")]
     pub type_: ButtonType,
-    /// The label, 25 characters at most (`VOICE_CALL` 20), without variables. Not with `COPY_CODE`, whose label is Meta's.
+    /// The label, 25 characters at most (VOICE_CALL 20), without variables. Not with COPY_CODE, whose label is Meta's.
     #[schemars(length(min = 1, max = 25))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -187,11 +187,11 @@ pub struct Button {
     #[schemars(length(min = 1, max = 2000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// URL: an example for `{{1}}`. `COPY_CODE`: the code, 20 characters at most (15 with a limited-time offer).
+    /// URL: an example for `{{1}}`. COPY_CODE: the code, 20 characters at most (15 with a limited-time offer).
     #[schemars(length(min = 1, max = 2000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
-    /// The number to call, in international form. With type `PHONE_NUMBER`.
+    /// The number to call, in international form. With type PHONE_NUMBER.
     #[schemars(length(min = 3, max = 20))]
     #[x_kube(validation = rules::matches(r"^\+?[0-9]+$", "write the number in international form without spaces, such as \"+33123456789\""))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct Button {
     /// The flow to open. With type FLOW.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
-    /// How long the customer may call, in minutes, 1440 to 43200. With type `VOICE_CALL`.
+    /// How long the customer may call, in minutes, 1440 to 43200. With type VOICE_CALL.
     #[schemars(range(min = 1440, max = 43200))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_minutes: Option<i32>,
@@ -211,7 +211,7 @@ pub struct Button {
 /// A flow a button opens; it must be published at Meta.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = schema::flow_by_id_or_name())]
+#[x_kube(validation = content_schema::flow_by_id_or_name())]
 pub struct Flow {
     /// ID of the flow; this or the name.
     #[schemars(length(min = 1, max = 32))]
@@ -244,26 +244,32 @@ pub struct Carousel {
     /// The cards, 2 to 10, all of the same shape.
     #[schemars(length(min = 2, max = 10))]
     #[x_kube(
-        validation = schema::cards_alike("header", "c.header.format == self[0].header.format"),
-        validation = schema::cards_alike("body", "has(c.body) == has(self[0].body)"),
-        validation = schema::cards_alike("buttons", "c.buttons.map(b, b.type) == self[0].buttons.map(b, b.type)")
+        validation = content_schema::cards_alike(
+            "c.header.format == self[0].header.format",
+            "write headers of the same format in every card"
+        ),
+        validation = content_schema::cards_alike("has(c.body) == has(self[0].body)", "write a text in every card, or in none"),
+        validation = content_schema::cards_alike(
+            "c.buttons.map(b, b.type) == self[0].buttons.map(b, b.type)",
+            "write buttons of the same types, in the same order, in every card"
+        )
     )]
     pub cards: Vec<Card>,
 }
 
 /// One card of a carousel.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = schema::card_header())]
+#[x_kube(validation = content_schema::card_header())]
 pub struct Card {
     /// A picture or film.
     pub header: Header,
     /// The card's text, 160 characters at most; in every card or in none.
-    #[schemars(schema_with = "schema::card_body")]
+    #[schemars(schema_with = "content_schema::card_body")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
-    /// One or two buttons of type `QUICK_REPLY`, URL or `PHONE_NUMBER`, the same types in every card.
+    /// One or two buttons of type QUICK_REPLY, URL or PHONE_NUMBER, the same types in every card.
     #[schemars(length(min = 1, max = 2))]
-    #[x_kube(validation = schema::card_buttons())]
+    #[x_kube(validation = content_schema::card_buttons())]
     pub buttons: Vec<Button>,
 }
 
@@ -298,13 +304,13 @@ pub struct Authentication {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = schema::otp_apps_given(),
-    validation = schema::otp_apps_only(),
-    validation = schema::otp_autofill_only(),
-    validation = schema::otp_terms()
+    validation = content_schema::otp_apps_given(),
+    validation = content_schema::otp_apps_only(),
+    validation = content_schema::otp_autofill_only(),
+    validation = content_schema::otp_terms()
 )]
 pub struct Otp {
-    /// `COPY_CODE`, `ONE_TAP` or `ZERO_TAP`.
+    /// COPY_CODE, ONE_TAP or ZERO_TAP.
     #[serde(rename = "type")]
     pub type_: OtpType,
     /// Label of the copy button, 25 characters at most; by default Meta's.
@@ -315,11 +321,11 @@ pub struct Otp {
     #[schemars(length(min = 1, max = 25))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autofill_text: Option<String>,
-    /// The Android apps that may take the code, 1 to 5; with `ONE_TAP` and `ZERO_TAP`.
+    /// The Android apps that may take the code, 1 to 5; with ONE_TAP and ZERO_TAP.
     #[schemars(length(max = 5))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supported_apps: Vec<SupportedApp>,
-    /// That you accept Meta's terms of zero-tap authentication; must be true with `ZERO_TAP`.
+    /// That you accept Meta's terms of zero-tap authentication; must be true with ZERO_TAP.
     #[serde(default, skip_serializing_if = "is_default")]
     pub zero_tap_terms_accepted: bool,
 }
@@ -347,7 +353,7 @@ pub struct SupportedApp {
 fn examples(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
-        "maxProperties": 50,
+        "maxProperties": 30,
         "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 1024},
     })
 }

@@ -1,6 +1,7 @@
 //! `MessageTemplate`: a message template of a WhatsApp Business Account, in one language.
 
 mod content;
+mod content_schema;
 mod schema;
 mod status;
 
@@ -102,14 +103,14 @@ pub struct MessageTemplateSpec {
     /// The line below the text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub footer: Option<Footer>,
-    /// The buttons, in their order: 10 at most, of which 2 URL, 1 `PHONE_NUMBER` and 1 `COPY_CODE`. Quick replies stand together,
+    /// The buttons, in their order: 10 at most, of which 2 URL, 1 PHONE_NUMBER and 1 COPY_CODE. Quick replies stand together,
     /// before or after all others.
     #[schemars(length(max = 10))]
     #[x_kube(
-        validation = schema::quick_replies_together(),
-        validation = schema::buttons_at_most("URL", 2),
-        validation = schema::buttons_at_most("PHONE_NUMBER", 1),
-        validation = schema::buttons_at_most("COPY_CODE", 1)
+        validation = content_schema::quick_replies_together(),
+        validation = content_schema::buttons_at_most("URL", 2),
+        validation = content_schema::buttons_at_most("PHONE_NUMBER", 1),
+        validation = content_schema::buttons_at_most("COPY_CODE", 1)
     )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,

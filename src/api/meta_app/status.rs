@@ -132,7 +132,7 @@ pub struct TokenStatus {
     /// Where it comes from: Secret, Refreshed or Login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<TokenSource>,
-    /// Its type as Meta names it, such as `SYSTEM_USER`.
+    /// Its type as Meta names it, such as SYSTEM_USER.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
     /// When it expires, for people: `Never` or a date.

@@ -253,8 +253,8 @@ pub struct Profile {
     #[x_kube(validation = rules::each_matches(r"^https?://\S+$", "write each address with https:// or http://"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websites: Option<Vec<String>>,
-    /// Line of business, as Meta names it: ALCOHOL, APPAREL, AUTO, BEAUTY, EDU, ENTERTAIN, `EVENT_PLAN`, FINANCE, GOVT, GROCERY,
-    /// HEALTH, HOTEL, NONPROFIT, `ONLINE_GAMBLING`, `OTC_DRUGS`, OTHER, `PHYSICAL_GAMBLING`, `PROF_SERVICES`, RESTAURANT, RETAIL or
+    /// Line of business, as Meta names it: ALCOHOL, APPAREL, AUTO, BEAUTY, EDU, ENTERTAIN, EVENT_PLAN, FINANCE, GOVT, GROCERY,
+    /// HEALTH, HOTEL, NONPROFIT, ONLINE_GAMBLING, OTC_DRUGS, OTHER, PHYSICAL_GAMBLING, PROF_SERVICES, RESTAURANT, RETAIL or
     /// TRAVEL. Meta may add more.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::matches("^[A-Z][A-Z_]*$", "write the word as Meta spells it, such as RETAIL or PROF_SERVICES"))]

@@ -181,7 +181,7 @@ pub struct Health {
 /// One reason why a number cannot send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthError {
-    /// What has the problem: `PHONE_NUMBER`, WABA, BUSINESS, APP.
+    /// What has the problem: PHONE_NUMBER, WABA, BUSINESS, APP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity: Option<String>,
     /// Meta's error code.
