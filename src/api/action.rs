@@ -78,3 +78,44 @@ macro_rules! handled {
 }
 
 pub(crate) use handled;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
+    use kube::core::object::HasStatus;
+
+    /// Notes every action of a kind and returns the status as JSON.
+    fn all_handled<K: Managed>() -> serde_json::Value {
+        let mut status = <K as HasStatus>::Status::default();
+        for action in K::ACTIONS {
+            assert_eq!(status.handled(*action), None);
+            status.set_handled(*action, action.annotation());
+            assert_eq!(status.handled(*action), Some(action.annotation()));
+        }
+        serde_json::to_value(status).unwrap()["handled"].clone()
+    }
+
+    #[test]
+    fn each_kind_echoes_its_own_actions_under_the_annotation_in_camel_case() {
+        let common = [("reconcileAt", "waba.dev/reconcile-at"), ("refreshTokenAt", "waba.dev/refresh-token-at")];
+        let of_apps = [("loginAt", "waba.dev/login-at")];
+        let of_numbers = [
+            ("requestCodeAt", "waba.dev/request-code-at"),
+            ("registerAt", "waba.dev/register-at"),
+            ("resetPinAt", "waba.dev/reset-pin-at"),
+        ];
+        let of_templates = [common[0], ("submitAt", "waba.dev/submit-at")];
+        let object = |pairs: Vec<(&str, &str)>| {
+            pairs.into_iter().map(|(k, v)| (k.to_owned(), serde_json::Value::from(v))).collect()
+        };
+        let contract: [serde_json::Value; 3] = [
+            object([&common[..], &of_apps[..]].concat()),
+            object([&common[..], &of_numbers[..]].concat()),
+            object(of_templates.to_vec()),
+        ];
+        let seen = [all_handled::<MetaApp>(), all_handled::<WhatsAppNumber>(), all_handled::<MessageTemplate>()];
+        assert_eq!(seen, contract);
+    }
+}

@@ -241,3 +241,36 @@ pub struct Problem {
     /// What is wrong and what to write instead.
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::api::{DirectionSummary, MetaAppStatus};
+
+    #[test]
+    fn times_are_read_back_as_they_were_written() {
+        let time = whole_seconds("2026-05-01T12:00:00.987654321Z".parse().unwrap());
+        assert_eq!(serde_json::from_value::<Time>(serde_json::to_value(&time).unwrap()).unwrap(), time);
+    }
+
+    #[test]
+    fn a_status_without_a_generation_is_one_nobody_observed() {
+        let status: MetaAppStatus = serde_json::from_str("{}").unwrap();
+        assert_eq!(status.observed_generation(), NEVER_OBSERVED);
+    }
+
+    #[test]
+    fn directions_are_one_word() {
+        use Direction::{Incoming, Outgoing};
+        for (directions, word) in [
+            (&[Incoming][..], Some(DirectionSummary::Incoming)),
+            (&[Outgoing], Some(DirectionSummary::Outgoing)),
+            (&[Outgoing, Incoming], Some(DirectionSummary::Both)),
+            (&[], None),
+        ] {
+            assert_eq!(DirectionSummary::of(directions), word);
+        }
+    }
+}
