@@ -32,7 +32,7 @@ use crate::world::World;
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The simulator's state, shared by all its tasks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shared(Arc<Mutex<World>>);
 
 impl Shared {

@@ -36,6 +36,7 @@ pub(crate) struct Order {
 /// What the caller gets instead of an answer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the control interface")]
 pub(crate) struct Action {
     pub(crate) status: Option<u16>,
     /// Text is sent as it is, anything else as JSON.

@@ -11,7 +11,7 @@ pub(crate) struct GraphError {
     kind: &'static str,
     subcode: Option<i64>,
     details: Option<String>,
-    titled: Option<Titled>,
+    titled: Option<&'static Titled>,
     transient: bool,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Titled {
     french: (&'static str, &'static str),
 }
 
-pub(crate) const RATE_LIMITED: Titled = Titled {
+pub(crate) static RATE_LIMITED: Titled = Titled {
     english: ("Rate limit reached", "Too many calls were made to this WhatsApp Business Account. Try again later."),
     french: (
         "Limite de débit atteinte",
@@ -56,7 +56,7 @@ impl GraphError {
         Self { details: Some(details.into()), ..self }
     }
 
-    pub(crate) fn titled(self, titled: Titled) -> Self {
+    pub(crate) fn titled(self, titled: &'static Titled) -> Self {
         Self { titled: Some(titled), ..self }
     }
 

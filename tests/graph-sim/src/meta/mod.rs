@@ -143,23 +143,19 @@ impl Turn<'_> {
     /// Finds out whose token this is; notes a dead one.
     pub(crate) fn authenticate(&mut self, value: &str, whatsapp: bool) -> Result<Viewer, GraphError> {
         let result = tokens::authenticate(self.world, value, whatsapp);
-        if result.is_err() {
-            let name = tokens::name_of(&self.world.estate, value).unwrap_or_else(|| tokens::stranger(value));
-            let now = self.world.clock.unix();
-            self.world.journal.token_refused(self.seq, &name, now);
+        let name = tokens::name_of(&self.world.estate, value).unwrap_or_else(|| tokens::stranger(value));
+        let (now, probe) = (self.world.clock.unix(), self.world.probe_seconds);
+        match &result {
+            Ok(_) => self.world.journal.token_accepted(&name),
+            Err(_) => self.world.journal.token_refused(self.seq, &name, now, probe),
         }
         result
     }
 
     /// Counts the call against the app's own budget.
     pub(crate) fn count_app(&mut self, app: &Key) -> Result<(), GraphError> {
-        let users = self.world.estate.get(Kind::App, app).and_then(|app| app.int("daily_active_users")).unwrap_or(1);
-        let verdict = self.world.usage.count(app.to_string(), users * APP_LIMIT_PER_USER, self.world.clock.unix());
-        let percent = verdict.percent;
-        self.usage.push((
-            "x-app-usage",
-            json!({"call_count": percent, "total_time": percent / 2, "total_cputime": percent / 4}).to_string(),
-        ));
+        let verdict = self.world.usage.count(app.to_string(), app_limit(self.world, app), self.world.clock.unix());
+        self.show_app_usage(verdict.percent);
         self.judge(verdict, &format!("app {app}"), || {
             GraphError::new(4, "(#4) Application request limit reached").transient()
         })
@@ -178,11 +174,17 @@ impl Turn<'_> {
             "estimated_time_to_regain_access": verdict.regain_minutes,
         }]});
         self.usage.push(("x-business-use-case-usage", usage.to_string()));
+        self.show_app_usage(self.world.usage.percent(app, app_limit(self.world, app)));
         self.judge(verdict, &format!("account {account}"), || {
             let text =
                 "(#80007) There have been too many calls to this WhatsApp Business Account. Wait a bit and try again.";
-            GraphError::new(80007, text).titled(errors::RATE_LIMITED)
+            GraphError::new(80007, text).titled(&errors::RATE_LIMITED)
         })
+    }
+
+    fn show_app_usage(&mut self, percent: i64) {
+        let usage = json!({"call_count": percent, "total_time": percent / 2, "total_cputime": percent / 4});
+        self.usage.push(("x-app-usage", usage.to_string()));
     }
 
     fn judge(&mut self, verdict: Verdict, whose: &str, refusal: impl Fn() -> GraphError) -> Result<(), GraphError> {
@@ -216,6 +218,11 @@ impl Turn<'_> {
             );
         }
     }
+}
+
+fn app_limit(world: &World, app: &str) -> i64 {
+    let users = world.estate.get(Kind::App, app).and_then(|app| app.int("daily_active_users"));
+    users.unwrap_or(1) * APP_LIMIT_PER_USER
 }
 
 fn account_limit(world: &World, account: &str) -> i64 {

@@ -89,15 +89,10 @@ fn exchange(turn: &mut Turn<'_>, app: &Key) -> Result<Done, GraphError> {
 fn grant(world: &mut World, name: &str, old: Record, expires_at: Option<i64>) -> Done {
     let now = world.clock.unix();
     let value = format!("EAA{}", Alphanumeric.sample_string(&mut rand::rng(), 180));
-    let successor = (2..)
-        .map(|nth| {
-            format!(
-                "{}-{nth}",
-                name.rsplit_once('-').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(name, |(stem, _)| stem)
-            )
-        })
-        .find(|candidate| world.estate.get(Kind::Token, candidate).is_none())
-        .unwrap_or_default();
+    // `demo-2` is followed by `demo-3`.
+    let stem = name.rsplit_once('-').filter(|(_, nth)| nth.parse::<u32>().is_ok()).map_or(name, |(stem, _)| stem);
+    let mut names = (2..u64::MAX).map(|nth| format!("{stem}-{nth}"));
+    let successor = names.find(|name| world.estate.get(Kind::Token, name).is_none()).unwrap_or_default();
     let mut token = old;
     token.set("token", json!(value));
     token.set("issued_at", json!(now));

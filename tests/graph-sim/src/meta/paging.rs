@@ -148,7 +148,7 @@ pub(crate) fn children(
 /// One page of a short list that is at hand whole.
 pub(crate) fn whole(
     reader: &Reader<'_>,
-    page: Page<'_>,
+    page: &Page<'_>,
     view: View,
     kind: Kind,
     keys: Vec<Key>,

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
             "assigned_whatsapp_business_accounts" => {
                 check_args(args, paging::ARGUMENTS)?;
                 let keys = accounts::assigned(self, subject);
-                paging::whole(self, Page::of(subject, edge, args, wants), view, Kind::Account, keys)
+                paging::whole(self, &Page::of(subject, edge, args, wants), view, Kind::Account, keys)
             }
             _ => {
                 check_args(args, paging::ARGUMENTS)?;
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
                     .filter(|id| accounts::visible(self, id))
                     .cloned()
                     .collect();
-                paging::whole(self, Page::of(subject, edge, args, wants), view, Kind::Account, keys)
+                paging::whole(self, &Page::of(subject, edge, args, wants), view, Kind::Account, keys)
             }
         };
         answer.map(Some)

@@ -10,13 +10,13 @@ use tokio::sync::watch;
 /// The only source of time for everything Meta would date: expiries, quotas, reviews, retries, headers.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    offset_millis: Arc<AtomicI64>,
+    offset_nanos: Arc<AtomicI64>,
     moved: watch::Sender<()>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { offset_millis: Arc::default(), moved: watch::Sender::new(()) }
+        Self { offset_nanos: Arc::default(), moved: watch::Sender::new(()) }
     }
 }
 
@@ -24,7 +24,7 @@ impl Clock {
     /// The instant Meta believes it is.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let offset = SignedDuration::from_millis(self.offset_millis.load(Ordering::Relaxed));
+        let offset = SignedDuration::from_nanos(self.offset_nanos.load(Ordering::Relaxed));
         let real = Timestamp::now();
         real.checked_add(offset).unwrap_or(real)
     }
@@ -37,8 +37,9 @@ impl Clock {
 
     /// Moves the clock; negative durations move it back.
     pub fn advance(&self, by: SignedDuration) {
-        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.offset_millis.fetch_add(millis, Ordering::Relaxed);
+        // Three centuries either way are enough.
+        let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        self.offset_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.moved.send_replace(());
     }
 
@@ -49,7 +50,7 @@ impl Clock {
 
     /// Back to real time.
     pub fn reset(&self) {
-        self.offset_millis.store(0, Ordering::Relaxed);
+        self.offset_nanos.store(0, Ordering::Relaxed);
         self.moved.send_replace(());
     }
 

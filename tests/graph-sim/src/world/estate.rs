@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::fmt::strtime;
 
 use super::lag::{Lag, Past, View};
@@ -117,8 +118,8 @@ impl Estate {
         if seconds == 0 || self.past.is_empty() {
             return current;
         }
-        match self.past.get(&(kind, Arc::from(key))).and_then(|past| past.as_of(now - seconds)) {
-            Some(then) => then,
+        match self.past.get(&(kind, Arc::from(key))) {
+            Some(past) => past.as_of(now - seconds, current),
             None => current,
         }
     }
@@ -186,7 +187,7 @@ impl Estate {
             Kind::Number => 500,
             Kind::Template => 600,
         };
-        (self.serial + 1..)
+        (self.serial + 1..u64::MAX)
             .map(|serial| format!("{family}{serial:012}"))
             .find(|id| self.kind_of(id).is_none())
             .unwrap_or_default()
@@ -220,11 +221,11 @@ fn position(kind: Kind, node: &Node) -> Position {
 
 /// Meta's form, `2023-08-31T19:05:53+0000`.
 fn onboarded_second(text: &str) -> Option<i64> {
-    strtime::parse("%Y-%m-%dT%H:%M:%S%z", text).ok()?.to_timestamp().ok().map(|time| time.as_second())
+    strtime::parse("%Y-%m-%dT%H:%M:%S%z", text).ok()?.to_timestamp().ok().map(Timestamp::as_second)
 }
 
 /// An instant in the form Meta prints it in.
 pub(crate) fn meta_time(second: i64) -> String {
-    jiff::Timestamp::from_second(second)
+    Timestamp::from_second(second)
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string())
 }

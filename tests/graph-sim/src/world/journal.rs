@@ -10,8 +10,6 @@ use super::usage::IN_FLIGHT;
 /// Entries kept; older ones are forgotten, so that a long run does not eat the machine.
 const CALLS_KEPT: usize = 20_000;
 const VIOLATIONS_KEPT: usize = 10_000;
-/// A dead token may be tried again once in this many seconds.
-const PROBE_INTERVAL: i64 = 60;
 /// Numbers of one account read one by one, within [`PER_NUMBER_WINDOW`] seconds, that still look like chance.
 const NUMBERS_ONE_BY_ONE: usize = 5;
 const PER_NUMBER_WINDOW: i64 = 60;
@@ -112,10 +110,15 @@ impl Journal {
         self.violations.push_back(Violation { seq, rule, detail });
     }
 
-    /// Notes that a token was refused as dead; more than one probe a minute is a violation.
-    pub(crate) fn token_refused(&mut self, seq: u64, token: &str, now: i64) {
+    /// Notes that a token works: whatever was refused before is over.
+    pub(crate) fn token_accepted(&mut self, token: &str) {
+        self.refused_tokens.remove(token);
+    }
+
+    /// Notes that a token was refused as dead; more than one probe in `probe` seconds is a violation.
+    pub(crate) fn token_refused(&mut self, seq: u64, token: &str, now: i64, probe: i64) {
         match self.refused_tokens.get(token).copied() {
-            Some(since) if now < since + PROBE_INTERVAL => {
+            Some(since) if now < since + probe => {
                 if now > since + IN_FLIGHT {
                     self.violation(
                         seq,

@@ -65,8 +65,9 @@ impl Past {
         self.0.push_back((now, old));
     }
 
-    /// The object at an instant: `None` when it has not changed since, `Some(None)` when it did not exist.
-    pub(crate) fn as_of(&self, instant: i64) -> Option<Option<&Node>> {
-        self.0.iter().find(|(changed, _)| *changed > instant).map(|(_, old)| old.as_ref())
+    /// The object at an instant, given what it is now.
+    pub(crate) fn as_of<'a>(&'a self, instant: i64, current: Option<&'a Node>) -> Option<&'a Node> {
+        let next_change = self.0.iter().find(|(changed, _)| *changed > instant);
+        next_change.map_or(current, |(_, old)| old.as_ref())
     }
 }

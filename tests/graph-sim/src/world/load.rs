@@ -25,7 +25,7 @@ impl World {
     /// position alone, so that two runs compare.
     pub(crate) fn load(&mut self, load: &Load) -> Result<Vec<String>, SeedError> {
         let now = self.clock.unix();
-        let first = (1..).find(|n| self.estate.get(Kind::Account, &account_id(*n)).is_none()).unwrap_or(1);
+        let first = (1..u64::MAX).find(|n| self.estate.get(Kind::Account, &account_id(*n)).is_none()).unwrap_or(1);
         let business = self.estate.all(Kind::Business).next().map(|(key, _)| key.to_string());
         let ids: Vec<String> = (first..first + load.wabas).map(account_id).collect();
         if let Some(taken) = ids.iter().find(|id| self.estate.kind_of(id).is_some()) {

@@ -33,4 +33,6 @@ pub(crate) struct World {
     pub(crate) deliveries: Deliveries,
     /// How long every answer takes, in real milliseconds.
     pub(crate) latency_ms: u64,
+    /// How often a dead token may be tried again, in seconds; more often is a violation.
+    pub(crate) probe_seconds: i64,
 }

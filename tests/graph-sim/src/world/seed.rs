@@ -11,6 +11,12 @@ use super::schema::{Field, Kind, Type};
 use super::usage::Usage;
 use super::{Clock, World};
 
+/// How often a dead token may be tried again, unless a seed says otherwise.
+const PROBE_SECONDS: u64 = 60;
+
+/// What `fb_exchange_token` can do with a token.
+const EXCHANGES: [&str; 4] = ["new", "same", "no_later_expiry", "refused"];
+
 /// A seed, or a change to an object, that cannot be; the text names the object and the field.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -34,18 +40,19 @@ impl World {
     /// Replaces the estate, the clock and the budgets by a seed's; on an error nothing has changed.
     pub(crate) fn plant(&mut self, seed: &Value) -> Result<(), SeedError> {
         let seed = seed.as_object().ok_or_else(|| SeedError::new("seed: an object is expected"))?;
-        let known = |name: &str| Kind::from_plural(name).is_some() || ["now", "latency_ms", "usage"].contains(&name);
+        let known = |name: &str| {
+            Kind::from_plural(name).is_some() || ["now", "latency_ms", "probe_seconds", "usage"].contains(&name)
+        };
         if let Some(unknown) = seed.keys().find(|name| !known(name)) {
             return Err(SeedError(format!("seed: unknown field {unknown}")));
         }
         let now = seed.get("now").map(|value| instant("seed.now", value, Timestamp::now())).transpose()?;
         let at = now.unwrap_or_else(Timestamp::now);
-        let latency_ms = match seed.get("latency_ms") {
-            None => 0,
-            Some(value) => {
-                value.as_u64().ok_or_else(|| SeedError::new("seed.latency_ms: milliseconds are expected"))?
-            }
+        let count = |name: &str, usual: u64| match seed.get(name) {
+            None => Ok(usual),
+            Some(value) => value.as_u64().ok_or_else(|| SeedError(format!("seed.{name}: a whole number is expected"))),
         };
+        let (latency_ms, probe_seconds) = (count("latency_ms", 0)?, count("probe_seconds", PROBE_SECONDS)?);
         let usage: Usage = match seed.get("usage") {
             None => Usage::default(),
             Some(value) => {
@@ -57,6 +64,7 @@ impl World {
             plant_kind(&mut estate, kind, seed.get(kind.plural()), at)?;
         }
         (self.estate, self.usage, self.latency_ms) = (estate, usage, latency_ms);
+        self.probe_seconds = i64::try_from(probe_seconds).unwrap_or(i64::MAX);
         match now {
             Some(now) => self.clock.set(now),
             None => self.clock.reset(),
@@ -69,6 +77,7 @@ impl World {
         let mut seed = Map::new();
         seed.insert("now".into(), json!(self.clock.now().to_string()));
         seed.insert("latency_ms".into(), json!(self.latency_ms));
+        seed.insert("probe_seconds".into(), json!(self.probe_seconds));
         seed.insert("usage".into(), json!(self.usage));
         for kind in Kind::ALL {
             let mut nodes: Vec<_> = self.estate.all(kind).collect();
@@ -190,16 +199,13 @@ fn reference(estate: &Estate, kind: Kind, place: &str, value: &Value) -> Result<
 /// Values that are well-formed and still impossible.
 fn check_meaning(estate: &Estate, kind: Kind, name: &str, place: &str, value: &Value) -> Result<(), SeedError> {
     match (kind, name) {
-        (Kind::Token, "exchange") => {
-            let known = ["new", "same", "no_later_expiry", "refused"];
-            if value.as_str().is_some_and(|text| !known.contains(&text)) {
-                return Err(SeedError(format!("{place}: one of {} is expected", known.join(", "))));
-            }
+        (Kind::Token, "exchange") if value.as_str().is_some_and(|text| !EXCHANGES.contains(&text)) => {
+            return Err(SeedError(format!("{place}: one of {} is expected", EXCHANGES.join(", "))));
         }
-        (Kind::Token, "token") => {
-            if value.as_str().is_some_and(|text| text.is_empty() || estate.token_named(text).is_some()) {
-                return Err(SeedError(format!("{place}: empty, or the value of another token")));
-            }
+        (Kind::Token, "token")
+            if value.as_str().is_some_and(|text| text.is_empty() || estate.token_named(text).is_some()) =>
+        {
+            return Err(SeedError(format!("{place}: empty, or the value of another token")));
         }
         (Kind::Account, "subscribed_apps") => {
             for entry in value.as_array().into_iter().flatten() {

@@ -45,6 +45,11 @@ impl Usage {
     pub(crate) fn count(&mut self, bucket: String, limit: i64, now: i64) -> Verdict {
         self.0.entry(bucket).or_default().count(limit, now)
     }
+
+    /// How much of a budget is used, as of the last call counted against it.
+    pub(crate) fn percent(&self, bucket: &str, limit: i64) -> i64 {
+        self.0.get(bucket).map_or(0, |window| window.percent(limit))
+    }
 }
 
 impl Window {

@@ -1,0 +1,83 @@
+//! Where sources contradict each other, recordings win: one test for each question that reads can answer.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Bench, FOREIGN_WABA, NUMBER, TOKEN, WABA};
+
+#[tokio::test]
+async fn missing_and_foreign_objects_are_400_100_33() {
+    let bench = Bench::new().await;
+    for path in [
+        "/v25.0/123456789".to_owned(),
+        format!("/v25.0/{FOREIGN_WABA}"),
+        format!("/v25.0/{FOREIGN_WABA}/phone_numbers"),
+        format!("/v25.0/{WABA}/no_such_edge"),
+        "/v25.0/199?fields=id".to_owned(),
+    ] {
+        let reply = bench.get(&path).await;
+        assert_eq!((reply.status, reply.error()), (400, (100, 33)), "{path}");
+        assert_eq!(reply.body["error"]["type"], "GraphMethodException", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unverified_number_is_not_verified_rather_than_unverified() {
+    let bench = Bench::new().await;
+    let reply = bench.get("/v25.0/502?fields=code_verification_status").await;
+    assert_eq!(reply.body["code_verification_status"], "NOT_VERIFIED");
+}
+
+#[tokio::test]
+async fn a_numbers_status_is_an_open_string() {
+    let bench = Bench::new().await;
+    let reply = bench.get(&format!("/v25.0/{WABA}/phone_numbers?fields=status")).await;
+    let mut statuses: Vec<&str> =
+        reply.body["data"].as_array().unwrap().iter().map(|number| number["status"].as_str().unwrap()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["CONNECTED", "DISCONNECTED", "SOMETHING_NEW"]);
+}
+
+#[tokio::test]
+async fn an_unknown_quality_is_na() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/v25.0/502?fields=quality_rating").await.body["quality_rating"], "NA");
+}
+
+#[tokio::test]
+async fn ids_are_strings_even_where_the_seed_has_numbers() {
+    let mut seed = crate::support::estate();
+    seed["accounts"][0]["id"] = json!(300);
+    let bench = Bench::with(seed).await;
+    assert_eq!(bench.get(&format!("/v25.0/{WABA}")).await.body["id"], json!(WABA));
+}
+
+#[tokio::test]
+async fn a_template_sent_without_a_parameter_format_reads_with_one() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/v25.0/601").await.body["parameter_format"], "POSITIONAL");
+}
+
+#[tokio::test]
+async fn the_last_page_has_an_after_cursor_and_no_next() {
+    let bench = Bench::new().await;
+    let reply = bench.get(&format!("/v25.0/{WABA}/phone_numbers?limit=3")).await;
+    assert!(reply.body["paging"]["cursors"]["after"].is_string());
+    assert_eq!(reply.body["paging"].get("next"), None);
+}
+
+#[tokio::test]
+async fn the_served_version_is_not_always_the_asked_one() {
+    let bench = Bench::new().await;
+    bench.control.patch("apps/100", json!({"oldest_version": "v24.0"})).await.unwrap();
+    let reply = bench.get(&format!("/v19.0/{WABA}")).await;
+    assert_eq!((reply.status, reply.header("facebook-api-version")), (200, "v24.0"));
+    assert!(reply.header("x-ad-api-version-warning").contains("v19.0"));
+}
+
+#[tokio::test]
+async fn two_step_verification_cannot_be_disabled() {
+    let bench = Bench::new().await;
+    let request = bench.request(Method::DELETE, &format!("/v25.0/{NUMBER}/two_step_verification")).bearer_auth(TOKEN);
+    assert_eq!(Bench::read(request).await.error(), (100, 33));
+}
