@@ -27,7 +27,7 @@ use crate::{
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
     observe::{Estate, Pollers},
-    reconcile::{self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Wakers},
+    reconcile::{self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Templates, Wakers},
     timing::Timing,
 };
 
@@ -208,8 +208,7 @@ async fn work(
     let mut controllers = Controllers { running, ended: JoinSet::new() };
     controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), namespaced));
     controllers.start(numbers.clone(), number_feeds, Numbers(context.clone()));
-    //controllers.start(templates.clone(), template_feeds, Templates(context.clone()));
-    let _ = template_feeds;
+    controllers.start(templates.clone(), template_feeds, Templates(context.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
     tasks.spawn(gauges(metrics.clone(), health.clone(), wake.clone(), settings.timing.counts_gap));
     tasks.spawn({

@@ -14,6 +14,7 @@ use kube::{
 };
 use parking_lot::RwLock;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
 
 /// One of the operator's kinds.
 pub trait Kind:
@@ -41,6 +42,8 @@ struct Scope<K: Kind> {
     namespace: Option<String>,
     store: Store<K>,
     wake: mpsc::UnboundedSender<ObjectRef<K>>,
+    /// Whether the first list has come. The store's own `wait_until_ready` wakes only one of those who wait for it.
+    listed: watch::Sender<bool>,
 }
 
 /// The write side of one scope, held by its watch.
@@ -75,7 +78,8 @@ impl<K: Kind> Objects<K> {
             .map(|namespace| {
                 let writer = Writer::<K>::default();
                 let (wake, woken) = mpsc::unbounded();
-                let scope = Scope { namespace: namespace.clone(), store: writer.as_reader(), wake };
+                let listed = watch::Sender::new(false);
+                let scope = Scope { namespace: namespace.clone(), store: writer.as_reader(), wake, listed };
                 (scope, ScopeFeed { namespace, writer, woken })
             })
             .unzip();
@@ -159,8 +163,8 @@ impl<K: Kind> Objects<K> {
     /// Resolves when the first list of every scope has come.
     pub async fn synced(&self) {
         for scope in &self.0.scopes {
-            // An error means that the watch has ended; whoever runs it reports that.
-            let _ = scope.store.wait_until_ready().await;
+            // The sender lives in the scope: there is no error.
+            let _ = scope.listed.subscribe().wait_for(|listed| *listed).await;
         }
     }
 
@@ -169,7 +173,12 @@ impl<K: Kind> Objects<K> {
         match event {
             Event::Apply(object) => self.enter(object),
             Event::Delete(object) => self.leave(object),
-            Event::InitDone => self.index_again(namespace),
+            Event::InitDone => {
+                self.index_again(namespace);
+                if let Some(scope) = self.scope(namespace) {
+                    scope.listed.send_replace(true);
+                }
+            }
             Event::Init | Event::InitApply(_) => {}
         }
     }
