@@ -119,19 +119,15 @@ impl Client {
 
     fn request(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<reqwest::RequestBuilder, Error> {
         let mut request = http.get(url(&self.inner.base_url, call.version, call.path)).query(&call.query);
-        match call.caller {
-            Caller::Token(access) => {
-                let token = access.token.expose_secret();
-                request = request
-                    .header(AUTHORIZATION, bearer(token, call.endpoint, Class::Token)?)
-                    .query(&[("appsecret_proof", proof(&access.app.app_secret, token))]);
-            }
-            Caller::App(app) => {
-                let token = format!("{}|{}", app.app_id, app.app_secret.expose_secret());
-                request = request.header(AUTHORIZATION, bearer(&token, call.endpoint, Class::AppCredentials)?);
-            }
-            Caller::Anonymous(_) => {}
-        }
+        // An app that requires the proof requires it of its own token too.
+        let (token, class) = match call.caller {
+            Caller::Token(access) => (access.token.expose_secret().to_owned(), Class::Token),
+            Caller::App(app) => (format!("{}|{}", app.app_id, app.app_secret.expose_secret()), Class::AppCredentials),
+            Caller::Anonymous(_) => return Ok(request),
+        };
+        request = request
+            .header(AUTHORIZATION, bearer(&token, call.endpoint, class)?)
+            .query(&[("appsecret_proof", proof(&call.caller.app().app_secret, &token))]);
         Ok(request)
     }
 
