@@ -156,14 +156,17 @@ impl Client {
         first: Option<Page<T>>,
         id: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>, Error> {
-        let items = match self.follow(access, listing, first).await {
+        let mut items = match self.follow(access, listing, first).await {
             Err(error) if error.is_stale_cursor() => self.follow(access, listing, None).await?,
             items => items?,
         };
         // Items move between pages while they are read, and then come twice.
         let mut seen = AHashSet::with_capacity(items.len());
         let fresh: Vec<bool> = items.iter().map(|item| seen.insert(id(item))).collect();
-        Ok(items.into_iter().zip(fresh).filter_map(|(item, fresh)| fresh.then_some(item)).collect())
+        let mut fresh = fresh.into_iter();
+        items.retain(|_| fresh.next().unwrap_or(true));
+        items.shrink_to_fit();
+        Ok(items)
     }
 
     async fn follow<T: DeserializeOwned>(

@@ -11,7 +11,10 @@ use waba_operator::graph::{AccountRead, Class, Error, Priority, Want};
 use crate::support::{SECOND_WABA, TOKEN, WABA, World, access, estate, estate_with};
 
 async fn read(world: &World) -> Result<AccountRead, Error> {
-    world.client.read_account(&access(), WABA, Want::default(), Priority::Poll).await
+    // In a task of its own, as the pollers read.
+    let client = world.client.clone();
+    let reading = async move { client.read_account(&access(), WABA, Want::default(), Priority::Poll).await };
+    tokio::spawn(reading).await.unwrap()
 }
 
 #[tokio::test]
