@@ -52,7 +52,7 @@ fn body(estate: &Estate, call: &Call) -> Value {
         Body::None => return Value::Null,
         Body::Form(form) => form.iter().map(|(name, value)| (name.clone(), named(estate, name, value))).collect(),
         Body::Json(json) => Value::Object(scrub(estate, json)),
-        Body::Other => json!(String::from_utf8_lossy(&call.body)),
+        Body::Other => return json!(format!("{} bytes", call.body.len())),
     };
     let text = value.to_string();
     if text.len() <= BODY_KEPT {
@@ -65,14 +65,19 @@ fn body(estate: &Estate, call: &Call) -> Value {
 fn scrub(estate: &Estate, map: Map<String, Value>) -> Map<String, Value> {
     map.into_iter()
         .map(|(name, value)| {
-            let value = match value {
-                Value::String(text) => named(estate, &name, &text),
-                Value::Object(inner) => Value::Object(scrub(estate, inner)),
-                other => other,
-            };
+            let value = scrub_value(estate, &name, value);
             (name, value)
         })
         .collect()
+}
+
+fn scrub_value(estate: &Estate, name: &str, value: Value) -> Value {
+    match value {
+        Value::String(text) => named(estate, name, &text),
+        Value::Object(inner) => Value::Object(scrub(estate, inner)),
+        Value::Array(list) => list.into_iter().map(|item| scrub_value(estate, name, item)).collect(),
+        other => other,
+    }
 }
 
 fn named(estate: &Estate, parameter: &str, value: &str) -> Value {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Event;
+use super::{Event, targets};
 use crate::world::{Kind, Record, World};
 
 /// The events of one change made by a person or by Meta itself; `after` is absent when the object was removed.
@@ -14,14 +14,18 @@ pub(crate) fn of_change(world: &World, kind: Kind, key: &str, before: &Record, a
             vec![event(account_of(before), "message_template_status_update", status_update(key, before, "DELETED"))]
         }
         (Kind::Account, Some(after)) => account(key, before, after),
-        (Kind::Account, None) => vec![event(key, "account_update", json!({"event": "ACCOUNT_DELETED"}))],
+        (Kind::Account, None) => {
+            let mut event = event(key, "account_update", json!({"event": "ACCOUNT_DELETED"}));
+            event.farewell = targets(world, &event);
+            vec![event]
+        }
         (Kind::Business, Some(after)) => business(world, key, before, after),
         _ => Vec::new(),
     }
 }
 
 fn event(account: &str, field: &'static str, value: Value) -> Event {
-    Event { account: account.to_owned(), field, value, number: None, message: None }
+    Event { account: account.to_owned(), field, value, number: None, message: None, farewell: Vec::new() }
 }
 
 fn account_of(record: &Record) -> &str {

@@ -41,7 +41,8 @@ pub(crate) fn write(world: &mut World, to: &str, count: u32) -> Option<Vec<Strin
             });
             let number = Some(to.to_owned());
             let message = Some(id.clone());
-            world.deliveries.send(Event { account: account.clone(), field: "messages", value, number, message });
+            let (account, farewell) = (account.clone(), Vec::new());
+            world.deliveries.send(Event { account, field: "messages", value, number, message, farewell });
         }
         ids.push(id);
     }

@@ -27,6 +27,8 @@ pub(crate) struct Event {
     pub(crate) number: Option<String>,
     /// The message's id, to record its fate.
     pub(crate) message: Option<String>,
+    /// Who is told although the account is gone by the time of the delivery; empty: whoever listens then.
+    pub(crate) farewell: Vec<Target>,
 }
 
 /// What happens to deliveries on their way.
@@ -83,9 +85,10 @@ impl Deliveries {
         self.wake.notify_one();
     }
 
-    /// The same worker goes on serving a world that replaces this one.
+    /// The same worker goes on serving a world that replaces another; numbers go on too, for what is still on its way.
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.wake = Arc::clone(&old.wake);
+        self.last = old.last;
     }
 
     pub(crate) fn shown(&self) -> Value {
@@ -142,6 +145,9 @@ pub(crate) struct Target {
 /// Every callback that takes an event now. Only live apps that subscribed to the account and the field have one; overrides,
 /// the number's before the account's, hold for messages alone.
 fn targets(world: &World, event: &Event) -> Vec<Target> {
+    if !event.farewell.is_empty() {
+        return event.farewell.clone();
+    }
     let Some(account) = world.estate.get(Kind::Account, &event.account) else { return Vec::new() };
     let entries = account.list("subscribed_apps").iter();
     entries.filter_map(|entry| target(world, event, entry)).collect()

@@ -63,6 +63,7 @@ impl World {
         for kind in Kind::ALL {
             plant_kind(&mut estate, kind, seed.get(kind.plural()), at)?;
         }
+        estate.lag = self.estate.lag;
         (self.estate, self.usage, self.latency_ms) = (estate, usage, latency_ms);
         self.probe_seconds = i64::try_from(probe_seconds).unwrap_or(i64::MAX);
         match now {

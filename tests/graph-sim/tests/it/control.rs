@@ -17,7 +17,7 @@ async fn the_log_tells_everything_but_secrets() {
         ("fb_exchange_token", "EAAstranger"),
     ];
     Bench::read(bench.request(Method::POST, "/v25.0/oauth/access_token").form(&form)).await;
-    let body = json!({"nested": {"access_token": TOKEN}, "pin": "123456"});
+    let body = json!({"nested": [{"access_token": TOKEN}], "pin": "123456"});
     Bench::read(bench.request(Method::POST, &format!("/v25.0/{NUMBER}/register")).bearer_auth(TOKEN).json(&body)).await;
     let calls = bench.control.calls(0).await.unwrap();
     assert_eq!(calls[0]["query"], json!({"input_token": "good", "access_token": "app:100"}));
@@ -29,7 +29,7 @@ async fn the_log_tells_everything_but_secrets() {
     assert_eq!(calls[1]["body"]["client_secret"], "secret-of:100");
     assert!(calls[1]["body"]["fb_exchange_token"].as_str().unwrap().starts_with("unknown:"));
     assert_eq!(calls[2]["headers"]["authorization"], "Bearer good");
-    assert_eq!(calls[2]["body"], json!({"nested": {"access_token": "good"}, "pin": "123456"}));
+    assert_eq!(calls[2]["body"], json!({"nested": [{"access_token": "good"}], "pin": "123456"}));
     let text = json!(calls).to_string();
     for secret in [TOKEN, SECRET, "EAAstranger"] {
         assert!(!text.contains(secret), "{secret}");

@@ -149,6 +149,20 @@ async fn each_change_sends_its_own_event() {
 }
 
 #[tokio::test]
+async fn what_is_removed_is_announced_to_who_listened() {
+    let (bench, callback) = subscribed().await;
+    bench.control.delete("numbers/501").await.unwrap();
+    bench.control.delete("templates/601").await.unwrap();
+    bench.control.delete("accounts/300").await.unwrap();
+    let changes = callback.changes(2).await;
+    assert_eq!(changes[0]["value"]["event"], "DELETED");
+    assert_eq!(
+        (&changes[1]["field"], &changes[1]["value"]["event"]),
+        (&json!("account_update"), &json!("ACCOUNT_DELETED"))
+    );
+}
+
+#[tokio::test]
 async fn most_changes_of_a_number_are_never_announced_and_silence_can_be_asked_for() {
     let (bench, callback) = subscribed().await;
     bench.control.patch("numbers/501", json!({"status": "BANNED", "quality_rating": "RED"})).await.unwrap();
