@@ -130,11 +130,10 @@ async fn lead(
         metrics.leader(true);
         return work(settings, client, stop, Fence::always(), health, metrics).await;
     }
-    let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| format!("pid-{}", std::process::id()));
     let lease_config = LeaseConfig {
         namespace: settings.operator_namespace.clone(),
         name: NAME.to_owned(),
-        identity,
+        identity: instance(),
         duration: LEASE_DURATION,
         renew_every: LEASE_DURATION / 5,
         retry_every: LEASE_DURATION / 10,
@@ -147,16 +146,22 @@ async fn lead(
     };
     info!("leading");
     metrics.leader(true);
-    health.enter(Stage::Starting);
-    let fence = lease.fence();
-    let lost = lease.lost();
-    let result = tokio::select! {
-        result = work(settings, client, stop, fence, health, metrics) => result,
-        () = lost => Err(RunError::LeaseLost),
-    };
+    let lost = lease.lost().boxed().shared();
+    // Losing the lease ends the work like being told to stop: what was sent to Meta is still written down. The fence
+    // sees to it that nothing more is sent.
+    let ends = future::select(stop, lost.clone()).map(drop).boxed().shared();
+    let result = work(settings, client, ends, lease.fence(), health, metrics).await;
     metrics.leader(false);
+    if lost.peek().is_some() {
+        return Err(RunError::LeaseLost);
+    }
     lease.release().await;
     result
+}
+
+/// Names this process to people: the pod's name.
+fn instance() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| format!("pid-{}", std::process::id()))
 }
 
 /// Everything that only the leader does.
@@ -179,7 +184,7 @@ async fn work(
     let mut tasks = Tasks::new(stop.clone());
     let secrets = watch_secrets(&client, &settings.namespaces, &apps, &mut tasks);
     let namespaces = settings.namespaces.is_empty().then(|| watch_namespaces(&client, &wake, &mut tasks));
-    let (events, sending) = Events::new(client.clone(), NAME, &settings.operator_namespace, metrics);
+    let (events, sending) = Events::new(client.clone(), NAME, &instance(), metrics);
     let sending = tokio::spawn(sending);
 
     let estate = Arc::new(Estate::default());
@@ -210,7 +215,7 @@ async fn work(
     controllers.start(numbers.clone(), number_feeds, Numbers(context.clone()));
     controllers.start(templates.clone(), template_feeds, Templates(context.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
-    tasks.spawn(gauges(metrics.clone(), health.clone(), wake.clone(), settings.timing.counts_gap));
+    tasks.spawn(gauges(metrics.clone(), wake.clone(), settings.timing.counts_gap));
     tasks.spawn({
         let health = health.clone();
         async move {
@@ -418,11 +423,10 @@ fn synced(
     .shared()
 }
 
-/// Keeps the gauges that no event moves: objects by phase, and how overdue the most overdue one is.
-async fn gauges(metrics: Metrics, health: Health, wake: Wakers, every: Duration) {
+/// Keeps the gauges that no event moves: objects by phase.
+async fn gauges(metrics: Metrics, wake: Wakers, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
-        metrics.overdue(health.most_overdue());
         phases(&metrics, &wake.apps);
         phases(&metrics, &wake.numbers);
         phases(&metrics, &wake.templates);

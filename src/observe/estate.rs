@@ -182,7 +182,7 @@ impl Estate {
         let snapshot = Snapshot::new(read, before.as_ref());
         let mut changes = snapshot.changes(before.as_ref());
         // Objects that were told of the failure have to be told of its end.
-        changes.account |= state.failure.take().is_some();
+        changes.fresh |= state.failure.take().is_some();
         state.snapshot = Some(Arc::new(snapshot));
         changes
     }

@@ -40,6 +40,8 @@ pub struct Snapshot {
 /// What differs between two reads of one account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// There was no read before, or reads failed until now: everybody who waits for the account is concerned.
+    pub fresh: bool,
     /// The account's own facts, or how many numbers and templates it has.
     pub account: bool,
     /// Digits of numbers that came, went or changed.
@@ -52,13 +54,14 @@ impl Snapshot {
     /// Indexes a read; `before` is the read that it replaces.
     #[must_use]
     pub fn new(read: AccountRead, before: Option<&Arc<Self>>) -> Self {
-        let AccountRead { account, numbers, templates, started } = read;
+        let AccountRead { mut account, numbers, templates, started } = read;
         let mut numbers: AHashMap<u64, PhoneNumber> = numbers
             .into_iter()
             .filter_map(|number| Some((digits::parse(number.display_phone_number.as_deref()?)?, number)))
             .collect();
         if let Some(before) = before {
             keep_health(&mut numbers, &before.numbers);
+            account.health = account.health.or_else(|| before.account.health.clone());
         }
         let templates: AHashMap<TemplateKey, Template> = templates
             .into_iter()
@@ -91,17 +94,14 @@ impl Snapshot {
         self.vanished_templates.get(key).copied().unwrap_or(self.first)
     }
 
-    /// What differs from the read before; everything, where there was none.
+    /// What differs from the read before.
     #[must_use]
     pub fn changes(&self, before: Option<&Arc<Self>>) -> Changes {
         let Some(before) = before else {
-            return Changes {
-                account: true,
-                numbers: self.numbers.keys().copied().collect(),
-                templates: self.templates.keys().cloned().collect(),
-            };
+            return Changes { fresh: true, ..Changes::default() };
         };
         Changes {
+            fresh: false,
             account: self.account != before.account
                 || self.numbers.len() != before.numbers.len()
                 || self.templates.len() != before.templates.len(),

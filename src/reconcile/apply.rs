@@ -12,7 +12,7 @@ use super::{
 use crate::{
     api::{Managed, ManagedStatus},
     cluster::{
-        conditions::{READY, is_true},
+        conditions::{READY, RECONCILING, is_true},
         events::EventType,
         status::{Patched, patch_status},
     },
@@ -49,8 +49,8 @@ pub async fn write<K: Kind + Managed>(
     }
     let reference = object.object_ref(&());
     if let Some(transition) = transition.filter(|_| !is_first_of_import(object, &before)) {
-        let ready = is_true(status.conditions(), READY);
-        let type_ = if ready { EventType::Normal } else { EventType::Warning };
+        let fine = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
+        let type_ = if fine { EventType::Normal } else { EventType::Warning };
         context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
     }
     for request in requests {

@@ -52,6 +52,18 @@ impl Wakers {
         self.templates.wake_where(|template| means(template, &template.spec.app_ref, app));
     }
 
+    /// Every number and template of the app that the account holds, or may hold.
+    fn objects_of_account(&self, app: &AppKey, account: &str) {
+        self.numbers.wake_where(|number| {
+            let status = number.status.as_ref().and_then(|status| status.business_account_id.as_deref());
+            let held = number.spec.business_account_id.as_deref().or(status);
+            held.is_none_or(|held| held == account) && means(number, &number.spec.app_ref, app)
+        });
+        self.templates.wake_where(|template| {
+            template.spec.business_account_id == account && means(template, &template.spec.app_ref, app)
+        });
+    }
+
     /// The numbers that refer to the app.
     #[must_use]
     pub fn numbers_of(&self, app: &AppKey) -> Vec<Arc<WhatsAppNumber>> {
@@ -81,10 +93,11 @@ impl Wakers {
 
 impl Wake for Wakers {
     fn changed(&self, app: &AppKey, account: &str, changes: &Changes) {
-        if changes.account {
-            // A first read, the end of a failure, something that came or went: it may concern any of them.
+        if changes.fresh || changes.account {
             self.app(app);
-            self.objects_of(app);
+        }
+        if changes.fresh {
+            self.objects_of_account(app, account);
             return;
         }
         for &number in &changes.numbers {
@@ -101,8 +114,8 @@ impl Wake for Wakers {
         self.app(app);
     }
 
-    fn stale(&self, app: &AppKey, _: &str) {
+    fn stale(&self, app: &AppKey, account: &str) {
         self.app(app);
-        self.objects_of(app);
+        self.objects_of_account(app, account);
     }
 }

@@ -161,6 +161,12 @@ impl Apps {
         }
         memory.owned = Some(saved?);
         memory.facts.owned_written = Some(Instant::now());
+        // What was found out about the candidate holds for the live token that it has become.
+        if let Some(live) = &custody.live
+            && let Some(found) = memory.facts.candidate.answer(&live.fingerprint).cloned()
+        {
+            memory.facts.live.learn(&live.fingerprint, found, Instant::now());
+        }
         Ok(())
     }
 
