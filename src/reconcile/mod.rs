@@ -14,6 +14,8 @@ mod outlook;
 mod reason;
 mod secrets;
 mod subject;
+#[cfg(test)]
+mod testing;
 mod verdict;
 mod wake;
 mod whatsapp_number;

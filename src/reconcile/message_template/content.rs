@@ -149,3 +149,7 @@ fn authentication(components: &[Component]) -> Option<Authentication> {
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

@@ -1,1 +1,326 @@
-//! Table and property tests of the plan.
+//! The whole table of the API: what is true of a template, and what its status says then.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
+    graph::wire::Template,
+    observe::{AppKey, Seen},
+    reconcile::{
+        link::Link,
+        outlook::{Need, Proof},
+        testing::{ACCOUNT, Scene, events, word},
+    },
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Case = (&'static str, fn(&mut Scene<MessageTemplate>), &'static str);
+
+fn scene() -> Scene<MessageTemplate> {
+    let spec = MessageTemplateSpec {
+        app_ref: AppRef { name: "ino-cx".to_owned(), namespace: None },
+        business_account_id: ACCOUNT.to_owned(),
+        template_name: "order_shipped".to_owned(),
+        language: "en_US".to_owned(),
+        category: Some(Category::Utility),
+        body: Some(Body { text: "It is on its way.".to_owned(), ..Body::default() }),
+        ..MessageTemplateSpec::default()
+    };
+    Scene::new(MessageTemplate::new("order-shipped-en", spec))
+}
+
+/// An approved template, but for what is given.
+fn template(given: &Value) -> Template {
+    let mut facts = json!({
+        "id": "594425479261596", "name": "order_shipped", "language": "en_US", "status": "APPROVED",
+        "category": "UTILITY", "quality_score": {"score": "GREEN"}, "rejected_reason": "NONE",
+        "components": [{"type": "BODY", "text": "It is on its way."}],
+    });
+    facts.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+    serde_json::from_value(facts).unwrap()
+}
+
+fn approved(scene: &mut Scene<MessageTemplate>) {
+    scene.shows(template(&json!({})));
+}
+
+fn observes(scene: &mut Scene<MessageTemplate>) {
+    scene.object.spec.management_policy = ManagementPolicy::Observe;
+}
+
+fn table(cases: &[Case], prepare: fn(&mut Scene<MessageTemplate>)) {
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        prepare(&mut scene);
+        change(&mut scene);
+        scene.reconcile();
+        assert_eq!(scene.told(), *expected, "{reason}");
+    }
+}
+
+#[test]
+fn what_meta_shows() {
+    for (status, full, observed, is_approved, reason) in [
+        ("APPROVED", "Approved True/Approved", "Approved True/Approved", "True/Approved", "it can be sent"),
+        (
+            "PENDING",
+            "PendingReview False/PendingReview Reconciling",
+            "PendingReview True/Observed",
+            "False/PendingReview",
+            "Meta is at work",
+        ),
+        (
+            "IN_APPEAL",
+            "InAppeal False/InAppeal Reconciling",
+            "InAppeal True/Observed",
+            "False/InAppeal",
+            "Meta is at work again",
+        ),
+        (
+            "PENDING_DELETION",
+            "PendingDeletion False/PendingDeletion Reconciling",
+            "PendingDeletion True/Observed",
+            "False/PendingDeletion",
+            "it ends by itself",
+        ),
+        ("PAUSED", "Paused False/Paused Reconciling", "Paused True/Observed", "False/Paused", "it ends by itself"),
+        (
+            "REJECTED",
+            "Rejected False/Rejected Stalled",
+            "Rejected True/Observed",
+            "False/Rejected",
+            "a person has to write it anew",
+        ),
+        ("DISABLED", "Disabled False/Disabled Stalled", "Disabled True/Observed", "False/Disabled", "for good"),
+        ("ARCHIVED", "Archived False/Archived Stalled", "Archived True/Observed", "False/Archived", "28 days are left"),
+        (
+            "LIMIT_EXCEEDED",
+            "LimitExceeded False/LimitExceeded Stalled",
+            "LimitExceeded True/Observed",
+            "False/LimitExceeded",
+            "another one has to go",
+        ),
+        ("FROZEN", "Unknown Unknown/UnknownStatus", "Unknown True/Observed", "Unknown/UnknownStatus", "a new word"),
+    ] {
+        for (policy, expected) in [(ManagementPolicy::Full, full), (ManagementPolicy::Observe, observed)] {
+            let mut scene = scene();
+            scene.object.spec.management_policy = policy;
+            scene.shows(template(&json!({"status": status})));
+            scene.reconcile();
+            assert_eq!(scene.told(), expected, "{status}: {reason}");
+            assert_eq!(scene.condition("Approved").as_deref(), Some(is_approved), "{status}: {reason}");
+            let sendable = scene.object.status.unwrap().sendable;
+            assert_eq!(sendable, Some(status == "APPROVED"), "{status}: only an approved one can be sent");
+        }
+    }
+}
+
+#[test]
+fn what_comes_before_meta() {
+    let cases: &[Case] = &[
+        ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
+        (
+            "another object goes before it, whatever its app says",
+            |scene| {
+                scene.rival = Some("other".to_owned());
+                scene.link = Link::Missing;
+            },
+            "Conflict False/Conflict Stalled",
+        ),
+        ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
+        ("not let in", |scene| scene.link = Link::NotAllowed, "Pending Unknown/AppNotAllowed"),
+        ("the app is suspended", |scene| scene.link = Link::Suspended, "Pending Unknown/AppSuspended"),
+        ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Pending Unknown/AppNotReady"),
+        ("its token is dead", |scene| scene.link = Link::Expired("why".into()), "Pending Unknown/AppNotReady"),
+        ("the app was not looked at yet", |scene| scene.link = Link::Waiting, "nothing"),
+        ("nothing was read yet", |_| {}, "nothing"),
+        (
+            "an account that the app does not manage",
+            |scene| scene.seen = Seen::Unmanaged,
+            "NotFound False/AccountNotManaged Stalled",
+        ),
+        ("it waits to be sent", |scene| scene.lacks(MINUTE), "Pending False/NotYetSupported Stalled"),
+        ("one read proves nothing", |scene| scene.lacks(Duration::ZERO), "nothing"),
+    ];
+    table(cases, |_| {});
+    let cases: &[Case] = &[("nobody will send it", |scene| scene.lacks(MINUTE), "NotFound False/NotFound Stalled")];
+    table(cases, observes);
+}
+
+#[test]
+fn what_is_known_stays_while_meta_cannot_be_read() {
+    let cases: &[Case] = &[
+        ("stale", Scene::goes_stale, "Approved Unknown/Stale"),
+        ("no app any more", |scene| scene.link = Link::Missing, "Approved Unknown/AppNotFound"),
+        ("a dead token", |scene| scene.link = Link::Expired("why".into()), "Approved Unknown/AppNotReady"),
+        ("a new leader that has read nothing", |scene| scene.seen = Seen::Unread, "Approved True/Approved"),
+        (
+            "suspended: Ready keeps what it said",
+            |scene| scene.edit(|template| template.spec.suspend = true),
+            "Suspended True/Approved Suspended",
+        ),
+    ];
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        approved(&mut scene);
+        scene.reconcile();
+        change(&mut scene);
+        scene.reconcile();
+        assert_eq!(scene.told(), *expected, "{reason}");
+        assert_eq!(scene.condition("Approved").as_deref(), Some("True/Approved"), "{reason}");
+        let status = scene.object.status.unwrap();
+        assert_eq!(status.template_id.as_deref(), Some("594425479261596"), "{reason}");
+        assert_eq!((status.sendable, status.quality_score.as_deref()), (Some(true), Some("GREEN")), "{reason}");
+    }
+}
+
+#[test]
+fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
+    let mut scene = scene();
+    approved(&mut scene);
+    scene.reconcile();
+    scene.lacks(Duration::ZERO);
+    assert_eq!(scene.reconcile(), Some(Need::Time(MINUTE)));
+    scene.lacks(MINUTE);
+    let proof = Need::Proof { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
+    assert_eq!(scene.reconcile(), Some(proof));
+    assert_eq!(scene.told(), "Approved True/Approved", "until then nothing is said");
+
+    scene.proof = Some(Proof::Elsewhere(template(&json!({"status": "PAUSED"}))));
+    scene.reconcile();
+    assert_eq!(scene.told(), "Paused False/Paused Reconciling", "the list is behind: what the id shows counts");
+    scene.proof = Some(Proof::Elsewhere(template(&json!({"status": "DELETED"}))));
+    scene.reconcile();
+    assert_eq!(scene.told(), "NotFound False/Deleted Stalled");
+    scene.proof = Some(Proof::Gone);
+    scene.reconcile();
+    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
+    assert_eq!(scene.object.status.as_ref().unwrap().sendable, Some(false), "nobody may send by it");
+    assert_eq!(scene.condition("Approved"), None, "what is not there is neither approved nor not");
+}
+
+#[test]
+fn an_object_that_lost_says_nothing_of_metas_template() {
+    let mut scene = scene();
+    approved(&mut scene);
+    scene.reconcile();
+    scene.rival = Some("other".to_owned());
+    scene.reconcile();
+    assert_eq!(scene.told(), "Conflict False/Conflict Stalled");
+    assert_eq!(scene.object.status.as_ref().unwrap().sendable, Some(false));
+    assert!(scene.message("Ready").contains("template order_shipped (en_US) is managed by other"));
+}
+
+#[test]
+fn the_category_is_metas_to_change() {
+    for (asked, facts, expected, reason) in [
+        (Some(Category::Utility), json!({}), Some("True/CategoryMatches"), "as asked for"),
+        (Some(Category::Utility), json!({"category": "MARKETING"}), Some("False/CategoryChanged"), "moved"),
+        (Some(Category::Utility), json!({"category": null}), Some("Unknown/UnknownStatus"), "not shown"),
+        (None, json!({}), None, "nobody asked"),
+    ] {
+        let mut scene = scene();
+        scene.object.spec.category.clone_from(&asked);
+        scene.shows(template(&facts));
+        scene.reconcile();
+        assert_eq!(scene.condition("CategoryMatches").as_deref(), expected, "{reason}");
+        assert_eq!(scene.told(), "Approved True/Approved", "{reason}: it can be sent all the same");
+        assert_eq!(scene.object.status.unwrap().requested_category, asked, "{reason}");
+    }
+    let mut scene = scene();
+    scene.shows(template(&json!({"category": "MARKETING"})));
+    scene.reconcile();
+    let message = scene.message("CategoryMatches");
+    assert!(message.contains("UTILITY") && message.contains("MARKETING"), "{message}");
+    scene.shows(template(&json!({"correct_category": "MARKETING"})));
+    scene.reconcile();
+    let message = scene.message("CategoryMatches");
+    assert!(message.contains("will be MARKETING"), "an announced change is told: {message}");
+}
+
+#[test]
+fn a_rejection_says_why() {
+    for (given, shown, said, reason) in [
+        (json!("INVALID_FORMAT"), Some("INVALID_FORMAT"), "INVALID_FORMAT", "Meta's word"),
+        (json!("NO_REASON_YET_KNOWN"), Some("NO_REASON_YET_KNOWN"), "NO_REASON_YET_KNOWN", "a new word"),
+        (json!("NONE"), None, "without giving a reason", "NONE is none"),
+        (json!(""), None, "without giving a reason", "blank is none"),
+        (Value::Null, None, "without giving a reason", "absent is none"),
+    ] {
+        let mut scene = scene();
+        scene.shows(template(&json!({"status": "REJECTED", "rejected_reason": given})));
+        scene.reconcile();
+        assert!(scene.message("Ready").contains(said), "{reason}: {}", scene.message("Ready"));
+        assert_eq!(scene.object.status.unwrap().rejected_reason.as_deref(), shown, "{reason}");
+    }
+}
+
+#[test]
+fn what_is_not_done_yet_is_told() {
+    let mut scene = scene();
+    approved(&mut scene);
+    scene.reconcile();
+    assert_eq!(scene.condition("Submitted").as_deref(), Some("False/NotYetSupported"));
+    assert_eq!(scene.object.status.as_ref().unwrap().content, None, "the content is in the spec");
+    scene.edit(|template| template.spec.management_policy = ManagementPolicy::Observe);
+    scene.reconcile();
+    assert_eq!(scene.condition("Submitted"), None, "nobody asks for it");
+    let content = scene.object.status.unwrap().content.unwrap();
+    assert_eq!(content.body.unwrap().text, "It is on its way.");
+}
+
+#[test]
+fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
+    let mut scene = scene();
+    scene.link = Link::Expired("replace vault-17".into());
+    scene.app = AppKey::new("meta", "ino-cx");
+    scene.reconcile();
+    let message = scene.message("Ready");
+    assert!(message.contains("meta/ino-cx") && !message.contains("vault-17"), "{message}");
+}
+
+fn any_template() -> impl Strategy<Value = Template> + Clone {
+    let status = word(&[
+        "",
+        "APPROVED",
+        "PENDING",
+        "REJECTED",
+        "PAUSED",
+        "DISABLED",
+        "IN_APPEAL",
+        "LIMIT_EXCEEDED",
+        "ARCHIVED",
+        "PENDING_DELETION",
+        "DELETED",
+        "FROZEN",
+    ]);
+    let category = word(&["", "UTILITY", "MARKETING", "AUTHENTICATION", "FREE_SERVICE"]);
+    let reason = word(&["", "NONE", "SCAM", "INVALID_FORMAT", "TASTE"]);
+    let id = word(&["1", "2"]);
+    (id, status, category, reason).prop_map(|(id, status, category, reason)| {
+        template(&json!({"id": id, "status": status, "category": category, "correct_category": category,
+            "rejected_reason": reason}))
+    })
+}
+
+/// What a person may change in the spec.
+const EDITS: &[fn(&mut MessageTemplate)] = &[
+    |template| template.spec.suspend = true,
+    |template| template.spec.suspend = false,
+    |template| template.spec.management_policy = ManagementPolicy::Observe,
+    |template| template.spec.management_policy = ManagementPolicy::Full,
+    |template| template.spec.category = Some(Category::Marketing),
+    |template| template.spec.category = None,
+];
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_status_keeps_the_rules(events in events(any_template(), EDITS.len())) {
+        scene().play(events, EDITS);
+    }
+}

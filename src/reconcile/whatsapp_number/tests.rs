@@ -1,1 +1,401 @@
+//! The whole table of the API: what is true of a number, and what its status says then.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{
+        Binding, Direction, ManagementPolicy, Provisioning, Registration, Verification, WhatsAppNumber,
+        WhatsAppNumberSpec,
+    },
+    graph::wire::PhoneNumber,
+    observe::{AppKey, Seen},
+    reconcile::{
+        link::Link,
+        outlook::{Need, Proof},
+        testing::{ACCOUNT, Scene, events, word},
+    },
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Case = (&'static str, fn(&mut Scene<WhatsAppNumber>), &'static str);
+
+fn scene() -> Scene<WhatsAppNumber> {
+    let spec = WhatsAppNumberSpec {
+        app_ref: crate::api::AppRef { name: "ino-cx".to_owned(), namespace: None },
+        phone_number: "+33612345678".to_owned(),
+        directions: vec![Direction::Incoming],
+        ..WhatsAppNumberSpec::default()
+    };
+    Scene::new(WhatsAppNumber::new("support-fr", spec))
+}
+
+/// A connected number, but for what is given.
+fn number(given: &Value) -> PhoneNumber {
+    let mut facts = json!({
+        "id": "106540352242922", "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO",
+        "status": "CONNECTED", "platform_type": "CLOUD_API", "code_verification_status": "VERIFIED",
+        "name_status": "APPROVED", "quality_rating": "GREEN",
+    });
+    facts.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+    serde_json::from_value(facts).unwrap()
+}
+
+fn connected(scene: &mut Scene<WhatsAppNumber>) {
+    scene.shows(number(&json!({})));
+}
+
+fn unregistered(scene: &mut Scene<WhatsAppNumber>) {
+    scene.shows(number(&json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"})));
+}
+
+fn unverified(scene: &mut Scene<WhatsAppNumber>) {
+    scene.shows(number(&json!({"status": "PENDING", "platform_type": "NOT_APPLICABLE",
+        "code_verification_status": "NOT_VERIFIED"})));
+}
+
+fn blocked(scene: &mut Scene<WhatsAppNumber>) {
+    scene.shows(number(&json!({"health_status": {"can_send_message": "BLOCKED"}})));
+}
+
+fn asks_to_verify(scene: &mut Scene<WhatsAppNumber>) {
+    scene.object.spec.verification = Some(Verification::default());
+}
+
+fn observes(scene: &mut Scene<WhatsAppNumber>) {
+    scene.object.spec.management_policy = ManagementPolicy::Observe;
+}
+
+fn table(cases: &[Case], prepare: fn(&mut Scene<WhatsAppNumber>)) {
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        prepare(&mut scene);
+        change(&mut scene);
+        scene.reconcile();
+        assert_eq!(scene.told(), *expected, "{reason}");
+    }
+}
+
+#[test]
+fn what_meta_shows() {
+    macro_rules! shows {
+        ($($facts:tt)+) => { |scene| scene.shows(number(&json!({$($facts)+}))) };
+    }
+    let cases: &[Case] = &[
+        ("connected to the Cloud API", connected, "Enabled True/Enabled"),
+        (
+            "verification counts only until registration",
+            shows!("code_verification_status": "EXPIRED"),
+            "Enabled True/Enabled",
+        ),
+        ("works, with a warning", shows!("status": "FLAGGED"), "Enabled True/Flagged"),
+        ("works, with a pause", shows!("status": "RATE_LIMITED"), "Enabled True/RateLimited"),
+        ("connected and unable to send", blocked, "Enabled False/HealthBlocked Stalled"),
+        ("banned", shows!("status": "BANNED"), "Restricted False/Banned Stalled"),
+        ("restricted", shows!("status": "RESTRICTED"), "Restricted False/Restricted Stalled"),
+        ("deleted, and still listed", shows!("status": "DELETED"), "NotFound False/Deleted Stalled"),
+        ("moved away", shows!("status": "MIGRATED"), "NotFound False/Migrated Stalled"),
+        ("nobody asks for more than it is", unverified, "Unverified True/Adopted"),
+        ("Meta's own word for unverified", shows!("status": "UNVERIFIED"), "Unverified True/Adopted"),
+        ("verified and not registered", unregistered, "PINRequired True/Adopted"),
+        ("being registered", shows!("status": "PENDING"), "Registering False/Registering Reconciling"),
+        ("not ours to use", shows!("platform_type": "ON_PREMISE"), "Unknown True/Adopted"),
+        ("a word of tomorrow", shows!("status": "LINKED"), "Unknown True/Adopted"),
+        ("no status at all, and verified", shows!("status": null), "PINRequired True/Adopted"),
+    ];
+    table(cases, |_| {});
+}
+
+#[test]
+fn what_the_object_asks_for() {
+    let cases: &[Case] = &[
+        (
+            "an unverified number, and a code is asked for",
+            |scene| {
+                unverified(scene);
+                asks_to_verify(scene);
+            },
+            "Unverified False/NotYetSupported Stalled",
+        ),
+        (
+            "an unregistered number, and registration is asked for",
+            |scene| {
+                unregistered(scene);
+                scene.object.spec.registration = Some(Registration::default());
+            },
+            "PINRequired False/NotYetSupported Stalled",
+        ),
+        (
+            "a block that an enabled number does not need",
+            |scene| {
+                connected(scene);
+                asks_to_verify(scene);
+            },
+            "Enabled True/Enabled",
+        ),
+        (
+            "a block that is not about being enabled",
+            |scene| {
+                unregistered(scene);
+                scene.object.spec.binding = Some(Binding::default());
+            },
+            "PINRequired True/Adopted",
+        ),
+    ];
+    table(cases, |_| {});
+}
+
+#[test]
+fn what_is_only_observed_is_ready_once_it_is_read() {
+    let cases: &[Case] = &[
+        ("enabled stays enabled", connected, "Enabled True/Enabled"),
+        ("an unable one is told faithfully", blocked, "Enabled True/Observed"),
+        ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Observed"),
+        ("nobody wants anything", unverified, "Unverified True/Adopted"),
+        (
+            "not even where a block says so",
+            |scene| {
+                unverified(scene);
+                asks_to_verify(scene);
+            },
+            "Unverified True/Adopted",
+        ),
+        ("what is not there cannot be read", |scene| scene.lacks(MINUTE), "NotFound False/NotFound Stalled"),
+    ];
+    table(cases, observes);
+}
+
+#[test]
+fn what_comes_before_meta() {
+    let cases: &[Case] = &[
+        ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
+        (
+            "suspension goes before everything",
+            |scene| {
+                scene.object.spec.suspend = true;
+                scene.object.spec.time_zone = Some("Europe/Pariss".to_owned());
+                scene.rival = Some("other".to_owned());
+                scene.link = Link::Missing;
+            },
+            "Suspended Unknown/Suspended Suspended",
+        ),
+        (
+            "a time zone that does not exist",
+            |scene| scene.object.spec.time_zone = Some("Europe/Pariss".to_owned()),
+            "Pending False/InvalidSpec Stalled",
+        ),
+        (
+            "another object goes before it, whatever its app says",
+            |scene| {
+                scene.rival = Some("other".to_owned());
+                scene.link = Link::Missing;
+            },
+            "Conflict False/Conflict Stalled",
+        ),
+        ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
+        ("not let in", |scene| scene.link = Link::NotAllowed, "Pending Unknown/AppNotAllowed"),
+        ("the app is suspended", |scene| scene.link = Link::Suspended, "Pending Unknown/AppSuspended"),
+        ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Pending Unknown/AppNotReady"),
+        (
+            "a dead token is the number's own trouble",
+            |scene| scene.link = Link::Expired("why".into()),
+            "ExpiredToken False/ExpiredToken Stalled",
+        ),
+        ("the app was not looked at yet", |scene| scene.link = Link::Waiting, "nothing"),
+        ("nothing was read yet", |_| {}, "nothing"),
+        (
+            "an account that the app does not manage",
+            |scene| {
+                scene.object.spec.business_account_id = Some("1".to_owned());
+                scene.seen = Seen::Unmanaged;
+            },
+            "NotFound False/AccountNotManaged Stalled",
+        ),
+    ];
+    table(cases, |_| {});
+}
+
+#[test]
+fn what_is_known_stays_while_meta_cannot_be_read() {
+    let cases: &[Case] = &[
+        ("stale", Scene::goes_stale, "Enabled Unknown/Stale"),
+        ("no app any more", |scene| scene.link = Link::Missing, "Enabled Unknown/AppNotFound"),
+        ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Enabled Unknown/AppNotReady"),
+        ("the app is suspended", |scene| scene.link = Link::Suspended, "Enabled Unknown/AppSuspended"),
+        ("a dead token", |scene| scene.link = Link::Expired("why".into()), "ExpiredToken False/ExpiredToken Stalled"),
+        ("a new leader that has read nothing", |scene| scene.seen = Seen::Unread, "Enabled True/Enabled"),
+        (
+            "suspended: Ready keeps what it said",
+            |scene| scene.edit(|number| number.spec.suspend = true),
+            "Suspended True/Enabled Suspended",
+        ),
+    ];
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        connected(&mut scene);
+        scene.reconcile();
+        let before = scene.object.status.clone().unwrap();
+        change(&mut scene);
+        scene.reconcile();
+        assert_eq!(scene.told(), *expected, "{reason}");
+        assert_eq!(scene.condition("Verified").as_deref(), Some("True/Verified"), "{reason}");
+        let after = scene.object.status.clone().unwrap();
+        assert_eq!(after.phone_number_id, before.phone_number_id, "{reason}");
+        assert_eq!(after.quality_rating, before.quality_rating, "{reason}");
+    }
+}
+
+#[test]
+fn suspension_is_over_when_it_is_over() {
+    let mut scene = scene();
+    connected(&mut scene);
+    scene.reconcile();
+    scene.edit(|number| number.spec.suspend = true);
+    scene.reconcile();
+    scene.edit(|number| number.spec.suspend = false);
+    scene.link = Link::Missing;
+    scene.reconcile();
+    assert_eq!(scene.told(), "Unknown Unknown/AppNotFound", "no phase may say that it is suspended");
+    scene.link = Link::Ready;
+    scene.reconcile();
+    assert_eq!(scene.told(), "Enabled True/Enabled");
+}
+
+#[test]
+fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
+    let mut scene = scene();
+    connected(&mut scene);
+    scene.reconcile();
+
+    scene.lacks(Duration::ZERO);
+    assert_eq!(scene.reconcile(), Some(Need::Time(MINUTE)), "one read proves nothing");
+    scene.instant += MINUTE;
+    assert_eq!(scene.reconcile(), Some(Need::Reading(MINUTE / 10)), "the minute is over, and nobody has read again");
+    scene.lacks(MINUTE);
+    let proof = Need::Proof { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() };
+    assert_eq!(scene.reconcile(), Some(proof.clone()), "lists can be behind");
+    assert_eq!(scene.told(), "Enabled True/Enabled", "until then nothing is said");
+
+    scene.proof = Some(Proof::Gone);
+    assert_eq!(scene.reconcile(), None);
+    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
+    scene.proof = None;
+    scene.lacks(Duration::ZERO);
+    assert_eq!(scene.reconcile(), Some(Need::Nothing), "said once it stays said, also by the next process");
+    scene.edit(|_| {});
+    scene.lacks(MINUTE);
+    assert_eq!(scene.reconcile(), Some(proof), "what was said of another spec is said anew");
+
+    connected(&mut scene);
+    scene.reconcile();
+    assert_eq!(scene.told(), "Enabled True/Enabled", "it came back");
+}
+
+#[test]
+fn a_number_that_never_was_needs_no_read_by_id() {
+    let mut scene = scene();
+    scene.lacks(MINUTE);
+    scene.object.spec.provisioning = Provisioning::AddIfMissing;
+    assert_eq!(scene.reconcile(), None);
+    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
+    assert_eq!(scene.condition("Provisioned").as_deref(), Some("False/NotYetSupported"));
+}
+
+#[test]
+fn a_number_in_another_account_says_so() {
+    let mut scene = scene();
+    connected(&mut scene);
+    scene.reconcile();
+    scene.lacks(MINUTE);
+    scene.proof = Some(Proof::Elsewhere(number(&json!({}))));
+    scene.reconcile();
+    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
+    assert!(scene.message("Ready").contains("spec.businessAccountIDs"), "{}", scene.message("Ready"));
+}
+
+#[test]
+fn conditions_of_their_own() {
+    for (facts, kind, expected, reason) in [
+        (json!({}), "TokenValid", "True/Valid", "the number was read"),
+        (json!({}), "Verified", "True/Verified", "verified"),
+        (json!({"code_verification_status": "EXPIRED"}), "Verified", "False/VerificationExpired", "lapsed"),
+        (json!({"code_verification_status": null}), "Verified", "Unknown/UnknownStatus", "not shown"),
+        (json!({"name_status": "AVAILABLE_WITHOUT_REVIEW"}), "NameApproved", "True/NameApproved", "as good as"),
+        (json!({"name_status": "DECLINED"}), "NameApproved", "False/NameDeclined", "declined"),
+        (json!({"name_status": "NONE"}), "NameApproved", "Unknown/NameNotReviewed", "none"),
+        (
+            json!({"new_name_status": "PENDING_REVIEW", "new_display_name": "INO 2"}),
+            "NameApproved",
+            "False/NameInReview",
+            "a new name goes before the one in use",
+        ),
+        (json!({}), "Registered", "True/Registered", "connected"),
+        (json!({"platform_type": "ON_PREMISE"}), "Registered", "False/NotOnCloudAPI", "elsewhere"),
+        (json!({"platform_type": "NOT_APPLICABLE"}), "Registered", "False/NotRegistered", "nowhere"),
+    ] {
+        let mut scene = scene();
+        scene.shows(number(&facts));
+        scene.reconcile();
+        assert_eq!(scene.condition(kind).as_deref(), Some(expected), "{reason}");
+    }
+}
+
+#[test]
+fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
+    for link in [Link::NotReady("the Secret vault-17 is empty".into()), Link::Expired("replace vault-17".into())] {
+        let mut scene = scene();
+        scene.link = link;
+        scene.reconcile();
+        assert!(scene.message("Ready").contains("vault-17"), "told in its own namespace");
+        scene.app = AppKey::new("meta", "ino-cx");
+        scene.reconcile();
+        assert!(!scene.message("Ready").contains("vault-17"), "{}", scene.message("Ready"));
+    }
+}
+
+fn any_number() -> impl Strategy<Value = PhoneNumber> + Clone {
+    let status = word(&[
+        "",
+        "CONNECTED",
+        "DISCONNECTED",
+        "PENDING",
+        "UNVERIFIED",
+        "FLAGGED",
+        "RATE_LIMITED",
+        "RESTRICTED",
+        "BANNED",
+        "MIGRATED",
+        "DELETED",
+        "UNKNOWN",
+        "LINKED",
+    ]);
+    let platform = word(&["", "CLOUD_API", "ON_PREMISE", "NOT_APPLICABLE", "MOON"]);
+    let code = word(&["", "VERIFIED", "NOT_VERIFIED", "EXPIRED", "SOON"]);
+    let name = word(&["", "NONE", "PENDING_REVIEW", "APPROVED", "DECLINED", "EXPIRED", "SOON"]);
+    let health = word(&["", "AVAILABLE", "LIMITED", "BLOCKED"]);
+    (status, platform, code, name, health).prop_map(|(status, platform, code, name, health)| {
+        number(&json!({"status": status, "platform_type": platform, "code_verification_status": code,
+            "name_status": name, "new_name_status": name, "health_status": {"can_send_message": health}}))
+    })
+}
+
+/// What a person may change in the spec.
+const EDITS: &[fn(&mut WhatsAppNumber)] = &[
+    |number| number.spec.suspend = true,
+    |number| number.spec.suspend = false,
+    |number| number.spec.verification = Some(Verification::default()),
+    |number| number.spec.time_zone = Some("Mars/Base".to_owned()),
+    |number| number.spec.time_zone = None,
+    |number| number.spec.management_policy = ManagementPolicy::Observe,
+];
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_status_keeps_the_rules(events in events(any_number(), EDITS.len())) {
+        scene().play(events, EDITS);
+    }
+}

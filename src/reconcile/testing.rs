@@ -1,0 +1,209 @@
+//! For tests of plans: one object in circumstances that the test chooses, reconciled as the shell would.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{
+    link::Link,
+    outlook::{Input, Need, Plan, Proof},
+    subject::Subject,
+    verdict::{Verdict, settle},
+};
+use crate::{
+    api::ManagedStatus,
+    cluster::conditions::{READY, RECONCILING, STALLED, check_invariants, get},
+    observe::{AppKey, Seen},
+    timing::Timing,
+};
+
+/// Namespace of the object and its app.
+pub const NAMESPACE: &str = "cc";
+/// The account that shows it.
+pub const ACCOUNT: &str = "102290129340398";
+
+/// An object, and all that a plan looks at.
+pub struct Scene<K: Subject> {
+    pub object: K,
+    pub app: AppKey,
+    pub link: Link,
+    pub seen: Seen<K::Facts>,
+    pub rival: Option<String>,
+    pub proof: Option<Proof<K::Facts>>,
+    pub instant: Instant,
+}
+
+impl<K: Subject> Scene<K> {
+    /// A new object whose app is ready and has read nothing.
+    pub fn new(mut object: K) -> Self {
+        object.meta_mut().generation = Some(1);
+        let app = AppKey::new(NAMESPACE, "ino-cx");
+        let instant = Instant::now();
+        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, instant }
+    }
+
+    /// The account shows this.
+    pub fn shows(&mut self, facts: K::Facts) {
+        self.seen = Seen::Present { account: ACCOUNT.into(), facts, stale: false };
+    }
+
+    /// Complete reads lack the thing, the first and the last so far apart.
+    pub fn lacks(&mut self, apart: Duration) {
+        let (since, read) = (self.instant, self.instant + apart);
+        self.instant = read;
+        self.seen = Seen::Absent { since, read, stale: false };
+    }
+
+    /// What is read does not change any more and is old.
+    pub fn goes_stale(&mut self) {
+        if let Seen::Present { stale, .. } | Seen::Absent { stale, .. } = &mut self.seen {
+            *stale = true;
+        }
+    }
+
+    /// A person changed the spec.
+    pub fn edit(&mut self, change: impl FnOnce(&mut K)) {
+        change(&mut self.object);
+        let generation = self.object.meta().generation.unwrap_or_default();
+        self.object.meta_mut().generation = Some(generation + 1);
+    }
+
+    fn plan(&self) -> Plan<K::Status> {
+        K::plan(&Input {
+            object: &self.object,
+            namespace: NAMESPACE,
+            app: &self.app,
+            link: &self.link,
+            seen: self.seen.clone(),
+            rival: self.rival.clone(),
+            problems: self.object.problems(),
+            proof: self.proof.clone(),
+            instant: self.instant,
+            timing: &Timing::default(),
+        })
+    }
+
+    fn settled(&self, mut status: K::Status, verdict: &Verdict, now: &str) -> K::Status {
+        let before = self.object.status().cloned().unwrap_or_default();
+        let generation = self.object.meta().generation.unwrap_or_default();
+        let now: Timestamp = now.parse().unwrap();
+        settle(&mut status, &before, verdict, generation, now);
+        status
+    }
+
+    /// Reconciles once: the status is written, keeps the rules, and the next reconcile writes nothing; or it is left
+    /// as it is, for what has to come first.
+    pub fn reconcile(&mut self) -> Option<Need> {
+        let (status, verdict) = match self.plan() {
+            Plan::Open(need) => return Some(need),
+            Plan::Report(status, verdict) => (*status, verdict),
+        };
+        let status = self.settled(status, &verdict, "2026-11-22T10:00:00Z");
+        let generation = self.object.meta().generation.unwrap_or_default();
+        let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
+        assert!(broken.is_empty(), "{broken:?} in {status:?}");
+        *self.object.status_mut() = Some(status.clone());
+        match self.plan() {
+            Plan::Open(Need::Nothing) => {}
+            Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
+            Plan::Report(again, verdict) => {
+                let again = self.settled(*again, &verdict, "2026-11-22T11:00:00Z");
+                assert_eq!(again, status, "the same plan writes again");
+            }
+        }
+        None
+    }
+
+    /// Phase, Ready and who has to act: `Enabled True/Enabled`, `Rejected False/Rejected Stalled`.
+    pub fn told(&self) -> String {
+        let Some(status) = self.object.status() else { return "nothing".to_owned() };
+        let marks = [RECONCILING, STALLED, "Suspended"].into_iter().filter(|mark| self.condition(mark).is_some());
+        let marks: String = marks.map(|mark| format!(" {mark}")).collect();
+        format!("{} {}{marks}", status.phase().unwrap_or("no phase"), self.condition(READY).unwrap_or_default())
+    }
+
+    /// Status and reason of a condition: `True/Verified`.
+    pub fn condition(&self, kind: &str) -> Option<String> {
+        let condition = get(self.object.status()?.conditions(), kind)?;
+        Some(format!("{}/{}", condition.status, condition.reason))
+    }
+
+    /// The message of a condition.
+    pub fn message(&self, kind: &str) -> String {
+        let conditions = self.object.status().map(ManagedStatus::conditions).unwrap_or_default();
+        get(conditions, kind).map(|condition| condition.message.clone()).unwrap_or_default()
+    }
+}
+
+/// Something that happens between two reconciles.
+#[derive(Debug, Clone)]
+pub enum Event<T> {
+    Shows(T),
+    Lacks(u64),
+    GoesStale,
+    Unmanaged,
+    ByItsId(Proof<T>),
+    Link(Link),
+    Rival(Option<String>),
+    /// Which of the kind's own edits of the spec.
+    Edit(usize),
+}
+
+/// Any row of events, with any facts of these and this many kinds of edits.
+pub fn events<T: Clone + std::fmt::Debug + 'static>(
+    facts: impl Strategy<Value = T> + Clone,
+    edits: usize,
+) -> impl Strategy<Value = Vec<Event<T>>> {
+    let troubles = vec![
+        Link::Missing,
+        Link::NotAllowed,
+        Link::Waiting,
+        Link::Suspended,
+        Link::NotReady("why".to_owned()),
+        Link::Expired("why".to_owned()),
+    ];
+    let event = prop_oneof![
+        4 => facts.clone().prop_map(Event::Shows),
+        2 => (0_u64..90).prop_map(Event::Lacks),
+        1 => Just(Event::GoesStale),
+        1 => Just(Event::Unmanaged),
+        1 => Just(Event::ByItsId(Proof::Gone)),
+        1 => facts.prop_map(|facts| Event::ByItsId(Proof::Elsewhere(facts))),
+        2 => Just(Event::Link(Link::Ready)),
+        2 => prop::sample::select(troubles).prop_map(Event::Link),
+        1 => prop::sample::select(vec![None, Some("other".to_owned())]).prop_map(Event::Rival),
+        3 => (0..edits).prop_map(Event::Edit),
+    ];
+    prop::collection::vec(event, 1..16)
+}
+
+/// Any of Meta's words, of which the empty one stands for none.
+pub fn word(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Clone {
+    prop::sample::select(words).prop_map(|word| if word.is_empty() { Value::Null } else { json!(word) })
+}
+
+impl<K: Subject> Scene<K> {
+    /// Reconciles after each event; [`Scene::reconcile`] checks every status. The phase tells of suspension as long as it
+    /// lasts, and no longer.
+    pub fn play(&mut self, events: Vec<Event<K::Facts>>, edits: &[fn(&mut K)]) {
+        for event in events {
+            match event {
+                Event::Shows(facts) => self.shows(facts),
+                Event::Lacks(seconds) => self.lacks(Duration::from_secs(seconds)),
+                Event::GoesStale => self.goes_stale(),
+                Event::Unmanaged => self.seen = Seen::Unmanaged,
+                Event::ByItsId(proof) => self.proof = Some(proof),
+                Event::Link(link) => self.link = link,
+                Event::Rival(rival) => self.rival = rival,
+                Event::Edit(which) => self.edit(edits[which]),
+            }
+            if self.reconcile().is_none() {
+                let phase = self.object.status().and_then(ManagedStatus::phase);
+                assert_eq!(phase == Some("Suspended"), self.object.suspend(), "{phase:?}");
+            }
+        }
+    }
+}
