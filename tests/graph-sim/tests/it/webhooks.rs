@@ -95,6 +95,13 @@ async fn the_signature_holds_for_the_raw_bytes_with_their_escapes() {
     assert_eq!(signature, format!("sha256={}", hmac_hex(SECRET, &body)));
     let rewritten = serde_json::from_slice::<Value>(&body).unwrap().to_string();
     assert_ne!(signature, format!("sha256={}", hmac_hex(SECRET, rewritten.as_bytes())), "re-serialised it does not");
+    let components = json!([{"type": "BODY", "text": "See ino.cx/t 😀"}]);
+    bench.control.patch("templates/601", json!({"components": components})).await.unwrap();
+    let (_, body) = callback.received(2).await.remove(1);
+    assert!(
+        str::from_utf8(&body).unwrap().contains(r"ino.cx\/t \ud83d\ude00"),
+        "slashes too, and surrogates: {body:?}"
+    );
 }
 
 #[tokio::test]
