@@ -6,6 +6,7 @@ use std::{
 };
 
 use ahash::AHashMap;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::{
@@ -152,12 +153,15 @@ impl Poller {
         loop {
             // A poke ends the wait early; both ways lead to a read.
             let _ = timeout_at(due.into(), self.poke.notified()).await;
-            let next = if self.read().await {
-                failures = 0;
-                self.polling.interval.mul_f64(rand::rng().random_range(0.9..1.1))
-            } else {
-                failures += 1;
-                self.after_failure(failures)
+            let next = match self.read().await {
+                Ok(()) => {
+                    failures = 0;
+                    self.polling.interval.mul_f64(rand::rng().random_range(0.9..1.1))
+                }
+                Err(throttle) => {
+                    failures += 1;
+                    self.after_failure(failures, throttle)
+                }
             };
             due = Instant::now() + next;
             self.shared.health.due(&(&self.app, &self.account), due);
@@ -165,19 +169,16 @@ impl Poller {
     }
 
     /// Sooner than the next poll, but no sooner than Meta allows.
-    fn after_failure(&self, failures: u32) -> Duration {
+    fn after_failure(&self, failures: u32, throttle: Option<Timestamp>) -> Duration {
         let backoff = self.shared.timing.retry_interval * 2_u32.saturating_pow(failures.min(16) - 1);
-        let graph = &self.shared.graph;
-        let throttle = graph
-            .throttled_until(&self.polling.access.app.app_id, Some(&self.account))
-            .and_then(|until| Duration::try_from(until.duration_since(graph.now())).ok());
+        let throttle = throttle.and_then(|until| Duration::try_from(until.duration_since(self.shared.graph.now())).ok());
         backoff.min(self.polling.interval).max(throttle.unwrap_or_default())
     }
 
-    /// Reads the account; whether that worked.
-    async fn read(&mut self) -> bool {
+    /// Reads the account; the error is until when Meta wants no calls, if that is why it failed.
+    async fn read(&mut self) -> Result<(), Option<Timestamp>> {
         let shared = self.shared.clone();
-        let Ok(_permit) = shared.reads.acquire().await else { return false };
+        let Ok(_permit) = shared.reads.acquire().await else { return Err(None) };
         let health = elapsed(self.health_read, shared.timing.health_interval);
         let want = Want { health };
         match shared.graph.read_account(&self.polling.access, &self.account, want, Priority::Poll).await {
@@ -193,11 +194,12 @@ impl Poller {
                         templates = changes.templates.len(), "account changed");
                     shared.wake.changed(&self.app, &self.account, &changes);
                 }
-                true
+                Ok(())
             }
             Err(error) => {
+                let throttle = error.throttled_until();
                 self.failed(error);
-                false
+                Err(throttle)
             }
         }
     }

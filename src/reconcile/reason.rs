@@ -98,6 +98,8 @@ reasons! {
     AccountNotManaged,
     /// The local clock and Meta's are too far apart.
     ClockSkewed,
+    /// Meta serves another Graph version than the one asked for.
+    GraphVersionEnded,
     /// Done at Meta.
     Verified,
     /// Not done at Meta.

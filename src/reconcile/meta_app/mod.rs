@@ -182,6 +182,7 @@ impl Apps {
             import,
             import_failure: memory.facts.import_failure.clone(),
             version: spec.graph_version.clone().unwrap_or_else(|| context.graph_version.clone()),
+            served: context.graph.version_mismatch(&spec.app_id).map(|mismatch| mismatch.served.to_string()),
             skew: context.graph.clock_skew(),
             started: memory.started,
             namespaced: self.namespaced,

@@ -74,6 +74,8 @@ pub struct Input<'a> {
     pub import_failure: Option<String>,
     /// The Graph version to ask for.
     pub version: String,
+    /// The Graph version that Meta serves instead, if it does.
+    pub served: Option<String>,
     /// How far Meta's clock is ahead of ours.
     pub skew: SignedDuration,
     /// When this process first looked at the app.

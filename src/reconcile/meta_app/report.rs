@@ -37,6 +37,7 @@ const CREDENTIALS_VALID: &str = "CredentialsValid";
 const TOKEN_VALID: &str = "TokenValid";
 const ACCOUNTS_SYNCED: &str = "AccountsSynced";
 const CLOCK_IN_SYNC: &str = "ClockInSync";
+const GRAPH_VERSION_SERVED: &str = "GraphVersionServed";
 
 fn base(input: &Input<'_>) -> MetaAppStatus {
     let mut status = input.app.status.clone().unwrap_or_default();
@@ -119,6 +120,7 @@ pub fn examined(
         phase = last;
     }
     verdict.facets.extend(clock(input));
+    verdict.facets.extend(version(input));
     verdict.facets.extend(unsupported(input));
     status.phase = Some(phase);
     let access = match token {
@@ -200,6 +202,16 @@ fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
                        nothing is done that depends on the time, such as exchanging tokens";
         (CLOCK_IN_SYNC, Finding::no(Reason::ClockSkewed, message))
     })
+}
+
+fn version(input: &Input<'_>) -> Option<(&'static str, Finding)> {
+    let served = input.served.as_ref()?;
+    let asked = &input.version;
+    let message = format!(
+        "Meta serves Graph {served} where {asked} was asked for: {asked} has ended or is not out yet; write a living \
+         version into spec.graphVersion, or update the operator"
+    );
+    Some((GRAPH_VERSION_SERVED, Finding::no(Reason::GraphVersionEnded, message)))
 }
 
 /// Fields that a person set and this version does not act on, each on its condition.
