@@ -10,7 +10,7 @@ use super::{
     verdict::{Verdict, settle},
 };
 use crate::{
-    api::{Managed, ManagedStatus},
+    api::ManagedStatus,
     cluster::{
         conditions::{READY, RECONCILING, is_true},
         events::EventType,
@@ -24,7 +24,7 @@ const MANAGER: &str = "waba-operator-status";
 /// Writes `status` with its conditions, if it is not what stands there already; whether it was written.
 ///
 /// `verdict` is `None` where nothing new is known: then only the requests are echoed.
-pub async fn write<K: Kind + Managed>(
+pub async fn write<K: Kind>(
     context: &Context,
     object: &K,
     mut status: K::Status,
@@ -63,6 +63,6 @@ pub async fn write<K: Kind + Managed>(
 }
 
 /// An import of thousands is told once, on the app, and not by an Event for each object.
-fn is_first_of_import<K: Kind + Managed>(object: &K, before: &K::Status) -> bool {
+fn is_first_of_import<K: Kind>(object: &K, before: &K::Status) -> bool {
     before.history().is_empty() && object.labels().contains_key(IMPORTED_BY)
 }

@@ -1,32 +1,20 @@
 //! The operator's view of one kind: what the watches brought, who claims the same thing, and a way to wake an object.
 
-use std::{fmt::Debug, hash::Hash, sync::Arc};
+use std::{hash::Hash, sync::Arc};
 
 use ahash::AHashMap;
 use futures::channel::mpsc;
-use kube::{
-    Resource,
-    core::NamespaceResourceScope,
-    runtime::{
-        reflector::{ObjectRef, Store, store::Writer},
-        watcher::Event,
-    },
+use kube::runtime::{
+    reflector::{ObjectRef, Store, store::Writer},
+    watcher::Event,
 };
 use parking_lot::RwLock;
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
+use crate::api::Managed;
+
 /// One of the operator's kinds.
-pub trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + Serialize
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
+pub trait Kind: Managed {
     /// The kind's name, for metrics and logs.
     const NAME: &'static str;
 

@@ -170,6 +170,11 @@ fn absent<'a, K: Subject>(input: &'a Input<'_, K>, since: Instant, read: Instant
     }
 }
 
+/// What is said of a thing that is not there.
+pub fn not_found(message: String) -> Verdict {
+    Verdict::new(Finding::no(Reason::NotFound, message), Progress::Stalled)
+}
+
 /// Whether the status says already, of this very spec, that the thing is not there.
 fn is_told<K: Subject>(object: &K) -> bool {
     let Some(status) = object.status() else { return false };

@@ -21,13 +21,13 @@ use super::{
     outlook::{Input, Need, Plan, Proof},
 };
 use crate::{
-    api::{Action, AppRef, Managed, ManagedStatus, Problem},
+    api::{Action, AppRef, ManagedStatus, Problem},
     graph::{self, Access},
     observe::{AppKey, Estate, Seen},
 };
 
 /// A kind whose objects stand for one thing in an account.
-pub trait Subject: Kind + Managed {
+pub trait Subject: Kind {
     /// What Meta shows of it.
     type Facts: Clone + Debug + PartialEq + Send + Sync;
 
@@ -125,7 +125,7 @@ async fn prove<K: Subject>(context: &Context, app: &AppKey, account: &str, id: &
         Ok(facts) => Some(Proof::Elsewhere(facts)),
         Err(error) if error.is_not_found() => Some(Proof::Gone),
         Err(error) => {
-            info!(kind = %K::kind(&()), %app, id, %error, "not read by its id");
+            info!(kind = K::NAME, %app, id, %error, "not read by its id");
             None
         }
     }

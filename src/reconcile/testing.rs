@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
@@ -136,6 +137,25 @@ impl<K: Subject> Scene<K> {
         let conditions = self.object.status().map(ManagedStatus::conditions).unwrap_or_default();
         get(conditions, kind).map(|condition| condition.message.clone()).unwrap_or_default()
     }
+}
+
+/// A case of a table: why it is so, what is so, and what [`Scene::told`] says then.
+pub type Case<K> = (&'static str, fn(&mut Scene<K>), &'static str);
+
+/// Reconciles once for each case.
+pub fn table<K: Subject>(scene: fn() -> Scene<K>, cases: &[Case<K>]) {
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        change(&mut scene);
+        scene.reconcile();
+        assert_eq!(scene.told(), *expected, "{reason}");
+    }
+}
+
+/// What Meta sends: `usual`, but for what is given.
+pub fn sent<T: DeserializeOwned>(mut usual: Value, given: &Value) -> T {
+    usual.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+    serde_json::from_value(usual).unwrap()
 }
 
 /// Something that happens between two reconciles.

@@ -4,7 +4,7 @@ use super::{facts, phase};
 use crate::{
     api::{MessageTemplate, MessageTemplateStatus, TemplatePhase, later},
     reconcile::{
-        outlook::{Input, Outlook, Plan, outlook},
+        outlook::{Input, Outlook, Plan, not_found, outlook},
         reason::Reason,
         subject::Subject,
         verdict::{Finding, Progress, Verdict},
@@ -72,10 +72,6 @@ fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<Me
             unread(object, base, TemplatePhase::NotFound, not_found(message))
         }
     }
-}
-
-fn not_found(message: String) -> Verdict {
-    Verdict::new(Finding::no(Reason::NotFound, message), Progress::Stalled)
 }
 
 /// Without facts of Meta that count for this object: nobody should send by it.

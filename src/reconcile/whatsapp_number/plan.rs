@@ -4,7 +4,7 @@ use super::{facts, phase};
 use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus, later},
     reconcile::{
-        outlook::{Input, Outlook, Plan, outlook},
+        outlook::{Input, Outlook, Plan, not_found, outlook},
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
     },
@@ -79,10 +79,6 @@ fn token_expired(why: String) -> Verdict {
 
 fn missing(object: &WhatsAppNumber, base: WhatsAppNumberStatus, verdict: Verdict) -> Plan<WhatsAppNumberStatus> {
     report(base, NumberPhase::NotFound, with_later(object, verdict))
-}
-
-fn not_found(message: String) -> Verdict {
-    Verdict::new(Finding::no(Reason::NotFound, message), Progress::Stalled)
 }
 
 /// With what this version does not act on yet. Where the number is not enabled and one of those fields asks for more,

@@ -16,13 +16,11 @@ use crate::{
     reconcile::{
         link::Link,
         outlook::{Need, Proof},
-        testing::{ACCOUNT, Scene, events, word},
+        testing::{ACCOUNT, Case, Scene, events, sent, table, word},
     },
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-type Case = (&'static str, fn(&mut Scene<WhatsAppNumber>), &'static str);
 
 fn scene() -> Scene<WhatsAppNumber> {
     let spec = WhatsAppNumberSpec {
@@ -36,13 +34,12 @@ fn scene() -> Scene<WhatsAppNumber> {
 
 /// A connected number, but for what is given.
 fn number(given: &Value) -> PhoneNumber {
-    let mut facts = json!({
+    let usual = json!({
         "id": "106540352242922", "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO",
         "status": "CONNECTED", "platform_type": "CLOUD_API", "code_verification_status": "VERIFIED",
         "name_status": "APPROVED", "quality_rating": "GREEN",
     });
-    facts.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
-    serde_json::from_value(facts).unwrap()
+    sent(usual, given)
 }
 
 fn connected(scene: &mut Scene<WhatsAppNumber>) {
@@ -66,18 +63,10 @@ fn asks_to_verify(scene: &mut Scene<WhatsAppNumber>) {
     scene.object.spec.verification = Some(Verification::default());
 }
 
-fn observes(scene: &mut Scene<WhatsAppNumber>) {
+fn observed() -> Scene<WhatsAppNumber> {
+    let mut scene = scene();
     scene.object.spec.management_policy = ManagementPolicy::Observe;
-}
-
-fn table(cases: &[Case], prepare: fn(&mut Scene<WhatsAppNumber>)) {
-    for (reason, change, expected) in cases {
-        let mut scene = scene();
-        prepare(&mut scene);
-        change(&mut scene);
-        scene.reconcile();
-        assert_eq!(scene.told(), *expected, "{reason}");
-    }
+    scene
 }
 
 #[test]
@@ -85,7 +74,7 @@ fn what_meta_shows() {
     macro_rules! shows {
         ($($facts:tt)+) => { |scene| scene.shows(number(&json!({$($facts)+}))) };
     }
-    let cases: &[Case] = &[
+    let cases: &[Case<WhatsAppNumber>] = &[
         ("connected to the Cloud API", connected, "Enabled True/Enabled"),
         (
             "verification counts only until registration",
@@ -107,12 +96,12 @@ fn what_meta_shows() {
         ("a word of tomorrow", shows!("status": "LINKED"), "Unknown True/Adopted"),
         ("no status at all, and verified", shows!("status": null), "PINRequired True/Adopted"),
     ];
-    table(cases, |_| {});
+    table(scene, cases);
 }
 
 #[test]
 fn what_the_object_asks_for() {
-    let cases: &[Case] = &[
+    let cases: &[Case<WhatsAppNumber>] = &[
         (
             "an unverified number, and a code is asked for",
             |scene| {
@@ -146,12 +135,12 @@ fn what_the_object_asks_for() {
             "PINRequired True/Adopted",
         ),
     ];
-    table(cases, |_| {});
+    table(scene, cases);
 }
 
 #[test]
 fn what_is_only_observed_is_ready_once_it_is_read() {
-    let cases: &[Case] = &[
+    let cases: &[Case<WhatsAppNumber>] = &[
         ("enabled stays enabled", connected, "Enabled True/Enabled"),
         ("an unable one is told faithfully", blocked, "Enabled True/Observed"),
         ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Observed"),
@@ -166,12 +155,12 @@ fn what_is_only_observed_is_ready_once_it_is_read() {
         ),
         ("what is not there cannot be read", |scene| scene.lacks(MINUTE), "NotFound False/NotFound Stalled"),
     ];
-    table(cases, observes);
+    table(observed, cases);
 }
 
 #[test]
 fn what_comes_before_meta() {
-    let cases: &[Case] = &[
+    let cases: &[Case<WhatsAppNumber>] = &[
         ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
         (
             "suspension goes before everything",
@@ -216,12 +205,12 @@ fn what_comes_before_meta() {
             "NotFound False/AccountNotManaged Stalled",
         ),
     ];
-    table(cases, |_| {});
+    table(scene, cases);
 }
 
 #[test]
 fn what_is_known_stays_while_meta_cannot_be_read() {
-    let cases: &[Case] = &[
+    let cases: &[Case<WhatsAppNumber>] = &[
         ("stale", Scene::goes_stale, "Enabled Unknown/Stale"),
         ("no app any more", |scene| scene.link = Link::Missing, "Enabled Unknown/AppNotFound"),
         ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Enabled Unknown/AppNotReady"),
