@@ -24,7 +24,8 @@ help: ## List the targets
 
 .PHONY: demo
 demo: binaries control-plane ## Play the whole story on this machine, without a Meta account (KEEP=1 leaves it running)
-	@scripts/demo.sh
+	@scripts/need curl
+	@BIN=$(BIN) scripts/demo.sh
 
 .PHONY: up
 up: binaries control-plane ## Start control plane, simulator and operator in the background; then: source .run/env

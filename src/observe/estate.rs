@@ -85,10 +85,8 @@ pub struct AppView {
 pub struct Failure {
     /// What Meta, or the way to it, answered.
     pub error: graph::Error,
-    /// When the first of the unbroken row of failures began.
-    pub since: Instant,
-    /// How many there were in a row.
-    pub times: u32,
+    /// Names the token that was used: what is said of it holds for no other.
+    pub token: String,
 }
 
 /// An account as last read.
@@ -98,6 +96,8 @@ pub struct AccountState {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Set while reads fail.
     pub failure: Option<Failure>,
+    /// Set from the end of one way to read the account to the first read in another way.
+    interrupted: bool,
     /// How many templates Meta allows, once read.
     pub template_limit: Option<u32>,
 }
@@ -182,20 +182,26 @@ impl Estate {
         let snapshot = Snapshot::new(read, before.as_ref());
         let mut changes = snapshot.changes(before.as_ref());
         // Objects that were told of the failure have to be told of its end.
-        changes.fresh |= state.failure.take().is_some();
+        changes.fresh |= state.failure.take().is_some() | std::mem::take(&mut state.interrupted);
         state.snapshot = Some(Arc::new(snapshot));
         changes
     }
 
-    /// Takes a failed read in; true if that is news (the first failure, or one of another class).
-    pub fn fail(&self, key: &AppKey, account: &str, error: graph::Error) -> bool {
+    /// Takes a failed read in; true if that is news (the first failure, or another one than the last).
+    pub fn fail(&self, key: &AppKey, account: &str, failure: Failure) -> bool {
         let mut apps = self.0.write();
         let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
-        let news = state.failure.as_ref().is_none_or(|f| f.error.to_string() != error.to_string());
-        let (since, times) =
-            state.failure.as_ref().map_or((Instant::now(), 1), |f| (f.since, f.times.saturating_add(1)));
-        state.failure = Some(Failure { error, since, times });
+        let news = state.failure.as_ref().is_none_or(|f| f.error.to_string() != failure.error.to_string());
+        state.failure = Some(failure);
         news
+    }
+
+    /// The account is about to be read in another way: what failed with the old one says nothing of the new one.
+    pub fn start_anew(&self, key: &AppKey, account: &str) {
+        let mut apps = self.0.write();
+        if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
+            state.interrupted |= state.failure.take().is_some();
+        }
     }
 
     /// Takes in how many templates an account may have; true if that is news.

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    estate::{AppKey, Estate},
+    estate::{AppKey, Estate, Failure},
     snapshot::Changes,
 };
 use crate::{
@@ -120,6 +120,7 @@ impl Pollers {
     }
 
     fn start(&self, app: AppKey, account: Box<str>, polling: Polling) -> Task {
+        self.shared.estate.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
         let poller = Poller {
             shared: self.shared.clone(),
@@ -208,7 +209,8 @@ impl Poller {
         info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "account not read");
         // A dead token concerns the app at once, however often it was told.
         let token = error.is_token();
-        if self.shared.estate.fail(&self.app, &self.account, error) || token {
+        let failure = Failure { error, token: self.polling.token.clone() };
+        if self.shared.estate.fail(&self.app, &self.account, failure) || token {
             self.shared.wake.failed(&self.app, &self.account);
         }
         let Some(view) = self.shared.estate.app(&self.app) else { return };

@@ -354,7 +354,9 @@ fn note_refusals<'a>(
     accounts: impl Iterator<Item = &'a crate::observe::AccountState>,
 ) {
     let Some(live) = custody.and_then(|custody| custody.live.as_ref()) else { return };
-    let refused = accounts.filter_map(|a| a.failure.as_ref()).any(|failure| failure.error.is_token());
+    let refused = accounts
+        .filter_map(|a| a.failure.as_ref())
+        .any(|failure| failure.error.is_token() && failure.token.starts_with(&live.fingerprint));
     let known = memory.facts.refused.as_ref().is_some_and(|(token, _)| *token == live.fingerprint);
     match (refused, known) {
         (true, false) => {

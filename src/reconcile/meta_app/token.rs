@@ -236,12 +236,12 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<Can
         _ => "Meta does not accept it",
     };
     let offered = match candidate {
-        Some(Candidate::Rejected(_, why)) => format!(" The new one there cannot be used: {why}."),
-        Some(Candidate::Unproven(why)) => format!(" The new one there could not be tested yet: {why}."),
+        Some(Candidate::Rejected(_, why)) => format!(". The new one there cannot be used: {why}"),
+        Some(Candidate::Unproven(why)) => format!(". The new one there could not be tested yet: {why}"),
         None => String::new(),
     };
     let message = format!(
-        "the token is dead: {why}. A dead token cannot be exchanged; put a new one into {}.{offered}",
+        "the token is dead: {why}. A dead token cannot be exchanged; put a new one into {}{offered}",
         place(input)
     );
     TokenState::Unusable {
