@@ -26,6 +26,9 @@ pub const NAMESPACE: &str = "cc";
 /// The account that shows it.
 pub const ACCOUNT: &str = "102290129340398";
 
+/// As far apart as two reads must be that prove an absence.
+pub const MINUTE: Duration = Duration::from_mins(1);
+
 /// An object, and all that a plan looks at.
 pub struct Scene<K: Subject> {
     pub object: K,
@@ -121,9 +124,10 @@ impl<K: Subject> Scene<K> {
     /// Phase, Ready and who has to act: `Enabled True/Enabled`, `Rejected False/Rejected Stalled`.
     pub fn told(&self) -> String {
         let Some(status) = self.object.status() else { return "nothing".to_owned() };
-        let marks = [RECONCILING, STALLED, "Suspended"].into_iter().filter(|mark| self.condition(mark).is_some());
-        let marks: String = marks.map(|mark| format!(" {mark}")).collect();
-        format!("{} {}{marks}", status.phase().unwrap_or("no phase"), self.condition(READY).unwrap_or_default())
+        let ready = self.condition(READY).unwrap_or_default();
+        let mut told = vec![status.phase().unwrap_or("no phase"), &ready];
+        told.extend([RECONCILING, STALLED, "Suspended"].into_iter().filter(|mark| self.condition(mark).is_some()));
+        told.join(" ")
     }
 
     /// Status and reason of a condition: `True/Verified`.

@@ -129,8 +129,8 @@ pub fn settle<S: ManagedStatus>(
     conditions::stamp(list, generation);
 
     let reason = verdict.ready.reason.as_str();
-    let last = before.history().last();
-    let same = before.phase() == status.phase() && last.is_some_and(|t| t.reason == reason);
+    let newest = before.history().last();
+    let same = before.phase() == status.phase() && newest.is_some_and(|t| t.reason == reason);
     if same {
         return None;
     }

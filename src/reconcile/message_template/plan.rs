@@ -59,19 +59,15 @@ fn kept(base: MessageTemplateStatus, verdict: Verdict) -> Plan<MessageTemplateSt
 fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus> {
     let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.known_as());
     let later = later::message_template(&object.spec);
-    match later.iter().find(|entry| entry.asks_for_more) {
-        Some(entry) => {
-            let finding = Finding::no(Reason::NotYetSupported, format!("{nowhere}, and {}", entry.message));
-            unread(object, base, TemplatePhase::Pending, Verdict::new(finding, Progress::Stalled))
-        }
-        None => {
-            let message = format!(
-                "{nowhere}; create it in WhatsApp Manager > Message templates, or delete this object and write one with \
-                 the right name, language and account"
-            );
-            unread(object, base, TemplatePhase::NotFound, not_found(message))
-        }
+    if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {
+        let finding = Finding::no(Reason::NotYetSupported, format!("{nowhere}, and {}", entry.message));
+        return unread(object, base, TemplatePhase::Pending, Verdict::new(finding, Progress::Stalled));
     }
+    let message = format!(
+        "{nowhere}; create it in WhatsApp Manager > Message templates, or delete this object and write one with the right \
+         name, language and account"
+    );
+    unread(object, base, TemplatePhase::NotFound, not_found(message))
 }
 
 /// Without facts of Meta that count for this object: nobody should send by it.

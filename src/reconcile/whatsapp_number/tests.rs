@@ -16,11 +16,9 @@ use crate::{
     reconcile::{
         link::Link,
         outlook::{Need, Proof},
-        testing::{ACCOUNT, Case, Scene, events, sent, table, word},
+        testing::{ACCOUNT, Case, MINUTE, Scene, events, sent, table, word},
     },
 };
-
-const MINUTE: Duration = Duration::from_secs(60);
 
 fn scene() -> Scene<WhatsAppNumber> {
     let spec = WhatsAppNumberSpec {
