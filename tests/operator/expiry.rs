@@ -1,0 +1,74 @@
+//! A token that dies takes nothing with it, and a new one heals everything.
+
+use serde_json::json;
+use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
+
+use crate::{
+    harness::{World, is_poll},
+    manifests::{INO, importing},
+    seed::{self, ACCOUNT, NUMBER_OBJECT},
+};
+
+#[tokio::test]
+async fn an_expired_token_is_told_everywhere_and_a_new_value_heals_it() {
+    let world = World::running("expired", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let template = world.so("imported", async || world.names::<MessageTemplate>().await.pop()).await;
+    world.stands::<MessageTemplate>(&template, "Approved", "True/Approved").await;
+
+    world.sim.patch("tokens/main", json!({"expires_at": "-1m"})).await.unwrap();
+    let since = world.last_call().await;
+    let app = world.stands::<MetaApp>(INO, "ExpiredToken", "False/ExpiredToken").await;
+    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "ExpiredToken", "False/ExpiredToken").await;
+    let status = number.status.unwrap();
+    assert_eq!(status.verified_name.as_deref(), Some("INO Support"), "the last values stay");
+    let template = world.stands::<MessageTemplate>(&template, "Approved", "Unknown/AppNotReady").await;
+    let app_says = world.condition::<MetaApp>(INO, "TokenValid", "False/ExpiredToken").await;
+    let number_says = world.condition::<WhatsAppNumber>(NUMBER_OBJECT, "TokenValid", "False/ExpiredToken").await;
+    for message in [app_says, number_says] {
+        assert!(message.contains("key access-token of Secret ino-cx-meta"), "{message}");
+    }
+    assert!(app.status.unwrap().token.is_some());
+
+    // One probe per interval at most: the dead token is not tried any more, Meta is only asked about it.
+    let inspections = async || {
+        let calls = world.sim.calls(since).await.unwrap();
+        calls.iter().filter(|call| call["path"] == "/v25.0/debug_token").count()
+    };
+    let before = inspections().await;
+    world.so("two more inspections", async || (inspections().await >= before + 2).then_some(())).await;
+    let calls = world.sim.calls(since).await.unwrap();
+    let tried = calls.iter().filter(|call| is_poll(call, ACCOUNT)).count();
+    assert!(tried <= 2, "the dead token was used {tried} times");
+
+    world.set_token(&world.token("next").await).await;
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.stands::<MessageTemplate>(&template.metadata.name.unwrap(), "Approved", "True/Approved").await;
+    assert_eq!(world.secret_value("ino-cx-token", "live").await, Some(world.token("next").await));
+    world.settle().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_explained() {
+    let world = World::running("revoked", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    for (subcode, words) in [(460, "changed the password"), (458, "the app was removed"), (467, "revoked")] {
+        let dead = json!({"is_valid": false, "invalid_subcode": subcode});
+        world.sim.patch("tokens/main", dead).await.unwrap();
+        world
+            .until::<MetaApp>(INO, words, |app| {
+                let status = app.status.as_ref().unwrap();
+                status.phase.as_ref().unwrap().as_str() == "ExpiredToken"
+                    && status.conditions.iter().any(|c| c.type_ == "Ready" && c.message.contains(words))
+            })
+            .await;
+    }
+    // Meta takes it back, as after a checkpoint: nobody has to touch the Secret.
+    world.sim.patch("tokens/main", json!({"is_valid": true})).await.unwrap();
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}

@@ -1,0 +1,410 @@
+//! The world of one test: a namespace, a simulator, an operator, and a witness of everything that becomes of the objects.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use graph_sim::{Control, Sim};
+use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tracing::subscriber::DefaultGuard;
+use waba_operator::{
+    api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber, crds},
+    cluster::conditions,
+    run::Settings,
+};
+
+use crate::{
+    logs::Logs,
+    manifests::CREDENTIALS,
+    operator::{LOOK_AGAIN, Operator, PATIENCE, settings},
+    seed::{ACCOUNT, APP},
+    witness::Witness,
+};
+
+/// How much of the logs of the two sides a failure shows.
+const LINES_SHOWN: usize = 25;
+
+pub struct World {
+    pub namespace: String,
+    pub client: Client,
+    pub config: kube::Config,
+    pub sim: Control,
+    pub logs: Logs,
+    simulator: Sim,
+    operator: Option<Operator>,
+    witness: Witness,
+    planted: Vec<String>,
+    _listening: DefaultGuard,
+}
+
+/// Which version every object has.
+pub type Versions = BTreeMap<String, String>;
+
+impl World {
+    /// A namespace with the app's Secret, and a simulator; the operator is not started yet.
+    pub async fn new(prefix: &str, seed: Value) -> Self {
+        static DEFINED: OnceCell<()> = OnceCell::const_new();
+        let plane = control_plane::shared().await;
+        DEFINED.get_or_init(|| define(plane)).await;
+        Self::on(plane, prefix, seed).await
+    }
+
+    /// As [`World::new`], on a control plane of the test's own.
+    pub async fn on(plane: &control_plane::ControlPlane, prefix: &str, seed: Value) -> Self {
+        let (logs, listening) = Logs::listen();
+        let namespace = plane.namespace(prefix).await;
+        let (client, config) = (plane.client(), plane.config());
+        let simulator = Sim::start(seed).await.unwrap();
+        let (sim, witness) = (simulator.control(), Witness::of(&client, &namespace));
+        let world = Self {
+            namespace,
+            client,
+            config,
+            sim,
+            logs,
+            simulator,
+            operator: None,
+            witness,
+            planted: Vec::new(),
+            _listening: listening,
+        };
+        let secret = world.app_secret(APP).await;
+        world.put_secret(CREDENTIALS, &[("app-secret", &secret), ("access-token", &world.token("main").await)]).await;
+        world
+    }
+
+    /// A world whose operator runs.
+    pub async fn running(prefix: &str, seed: Value) -> Self {
+        let mut world = Self::new(prefix, seed).await;
+        world.start().await;
+        world
+    }
+
+    pub fn settings(&self) -> Settings {
+        settings(&self.simulator.url(), &self.namespace)
+    }
+
+    pub async fn start(&mut self) {
+        self.start_with(self.settings()).await;
+    }
+
+    pub async fn start_with(&mut self, settings: Settings) {
+        assert!(self.operator.is_none(), "one operator at a time");
+        self.operator = Some(Operator::start(settings, self.config.clone()).await);
+    }
+
+    pub fn operator(&self) -> &Operator {
+        self.operator.as_ref().expect("the operator runs")
+    }
+
+    pub fn take_operator(&mut self) -> Operator {
+        self.operator.take().expect("the operator runs")
+    }
+
+    /// Stops the operator and starts another one.
+    pub async fn restart(&mut self) {
+        self.take_operator().stop().await;
+        self.start().await;
+    }
+
+    // The API server.
+
+    pub fn api<K: Managed>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub async fn create<K: Managed>(&self, object: &K) -> K {
+        self.api().create(&PostParams::default(), object).await.unwrap()
+    }
+
+    pub async fn get<K: Managed>(&self, name: &str) -> Option<K> {
+        self.api().get_opt(name).await.unwrap()
+    }
+
+    pub async fn names<K: Managed>(&self) -> Vec<String> {
+        let list = self.api::<K>().list(&ListParams::default()).await.unwrap();
+        list.iter().map(ResourceExt::name_any).collect()
+    }
+
+    /// Changes an object as `kubectl patch --type merge` does.
+    pub async fn patch<K: Managed>(&self, name: &str, patch: Value) -> K {
+        self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+    }
+
+    pub async fn delete<K: Managed>(&self, name: &str) {
+        self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Annotates an object with an action, as asked for `ago` seconds ago; the value.
+    pub async fn ask<K: Managed>(&self, name: &str, action: &str, ago: i64) -> String {
+        let time = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(ago);
+        let value = jiff::Timestamp::from_second(time.as_second()).unwrap().to_string();
+        self.patch::<K>(name, json!({"metadata": {"annotations": {action: value}}})).await;
+        value
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Writes a Secret as a person does, anew or over what is there.
+    pub async fn put_secret(&self, name: &str, values: &[(&str, &str)]) {
+        let values: BTreeMap<&str, &str> = values.iter().copied().collect();
+        let patch = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
+        let params = PatchParams::apply("a-person").force();
+        self.secrets().patch(name, &params, &Patch::Apply(&patch)).await.unwrap();
+    }
+
+    pub async fn set_token(&self, value: &str) {
+        let patch = json!({"stringData": {"access-token": value}});
+        self.secrets().patch(CREDENTIALS, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// What a Secret holds under a key, and under an annotation.
+    pub async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
+        let secret = self.secrets().get_opt(name).await.unwrap()?;
+        Some(String::from_utf8(secret.data?.get(key)?.0.clone()).unwrap())
+    }
+
+    /// The Events about an object, by reason.
+    pub async fn events(&self, name: &str) -> Vec<(String, String)> {
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        let events = events.list(&ListParams::default()).await.unwrap();
+        let about = events.into_iter().filter(|e| e.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name));
+        about.map(|e| (e.reason.unwrap_or_default(), e.note.unwrap_or_default())).collect()
+    }
+
+    /// Waits until there is an Event about the object with this reason; its note.
+    pub async fn event(&self, name: &str, reason: &str) -> String {
+        self.so(&format!("an Event {reason} about {name}"), async || {
+            self.events(name).await.into_iter().find(|(found, _)| found == reason).map(|(_, note)| note)
+        })
+        .await
+    }
+
+    /// The versions of all objects of the operator's kinds and of all Secrets.
+    pub async fn versions(&self) -> Versions {
+        let mut versions = Versions::new();
+        self.add_versions::<MetaApp>(&mut versions).await;
+        self.add_versions::<WhatsAppNumber>(&mut versions).await;
+        self.add_versions::<MessageTemplate>(&mut versions).await;
+        self.add_versions::<Secret>(&mut versions).await;
+        versions
+    }
+
+    async fn add_versions<K>(&self, versions: &mut Versions)
+    where
+        K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let list = Api::<K>::namespaced(self.client.clone(), &self.namespace).list(&ListParams::default()).await;
+        let version = |object: &K| object.resource_version().unwrap_or_default();
+        versions.extend(list.unwrap().iter().map(|o| (format!("{}/{}", K::kind(&()), o.name_any()), version(o))));
+    }
+
+    // Waiting.
+
+    /// Asks until there is an answer; a failure shows what the two sides did last.
+    pub async fn so<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        let answered = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("not in time: {what}\n{}", self.picture().await),
+        }
+    }
+
+    /// Waits until the object is there and as wanted.
+    pub async fn until<K: Managed>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
+        let last = std::cell::RefCell::new(None);
+        let ask = async || {
+            let object = self.get::<K>(name).await;
+            let found = object.clone().filter(&wanted);
+            last.replace(object);
+            found
+        };
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                if let Some(found) = ask().await {
+                    return found;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => {
+                let shown = serde_yaml::to_string(&last.take()).unwrap();
+                panic!("not in time: {} {name}: {what}\n{shown}\n{}", K::kind(&()), self.picture().await)
+            }
+        }
+    }
+
+    /// Waits until the object's status is about its spec, in this phase, and Ready as given: `True/Enabled`.
+    pub async fn stands<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
+        self.until(name, &format!("phase {phase}, Ready {ready}"), |object: &K| {
+            let Some(status) = object.status() else { return false };
+            object.meta().generation == Some(status.observed_generation())
+                && status.phase() == Some(phase)
+                && condition(object, conditions::READY).is_some_and(|(state, _)| state == ready)
+        })
+        .await
+    }
+
+    /// Waits until a condition of the object is as given, `False/ExpiredToken`; its message.
+    pub async fn condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
+        let is_so = |object: &K| condition(object, type_).is_some_and(|(state, _)| state == wanted);
+        let object = self.until::<K>(name, &format!("{type_} {wanted}"), is_so).await;
+        condition(&object, type_).map(|(_, message)| message).unwrap_or_default()
+    }
+
+    /// Waits until the object is gone.
+    pub async fn gone<K: Managed>(&self, name: &str) {
+        self.so(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
+    }
+
+    // Meta.
+
+    pub async fn app_secret(&self, app: &str) -> String {
+        self.sim.get(&format!("apps/{app}")).await.unwrap()["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of a token, by its name.
+    pub async fn token(&self, name: &str) -> String {
+        self.sim.get(&format!("tokens/{name}")).await.unwrap()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A secret that Meta does not know, to be searched for at the end like all others.
+    pub fn plant(&mut self, value: String) -> String {
+        self.planted.push(value.clone());
+        value
+    }
+
+    /// Orders a fault.
+    pub async fn fault(&self, fault: Value) {
+        self.sim.post("faults", json!([fault])).await.unwrap();
+    }
+
+    pub async fn no_faults(&self) {
+        self.sim.delete("faults").await.unwrap();
+    }
+
+    /// The number of the last call that reached Meta.
+    pub async fn last_call(&self) -> u64 {
+        self.sim.calls(0).await.unwrap().last().map_or(0, |call| call["seq"].as_u64().unwrap())
+    }
+
+    /// Waits until `account` was asked for `times` times more, whatever the answer.
+    pub async fn polls(&self, account: &str, times: usize) {
+        let since = self.last_call().await;
+        self.so(&format!("{times} polls of {account}"), async || {
+            let calls = self.sim.calls(since).await.unwrap();
+            let polls = calls.iter().filter(|call| is_poll(call, account) && !call["status"].is_null()).count();
+            (polls >= times).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until two polls of [`ACCOUNT`] in a row have changed nothing.
+    pub async fn settle(&self) -> Versions {
+        let quiet = async {
+            let mut before = self.versions().await;
+            loop {
+                self.polls(ACCOUNT, 2).await;
+                let now = self.versions().await;
+                if now == before {
+                    return now;
+                }
+                before = now;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, quiet).await {
+            Ok(versions) => versions,
+            Err(_) => panic!("it does not come to rest\n{}", self.picture().await),
+        }
+    }
+
+    /// What went wrong, for a person.
+    async fn picture(&self) -> String {
+        let calls = self.sim.calls(0).await.unwrap_or_default();
+        let line = |call: &Value| {
+            let fields = ["seq", "time", "method", "path", "status", "code"].map(|field| call[field].to_string());
+            fields.join(" ")
+        };
+        let calls: Vec<String> = calls[calls.len().saturating_sub(LINES_SHOWN)..].iter().map(line).collect();
+        format!("--- the operator\n{}\n--- Meta\n{}", self.logs.tail(LINES_SHOWN), calls.join("\n"))
+    }
+
+    /// Stops the operator and looks for what must never be.
+    pub async fn finish(self) {
+        self.finish_with(&[]).await;
+    }
+
+    /// As [`World::finish`], where the simulator is expected to have noticed these and nothing else.
+    pub async fn finish_with(mut self, rules: &[&str]) {
+        let metrics = match self.operator.take() {
+            Some(operator) => {
+                let metrics = operator.metrics().await;
+                operator.stop().await;
+                metrics
+            }
+            None => String::new(),
+        };
+        let violations = self.sim.violations().await.unwrap();
+        let careless: Vec<&Value> =
+            violations.iter().filter(|v| !rules.contains(&v["rule"].as_str().unwrap_or_default())).collect();
+        assert!(careless.is_empty(), "careless calls: {careless:#?}\n{}", self.picture().await);
+        let broken = self.witness.broken();
+        assert!(broken.is_empty(), "statuses that break the rules: {broken:#?}");
+        let secrets = self.all_secrets().await;
+        if let Some(object) = self.witness.told(&secrets) {
+            panic!("a secret in an object: {object}");
+        }
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace).list(&ListParams::default()).await;
+        let events = serde_json::to_string(&events.unwrap()).unwrap();
+        let log = self.logs.text();
+        for (place, text) in [("Events", &events), ("metrics", &metrics), ("the log", &log)] {
+            let line = text.lines().find(|line| secrets.iter().any(|secret| line.contains(secret)));
+            assert!(line.is_none(), "a secret in {place}: {line:?}");
+        }
+        assert!(!log.contains("panicked"), "{log}");
+    }
+
+    async fn all_secrets(&self) -> Vec<String> {
+        let state = self.sim.get("state").await.unwrap();
+        let values = |list: &str, field: &str| -> Vec<String> {
+            let items = state[list].as_array().cloned().unwrap_or_default();
+            items.iter().filter_map(|item| item[field].as_str().map(str::to_owned)).collect()
+        };
+        [values("tokens", "token"), values("apps", "secret"), self.planted.clone()].concat()
+    }
+}
+
+async fn define(plane: &control_plane::ControlPlane) {
+    let definitions: Vec<Value> = crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    plane.apply_crds(&definitions).await.unwrap();
+}
+
+/// Whether a call is the regular read of an account: with all its numbers and templates.
+pub fn is_poll(call: &Value, account: &str) -> bool {
+    call["method"] == "GET" && call["path"].as_str().is_some_and(|path| path.rsplit('/').next() == Some(account))
+}
+
+/// A condition as `True/Enabled`, and its message.
+pub fn condition<K: Managed>(object: &K, type_: &str) -> Option<(String, String)> {
+    let found = conditions::get(object.status()?.conditions(), type_)?;
+    Some((format!("{}/{}", found.status, found.reason), found.message.clone()))
+}

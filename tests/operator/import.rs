@@ -1,0 +1,209 @@
+//! Objects for what is found at Meta.
+
+use serde_json::json;
+use waba_operator::api::{Direction, ManagementPolicy, MessageTemplate, MetaApp, WhatsAppNumber};
+
+use crate::{
+    harness::World,
+    manifests::{INO, app, importing, number, template},
+    seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+};
+
+const IMPORTED_BY: &str = "waba.dev/imported-by";
+/// `sha256("102290129340398/order_shipped/en_US")` begins with this.
+const TEMPLATE_OBJECT: &str = "order-shipped-en-us-";
+
+async fn imported_template(world: &World) -> String {
+    world
+        .so("the template is imported", async || {
+            world.names::<MessageTemplate>().await.into_iter().find(|name| name.starts_with(TEMPLATE_OBJECT))
+        })
+        .await
+}
+
+#[tokio::test]
+async fn everything_found_gets_an_object_and_a_status() {
+    let mut seed = seed::two_accounts();
+    seed::push(&mut seed, "templates", json!({
+        "account": ACCOUNT, "name": "promo", "language": "fr", "status": "REJECTED", "rejected_reason": "PROMOTIONAL",
+    }));
+    let world = World::running("import", seed).await;
+    world.create(&importing()).await;
+
+    let app = world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.stands::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+    let template = world.stands::<MessageTemplate>(&imported_template(&world).await, "Approved", "True/Approved").await;
+
+    assert_eq!(number.metadata.labels.as_ref().unwrap()[IMPORTED_BY], INO);
+    assert!(number.metadata.owner_references.is_none() && number.metadata.annotations.is_none());
+    assert_eq!(number.spec.directions, [Direction::Incoming, Direction::Outgoing]);
+    assert_eq!(number.spec.phone_number, "+33612345678");
+    assert_eq!(number.spec.business_account_id.as_deref(), Some(ACCOUNT));
+    assert_eq!(number.spec.management_policy, ManagementPolicy::Full);
+    let status = number.status.unwrap();
+    assert_eq!(status.phone_number_id.as_deref(), Some(NUMBER));
+    assert_eq!(status.verified_name.as_deref(), Some("INO Support"));
+    assert_eq!(status.provider.as_deref(), Some("Meta Cloud API"));
+    assert_eq!(status.quality_rating.as_deref(), Some("GREEN"));
+
+    assert_eq!(template.spec.management_policy, ManagementPolicy::Observe);
+    assert_eq!((template.spec.template_name.as_str(), template.spec.language.as_str()), ("order_shipped", "en_US"));
+    assert!(template.spec.body.is_none(), "identity only");
+    assert_eq!(template.status.unwrap().content.unwrap().body.unwrap().text, "Your order is on its way.");
+
+    let accounts = app.status.unwrap().business_accounts;
+    assert_eq!(accounts.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), [ACCOUNT, seed::ACCOUNT_2]);
+    let counted = |app: &MetaApp| {
+        let counts = app.status.as_ref()?.counts.as_ref()?;
+        Some((counts.numbers, counts.enabled, counts.templates, counts.approved, counts.rejected))
+    };
+    world.until::<MetaApp>(INO, "counts", |app| counted(app) == Some((2, 2, 3, 2, 1))).await;
+    assert_eq!(world.event(INO, "Imported").await, "imported 2 numbers and 3 templates");
+    assert!(world.events(NUMBER_OBJECT).await.is_empty(), "an import is told once, on the app");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
+    let mut seed = seed::small();
+    for (id, display, status) in [
+        ("106540352242930", "+33 6 98 76 54 32", "CONNECTED"),
+        ("106540352242931", "+33 6 44 51 02 79", "MIGRATED"),
+        ("106540352242932", "+33 6 44 51 02 80", "DELETED"),
+    ] {
+        let mut number = seed::number(id, ACCOUNT, display);
+        number["status"] = json!(status);
+        seed::push(&mut seed, "numbers", number);
+    }
+    for (name, language, source) in
+        [("hello_world", "en_US", "manual"), ("hello_world", "fr", "manual"), ("promo", "fr", "auto_generated")]
+    {
+        let mut template = seed::template(&format!("59442547926{}", 2000 + name.len() + language.len()), ACCOUNT, name, language);
+        template["source"] = json!(source);
+        seed::push(&mut seed, "templates", template);
+    }
+    let world = World::running("import-rules", seed).await;
+    let rules = json!({
+        "numbers": {"directions": ["Incoming"], "exclude": ["+33698765432"]},
+        "templates": {"exclude": [{"name": "hello_world", "language": "en_US"}]},
+    });
+    world.create(&app(INO, json!({"import": rules}))).await;
+
+    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    assert_eq!(number.spec.directions, [Direction::Incoming]);
+    imported_template(&world).await;
+    world.settle().await;
+    assert_eq!(world.names::<WhatsAppNumber>().await, [NUMBER_OBJECT]);
+    let templates = world.names::<MessageTemplate>().await;
+    assert_eq!(templates.len(), 2, "{templates:?}");
+    assert!(templates[0].starts_with("hello-world-fr-"), "{templates:?}");
+
+    world.sim.patch("numbers/106540352242931", json!({"status": "CONNECTED"})).await.unwrap();
+    world.stands::<WhatsAppNumber>("number-33644510279", "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_deleted_import_returns_unless_it_is_excluded() {
+    let world = World::running("import-again", seed::small()).await;
+    world.create(&importing()).await;
+    let first = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.settle().await;
+
+    world.delete::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    let second = world
+        .until::<WhatsAppNumber>(NUMBER_OBJECT, "another one", |number| number.metadata.uid != first.metadata.uid)
+        .await;
+    assert_ne!(first.metadata.uid, second.metadata.uid);
+
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let exclude = json!({"spec": {"import": {"numbers": {"exclude": ["+33612345678"]}}}});
+    world.patch::<MetaApp>(INO, exclude).await;
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.delete::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.settle().await;
+    assert!(world.names::<WhatsAppNumber>().await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_authored_first_is_not_imported() {
+    let world = World::running("import-authored", seed::small()).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.create(&template("shipped", "order_shipped", json!({}))).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.settle().await;
+    assert_eq!(world.names::<WhatsAppNumber>().await, ["support"]);
+    assert_eq!(world.names::<MessageTemplate>().await, ["shipped"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_authored_object_replaces_the_untouched_import() {
+    let world = World::running("import-replaced", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let imported = imported_template(&world).await;
+
+    world.create(&number("support", "+33612345678", json!({"directions": ["Incoming"]}))).await;
+    world.create(&template("shipped", "order_shipped", json!({}))).await;
+    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.gone::<MessageTemplate>(&imported).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.settle().await;
+    assert_eq!(world.names::<WhatsAppNumber>().await, ["support"], "and it does not return");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_import_without_its_label_is_the_users_own() {
+    let world = World::running("import-taken", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.patch::<WhatsAppNumber>(NUMBER_OBJECT, json!({"metadata": {"labels": {IMPORTED_BY: null}}})).await;
+
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.stands::<WhatsAppNumber>("support", "Conflict", "False/Conflict").await;
+    world.settle().await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_changed_import_gives_way_and_stays() {
+    let world = World::running("import-edited", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.patch::<WhatsAppNumber>(NUMBER_OBJECT, json!({"spec": {"timeZone": "Europe/Paris"}})).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Conflict", "False/Conflict").await;
+    world.settle().await;
+    assert_eq!(world.names::<WhatsAppNumber>().await, [NUMBER_OBJECT, "support"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_gone_at_meta_stays_as_an_object() {
+    let world = World::running("import-gone", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let imported = imported_template(&world).await;
+    world.stands::<MessageTemplate>(&imported, "Approved", "True/Approved").await;
+
+    world.sim.delete(&format!("numbers/{NUMBER}")).await.unwrap();
+    world.sim.delete(&format!("templates/{}", seed::TEMPLATE)).await.unwrap();
+    let gone = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "NotFound", "False/NotFound").await;
+    assert_eq!(gone.status.unwrap().phone_number_id.as_deref(), Some(NUMBER), "nothing known is lost");
+    let gone = world.stands::<MessageTemplate>(&imported, "NotFound", "False/NotFound").await;
+    assert_eq!(gone.status.unwrap().sendable, Some(false));
+    world.settle().await;
+    world.finish().await;
+}

@@ -1,0 +1,18 @@
+//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, all in this process.
+//!
+//! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
+//! facts. Every test ends with [`harness::World::finish`], which looks for what must never be: a careless call to Meta, a
+//! status that breaks the rules, a secret where people can read it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod harness;
+mod logs;
+mod manifests;
+mod operator;
+mod seed;
+mod witness;
+
+mod drift;
+mod expiry;
+mod import;
+mod steady;

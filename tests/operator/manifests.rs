@@ -1,0 +1,61 @@
+//! Objects as a person would write them.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
+
+use crate::seed::{ACCOUNT, APP};
+
+/// The Secret with the credentials.
+pub const CREDENTIALS: &str = "ino-cx-meta";
+/// The app.
+pub const INO: &str = "ino-cx";
+
+fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: Value) -> K {
+    let object = json!({"apiVersion": "waba.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    serde_json::from_value(object).unwrap()
+}
+
+/// `base` with the fields of `more`; `null` takes one away.
+fn with(mut base: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("not an object: {more}") };
+    for (field, value) in more {
+        if value.is_null() {
+            base.as_object_mut().unwrap().remove(&field);
+        } else {
+            base[field] = value;
+        }
+    }
+    base
+}
+
+/// The app of [`APP`], read often, with these fields besides.
+pub fn app(name: &str, more: Value) -> MetaApp {
+    let spec = json!({
+        "appID": APP,
+        "appSecretRef": {"name": CREDENTIALS, "key": "app-secret"},
+        "accessTokenRef": {"name": CREDENTIALS, "key": "access-token"},
+        "pollInterval": "3m",
+    });
+    object("MetaApp", name, with(spec, more))
+}
+
+/// The app, importing everything.
+pub fn importing() -> MetaApp {
+    app(INO, json!({"import": {"numbers": {}, "templates": {}}}))
+}
+
+/// A number of the app, with these fields besides.
+pub fn number(name: &str, phone_number: &str, more: Value) -> WhatsAppNumber {
+    let spec = json!({"appRef": {"name": INO}, "phoneNumber": phone_number, "directions": ["Incoming", "Outgoing"]});
+    object("WhatsAppNumber", name, with(spec, more))
+}
+
+/// A template of the app in [`ACCOUNT`], observed, with these fields besides.
+pub fn template(name: &str, template_name: &str, more: Value) -> MessageTemplate {
+    let spec = json!({
+        "appRef": {"name": INO}, "businessAccountID": ACCOUNT, "templateName": template_name, "language": "en_US",
+        "managementPolicy": "Observe",
+    });
+    object("MessageTemplate", name, with(spec, more))
+}

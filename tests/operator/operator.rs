@@ -1,0 +1,119 @@
+//! One operator in this process.
+
+use std::{future::Future, time::Duration};
+
+use tokio::{sync::oneshot, task::JoinHandle};
+use waba_operator::{
+    run::{RunError, Settings, run},
+    timing::Timing,
+};
+
+/// An operator that is told to stop ends within this, whatever it is doing.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// By how much the tests are faster than the world: an interval of ten minutes is one second.
+pub const SPEEDUP: u32 = 600;
+
+/// A running operator.
+pub struct Operator {
+    url: String,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), RunError>>,
+}
+
+/// What an operator for one namespace is told.
+pub fn settings(graph_url: &str, namespace: &str) -> Settings {
+    Settings {
+        graph_url: graph_url.parse().unwrap(),
+        namespaces: vec![namespace.to_owned()],
+        operator_namespace: namespace.to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        leader_elect: false,
+        timing: Timing::new(SPEEDUP),
+    }
+}
+
+impl Operator {
+    /// Starts one and waits until it listens.
+    pub async fn start(settings: Settings, config: kube::Config) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (listening, listens) = oneshot::channel();
+        let stopped = async {
+            // A test that fails drops the sender: then the operator ends too.
+            let _ = stopped.await;
+        };
+        let running = tokio::spawn(run(settings, config, stopped, Some(listening)));
+        let address = listens.await.expect("the operator listens");
+        Self { url: format!("http://{address}"), stop, running }
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let ended = tokio::time::timeout(STOPS_WITHIN, self.running).await;
+        ended.expect("the operator stops in time").expect("the operator does not panic").expect("it ends well");
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> Result<(), RunError> {
+        self.running.await.expect("the operator does not panic")
+    }
+
+    /// Ends it as a crash does: at once, with nothing put in order.
+    pub async fn kill(self) {
+        self.running.abort();
+        let _ = self.running.await;
+    }
+
+    /// Status and body of one of its pages.
+    pub async fn page(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("the operator answers");
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Its metrics.
+    pub async fn metrics(&self) -> String {
+        self.page("/metrics").await.1
+    }
+
+    /// The sum of the samples of a metric whose labels contain all of `labels`.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.metrics().await;
+        let samples = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    /// How many writes it sent to the API server, those of its lease aside.
+    pub async fn writes(&self) -> f64 {
+        self.metric("waba_api_writes_total", &[]).await - self.metric("waba_api_writes_total", &["\"leases\""]).await
+    }
+
+    /// Waits until its readiness page shows this stage.
+    pub async fn until_ready(&self, stage: &str) {
+        let is_ready = async || self.page("/readyz").await == (200, format!("{stage}\n"));
+        until(&format!("the operator is {stage}"), is_ready).await;
+    }
+}
+
+/// Far more than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a fact that is waited for is looked at.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// Asks until it is so.
+pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let ask = async {
+        while !so().await {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    in_time(what, ask).await;
+}
+
+/// The future's result, which comes soon.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
