@@ -119,7 +119,7 @@ impl Client {
         self.read(node(access, Endpoint::PhoneNumber, &[id], query, waba_id, priority)).await
     }
 
-    /// Reads one template, with its health.
+    /// Reads one template.
     ///
     /// # Errors
     /// Any class; [`Error::proves_absence`] tells "gone" from "not visible".
@@ -130,7 +130,7 @@ impl Client {
         id: &str,
         priority: Priority,
     ) -> Result<Template, Error> {
-        let fields = Fields::of(Want { health: true }).template;
+        let fields = Fields::of(Want::default()).template;
         let query = vec![("fields", fields.into())];
         self.read(node(access, Endpoint::MessageTemplate, &[id], query, waba_id, priority)).await
     }
@@ -214,7 +214,7 @@ impl Fields {
         Self {
             account: format!("{}{health}", Account::FIELDS),
             number: format!("{}{health}", PhoneNumber::FIELDS),
-            template: format!("{}{health}", Template::FIELDS),
+            template: Template::FIELDS.to_owned(),
         }
     }
 

@@ -60,9 +60,14 @@ impl Kind for MessageTemplate {
     }
 }
 
+/// Whether an import made the object, and nobody took it over.
+pub fn is_imported<K: ResourceExt>(object: &K) -> bool {
+    object.labels().contains_key(IMPORTED_BY)
+}
+
 /// Before whom an object goes: the authored before the imported, then the older, then by namespace and name.
 fn rank<K: ResourceExt>(object: &K) -> (bool, Option<Timestamp>, String, String) {
-    let imported = object.labels().contains_key(IMPORTED_BY);
+    let imported = is_imported(object);
     let created = object.creation_timestamp().map(|time| time.0);
     (imported, created, object.namespace().unwrap_or_default(), object.name_any())
 }

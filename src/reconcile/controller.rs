@@ -22,7 +22,10 @@ use kube::{
 };
 use tracing::{debug, error, warn};
 
-use super::objects::{Kind, Objects, ScopeFeed};
+use super::{
+    claims::is_imported,
+    objects::{Kind, Objects, ScopeFeed},
+};
 use crate::{
     cluster::{
         backoff::{Backoff, Delays},
@@ -61,6 +64,9 @@ pub struct Running {
 pub trait Reconciler<K: Kind>: Send + Sync + 'static {
     /// Brings one object's status, and what it stands for, up to date.
     fn reconcile(&self, object: Arc<K>) -> impl Future<Output = Result<Done, super::Error>> + Send;
+
+    /// The watch brought the object, a newer version of it, or its end: who counts or lacks such objects may look again.
+    fn noticed(&self, object: &K);
 
     /// The object is gone from the API server.
     fn deleted(&self, object: &K);
@@ -171,6 +177,7 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
         };
         // What went while the watch was away is missing from the fresh list, and no event tells of it.
         let before = if matches!(event, Event::InitDone) { writer.as_reader().state() } else { Vec::new() };
+        let competes = matches!(&event, Event::Apply(object) if competes_anew(writer.as_reader().get(&ObjectRef::from_obj(object)).as_deref(), object));
         writer.apply_watcher_event(&event);
         objects.index(namespace.as_deref(), &event);
         let gone = |object: &K| {
@@ -179,7 +186,12 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
             objects.wake_claimants(&object.claim());
         };
         let touched = match &event {
-            Event::Apply(object) => vec![Ok(ObjectRef::from_obj(object))],
+            Event::Apply(object) => {
+                if competes && objects.claimants(&object.claim()).len() > 1 {
+                    objects.wake_claimants(&object.claim());
+                }
+                vec![Ok(ObjectRef::from_obj(object))]
+            }
             Event::InitDone => {
                 let store = writer.as_reader();
                 before.iter().filter(|o| store.get(&ObjectRef::from_obj(&***o)).is_none()).for_each(|o| gone(o));
@@ -192,6 +204,14 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
             Event::Init | Event::InitApply(_) => Vec::new(),
         };
         stream::iter(touched)
+    })
+}
+
+/// Whether those who claim the same thing have to look again at who goes first: the object is new, or its spec or its
+/// label of an import changed.
+fn competes_anew<K: Kind>(before: Option<&K>, now: &K) -> bool {
+    before.is_none_or(|before| {
+        before.meta().generation != now.meta().generation || is_imported(before) != is_imported(now)
     })
 }
 

@@ -5,9 +5,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::components::Component;
-use super::health::Health;
+use super::loose;
 use super::vocabulary::{Category, ParameterFormat, Quality, RejectedReason, TemplateSource, TemplateStatus};
-use super::{loose, number};
 
 /// A template as Meta shows it. `None` is what Meta did not send.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -61,9 +60,6 @@ pub struct Template {
     /// The library template it stems from.
     #[serde(default, deserialize_with = "loose::text")]
     pub library_template_name: Option<Box<str>>,
-    /// Its health, where asked for.
-    #[serde(default, rename = "health_status", deserialize_with = "number::health")]
-    pub health: Option<Box<Health>>,
 }
 
 impl Template {
