@@ -27,7 +27,9 @@ use crate::{
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
     observe::{Estate, Pollers},
-    reconcile::{self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Templates, Wakers},
+    reconcile::{
+        self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Templates, Wakers,
+    },
     timing::Timing,
 };
 
@@ -212,8 +214,8 @@ async fn work(
     let namespaced = !settings.namespaces.is_empty();
     let mut controllers = Controllers { running, ended: JoinSet::new() };
     controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), namespaced));
-    controllers.start(numbers.clone(), number_feeds, Numbers(context.clone()));
-    controllers.start(templates.clone(), template_feeds, Templates(context.clone()));
+    controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone()));
+    controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
     tasks.spawn(gauges(metrics.clone(), wake.clone(), settings.timing.counts_gap));
     tasks.spawn({

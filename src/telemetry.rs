@@ -45,7 +45,9 @@ pub fn init(format: LogFormat) -> Result<(), InitError> {
     let registry = tracing_subscriber::registry().with(filter()?);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        }
         LogFormat::Text => registry.with(lines).try_init(),
     }
     .map_err(|_| InitError::AlreadyStarted)?;

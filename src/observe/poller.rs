@@ -172,7 +172,8 @@ impl Poller {
     /// Sooner than the next poll, but no sooner than Meta allows.
     fn after_failure(&self, failures: u32, throttle: Option<Timestamp>) -> Duration {
         let backoff = self.shared.timing.retry_interval * 2_u32.saturating_pow(failures.min(16) - 1);
-        let throttle = throttle.and_then(|until| Duration::try_from(until.duration_since(self.shared.graph.now())).ok());
+        let throttle =
+            throttle.and_then(|until| Duration::try_from(until.duration_since(self.shared.graph.now())).ok());
         backoff.min(self.polling.interval).max(throttle.unwrap_or_default())
     }
 

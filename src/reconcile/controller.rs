@@ -22,10 +22,7 @@ use kube::{
 };
 use tracing::{debug, error, warn};
 
-use super::{
-    claims::is_imported,
-    objects::{Kind, Objects, ScopeFeed},
-};
+use super::objects::{Kind, Objects, ScopeFeed};
 use crate::{
     cluster::{
         backoff::{Backoff, Delays},
@@ -177,20 +174,19 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
         };
         // What went while the watch was away is missing from the fresh list, and no event tells of it.
         let before = if matches!(event, Event::InitDone) { writer.as_reader().state() } else { Vec::new() };
-        let competes = matches!(&event, Event::Apply(object) if competes_anew(writer.as_reader().get(&ObjectRef::from_obj(object)).as_deref(), object));
         writer.apply_watcher_event(&event);
         objects.index(namespace.as_deref(), &event);
         let gone = |object: &K| {
             reconciler.deleted(object);
+            reconciler.noticed(object);
             // Whoever competed with it for the same thing may have won.
             objects.wake_claimants(&object.claim());
         };
         let touched = match &event {
+            // Whoever competes with it for the same thing may have lost, or won.
             Event::Apply(object) => {
-                if competes && objects.claimants(&object.claim()).len() > 1 {
-                    objects.wake_claimants(&object.claim());
-                }
-                vec![Ok(ObjectRef::from_obj(object))]
+                reconciler.noticed(object);
+                objects.claimant_keys(&object.claim()).into_iter().map(Ok).collect()
             }
             Event::InitDone => {
                 let store = writer.as_reader();
@@ -204,14 +200,6 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
             Event::Init | Event::InitApply(_) => Vec::new(),
         };
         stream::iter(touched)
-    })
-}
-
-/// Whether those who claim the same thing have to look again at who goes first: the object is new, or its spec or its
-/// label of an import changed.
-fn competes_anew<K: Kind>(before: Option<&K>, now: &K) -> bool {
-    before.is_none_or(|before| {
-        before.meta().generation != now.meta().generation || is_imported(before) != is_imported(now)
     })
 }
 

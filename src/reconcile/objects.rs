@@ -84,15 +84,15 @@ impl<K: Kind> Objects<K> {
         self.scope(key.namespace.as_deref())?.store.get(key)
     }
 
+    /// The keys of all objects that claim this thing.
+    pub(super) fn claimant_keys(&self, claim: &K::Claim) -> Vec<ObjectRef<K>> {
+        self.0.claims.read().get(claim).cloned().unwrap_or_default()
+    }
+
     /// Every object that claims this thing, in no particular order.
     #[must_use]
     pub fn claimants(&self, claim: &K::Claim) -> Vec<Arc<K>> {
-        self.0
-            .claims
-            .read()
-            .get(claim)
-            .map(|keys| keys.iter().filter_map(|key| self.get(key)).collect())
-            .unwrap_or_default()
+        self.claimant_keys(claim).iter().filter_map(|key| self.get(key)).collect()
     }
 
     /// Whether any object claims this thing.
@@ -125,8 +125,7 @@ impl<K: Kind> Objects<K> {
 
     /// Reconcile every object that claims this thing.
     pub fn wake_claimants(&self, claim: &K::Claim) {
-        let keys = self.0.claims.read().get(claim).cloned().unwrap_or_default();
-        keys.into_iter().for_each(|key| self.wake(key));
+        self.claimant_keys(claim).into_iter().for_each(|key| self.wake(key));
     }
 
     /// Reconcile all objects for which `wanted` says yes.

@@ -30,7 +30,8 @@ async fn a_number_goes_through_every_phase() {
         world.stands::<WhatsAppNumber>(NUMBER_OBJECT, phase, ready).await;
     }
     let number = world.get::<WhatsAppNumber>(NUMBER_OBJECT).await.unwrap();
-    let told: Vec<String> = number.status.unwrap().history.into_iter().map(|t| format!("{}/{}", t.phase, t.reason)).collect();
+    let told: Vec<String> =
+        number.status.unwrap().history.into_iter().map(|t| format!("{}/{}", t.phase, t.reason)).collect();
     assert!(told.ends_with(&["Unverified/Adopted".to_owned(), "Unknown/Adopted".to_owned()]), "{told:?}");
     world.event(NUMBER_OBJECT, "Banned").await;
     world.finish().await;
@@ -56,7 +57,11 @@ async fn a_template_goes_through_every_phase() {
         let template = world.stands::<MessageTemplate>("shipped", phase, "True/Observed").await;
         assert_eq!(template.status.unwrap().sendable, Some(false));
     }
-    world.sim.patch(&format!("templates/{TEMPLATE}"), json!({"status": "APPROVED", "category": "MARKETING"})).await.unwrap();
+    world
+        .sim
+        .patch(&format!("templates/{TEMPLATE}"), json!({"status": "APPROVED", "category": "MARKETING"}))
+        .await
+        .unwrap();
     let template = world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     assert_eq!(template.status.unwrap().category.unwrap().as_str(), "MARKETING");
     world.finish().await;
@@ -129,7 +134,9 @@ async fn an_action_reads_meta_now_and_once() {
         };
         let phase = if is_app { "Enabled" } else { "Restricted" };
         world
-            .until::<WhatsAppNumber>("support", phase, |n| n.status.as_ref().unwrap().phase.as_ref().unwrap().as_str() == phase)
+            .until::<WhatsAppNumber>("support", phase, |n| {
+                n.status.as_ref().unwrap().phase.as_ref().unwrap().as_str() == phase
+            })
             .await;
         let handled = async || match is_app {
             true => world.get::<MetaApp>(name).await.unwrap().status.unwrap().handled.reconcile_at,

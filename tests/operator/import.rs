@@ -24,9 +24,13 @@ async fn imported_template(world: &World) -> String {
 #[tokio::test]
 async fn everything_found_gets_an_object_and_a_status() {
     let mut seed = seed::two_accounts();
-    seed::push(&mut seed, "templates", json!({
-        "account": ACCOUNT, "name": "promo", "language": "fr", "status": "REJECTED", "rejected_reason": "PROMOTIONAL",
-    }));
+    seed::push(
+        &mut seed,
+        "templates",
+        json!({
+            "account": ACCOUNT, "name": "promo", "language": "fr", "status": "REJECTED", "rejected_reason": "PROMOTIONAL",
+        }),
+    );
     let world = World::running("import", seed).await;
     world.create(&importing()).await;
 
@@ -79,7 +83,8 @@ async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
     for (name, language, source) in
         [("hello_world", "en_US", "manual"), ("hello_world", "fr", "manual"), ("promo", "fr", "auto_generated")]
     {
-        let mut template = seed::template(&format!("59442547926{}", 2000 + name.len() + language.len()), ACCOUNT, name, language);
+        let mut template =
+            seed::template(&format!("59442547926{}", 2000 + name.len() + language.len()), ACCOUNT, name, language);
         template["source"] = json!(source);
         seed::push(&mut seed, "templates", template);
     }

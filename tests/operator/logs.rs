@@ -8,7 +8,9 @@ use std::{
 };
 
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt as _, registry::Registry, Layer as _};
+use tracing_subscriber::{
+    Layer as _, filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt as _, registry::Registry,
+};
 
 /// The lines so far; clones share them.
 #[derive(Clone, Default)]

@@ -11,12 +11,16 @@ mod tests;
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
+
 use super::{
     context::{Context, Error},
     controller::{Done, Reconciler},
+    link,
     objects::{Kind, Objects},
     outlook::{Input, Plan},
     subject::{self, Subject},
+    wake::Wakers,
 };
 use crate::{
     api::{Action, AppRef, MessageTemplate, MessageTemplateStatus, Problem, later},
@@ -25,11 +29,26 @@ use crate::{
 };
 
 /// Reconciles templates.
-pub struct Templates(pub Arc<Context>);
+pub struct Templates {
+    context: Arc<Context>,
+    wake: Wakers,
+}
+
+impl Templates {
+    /// Their apps are woken by `wake`.
+    #[must_use]
+    pub fn new(context: Arc<Context>, wake: Wakers) -> Self {
+        Self { context, wake }
+    }
+}
 
 impl Reconciler<MessageTemplate> for Templates {
     async fn reconcile(&self, template: Arc<MessageTemplate>) -> Result<Done, Error> {
-        subject::reconcile(&self.0, &*template).await
+        subject::reconcile(&self.context, &*template).await
+    }
+
+    fn noticed(&self, template: &MessageTemplate) {
+        self.wake.counts_of(link::key(&template.spec.app_ref, &template.namespace().unwrap_or_default()));
     }
 
     fn deleted(&self, _: &MessageTemplate) {}

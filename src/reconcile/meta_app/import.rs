@@ -44,6 +44,12 @@ impl Created {
         self.templates.extend(batch.templates.iter().map(|claim| (claim.clone(), now)));
     }
 
+    /// Forgets what the watch has brought meanwhile: deleted from there on, it is to be imported again.
+    pub fn forget_seen(&mut self, claims: &impl Claims) {
+        self.numbers.retain(|claim, _| !claims.number(*claim));
+        self.templates.retain(|claim, _| !claims.template(claim));
+    }
+
     fn has_number(&self, claim: NumberClaim, now: Instant) -> bool {
         self.numbers.get(&claim).is_some_and(|at| now.saturating_duration_since(*at) < MEMORY)
     }

@@ -91,6 +91,8 @@ impl Reconciler<MetaApp> for Apps {
         self.conclude(&app, &key, &mut memory, report, &requests).await
     }
 
+    fn noticed(&self, _: &MetaApp) {}
+
     fn deleted(&self, app: &MetaApp) {
         let key = AppKey::new(&app.namespace().unwrap_or_default(), &app.name_any());
         self.memory.lock().remove(&key);
@@ -163,6 +165,7 @@ impl Apps {
         note_refusals(memory, custody.as_ref().ok(), accounts.values());
         let now = Instant::now();
         let asked = requests.iter().find(|r| r.action == Action::RefreshToken && r.verdict.is_ok());
+        memory.facts.created.forget_seen(&Claimed(context));
         let mut import = import::missing(
             app,
             accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?))),

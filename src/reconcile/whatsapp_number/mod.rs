@@ -8,12 +8,16 @@ mod tests;
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
+
 use super::{
     context::{Context, Error},
     controller::{Done, Reconciler},
+    link,
     objects::{Kind, Objects},
     outlook::{Input, Plan},
     subject::{self, Subject},
+    wake::Wakers,
 };
 use crate::{
     api::{Action, AppRef, Problem, WhatsAppNumber, WhatsAppNumberStatus, later, validate_number},
@@ -22,11 +26,26 @@ use crate::{
 };
 
 /// Reconciles numbers.
-pub struct Numbers(pub Arc<Context>);
+pub struct Numbers {
+    context: Arc<Context>,
+    wake: Wakers,
+}
+
+impl Numbers {
+    /// Their apps are woken by `wake`.
+    #[must_use]
+    pub fn new(context: Arc<Context>, wake: Wakers) -> Self {
+        Self { context, wake }
+    }
+}
 
 impl Reconciler<WhatsAppNumber> for Numbers {
     async fn reconcile(&self, number: Arc<WhatsAppNumber>) -> Result<Done, Error> {
-        subject::reconcile(&self.0, &*number).await
+        subject::reconcile(&self.context, &*number).await
+    }
+
+    fn noticed(&self, number: &WhatsAppNumber) {
+        self.wake.counts_of(link::key(&number.spec.app_ref, &number.namespace().unwrap_or_default()));
     }
 
     fn deleted(&self, _: &WhatsAppNumber) {}
