@@ -41,8 +41,8 @@ use super::{
 };
 use crate::{
     api::{
-        Action, Counts, Managed, ManagedStatus, MessageTemplate, MetaApp, NumberPhase, SecretKeyRef, TemplatePhase,
-        WhatsAppNumber,
+        Action, Counts, Managed, ManagedStatus, ManagementPolicy, MessageTemplate, MetaApp, NumberPhase, SecretKeyRef,
+        TemplatePhase, WhatsAppNumber,
     },
     cluster::{
         conditions::{STALLED, is_true},
@@ -88,6 +88,7 @@ impl Reconciler<MetaApp> for Apps {
                 ControlFlow::Continue(report) => break report,
             }
         };
+        refuse_exchange(&mut requests, &app, &report);
         self.conclude(&app, &key, &mut memory, report, &requests).await
     }
 
@@ -342,6 +343,23 @@ impl Memory {
     /// A Secret that was just written may not have reached the watch yet.
     fn owned_is_settled(&self) -> bool {
         self.facts.owned_written.is_none_or(|at| at.elapsed() > Duration::from_secs(10))
+    }
+}
+
+/// A request to exchange the token that cannot be acted on is told so.
+fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report) {
+    let forever = report.status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
+    let why = if app.spec.management_policy == ManagementPolicy::Observe {
+        "spec.managementPolicy is Observe"
+    } else if report.access.is_none() {
+        "no token works that could be exchanged"
+    } else if forever {
+        "the token in use does not expire"
+    } else {
+        return;
+    };
+    for request in requests.iter_mut().filter(|r| r.action == Action::RefreshToken && r.verdict.is_ok()) {
+        request.verdict = Err(why.to_owned());
     }
 }
 

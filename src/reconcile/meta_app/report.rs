@@ -110,12 +110,17 @@ pub fn examined(
     let mut phase = phase;
     // After a restart, what the last leader knew is better than nothing, as long as Meta may just be slow.
     let last = input.app.status.as_ref().filter(|s| s.observed_generation >= 0).and_then(|s| s.phase.clone());
-    let unknown = verdict.ready.reason == Reason::MetaUnreachable || accounts.as_ref().is_some_and(|a| a.reading);
+    let blind = input.accounts.values().all(|account| account.snapshot.is_none());
+    let unknown =
+        accounts.as_ref().is_some_and(|a| a.reading) || (blind && verdict.ready.reason == Reason::MetaUnreachable);
     let patient = input.instant.saturating_duration_since(input.started) <= input.stale_after();
     let hold = unknown && patient && last.as_ref().is_some_and(|phase| *phase != MetaAppPhase::Pending);
     if let (true, false, Some(last)) = (unknown, patient, last) {
         let message = format!("what is shown may be out of date: {}", verdict.ready.message);
-        standing = Standing::NotReady(verdict.ready.message.clone());
+        if standing == Standing::Starting {
+            // Those who refer to the app have waited long enough, too.
+            standing = Standing::NotReady(verdict.ready.message.clone());
+        }
         verdict.ready = Finding::unknown(Reason::Stale, message);
         phase = last;
     }

@@ -214,8 +214,26 @@ impl Apps {
                 return Ok(());
             }
         };
+        self.announce_exchange(app, &exchanged);
         memory.facts.exchange.learn(&live.fingerprint, exchanged, Instant::now());
         Ok(())
+    }
+
+    fn announce_exchange(&self, app: &MetaApp, exchanged: &Exchanged) {
+        let (type_, reason, note) = match exchanged {
+            Exchanged::Stored => (
+                EventType::Normal,
+                "TokenExchanged",
+                "the token was exchanged; the new one is proven before it is used",
+            ),
+            Exchanged::NothingBetter => (
+                EventType::Warning,
+                "ExchangeFailed",
+                "Meta gave no token that lasts longer than the one in use, which stays",
+            ),
+            Exchanged::Refused(why) => (EventType::Warning, "ExchangeFailed", why.as_str()),
+        };
+        self.context.events.publish(&kube::Resource::object_ref(app, &()), type_, reason, "ExchangeToken", note);
     }
 
     /// Creates and deletes a batch of objects; whether anything was written.
@@ -251,7 +269,8 @@ impl Apps {
     /// Tells once what an import has brought.
     pub(super) fn announce_import(&self, app: &MetaApp, memory: &mut Memory) {
         let (numbers, templates) = std::mem::take(&mut memory.imported);
-        let note = format!("imported {numbers} numbers and {templates} templates");
+        let several = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let note = format!("imported {} and {}", several(numbers, "number"), several(templates, "template"));
         info!(app = app.name_any(), namespace = app.namespace(), numbers, templates, "imported");
         let reference = kube::Resource::object_ref(app, &());
         self.context.events.publish(&reference, EventType::Normal, "Imported", "Import", &note);
