@@ -1,23 +1,16 @@
 //! Puts the parts together and runs them until the end.
 
+mod watches;
+
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future};
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{
-    Api, Client, ResourceExt,
-    core::PartialObjectMeta,
-    runtime::{
-        WatchStreamExt,
-        reflector::{self, Store},
-        watcher::{self, watcher},
-    },
-};
+use futures::{FutureExt, future};
+use kube::Client;
 use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
 use crate::{
-    api::{Managed, ManagedStatus, MetaApp},
+    api::{Managed, ManagedStatus},
     cluster::{
         client::{counting, counting_without_retries},
         events::Events,
@@ -184,15 +177,15 @@ async fn work(
     let (templates, template_feeds) = Objects::new(&settings.namespaces);
     let wake = Wakers::new(apps.clone(), numbers.clone(), templates.clone());
     let mut tasks = Tasks::new(stop.clone());
-    let secrets = watch_secrets(&client, &settings.namespaces, &apps, &mut tasks);
-    let namespaces = settings.namespaces.is_empty().then(|| watch_namespaces(&client, &wake, &mut tasks));
+    let secrets = watches::secrets(&client, &settings.namespaces, &apps, &mut tasks);
+    let namespaces = settings.namespaces.is_empty().then(|| watches::namespaces(&client, &wake, &mut tasks));
     let (events, sending) = Events::new(client.clone(), NAME, &instance(), metrics);
     let sending = tokio::spawn(sending);
 
     let estate = Arc::new(Estate::default());
     let pollers =
         Pollers::new(estate.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
-    let synced = synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
+    let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let context = Arc::new(Context {
         client: client.clone(),
         graph,
@@ -328,101 +321,6 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
         }
     };
     Ok(graph::Client::new(config, Arc::new(recorder))?)
-}
-
-type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;
-
-/// Watches Secrets as metadata, and wakes the apps that use one that changed.
-fn watch_secrets(client: &Client, namespaces: &[String], apps: &Objects<MetaApp>, tasks: &mut Tasks) -> SecretStores {
-    let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
-    let watch = |namespace: Option<String>| {
-        let api = match &namespace {
-            Some(namespace) => Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace),
-            None => Api::all(client.clone()),
-        };
-        let (store, writer) = reflector::store();
-        let apps = apps.clone();
-        let touched =
-            watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer).touched_objects();
-        tasks.spawn(touched.for_each(move |secret| {
-            match secret {
-                Ok(secret) => apps.wake_where(|app| uses(app, secret.namespace().as_deref(), &secret.name_any())),
-                Err(error) => warn!(%error, "watch of Secrets failed; trying again"),
-            }
-            future::ready(())
-        }));
-        (namespace, store)
-    };
-    scopes.into_iter().map(watch).collect()
-}
-
-/// Only name and version are read.
-fn strip<K>(secret: &mut PartialObjectMeta<K>) {
-    secret.metadata.managed_fields = None;
-    secret.metadata.annotations = None;
-    secret.metadata.labels = None;
-    secret.metadata.owner_references = None;
-}
-
-fn uses(app: &MetaApp, namespace: Option<&str>, secret: &str) -> bool {
-    let spec = &app.spec;
-    let named = |reference: &crate::api::SecretKeyRef| reference.name == secret;
-    app.namespace().as_deref() == namespace
-        && (named(&spec.app_secret_ref)
-            || spec.access_token_ref.as_ref().is_some_and(named)
-            || secret.strip_suffix("-token") == app.metadata.name.as_deref())
-}
-
-/// Watches the labels of namespaces, on which `allowedNamespaces` may depend.
-fn watch_namespaces(client: &Client, wake: &Wakers, tasks: &mut Tasks) -> Store<PartialObjectMeta<Namespace>> {
-    let (store, writer) = reflector::store();
-    let wake = wake.clone();
-    let labels = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default())
-        .modify(|namespace| {
-            namespace.metadata.managed_fields = None;
-            namespace.metadata.annotations = None;
-        })
-        .default_backoff()
-        .reflect(writer)
-        .touched_objects()
-        .try_for_each(move |namespace| {
-            let name = namespace.metadata.name;
-            wake.numbers.wake_where(|number| number.namespace() == name);
-            wake.templates.wake_where(|template| template.namespace() == name);
-            future::ok(())
-        });
-    tasks.spawn(labels.map(|ended| {
-        if let Err(error) = ended {
-            warn!(%error, "watch of namespaces failed");
-        }
-    }));
-    store
-}
-
-/// Resolves when the first list of everything that is watched has come.
-fn synced(
-    apps: &Objects<MetaApp>,
-    numbers: &Objects<crate::api::WhatsAppNumber>,
-    templates: &Objects<crate::api::MessageTemplate>,
-    secrets: &SecretStores,
-    namespaces: Option<Store<PartialObjectMeta<Namespace>>>,
-) -> Stop {
-    let (apps, numbers, templates) = (apps.clone(), numbers.clone(), templates.clone());
-    let secrets: Vec<_> = secrets.iter().map(|(_, store)| store.clone()).collect();
-    async move {
-        apps.synced().await;
-        numbers.synced().await;
-        templates.synced().await;
-        for store in secrets {
-            // An error means that the operator is ending.
-            let _ = store.wait_until_ready().await;
-        }
-        if let Some(store) = namespaces {
-            let _ = store.wait_until_ready().await;
-        }
-    }
-    .boxed()
-    .shared()
 }
 
 /// Keeps the gauges that no event moves: objects by phase.

@@ -1,0 +1,254 @@
+//! Gathers everything a plan of an app is made from.
+
+use std::{sync::Arc, time::Instant};
+
+use kube::ResourceExt;
+
+use super::{
+    Apps, Memory,
+    custody::{self, Custody},
+    import::{self, IMPORTED_BY},
+    plan::{Credential, Input, Problem},
+    token_secret,
+};
+use crate::{
+    api::{
+        Action, AppRef, Counts, Managed, ManagedStatus, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase,
+        SecretKeyRef, TemplatePhase, WhatsAppNumber,
+    },
+    cluster::{
+        conditions::{STALLED, is_true},
+        secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable},
+    },
+    observe::{AccountState, AppKey},
+    reconcile::{
+        actions::Request,
+        claims::{NumberClaim, TemplateClaim, goes_before, whose},
+        context::Context,
+        link,
+        objects::Kind,
+        reason::Reason,
+    },
+};
+
+impl Apps {
+    /// What is known now; reads of the API server happen only where a Secret is new or changed.
+    pub(super) async fn gather<'a>(
+        &'a self,
+        app: &'a MetaApp,
+        key: &AppKey,
+        memory: &mut Memory,
+        requests: &[Request],
+    ) -> Input<'a> {
+        let context = &*self.context;
+        let spec = &app.spec;
+        let accounts = context.estate.accounts(key);
+        let secret = self.credential(key, &spec.app_secret_ref, "app-secret").await;
+        let user_token = match &spec.access_token_ref {
+            Some(reference) => Some(self.credential(key, reference, "token").await),
+            None => None,
+        };
+        let custody = if spec.suspend { Ok(Custody::default()) } else { self.custody(key, spec, memory).await };
+        note_refusals(memory, custody.as_ref().ok(), accounts.values());
+        let now = Instant::now();
+        let asked = requests.iter().find(|r| r.action == Action::RefreshToken && r.verdict.is_ok());
+        memory.facts.created.forget_seen(&Claimed(context));
+        let mut import = import::missing(
+            app,
+            accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?))),
+            &Claimed(context),
+            &memory.facts.created,
+            now,
+        );
+        import.superseded = self.superseded(app);
+        Input {
+            app,
+            rival: self.rival(app, key),
+            exchange_asked: asked.is_some_and(|r| memory.exchanged_for.as_ref() != Some(&r.value)),
+            secret,
+            user_token,
+            custody,
+            counts: self.counts(app, key, memory),
+            import,
+            import_failure: memory.facts.import_failure.clone(),
+            version: spec.graph_version.clone().unwrap_or_else(|| context.graph_version.clone()),
+            served: context.graph.version_mismatch(&spec.app_id).map(|mismatch| mismatch.served.to_string()),
+            skew: context.graph.clock_skew(),
+            started: memory.started,
+            namespaced: self.namespaced,
+            now: context.graph.now(),
+            instant: now,
+            timing: &context.timing,
+            accounts,
+        }
+    }
+
+    async fn credential(&self, key: &AppKey, reference: &SecretKeyRef, purpose: &str) -> Result<Credential, Problem> {
+        let value = self.context.secrets.get(&key.namespace, reference).await.map_err(|problem| unusable(&problem))?;
+        let fingerprint = self.context.fingerprints.of(purpose, &value.value);
+        Ok(Credential { value: value.value, fingerprint })
+    }
+
+    /// The operator's copy of the token; read again only when the watch shows another version of it.
+    async fn custody(&self, key: &AppKey, spec: &MetaAppSpec, memory: &mut Memory) -> Result<Custody, Problem> {
+        let name = token_secret(key);
+        let seen = self.context.secrets.version(&key.namespace, &name);
+        let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
+        if seen.is_some() && seen != held {
+            let read = OwnedSecret::read(&self.context.client, &key.namespace, &name).await;
+            memory.owned = read.map_err(|problem| owned_problem(&problem))?;
+        } else if seen.is_none() && held.is_some() && memory.owned_is_settled() {
+            memory.owned = None;
+        }
+        let Some(owned) = &memory.owned else { return Ok(Custody::default()) };
+        match owned.annotation(custody::APP_ID) {
+            Some(id) if id != spec.app_id => Err(Problem {
+                reason: Reason::SecretNameTaken,
+                message: format!(
+                    "Secret {}/{name} keeps the token of app {id}, and this is app {}; delete the Secret, or give this \
+                     MetaApp another name",
+                    key.namespace, spec.app_id
+                ),
+                passing: false,
+            }),
+            _ => Ok(Custody::read(owned, |value| self.context.fingerprints.of("token", value))),
+        }
+    }
+
+    /// An older `MetaApp` with the same app ID.
+    fn rival(&self, app: &MetaApp, key: &AppKey) -> Option<Option<String>> {
+        let claimants = self.context.apps.claimants(&app.claim());
+        let winner = claimants.iter().find(|other| other.uid() != app.uid() && goes_before(&***other, app))?;
+        let told = winner.namespace().as_deref() == Some(&*key.namespace);
+        Some(told.then(|| whose(&**winner, &key.namespace)))
+    }
+
+    /// Counts move with every object; they are taken into the status at most once per `counts_gap`.
+    fn counts(&self, app: &MetaApp, key: &AppKey, memory: &mut Memory) -> Counts {
+        let gap = self.context.timing.counts_gap;
+        let last = app.status.as_ref().and_then(|status| status.counts.clone());
+        if let (Some(last), Some(at)) = (last, memory.counted)
+            && at.elapsed() < gap
+        {
+            self.wake.counts_of(key.clone());
+            return last;
+        }
+        memory.counted = Some(Instant::now());
+        count(&self.wake.numbers_of(key), &self.wake.templates_of(key))
+    }
+
+    /// Imported objects whose thing an authored object stands for now.
+    fn superseded(&self, app: &MetaApp) -> Vec<import::Superseded> {
+        if app.spec.import.is_none() {
+            return Vec::new();
+        }
+        let name = app.name_any();
+        let identity = |object: &dyn Fn() -> (String, Option<String>, Option<String>)| {
+            let (name, uid, version) = object();
+            (name, uid.unwrap_or_default(), version.unwrap_or_default())
+        };
+        let context = &*self.context;
+        let mut found = Vec::new();
+        for number in context.numbers.contested() {
+            if number.namespace() == app.namespace()
+                && import::is_untouched(&*number, &name)
+                && authored(&context.numbers.claimants(&number.claim()), |n| &n.spec.app_ref, app)
+            {
+                let (name, uid, version) = identity(&|| (number.name_any(), number.uid(), number.resource_version()));
+                found.push(import::Superseded::Number(name, uid, version));
+            }
+        }
+        for template in context.templates.contested() {
+            if template.namespace() == app.namespace()
+                && import::is_untouched(&*template, &name)
+                && authored(&context.templates.claimants(&template.claim()), |t| &t.spec.app_ref, app)
+            {
+                let (name, uid, version) =
+                    identity(&|| (template.name_any(), template.uid(), template.resource_version()));
+                found.push(import::Superseded::Template(name, uid, version));
+            }
+        }
+        found
+    }
+}
+
+/// Remembers when a poll was first told that the live token is dead.
+fn note_refusals<'a>(memory: &mut Memory, custody: Option<&Custody>, accounts: impl Iterator<Item = &'a AccountState>) {
+    let Some(live) = custody.and_then(|custody| custody.live.as_ref()) else { return };
+    let refused = accounts
+        .filter_map(|a| a.failure.as_ref())
+        .any(|failure| failure.error.is_token() && failure.token.starts_with(&live.fingerprint));
+    let known = memory.facts.refused.as_ref().is_some_and(|(token, _)| *token == live.fingerprint);
+    match (refused, known) {
+        (true, false) => {
+            memory.facts.refused = Some((live.fingerprint.clone(), Instant::now()));
+            // debug_token knows for sure, and says why.
+            memory.facts.live.ask_again();
+        }
+        (false, true) => memory.facts.refused = None,
+        _ => {}
+    }
+}
+
+/// Whether one of these objects was written by a person, for this app.
+fn authored<K: ResourceExt>(claimants: &[Arc<K>], reference: impl Fn(&K) -> &AppRef, app: &MetaApp) -> bool {
+    let key = AppKey::new(&app.namespace().unwrap_or_default(), &app.name_any());
+    claimants.iter().any(|object| {
+        !object.labels().contains_key(IMPORTED_BY)
+            && link::key(reference(object), &object.namespace().unwrap_or_default()) == key
+    })
+}
+
+fn count(numbers: &[Arc<WhatsAppNumber>], templates: &[Arc<MessageTemplate>]) -> Counts {
+    let number = |wanted: &NumberPhase| {
+        numbers.iter().filter(|n| n.status.as_ref().and_then(|s| s.phase.as_ref()) == Some(wanted)).count()
+    };
+    let template = |wanted: &TemplatePhase| {
+        templates.iter().filter(|t| t.status.as_ref().and_then(|s| s.phase.as_ref()) == Some(wanted)).count()
+    };
+    let stalled =
+        numbers.iter().filter(|n| is_stalled(&***n)).count() + templates.iter().filter(|t| is_stalled(&***t)).count();
+    let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    Counts {
+        numbers: whole(numbers.len()),
+        enabled: whole(number(&NumberPhase::Enabled)),
+        needs_action: whole(stalled),
+        templates: whole(templates.len()),
+        approved: whole(template(&TemplatePhase::Approved)),
+        pending: whole(template(&TemplatePhase::PendingReview)),
+        rejected: whole(template(&TemplatePhase::Rejected)),
+    }
+}
+
+fn is_stalled<K: Managed>(object: &K) -> bool {
+    object.status().is_some_and(|status| is_true(status.conditions(), STALLED))
+}
+
+fn unusable(problem: &SecretProblem) -> Problem {
+    let reason = match problem.problem {
+        Unusable::Missing { .. } => Reason::SecretNotFound,
+        Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,
+        Unusable::Empty { .. } | Unusable::NotText { .. } => Reason::SecretValueInvalid,
+        Unusable::Unreadable(_) => Reason::SecretUnreadable,
+    };
+    Problem { reason, message: problem.to_string(), passing: reason == Reason::SecretUnreadable }
+}
+
+fn owned_problem(problem: &OwnedProblem) -> Problem {
+    let taken = matches!(problem, OwnedProblem::Taken(_));
+    let reason = if taken { Reason::SecretNameTaken } else { Reason::SecretUnreadable };
+    Problem { reason, message: problem.to_string(), passing: !taken }
+}
+
+/// Who claims what, for an import.
+struct Claimed<'a>(&'a Context);
+
+impl import::Claims for Claimed<'_> {
+    fn number(&self, claim: NumberClaim) -> bool {
+        self.0.numbers.is_claimed(&claim)
+    }
+
+    fn template(&self, claim: &TemplateClaim) -> bool {
+        self.0.templates.is_claimed(claim)
+    }
+}
