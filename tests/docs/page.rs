@@ -1,0 +1,121 @@
+//! A page of Markdown, as far as the tests read it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use regex::Regex;
+use waba_operator::http::{Metrics, Outcome};
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub struct Page {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl Page {
+    pub fn read(path: &str) -> Self {
+        let path = root().join(path);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { path, text }
+    }
+
+    pub fn name(&self) -> String {
+        self.path.strip_prefix(root()).unwrap().display().to_string()
+    }
+
+    /// The text without its blocks of code.
+    pub fn prose(&self) -> String {
+        self.text.split("```").step_by(2).collect()
+    }
+
+    /// The code within sentences and tables.
+    pub fn code(&self) -> Vec<String> {
+        all("`([^`\n]+)`", &self.prose())
+    }
+
+    /// Everything between one heading of the second level and the next.
+    pub fn section(&self, heading: &str) -> &str {
+        let start = format!("\n## {heading}\n");
+        let (_, rest) = self.text.split_once(&start).unwrap_or_else(|| panic!("{} lacks {start:?}", self.name()));
+        rest.split("\n## ").next().unwrap()
+    }
+
+    /// The code in the first column of all tables whose head begins with this word.
+    pub fn table(&self, head: &str) -> BTreeSet<String> {
+        let mut inside = false;
+        let mut found = BTreeSet::new();
+        for line in self.text.lines() {
+            inside = line.starts_with(&format!("| {head} |")) || (inside && line.starts_with('|'));
+            if inside {
+                found.extend(all("`([^`]+)`", line.split('|').nth(1).unwrap_or_default()));
+            }
+        }
+        found
+    }
+
+    /// The names that links within pages use for the headings.
+    pub fn anchors(&self) -> BTreeSet<String> {
+        let headings = self.text.lines().filter(|line| line.starts_with('#'));
+        let anchor = |heading: &str| -> String {
+            let text = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = text.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        };
+        headings.map(anchor).collect()
+    }
+}
+
+/// README and every page of `docs/`.
+pub fn pages() -> Vec<Page> {
+    let mut names: Vec<String> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_string_lossy()))
+        .collect();
+    names.sort();
+    names.insert(0, "README.md".to_owned());
+    names.iter().map(|name| Page::read(name)).collect()
+}
+
+/// The first group of every match.
+pub fn all(pattern: &str, text: &str) -> Vec<String> {
+    Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// Every Rust file below `src/` whose path begins so, as one text; tests are left out.
+pub fn source(below: &str) -> String {
+    fn collect(path: &Path, text: &mut String) {
+        if path.is_dir() {
+            let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+            entries.sort();
+            entries.iter().for_each(|entry| collect(entry, text));
+        } else if !path.to_string_lossy().contains("test") {
+            text.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+    let mut text = String::new();
+    collect(&root().join("src").join(below), &mut text);
+    text
+}
+
+/// The exposition with at least one sample of every metric: what has none is left out of it.
+pub fn exposition() -> String {
+    let metrics = Metrics::new();
+    metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::ZERO);
+    metrics.called("account", "ok", Duration::ZERO);
+    metrics.budget_left("1", "2", 100.0);
+    metrics.objects("MetaApp", &[("Connected".to_owned(), 1)].into());
+    metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
+    metrics.written("secrets", "create");
+    let exposition = metrics.encode();
+    let registered = all(r"(r\.register)", &source("http/metrics.rs")).len();
+    assert_eq!(all("(# TYPE)", &exposition).len(), registered, "a metric has no sample here:\n{exposition}");
+    exposition
+}

@@ -1,0 +1,163 @@
+//! What a table lists is all there is, and nothing else.
+
+use std::{collections::BTreeSet, process::Command};
+
+use regex::Regex;
+use serde::de::DeserializeOwned;
+use waba_operator::{
+    api::{
+        Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
+        later::{self, Later},
+    },
+    reconcile::Reason,
+};
+
+use crate::page::{Page, all, exposition, pages, root, source};
+
+fn set<S: ToString>(words: impl IntoIterator<Item = S>) -> BTreeSet<String> {
+    words.into_iter().map(|word| word.to_string()).collect()
+}
+
+fn actions<K: Managed>() -> BTreeSet<String> {
+    set(K::ACTIONS)
+}
+
+#[test]
+fn phases() {
+    for (page, phases) in [
+        ("docs/metaapp.md", set(MetaAppPhase::KNOWN)),
+        ("docs/whatsappnumber.md", set(NumberPhase::KNOWN)),
+        ("docs/messagetemplate.md", set(TemplatePhase::KNOWN)),
+    ] {
+        assert_eq!(Page::read(page).table("Phase"), phases, "{page}");
+    }
+}
+
+#[test]
+fn actions_of_each_kind() {
+    for (page, actions) in [
+        ("docs/metaapp.md", actions::<MetaApp>()),
+        ("docs/whatsappnumber.md", actions::<WhatsAppNumber>()),
+        ("docs/messagetemplate.md", actions::<MessageTemplate>()),
+    ] {
+        assert_eq!(Page::read(page).table("Action"), actions, "{page}");
+    }
+}
+
+#[test]
+fn reasons() {
+    let told: BTreeSet<_> = pages().iter().flat_map(|page| page.table("Reason")).collect();
+    assert_eq!(told, set(Reason::ALL));
+}
+
+/// The conditions that a kind's code and definition name.
+fn conditions<S>(plural: &str, folder: &str, later: &[&'static Later<S>]) -> BTreeSet<String> {
+    let crd = crds().into_iter().find(|crd| crd.spec.names.plural == plural).unwrap();
+    let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+    let listed = &schema["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"]["description"];
+    let in_code = all(r#"const [A-Z_]+: &str = "([A-Z][A-Za-z]+)";"#, &source(&format!("reconcile/{folder}")));
+    let listed = all("([A-Z][A-Za-z]+)", listed.as_str().unwrap());
+    listed.into_iter().chain(in_code).chain(later.iter().map(|entry| entry.condition.to_owned())).collect()
+}
+
+/// An example that asks for everything.
+fn example<K: DeserializeOwned>(name: &str) -> K {
+    let path = root().join("tests/crds/good").join(name);
+    serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn conditions_of_each_kind() {
+    let app = example::<MetaApp>("metaapp-everything.yaml").spec;
+    let number = example::<WhatsAppNumber>("number-everything.yaml").spec;
+    let template = example::<MessageTemplate>("template-named.yaml").spec;
+    for (page, conditions) in [
+        ("docs/metaapp.md", conditions("metaapps", "meta_app", &later::meta_app(&app))),
+        ("docs/whatsappnumber.md", conditions("whatsappnumbers", "whatsapp_number", &later::whatsapp_number(&number))),
+        (
+            "docs/messagetemplate.md",
+            conditions("messagetemplates", "message_template", &later::message_template(&template)),
+        ),
+    ] {
+        let page = Page::read(page);
+        let headings = page.section("Conditions").lines().filter(|line| line.starts_with("### "));
+        let told: BTreeSet<_> = headings.flat_map(|heading| all("`([^`]+)`", heading)).collect();
+        assert_eq!(told, conditions, "{}", page.name());
+    }
+}
+
+/// What a person has set and does not get is said on the kind's page and in the README.
+#[test]
+fn what_is_not_acted_on() {
+    fn told<S>(page: &str, later: &[&'static Later<S>]) {
+        for page in [Page::read("README.md"), Page::read(page)] {
+            let code = page.code();
+            for entry in later {
+                let is_told = code.iter().any(|code| code.split(':').next() == Some(entry.path));
+                assert!(is_told, "{} does not tell that {} is not acted on", page.name(), entry.path);
+            }
+        }
+    }
+    told("docs/metaapp.md", &later::meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec));
+    told("docs/whatsappnumber.md", &later::whatsapp_number(&example::<WhatsAppNumber>("number-everything.yaml").spec));
+    let template = example::<MessageTemplate>("template-named.yaml").spec;
+    told("docs/messagetemplate.md", &later::message_template(&template));
+
+    let readme = Page::read("README.md");
+    let section = readme.section("What it does not do yet");
+    let later = [later::META_APP_ACTIONS, later::WHATSAPP_NUMBER_ACTIONS, later::MESSAGE_TEMPLATE_ACTIONS].concat();
+    assert_eq!(set(all("`(waba.dev/[a-z-]+)`", section)), set(later));
+}
+
+#[test]
+fn metrics() {
+    let exposition = exposition();
+    let exposed = all(r"(?m)^# TYPE ([a-z_]+) ", &exposition).into_iter().map(|name| {
+        let is_counter = exposition.contains(&format!("# TYPE {name} counter"));
+        if is_counter { name + "_total" } else { name }
+    });
+    let page = Page::read("docs/operations.md");
+    assert_eq!(page.table("Metric"), exposed.collect::<BTreeSet<_>>());
+    for line in page.section("Metrics").lines().filter(|line| line.starts_with("| `waba_")) {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        let sample = exposition.lines().find(|line| line.starts_with(name)).unwrap();
+        let labels = set(all(r#"[{,]([a-z]+)=""#, sample));
+        // Values stand in brackets.
+        let told = set(all("`([a-z]+)`", &Regex::new(r"\([^)]*\)").unwrap().replace_all(cells[3], "")));
+        assert_eq!(told, labels, "{name}");
+        let kind = format!("# TYPE {} {}", name.trim_end_matches("_total"), cells[2]);
+        assert!(exposition.contains(&kind), "{name} is no {}", cells[2]);
+    }
+}
+
+#[test]
+fn flags() {
+    let help = Command::new(env!("CARGO_BIN_EXE_waba-operator")).args(["run", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let flags: BTreeSet<_> =
+        all(r"(?m)^\s+(?:-h, )?(--[a-z-]+)", &help).into_iter().filter(|flag| flag != "--help").collect();
+    let page = Page::read("docs/operations.md");
+    assert!(!flags.is_empty());
+    assert_eq!(page.table("Flag"), flags);
+    for line in page.section("Flags").lines().filter(|line| line.starts_with("| `--")) {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let (variable, default) = (cells[2].trim_matches('`'), cells[3].trim_matches('`'));
+        let entry =
+            help.split("\n      --").find(|entry| entry.contains(&format!("[env: {variable}="))).expect(variable);
+        assert!(cells[1].trim_matches('`').ends_with(entry.split([' ', '\n']).next().unwrap()), "{line}");
+        if let Some(real) = all(r"\[default: ([^\]]+)\]", entry).first() {
+            assert_eq!(real, default, "{line}");
+        }
+    }
+}
+
+#[test]
+fn events() {
+    let source = source("reconcile");
+    let told = Page::read("docs/operations.md").table("Event");
+    assert!(!told.is_empty());
+    for event in told {
+        assert!(source.contains(&format!("\"{event}\"")), "no Event {event} is ever published");
+    }
+}

@@ -1,0 +1,283 @@
+//! What people copy works: every manifest under `examples/`, and every manifest in `README.md` and `docs/`, is accepted by a real
+//! API server under strict validation; manifests of other projects' kinds are parsed, and what they point to is there.
+//!
+//! A file that is none of this fails the test: nobody would notice when it goes stale.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Namespace, Secret},
+    rbac::v1::{ClusterRole, Role},
+};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber, crds};
+
+/// Kinds of other projects: parsed only, since their definitions are not ours to install.
+const FOREIGN: [(&str, &str); 5] = [
+    ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+    ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
+    ("source.toolkit.fluxcd.io/v1", "GitRepository"),
+    ("argoproj.io/v1alpha1", "Application"),
+    ("external-secrets.io/v1", "ExternalSecret"),
+];
+
+/// The simulator's world, which is no manifest.
+const SEED: &str = "demo-seed.yaml";
+
+/// Where manifests without a namespace go, as they go to kubectl's current one.
+const CURRENT: &str = "current";
+
+/// One document of one file.
+struct Manifest {
+    source: String,
+    body: Value,
+}
+
+impl Manifest {
+    fn text(&self, pointer: &str) -> &str {
+        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn kind(&self) -> &str {
+        self.text("/kind")
+    }
+
+    fn namespace(&self) -> &str {
+        Some(self.text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(CURRENT)
+    }
+
+    fn is_foreign(&self) -> bool {
+        FOREIGN.contains(&(self.text("/apiVersion"), self.kind()))
+    }
+
+    /// How the API server calls the kind, and whether it lives in a namespace.
+    fn resource(&self) -> (ApiResource, bool) {
+        match (self.text("/apiVersion"), self.kind()) {
+            ("v1", "Namespace") => (ApiResource::erase::<Namespace>(&()), false),
+            ("v1", "Secret") => (ApiResource::erase::<Secret>(&()), true),
+            ("v1", "ConfigMap") => (ApiResource::erase::<ConfigMap>(&()), true),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole") => (ApiResource::erase::<ClusterRole>(&()), false),
+            ("rbac.authorization.k8s.io/v1", "Role") => (ApiResource::erase::<Role>(&()), true),
+            ("waba.dev/v1alpha1", "MetaApp") => (ApiResource::erase::<MetaApp>(&()), true),
+            ("waba.dev/v1alpha1", "WhatsAppNumber") => (ApiResource::erase::<WhatsAppNumber>(&()), true),
+            ("waba.dev/v1alpha1", "MessageTemplate") => (ApiResource::erase::<MessageTemplate>(&()), true),
+            unknown => panic!("{}: nobody tries {unknown:?}", self.source),
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+}
+
+fn parsed(source: &str, text: &str) -> Vec<Manifest> {
+    let documents = text.split("\n---\n").map(|document| {
+        let body = serde_yaml::from_str(document).unwrap_or_else(|error| panic!("{source}: {error}"));
+        Manifest { source: source.to_owned(), body }
+    });
+    documents.collect()
+}
+
+fn read(path: &Path) -> Vec<Manifest> {
+    parsed(&path.strip_prefix(root()).unwrap().display().to_string(), &fs::read_to_string(path).unwrap())
+}
+
+fn is_kustomized(path: &Path) -> bool {
+    path.with_file_name("kustomization.yaml").is_file()
+}
+
+/// The folder's manifests as kubectl, Flux and Argo CD see them; a file that its kustomization leaves out is an error.
+fn rendered(folder: &Path) -> Vec<Manifest> {
+    let kustomization = &read(&folder.join("kustomization.yaml"))[0];
+    let listed =
+        kustomization.body["resources"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+    let mut listed: BTreeSet<String> = listed.collect();
+    assert!(listed.insert("kustomization.yaml".to_owned()));
+    let there = below(folder).iter().map(|path| path.strip_prefix(folder).unwrap().display().to_string()).collect();
+    assert_eq!(listed, there, "{} lists every file of its folder", kustomization.source);
+
+    let kubectl = control_plane::binary("kubectl").unwrap();
+    let output = Command::new(kubectl).arg("kustomize").arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    parsed(&kustomization.source, &String::from_utf8(output.stdout).unwrap())
+}
+
+/// Every manifest under `examples/`.
+fn examples() -> Vec<Manifest> {
+    let files = below(&root().join("examples"));
+    let plain = files.iter().filter(|path| !path.ends_with(SEED) && !is_kustomized(path));
+    let folders = files.iter().filter(|path| path.ends_with("kustomization.yaml")).map(|path| path.parent().unwrap());
+    plain.flat_map(|path| read(path)).chain(folders.flat_map(rendered)).collect()
+}
+
+/// The blocks of YAML in the documentation that are whole manifests.
+fn documented() -> Vec<Manifest> {
+    let pages = std::iter::once(root().join("README.md")).chain(below(&root().join("docs")));
+    let blocks = pages.flat_map(|page| {
+        let source = page.strip_prefix(root()).unwrap().display().to_string();
+        let text = fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap().to_owned());
+        blocks
+            .filter(|block| block.starts_with("apiVersion:"))
+            .map(move |block| (source.clone(), block))
+            .collect::<Vec<_>>()
+    });
+    blocks.flat_map(|(source, block)| parsed(&source, &block)).collect()
+}
+
+/// As `kubectl apply --server-side --validate=strict` does.
+async fn apply(client: &Client, manifest: &Manifest) -> Result<(), String> {
+    let (resource, namespaced) = manifest.resource();
+    let api: Api<DynamicObject> = if namespaced {
+        Api::namespaced_with(client.clone(), manifest.namespace(), &resource)
+    } else {
+        Api::all_with(client.clone(), &resource)
+    };
+    let parameters = PatchParams::apply("examples").force().validation_strict();
+    let name = manifest.text("/metadata/name");
+    let applied = api.patch(name, &parameters, &Patch::Apply(&manifest.body)).await;
+    applied.map(drop).map_err(|error| format!("{}, {} {name}: {error}", manifest.source, manifest.kind()))
+}
+
+async fn namespace(client: &Client, name: &str) {
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    apply(client, &Manifest { source: "the test".to_owned(), body }).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_manifest_is_accepted() {
+    let plane = control_plane::shared().await;
+    let client = plane.client();
+    let definitions: Vec<_> = crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    plane.apply_crds(&definitions).await.unwrap();
+
+    let manifests: Vec<_> = examples().into_iter().chain(documented()).filter(|m| !m.is_foreign()).collect();
+    for name in manifests.iter().map(Manifest::namespace).collect::<BTreeSet<_>>() {
+        namespace(&client, name).await;
+    }
+    let mut refused = Vec::new();
+    for manifest in &manifests {
+        refused.extend(apply(&client, manifest).await.err());
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+
+    let kinds: BTreeSet<_> = manifests.iter().map(Manifest::kind).collect();
+    for kind in ["MetaApp", "WhatsAppNumber", "MessageTemplate", "Secret"] {
+        assert!(kinds.contains(kind), "no example of a {kind}");
+    }
+}
+
+/// The Secrets that there are, or that External Secrets makes: namespace, name and keys.
+fn secrets(manifests: &[Manifest]) -> BTreeSet<(String, String, String)> {
+    let keys = |manifest: &Manifest| -> Vec<String> {
+        match manifest.kind() {
+            "Secret" => manifest.body["stringData"].as_object().unwrap().keys().cloned().collect(),
+            "ExternalSecret" => {
+                let data = manifest.body["spec"]["data"].as_array().unwrap().iter();
+                data.map(|entry| entry["secretKey"].as_str().unwrap().to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let name = |manifest: &Manifest| {
+        let pointer = if manifest.kind() == "Secret" { "/metadata/name" } else { "/spec/target/name" };
+        manifest.text(pointer).to_owned()
+    };
+    let entries = manifests.iter().flat_map(|manifest| {
+        keys(manifest).into_iter().map(|key| (manifest.namespace().to_owned(), name(manifest), key))
+    });
+    entries.collect()
+}
+
+#[test]
+fn what_an_example_refers_to_is_there() {
+    let manifests = examples();
+    let named = |kind: &str, namespace: &str, name: &str| {
+        manifests.iter().any(|m| m.kind() == kind && m.namespace() == namespace && m.text("/metadata/name") == name)
+    };
+    let secrets = secrets(&manifests);
+    for manifest in &manifests {
+        let source = &manifest.source;
+        match manifest.kind() {
+            "MetaApp" => {
+                for reference in ["appSecretRef", "accessTokenRef"] {
+                    let part = |part: &str| manifest.text(&format!("/spec/{reference}/{part}")).to_owned();
+                    let key = (manifest.namespace().to_owned(), part("name"), part("key"));
+                    assert!(secrets.contains(&key), "{source}: {reference} names {key:?}, of {secrets:?}");
+                }
+            }
+            "WhatsAppNumber" | "MessageTemplate" => {
+                let app = manifest.text("/spec/appRef/name");
+                assert!(named("MetaApp", manifest.namespace(), app), "{source}: there is no MetaApp {app}");
+            }
+            "Kustomization" | "Application" => {
+                let path = ["/spec/path", "/spec/source/path"].map(|pointer| manifest.text(pointer)).concat();
+                assert!(
+                    root().join(&path).join("kustomization.yaml").is_file(),
+                    "{source}: nothing to apply in {path}"
+                );
+                let repository = manifest.text("/spec/sourceRef/name");
+                let known =
+                    manifest.kind() == "Application" || named("GitRepository", manifest.namespace(), repository);
+                assert!(known, "{source}: there is no GitRepository {repository}");
+            }
+            _ => {}
+        }
+    }
+    for (version, kind) in FOREIGN.iter().filter(|(version, _)| !version.starts_with("kustomize.config")) {
+        let used = manifests.iter().any(|m| m.text("/apiVersion") == *version && m.kind() == *kind);
+        assert!(used, "no example has a {kind} of {version}: take it out of the list");
+    }
+}
+
+/// A person who follows the README meets the demo estate: what the examples name must be in it.
+#[test]
+fn the_examples_fit_the_demo_estate() {
+    let seed = &read(&root().join("examples").join(SEED))[0].body;
+    let holds = |list: &str, wanted: &[(&str, &str)]| {
+        let entries = seed[list].as_array().unwrap().iter();
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        let same = |have: &Value, field: &str, want: &str| match field {
+            "display_phone_number" => digits(have.as_str().unwrap_or_default()) == digits(want),
+            _ => have == want,
+        };
+        entries.filter(|entry| wanted.iter().all(|(field, want)| same(&entry[*field], field, want))).count() == 1
+    };
+    for manifest in examples() {
+        let text = |pointer: &str| manifest.text(pointer);
+        let found = match manifest.kind() {
+            "Secret" => {
+                holds("apps", &[("secret", text("/stringData/app-secret"))])
+                    && holds("tokens", &[("token", text("/stringData/access-token"))])
+            }
+            "MetaApp" => holds("apps", &[("id", text("/spec/appID"))]),
+            "WhatsAppNumber" => holds("numbers", &[("display_phone_number", text("/spec/phoneNumber"))]),
+            "MessageTemplate" => holds(
+                "templates",
+                &[
+                    ("account", text("/spec/businessAccountID")),
+                    ("name", text("/spec/templateName")),
+                    ("language", text("/spec/language")),
+                ],
+            ),
+            _ => true,
+        };
+        assert!(found, "{} of {} is not in the demo estate", manifest.kind(), manifest.source);
+    }
+}
