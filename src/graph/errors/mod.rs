@@ -242,6 +242,20 @@ impl Error {
     }
 }
 
+#[cfg(test)]
+impl Error {
+    /// What the read of an account makes of this code, for tests of what happens next; a throttle lasts until `until`.
+    pub(crate) fn for_test(code: u32, until: Timestamp) -> Self {
+        let (told, endpoint) = (Told { code, ..Told::default() }, Endpoint::Account);
+        let verdict = judge(&told, endpoint, 400);
+        let class = match verdict.kind {
+            Kind::Is(class) => class,
+            Kind::Throttled(_) => Class::Throttled { until },
+        };
+        told.into_error(class, verdict, endpoint, 400)
+    }
+}
+
 /// An error of the Graph API as it came, texts already scrubbed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {

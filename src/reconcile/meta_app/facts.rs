@@ -158,7 +158,7 @@ mod tests {
         assert!(!fact.due("a", every, retry, start + Duration::from_secs(99)), "still fresh");
         assert!(fact.due("a", every, retry, start + every), "too old");
         assert!(fact.due("b", every, retry, start), "another subject");
-        fact.fail("a", graph::Error::for_test(2), start + every);
+        fact.fail("a", graph::Error::for_test(2, jiff::Timestamp::UNIX_EPOCH), start + every);
         assert_eq!(fact.answer("a"), Some(&1), "a failure keeps the answer");
         assert!(!fact.due("a", every, retry, start + every), "just failed");
         assert!(fact.due("a", every, retry, start + every + retry), "time to retry");
