@@ -95,7 +95,9 @@ pub fn source(below: &str) -> String {
         if path.is_dir() {
             let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
             entries.sort();
-            entries.iter().for_each(|entry| collect(entry, text));
+            for entry in &entries {
+                collect(entry, text);
+            }
         } else if !path.to_string_lossy().contains("test") {
             text.push_str(&fs::read_to_string(path).unwrap());
         }

@@ -118,13 +118,14 @@ fn metrics() {
     });
     let page = Page::read("docs/operations.md");
     assert_eq!(page.table("Metric"), exposed.collect::<BTreeSet<_>>());
+    let brackets = Regex::new(r"\([^)]*\)").unwrap();
     for line in page.section("Metrics").lines().filter(|line| line.starts_with("| `waba_")) {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
         let name = cells[1].trim_matches('`');
         let sample = exposition.lines().find(|line| line.starts_with(name)).unwrap();
         let labels = set(all(r#"[{,]([a-z]+)=""#, sample));
         // Values stand in brackets.
-        let told = set(all("`([a-z]+)`", &Regex::new(r"\([^)]*\)").unwrap().replace_all(cells[3], "")));
+        let told = set(all("`([a-z]+)`", &brackets.replace_all(cells[3], "")));
         assert_eq!(told, labels, "{name}");
         let kind = format!("# TYPE {} {}", name.trim_end_matches("_total"), cells[2]);
         assert!(exposition.contains(&kind), "{name} is no {}", cells[2]);
