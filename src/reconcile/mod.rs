@@ -21,7 +21,7 @@ mod wake;
 mod whatsapp_number;
 
 pub use context::{Context, Error};
-pub use controller::{Done, Reconciler, Running, run};
+pub use controller::{CONCURRENCY, Done, Reconciler, Running, run};
 pub use message_template::Templates;
 pub use meta_app::Apps;
 pub use objects::{Kind, Objects, ScopeFeed};
