@@ -38,7 +38,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Sim {
     address: SocketAddr,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl Sim {
@@ -59,8 +59,11 @@ impl Sim {
         world.plant(seed)?;
         let shared = Shared::new(world);
         let (listener, address) = server::bind(address).await?;
-        let tasks =
-            [tokio::spawn(server::accept(listener, shared.clone())), tokio::spawn(delivery::worker::run(shared))];
+        let tasks = [
+            tokio::spawn(server::accept(listener, shared.clone())),
+            tokio::spawn(delivery::worker::run(shared.clone())),
+            tokio::spawn(world::agenda::run(shared)),
+        ];
         Ok(Self { address, tasks })
     }
 

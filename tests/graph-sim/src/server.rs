@@ -23,9 +23,10 @@ use tokio::task::JoinSet;
 use crate::control;
 use crate::control::faults::{Action, Caller, Mishap};
 use crate::control::holds::Point;
+use crate::delivery::handshake;
 use crate::log;
 use crate::meta::request::Call;
-use crate::meta::{self, Answer, tokens};
+use crate::meta::{self, Answer, Reply, tokens};
 use crate::world::World;
 
 /// Larger requests than Meta takes.
@@ -40,9 +41,11 @@ impl Shared {
         Self(Arc::new(Mutex::new(world)))
     }
 
-    /// The world; never held while waiting.
+    /// The world as it is now; never held while waiting.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        world.catch_up();
+        world
     }
 }
 
@@ -148,7 +151,7 @@ async fn run(shared: Shared, seq: u64, call: Call, mishap: Mishap) -> Outcome {
         let due = SignedDuration::try_from(late).ok().and_then(|late| now.checked_add(late).ok()).unwrap_or(now);
         tokio::spawn(async move {
             clock.sleep_until(due).await;
-            work(&shared, seq, &call);
+            work(&shared, seq, &call).await;
         });
         let reset = Action { reset: true, ..Action::default() };
         return Outcome::Replaced(mishap.after.or(mishap.before).unwrap_or(reset), None);
@@ -156,7 +159,7 @@ async fn run(shared: Shared, seq: u64, call: Call, mishap: Mishap) -> Outcome {
     if let Some(action) = mishap.before {
         return Outcome::Replaced(action, None);
     }
-    let answer = work(&shared, seq, &call);
+    let answer = work(&shared, seq, &call).await;
     hold(&shared, &call, Point::After).await;
     match mishap.after {
         Some(action) => Outcome::Replaced(action, Some(answer)),
@@ -173,9 +176,20 @@ async fn hold(shared: &Shared, call: &Call, at: Point) {
 }
 
 /// What Meta does about the call; logged even if nobody hears of it.
-fn work(shared: &Shared, seq: u64, call: &Call) -> Answer {
+async fn work(shared: &Shared, seq: u64, call: &Call) -> Answer {
+    let question = {
+        let mut world = shared.world();
+        match meta::answer(&mut world, seq, call) {
+            Reply::Answer(answer) => {
+                world.journal.effect(seq, answer.effect.clone());
+                return answer;
+            }
+            Reply::Question(question) => question,
+        }
+    };
+    let outcome = handshake::ask(question.callback()).await;
     let mut world = shared.world();
-    let answer = meta::answer(&mut world, seq, call);
+    let answer = question.settle(&mut world, outcome);
     world.journal.effect(seq, answer.effect.clone());
     answer
 }

@@ -95,6 +95,7 @@ async fn reset(State(shared): State<Shared>, body: Bytes) -> Answer {
     fresh.plant(&seed)?;
     fresh.journal.number_on_from(&world.journal);
     fresh.deliveries.succeed(&world.deliveries);
+    fresh.ladders = world.ladders.succeeded_by(fresh.ladders);
     *world = fresh;
     Ok(Json(json!({"ok": true})))
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Refusal, read};
 use crate::delivery::events;
 use crate::server::Shared;
+use crate::world::ladder::Ladder;
 use crate::world::seed::{self, SeedError};
 use crate::world::{Kind, Record, World};
 
@@ -81,7 +82,10 @@ fn apply(
             world.deliveries.send(event);
         }
     }
-    Ok(after)
+    if kind == Kind::Number {
+        world.changed_by_hand(key, &before, &after);
+    }
+    found(world, kind, key)
 }
 
 /// Account, name and language are unique among templates, whoever adds them.
@@ -117,18 +121,18 @@ pub(super) async fn remove(
 /// Removes an object, what it contains, and what refers to it.
 fn uproot(world: &mut World, kind: Kind, key: &str) {
     let now = world.clock.unix();
-    let estate = &mut world.estate;
-    estate.remove(kind, key, now);
+    let removed = world.estate.remove(kind, key, now);
     match kind {
         Kind::Account => {
             for child in [Kind::Number, Kind::Template] {
-                for id in estate.listed_keys(child, key).cloned().collect::<Vec<_>>() {
-                    estate.remove(child, &id, now);
+                for id in world.estate.listed_keys(child, key).cloned().collect::<Vec<_>>() {
+                    uproot(world, child, &id);
                 }
             }
             forget(world, Kind::Token, "accounts", |id| id == key);
         }
         Kind::App => {
+            let estate = &mut world.estate;
             let tokens = estate.all(Kind::Token).filter(|(_, node)| node.record.text("app") == Some(key));
             for token in tokens.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
                 estate.remove(Kind::Token, &token, now);
@@ -136,14 +140,16 @@ fn uproot(world: &mut World, kind: Kind, key: &str) {
             forget(world, Kind::Account, "subscribed_apps", |entry| entry["app"] == key);
         }
         Kind::Business => {
-            for account in estate.listed_keys(Kind::Account, key).cloned().collect::<Vec<_>>() {
-                if let Some(mut record) = estate.get(Kind::Account, &account).cloned() {
-                    record.set("business", Value::Null);
-                    estate.put(Kind::Account, &account, record, now);
-                }
+            for account in world.estate.listed_keys(Kind::Account, key).cloned().collect::<Vec<_>>() {
+                world.estate.edit(Kind::Account, &account, now, |record| record.set("business", Value::Null));
             }
         }
-        Kind::Token | Kind::Number | Kind::Template => {}
+        Kind::Number => {
+            if let Some(record) = removed {
+                world.number_removed(key, &record);
+            }
+        }
+        Kind::Token | Kind::Template => {}
     }
 }
 
@@ -190,21 +196,23 @@ pub(super) async fn review(State(shared): State<Shared>, Path(id): Path<String>,
     Ok(Json(seed::to_json(Kind::Template, &id, &record)))
 }
 
-/// Codes, attempts and PINs have a place here and nothing to show until numbers can be verified and registered.
+/// Every code "sent" to a number, oldest first.
 pub(super) async fn codes(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    found(&shared.world(), Kind::Number, &id)?;
-    Ok(Json(json!([])))
+    let world = shared.world();
+    found(&world, Kind::Number, &id)?;
+    Ok(Json(json!(world.ladders.look(&id).map(Ladder::codes).unwrap_or_default())))
 }
 
+/// The last of them.
 pub(super) async fn last_code(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    found(&shared.world(), Kind::Number, &id)?;
-    Ok(Json(Value::Null))
+    let world = shared.world();
+    found(&world, Kind::Number, &id)?;
+    Ok(Json(json!(world.ladders.look(&id).and_then(|ladder| ladder.codes().last()))))
 }
 
 pub(super) async fn counters(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
-    let record = found(&shared.world(), Kind::Number, &id)?;
-    let pins: Vec<Value> = record.get("pin").map(|pin| json!({"pin": pin, "setBy": null})).into_iter().collect();
-    Ok(Json(json!({
-        "register": 0, "deregister": 0, "pinGuesses": 0, "verifyAttempts": 0, "codes": 0, "nameChanges": 0, "pins": pins,
-    })))
+    let world = shared.world();
+    let record = found(&world, Kind::Number, &id)?;
+    let ladder = world.ladders.look(&id).cloned().unwrap_or_default();
+    Ok(Json(ladder.counters(record.text("pin"), world.clock.unix())))
 }

@@ -1,9 +1,9 @@
 //! Which webhooks a change causes. Many changes cause none: a number's status, a token's expiry, a registration.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Event, targets};
-use crate::world::{Kind, Record, World};
+use crate::world::{Kind, Record, World, dial};
 
 /// The events of one change made by a person or by Meta itself; `after` is absent when the object was removed.
 pub(crate) fn of_change(world: &World, kind: Kind, key: &str, before: &Record, after: Option<&Record>) -> Vec<Event> {
@@ -16,7 +16,7 @@ pub(crate) fn of_change(world: &World, kind: Kind, key: &str, before: &Record, a
         (Kind::Account, Some(after)) => account(key, before, after),
         (Kind::Account, None) => {
             let mut event = event(key, "account_update", json!({"event": "ACCOUNT_DELETED"}));
-            event.farewell = targets(world, &event);
+            event.told = targets(world, &event);
             vec![event]
         }
         (Kind::Business, Some(after)) => business(world, key, before, after),
@@ -25,7 +25,28 @@ pub(crate) fn of_change(world: &World, kind: Kind, key: &str, before: &Record, a
 }
 
 fn event(account: &str, field: &'static str, value: Value) -> Event {
-    Event { account: account.to_owned(), field, value, number: None, message: None, farewell: Vec::new() }
+    Event { account: account.to_owned(), entry: None, field, value, number: None, message: None, told: Vec::new() }
+}
+
+/// An app came to an account, or left it: told to that app alone, in the name of the business.
+pub(crate) fn of_app(world: &World, account: &str, app: &str, name: &str) -> Option<Event> {
+    let owner = world.estate.get(Kind::Account, account)?.text("business");
+    let info = json!({"waba_id": account, "owner_business_id": owner, "partner_app_id": app});
+    let mut event = event(account, "account_update", json!({"event": name, "waba_info": info}));
+    event.entry = owner.map(str::to_owned);
+    event.told = targets(world, &event).into_iter().filter(|target| target.app == app).collect();
+    (!event.told.is_empty()).then_some(event)
+}
+
+/// A number's calling settings, whoever changed them.
+pub(crate) fn of_calling(world: &World, number: &str, account: &str, calling: &Map<String, Value>) -> Event {
+    let value = json!({
+        "messaging_product": "whatsapp",
+        "timestamp": world.clock.unix().to_string(),
+        "type": "phone_number_settings",
+        "phone_number_settings": {"phone_number_id": number, "calling": calling},
+    });
+    Event { number: Some(number.to_owned()), ..event(account, "account_settings_update", value) }
 }
 
 fn account_of(record: &Record) -> &str {
@@ -39,8 +60,7 @@ fn changed<'a>(field: &str, before: &Record, after: &'a Record) -> Option<&'a Va
 }
 
 fn number(before: &Record, after: &Record) -> Vec<Event> {
-    let digits: String =
-        after.text("display_phone_number").unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    let digits = dial::digits(after.text("display_phone_number").unwrap_or_default());
     let mut events = Vec::new();
     for field in ["name_status", "new_name_status"] {
         let decision = match changed(field, before, after).and_then(Value::as_str) {

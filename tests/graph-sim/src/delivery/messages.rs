@@ -4,7 +4,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde_json::json;
 
 use super::{Event, Message};
-use crate::world::{Kind, World};
+use crate::world::{Kind, World, dial};
 
 /// Sends messages to a number and returns their ids; nothing when there is no such number. A number that is not connected
 /// receives none: they are lost.
@@ -12,8 +12,7 @@ pub(crate) fn write(world: &mut World, to: &str, count: u32) -> Option<Vec<Strin
     let number = world.estate.get(Kind::Number, to)?;
     let account = number.text("account").unwrap_or_default().to_owned();
     let connected = number.text("status").unwrap_or("CONNECTED") == "CONNECTED";
-    let display: String =
-        number.text("display_phone_number").unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    let display = dial::digits(number.text("display_phone_number").unwrap_or_default());
     let now = world.clock.now();
     let mut ids = Vec::new();
     for nth in 0..count {
@@ -41,8 +40,8 @@ pub(crate) fn write(world: &mut World, to: &str, count: u32) -> Option<Vec<Strin
             });
             let number = Some(to.to_owned());
             let message = Some(id.clone());
-            let (account, farewell) = (account.clone(), Vec::new());
-            world.deliveries.send(Event { account, field: "messages", value, number, message, farewell });
+            let (account, entry, told) = (account.clone(), None, Vec::new());
+            world.deliveries.send(Event { account, entry, field: "messages", value, number, message, told });
         }
         ids.push(id);
     }

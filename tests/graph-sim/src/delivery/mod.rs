@@ -1,6 +1,7 @@
 //! Webhooks: what Meta sends about which change, to which callback, signed and retried.
 
 pub(crate) mod events;
+pub(crate) mod handshake;
 pub(crate) mod messages;
 pub(crate) mod payload;
 pub(crate) mod worker;
@@ -21,14 +22,16 @@ const KEPT: usize = 10_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) account: String,
+    /// The id of the entry where it is not the account's.
+    pub(crate) entry: Option<String>,
     pub(crate) field: &'static str,
     pub(crate) value: Value,
-    /// The number a message came to: only messages follow overrides.
+    /// The number it is about, where overrides hold.
     pub(crate) number: Option<String>,
     /// The message's id, to record its fate.
     pub(crate) message: Option<String>,
-    /// Who is told although the account is gone by the time of the delivery; empty: whoever listens then.
-    pub(crate) farewell: Vec<Target>,
+    /// Who is told, whatever happens until the delivery; empty: whoever listens then.
+    pub(crate) told: Vec<Target>,
 }
 
 /// What happens to deliveries on their way.
@@ -140,13 +143,15 @@ pub(crate) struct Target {
     app: String,
     secret: String,
     url: String,
+    /// Whether it gets the new values, or only the names of what has changed.
+    values: bool,
 }
 
 /// Every callback that takes an event now. Only live apps that subscribed to the account and the field have one; overrides,
-/// the number's before the account's, hold for messages alone.
+/// the number's before the account's, hold only for events that are about a number.
 fn targets(world: &World, event: &Event) -> Vec<Target> {
-    if !event.farewell.is_empty() {
-        return event.farewell.clone();
+    if !event.told.is_empty() {
+        return event.told.clone();
     }
     let Some(account) = world.estate.get(Kind::Account, &event.account) else { return Vec::new() };
     let entries = account.list("subscribed_apps").iter();
@@ -167,5 +172,6 @@ fn target(world: &World, event: &Event, subscription: &Value) -> Option<Target> 
         own.filter(|url| !url.is_empty()).or_else(|| subscription["override_callback_uri"].as_str())
     });
     let url = overridden.or_else(|| webhook["callback_url"].as_str())?.to_owned();
-    Some(Target { app: id.to_owned(), secret: app.text("secret").unwrap_or_default().to_owned(), url })
+    let secret = app.text("secret").unwrap_or_default().to_owned();
+    Some(Target { app: id.to_owned(), secret, url, values: webhook["include_values"] != false })
 }

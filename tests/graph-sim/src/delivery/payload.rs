@@ -2,17 +2,20 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Event;
+use super::{Event, Target};
 use crate::meta::tokens::hmac_hex;
 
 /// The envelope of one event, escaped as Meta escapes it: signatures hold for these bytes only.
-pub(crate) fn bytes(event: &Event, second: i64) -> Vec<u8> {
-    let envelope: Value = json!({
-        "object": "whatsapp_business_account",
-        "entry": [{"id": event.account, "time": second, "changes": [{"value": event.value, "field": event.field}]}],
-    });
+pub(crate) fn bytes(event: &Event, target: &Target, second: i64) -> Vec<u8> {
+    let id = event.entry.as_ref().unwrap_or(&event.account);
+    let entry = if target.values {
+        json!({"id": id, "time": second, "changes": [{"value": event.value, "field": event.field}]})
+    } else {
+        json!({"id": id, "time": second, "changed_fields": [event.field]})
+    };
+    let envelope = json!({"object": "whatsapp_business_account", "entry": [entry]});
     escape(&envelope.to_string()).into_bytes()
 }
 

@@ -88,7 +88,7 @@ impl Attempt {
     fn open(shared: &Shared, event: &Event, target: Target) -> Self {
         let mut world = shared.world();
         let now = world.clock.now();
-        let body = payload::bytes(event, now.as_second());
+        let body = payload::bytes(event, &target, now.as_second());
         let seq = world.deliveries.note(Delivery {
             seq: 0,
             time: now.to_string(),

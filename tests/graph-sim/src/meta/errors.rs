@@ -13,6 +13,7 @@ pub(crate) struct GraphError {
     details: Option<String>,
     titled: Option<&'static Titled>,
     transient: bool,
+    effect: Option<String>,
 }
 
 /// Texts for people, which Meta writes in the language of the user behind the token.
@@ -22,13 +23,20 @@ pub(crate) struct Titled {
     french: (&'static str, &'static str),
 }
 
-pub(crate) static RATE_LIMITED: Titled = Titled {
-    english: ("Rate limit reached", "Too many calls were made to this WhatsApp Business Account. Try again later."),
-    french: (
+impl Titled {
+    /// Title and text, in both languages.
+    pub(crate) const fn new(english: (&'static str, &'static str), french: (&'static str, &'static str)) -> Self {
+        Self { english, french }
+    }
+}
+
+pub(crate) static RATE_LIMITED: Titled = Titled::new(
+    ("Rate limit reached", "Too many calls were made to this WhatsApp Business Account. Try again later."),
+    (
         "Limite de débit atteinte",
         "Trop d’appels ont été effectués vers ce compte WhatsApp Business. Réessayez plus tard.",
     ),
-};
+);
 
 impl GraphError {
     pub(crate) fn new(code: i64, message: impl Into<String>) -> Self {
@@ -41,6 +49,7 @@ impl GraphError {
             details: None,
             titled: None,
             transient: false,
+            effect: None,
         }
     }
 
@@ -62,6 +71,15 @@ impl GraphError {
 
     pub(crate) fn transient(self) -> Self {
         Self { transient: true, ..self }
+    }
+
+    /// What was changed all the same.
+    pub(crate) fn changed(self, effect: impl Into<String>) -> Self {
+        Self { effect: Some(effect.into()), ..self }
+    }
+
+    pub(crate) fn effect(&self) -> Option<&str> {
+        self.effect.as_deref()
     }
 
     fn method(self) -> Self {
@@ -119,6 +137,16 @@ pub(crate) fn nonexisting_field(field: &str, node_type: &str) -> GraphError {
 
 pub(crate) fn invalid_parameter(details: impl Into<String>) -> GraphError {
     GraphError::new(100, "(#100) Invalid parameter").details(details)
+}
+
+/// A callback that did not prove itself.
+pub(crate) fn callback_failed(reason: &str) -> GraphError {
+    GraphError::new(2200, format!("(#2200) Callback verification failed with the following errors: {reason}"))
+}
+
+/// A parameter of the wrong type, or outside of what it may be.
+pub(crate) fn wrong_parameter(name: &str, expected: &str) -> GraphError {
+    GraphError::new(100, format!("(#100) Param {name} must be {expected}"))
 }
 
 pub(crate) fn missing_parameter(name: &str) -> GraphError {

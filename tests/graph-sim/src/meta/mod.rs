@@ -1,15 +1,19 @@
 //! Meta's side: one call in, one answer out, refused wherever Meta would refuse.
 
 pub(crate) mod accounts;
+pub(crate) mod callbacks;
 pub(crate) mod errors;
 pub(crate) mod fields;
 pub(crate) mod health;
+pub(crate) mod ladder;
 pub(crate) mod numbers;
 pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod paging;
 pub(crate) mod read;
 pub(crate) mod request;
+pub(crate) mod subscribed_apps;
+pub(crate) mod subscriptions;
 pub(crate) mod templates;
 pub(crate) mod tokens;
 pub(crate) mod versions;
@@ -21,6 +25,7 @@ use serde_json::{Value, json};
 use crate::world::estate::Key;
 use crate::world::usage::{ACCOUNT_LIMIT, ACTIVE_ACCOUNT_LIMIT, APP_LIMIT_PER_USER, Verdict};
 use crate::world::{Kind, World};
+use callbacks::Callback;
 use errors::GraphError;
 use request::{Call, Params};
 use tokens::Viewer;
@@ -41,20 +46,64 @@ pub(crate) struct Answer {
     pub(crate) effect: Option<String>,
 }
 
+/// What a call comes to.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(crate) enum Reply {
+    Answer(Answer),
+    Question(Question),
+}
+
+/// A call that waits for what a callback says to Meta's handshake.
+pub(crate) struct Question {
+    callback: Callback,
+    change: Change,
+    token: Option<String>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// What is changed once a callback has proven itself; returns what that was.
+pub(crate) type Change = Box<dyn FnOnce(&mut World) -> Option<String> + Send>;
+
+impl Question {
+    pub(crate) const fn callback(&self) -> &Callback {
+        &self.callback
+    }
+
+    /// The answer, now that the callback has spoken.
+    pub(crate) fn settle(self, world: &mut World, outcome: Result<(), String>) -> Answer {
+        match outcome {
+            Ok(()) => {
+                let effect = (self.change)(world);
+                Answer { status: StatusCode::OK, headers: self.headers, body: success(), code: None, effect }
+            }
+            Err(reason) => refuse(world, &errors::callback_failed(&reason), self.token.as_deref(), self.headers),
+        }
+    }
+}
+
 /// What a served call answers and changed.
-pub(crate) struct Done {
-    body: Value,
-    effect: Option<String>,
+pub(crate) enum Done {
+    Now { body: Value, effect: Option<String> },
+    AfterHandshake(Callback, Change),
 }
 
 impl Done {
     pub(crate) const fn read(body: Value) -> Self {
-        Self { body, effect: None }
+        Self::Now { body, effect: None }
     }
 
     pub(crate) const fn changed(body: Value, effect: String) -> Self {
-        Self { body, effect: Some(effect) }
+        Self::Now { body, effect: Some(effect) }
     }
+
+    /// Meta's usual answer to a write.
+    pub(crate) fn success(effect: Option<String>) -> Self {
+        Self::Now { body: success(), effect }
+    }
+}
+
+fn success() -> Value {
+    json!({"success": true})
 }
 
 /// One call being served.
@@ -70,13 +119,13 @@ pub(crate) struct Turn<'a> {
 }
 
 /// Serves one call.
-pub(crate) fn answer(world: &mut World, seq: u64, call: &Call) -> Answer {
+pub(crate) fn answer(world: &mut World, seq: u64, call: &Call) -> Reply {
     let params = call.params();
     let token = tokens::presented(call, &params);
     let now = world.clock.now();
     let floor = token.as_deref().and_then(|token| floor(world, token)).unwrap_or(0);
     let Some((served, rest)) = versions::route(&call.path, floor, now) else {
-        return refuse(world, &errors::unknown_path(&call.path), token.as_deref(), Vec::new());
+        return Reply::Answer(refuse(world, &errors::unknown_path(&call.path), token.as_deref(), Vec::new()));
     };
     let mut turn = Turn { world, call, params, seq, token, served, usage: Vec::new() };
     let outcome = dispatch(&mut turn, rest);
@@ -88,10 +137,13 @@ pub(crate) fn answer(world: &mut World, seq: u64, call: &Call) -> Answer {
             format!("The call has been auto-upgraded to v{}.0 as v{asked}.0 has been deprecated.", served.version);
         headers.push(("x-ad-api-version-warning", text));
     }
-    match outcome {
-        Ok(done) => Answer { status: StatusCode::OK, headers, body: done.body, code: None, effect: done.effect },
+    Reply::Answer(match outcome {
+        Ok(Done::Now { body, effect }) => Answer { status: StatusCode::OK, headers, body, code: None, effect },
+        Ok(Done::AfterHandshake(callback, change)) => {
+            return Reply::Question(Question { callback, change, token, headers });
+        }
         Err(error) => refuse(world, &error, token.as_deref(), headers),
-    }
+    })
 }
 
 /// The oldest version the app behind a token may use.
@@ -109,7 +161,8 @@ fn refuse(world: &World, error: &GraphError, token: Option<&str>, mut headers: V
     let trace = format!("A{}", Alphanumeric.sample_string(&mut rand::rng(), 22));
     let body = error.body(locale, &trace);
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-    Answer { status, headers, body, code: Some(error.code), effect: None }
+    let effect = error.effect().map(str::to_owned);
+    Answer { status, headers, body, code: Some(error.code), effect }
 }
 
 fn dispatch(turn: &mut Turn<'_>, path: &str) -> Result<Done, GraphError> {
@@ -228,10 +281,8 @@ fn app_limit(world: &World, app: &str) -> i64 {
 fn account_limit(world: &World, account: &str) -> i64 {
     let set = world.estate.get(Kind::Account, account).and_then(|account| account.int("rate_limit"));
     set.unwrap_or_else(|| {
-        let mut numbers =
-            world.estate.listed_keys(Kind::Number, account).filter_map(|key| world.estate.get(Kind::Number, key));
-        let registered =
-            |number: &crate::world::Record| number.text("platform_type").unwrap_or("CLOUD_API") == "CLOUD_API";
-        if numbers.any(registered) { ACTIVE_ACCOUNT_LIMIT } else { ACCOUNT_LIMIT }
+        let keys = world.estate.listed_keys(Kind::Number, account);
+        let mut all = keys.filter_map(|key| world.estate.get(Kind::Number, key));
+        if all.any(numbers::registered) { ACTIVE_ACCOUNT_LIMIT } else { ACCOUNT_LIMIT }
     })
 }

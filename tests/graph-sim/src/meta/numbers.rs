@@ -21,10 +21,7 @@ pub(crate) fn computed(reader: &Reader<'_>, record: &Record, name: &str) -> Opti
         return None;
     }
     match name {
-        "throughput" => {
-            let registered = record.text("platform_type").unwrap_or("CLOUD_API") == "CLOUD_API";
-            Some(json!({"level": if registered { "STANDARD" } else { "NOT_APPLICABLE" }}))
-        }
+        "throughput" => Some(json!({"level": if registered(record) { "STANDARD" } else { "NOT_APPLICABLE" }})),
         "quality_score" => Some(json!({"score": record.text("quality_rating").unwrap_or("GREEN")})),
         "is_pin_enabled" => Some(json!(record.get("pin").is_some())),
         "whatsapp_business_manager_messaging_limit" => Some(json!(accounts::messaging_limit(reader.estate, account))),
@@ -35,6 +32,11 @@ pub(crate) fn computed(reader: &Reader<'_>, record: &Record, name: &str) -> Opti
         }
         _ => None,
     }
+}
+
+/// Whether a number is registered with the Cloud API, connected or about to be.
+pub(crate) fn registered(record: &Record) -> bool {
+    record.text("platform_type").unwrap_or("CLOUD_API") == "CLOUD_API"
 }
 
 /// The callbacks on the three levels, those that are set.

@@ -4,7 +4,7 @@ use super::errors::{self, GraphError};
 use super::read::{Reader, Subject};
 use super::request::Params;
 use super::tokens::{self, Viewer};
-use super::{Done, Turn};
+use super::{Done, Turn, ladder, subscribed_apps, subscriptions};
 use crate::world::Kind;
 use crate::world::lag::View;
 
@@ -25,11 +25,7 @@ pub(crate) fn serve(turn: &mut Turn<'_>, id: &str, edge: Option<&str>) -> Result
     let viewer = turn.authenticate(&token, kind.is_some_and(Kind::is_whatsapp))?;
     tokens::check_proof(turn.world, &viewer, &turn.params)?;
     let subject = reach(turn, &viewer, id)?;
-    // What changes things at Meta comes with the features that need it.
-    if method != "GET" {
-        return Err(errors::unsupported(&method, id));
-    }
-    read(turn, &viewer, &subject, id, edge)
+    if method == "GET" { read(turn, &viewer, &subject, id, edge) } else { write(turn, &viewer, &subject, edge) }
 }
 
 /// Counts the call and finds the object, if the caller may see it.
@@ -98,6 +94,18 @@ fn may_see(turn: &Turn<'_>, viewer: &Viewer, subject: &Subject) -> bool {
     }
 }
 
+/// What changes things at Meta.
+fn write(turn: &mut Turn<'_>, viewer: &Viewer, subject: &Subject, edge: Option<&str>) -> Result<Done, GraphError> {
+    let post = turn.call.method == "POST";
+    match (subject.kind, edge) {
+        (Kind::Number, edge) if post => ladder::serve(turn, viewer, &subject.key, edge),
+        (Kind::Account, Some("phone_numbers")) if post => ladder::add::serve(turn, &subject.key),
+        (Kind::Account, Some("subscribed_apps")) => subscribed_apps::write(turn, viewer, &subject.key),
+        (Kind::App, Some("subscriptions")) => subscriptions::write(turn, viewer),
+        _ => Err(errors::unsupported(&turn.call.method, &subject.key)),
+    }
+}
+
 fn read(
     turn: &mut Turn<'_>,
     viewer: &Viewer,
@@ -110,8 +118,12 @@ fn read(
         let now = turn.world.clock.unix();
         turn.world.journal.number_read(turn.seq, &account, id, now);
     }
-    if edge.is_none() {
-        turn.allow(&["fields"])?;
+    match (subject.kind, edge) {
+        (_, None) => turn.allow(&["fields"])?,
+        (Kind::Number, Some("whatsapp_business_profile")) => return ladder::profile::read(turn, &subject.key),
+        (Kind::Number, Some("settings")) => return ladder::settings::read(turn, &subject.key),
+        (Kind::App, Some("subscriptions")) => return subscriptions::read(turn, viewer),
+        _ => {}
     }
     let wants = super::fields::parse(&turn.params.text("fields").unwrap_or_default())?;
     let reader = Reader::new(turn.world, viewer, turn.served.version, &turn.call.base, turn.seq);

@@ -4,6 +4,8 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
+use super::errors::{self, GraphError};
+
 /// One HTTP request, read whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -71,8 +73,61 @@ impl Params {
 
     /// A parameter as text; JSON values other than text in their JSON form.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let (_, value) = self.0.iter().rev().find(|(param, _)| param == name)?;
+        let value = self.get(name)?;
         Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// A parameter that has to be text: JSON numbers lose leading zeros, so Meta's own samples never send them.
+    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, GraphError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(errors::wrong_parameter(name, "a string")),
+        }
+    }
+
+    /// The same, and it has to be there.
+    pub(crate) fn required(&self, name: &str) -> Result<String, GraphError> {
+        self.string(name)?.filter(|text| !text.is_empty()).ok_or_else(|| errors::missing_parameter(name))
+    }
+
+    /// True or false, as JSON or as text.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, GraphError> {
+        self.parsed(name, "a boolean", Value::as_bool)
+    }
+
+    /// An object, as JSON or as JSON text.
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Map<String, Value>>, GraphError> {
+        self.parsed(name, "an object", |value| value.as_object().cloned())
+    }
+
+    /// A list of texts, as JSON, as JSON text, or separated by commas.
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, GraphError> {
+        let texts = |value: &Value| -> Option<Vec<String>> {
+            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+        };
+        match self.get(name) {
+            Some(Value::String(text)) if !text.starts_with('[') => {
+                Ok(Some(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()))
+            }
+            _ => self.parsed(name, "an array of strings", texts),
+        }
+    }
+
+    /// A parameter that may come as JSON or as JSON within text.
+    fn parsed<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>, GraphError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let inner = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+        read(inner.as_ref().unwrap_or(value)).map(Some).ok_or_else(|| errors::wrong_parameter(name, expected))
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|(param, _)| param == name).map(|(_, value)| value)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {

@@ -150,6 +150,13 @@ pub(crate) fn check_account(
     }
 }
 
+/// A right that a token needs beyond the one to manage the account.
+pub(crate) fn check_scope(world: &World, viewer: &Viewer, scope: &str) -> Result<(), GraphError> {
+    let token = viewer.token.as_ref().and_then(|name| world.estate.get(Kind::Token, name));
+    let granted = token.is_some_and(|token| scopes(token).contains(&scope));
+    if granted { Ok(()) } else { Err(errors::missing_permission(scope)) }
+}
+
 /// `GET /me/permissions`.
 pub(crate) fn permissions(token: &Record) -> Value {
     let granted = scopes(token).into_iter().map(|scope| json!({"permission": scope, "status": "granted"}));

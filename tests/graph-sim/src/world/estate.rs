@@ -82,6 +82,14 @@ impl Estate {
         self.tables.entry(kind).or_default().insert(key, node);
     }
 
+    /// Changes an object, if it is there.
+    pub(crate) fn edit(&mut self, kind: Kind, key: &str, now: i64, change: impl FnOnce(&mut Record)) {
+        if let Some(mut record) = self.get(kind, key).cloned() {
+            change(&mut record);
+            self.put(kind, key, record, now);
+        }
+    }
+
     /// Removes an object and returns it.
     pub(crate) fn remove(&mut self, kind: Kind, key: &str, now: i64) -> Option<Record> {
         let (key, node) = self.tables.get_mut(&kind)?.remove_entry(key)?;

@@ -1,8 +1,12 @@
 //! Everything there is at Meta, and what the simulator remembers about its callers.
 
+pub(crate) mod agenda;
 pub(crate) mod clock;
+pub(crate) mod dial;
 pub(crate) mod estate;
+pub(crate) mod habits;
 pub(crate) mod journal;
+pub(crate) mod ladder;
 pub(crate) mod lag;
 pub(crate) mod load;
 pub(crate) mod record;
@@ -18,7 +22,9 @@ pub(crate) use schema::Kind;
 use crate::control::faults::Faults;
 use crate::control::holds::Holds;
 use crate::delivery::Deliveries;
+use habits::Habits;
 use journal::Journal;
+use ladder::Ladders;
 use usage::Usage;
 
 /// The whole state, behind one lock that is never held while waiting.
@@ -26,6 +32,8 @@ use usage::Usage;
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) estate: Estate,
+    pub(crate) ladders: Ladders,
+    pub(crate) habits: Habits,
     pub(crate) usage: Usage,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,

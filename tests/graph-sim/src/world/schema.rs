@@ -184,8 +184,10 @@ const APP: &[Field] = &[
     internal("secret", Type::Text),
     internal("live", Type::Flag).or_flag(true),
     internal("require_app_secret", Type::Flag).or_flag(false),
-    // {callback_url, verify_token, fields: [..]}: what the app subscribed to; `fields` absent means all.
+    // {callback_url, verify_token, fields: [..], active, include_values}: what the app subscribed to; `fields` absent means all.
     internal("webhook", Type::Object),
+    // Whether it may take part in coexistence, and subscribe to its fields.
+    internal("coexistence", Type::Flag).or_flag(false),
     // The platform bucket is 200 calls an hour for each of these.
     internal("daily_active_users", Type::Int),
     // The oldest Graph version this app may call; calls to older and dead ones are served by it.
@@ -197,6 +199,8 @@ const BUSINESS: &[Field] = &[
     on_request("verification_status", Type::Text),
     on_request("whatsapp_business_manager_messaging_limit", Type::Text).since(24),
     internal("verified", Type::Flag).or_flag(false),
+    // Numbers it may have, instead of Meta's 2 or 20.
+    internal("number_limit", Type::Int),
 ];
 
 const ACCOUNT: &[Field] = &[
@@ -289,6 +293,17 @@ const NUMBER: &[Field] = &[
     internal("account", Type::Ref(Kind::Account)),
     internal("pin", Type::Text),
     internal("profile", Type::Object),
+    // {calling?, user_identity_change?, payload_encryption?, storage_configuration?}
+    internal("settings", Type::Object),
+    // The methods by which no code reaches it: SMS, VOICE.
+    internal("undeliverable", Type::List),
+    // How many codes its owner means to be sent; one more is a violation.
+    internal("expected_codes", Type::Int),
+    // How long it is PENDING after its registration, in seconds; absent: as all numbers.
+    internal("pending_seconds", Type::Int),
+    // How many of its deregistrations will stop half way, and whether one has.
+    internal("incomplete_deregistrations", Type::Int),
+    internal("half_deregistered", Type::Flag),
 ];
 
 const TEMPLATE: &[Field] = &[

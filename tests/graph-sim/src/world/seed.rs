@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::estate::{Estate, meta_time};
+use super::habits::Habits;
+use super::ladder::Ladders;
 use super::record::Record;
 use super::schema::{Field, Kind, Type};
 use super::usage::Usage;
@@ -41,7 +44,9 @@ impl World {
     pub(crate) fn plant(&mut self, seed: &Value) -> Result<(), SeedError> {
         let seed = seed.as_object().ok_or_else(|| SeedError::new("seed: an object is expected"))?;
         let known = |name: &str| {
-            Kind::from_plural(name).is_some() || ["now", "latency_ms", "probe_seconds", "usage"].contains(&name)
+            Kind::from_plural(name).is_some()
+                || Habits::knows(name)
+                || ["now", "latency_ms", "probe_seconds", "usage", "ladders"].contains(&name)
         };
         if let Some(unknown) = seed.keys().find(|name| !known(name)) {
             return Err(SeedError(format!("seed: unknown field {unknown}")));
@@ -53,18 +58,16 @@ impl World {
             Some(value) => value.as_u64().ok_or_else(|| SeedError(format!("seed.{name}: a whole number is expected"))),
         };
         let (latency_ms, probe_seconds) = (count("latency_ms", 0)?, count("probe_seconds", PROBE_SECONDS)?);
-        let usage: Usage = match seed.get("usage") {
-            None => Usage::default(),
-            Some(value) => {
-                serde_json::from_value(value.clone()).map_err(|error| SeedError(format!("seed.usage: {error}")))?
-            }
-        };
+        let (usage, ladders): (Usage, Ladders) = (saved(seed, "usage")?, saved(seed, "ladders")?);
+        let habits = Habits::of_seed(seed)?;
         let mut estate = Estate::default();
         for kind in Kind::ALL {
             plant_kind(&mut estate, kind, seed.get(kind.plural()), at)?;
         }
         estate.lag = self.estate.lag;
         (self.estate, self.usage, self.latency_ms) = (estate, usage, latency_ms);
+        self.habits = habits;
+        self.ladders.replace(ladders);
         self.probe_seconds = i64::try_from(probe_seconds).unwrap_or(i64::MAX);
         match now {
             Some(now) => self.clock.set(now),
@@ -80,6 +83,10 @@ impl World {
         seed.insert("latency_ms".into(), json!(self.latency_ms));
         seed.insert("probe_seconds".into(), json!(self.probe_seconds));
         seed.insert("usage".into(), json!(self.usage));
+        seed.insert("ladders".into(), json!(self.ladders));
+        if let Value::Object(habits) = json!(self.habits) {
+            seed.extend(habits);
+        }
         for kind in Kind::ALL {
             let mut nodes: Vec<_> = self.estate.all(kind).collect();
             nodes.sort_by_key(|(_, node)| node.serial);
@@ -88,6 +95,12 @@ impl World {
         }
         Value::Object(seed)
     }
+}
+
+/// What only a saved state has: nothing, unless it is there.
+fn saved<T: DeserializeOwned + Default>(seed: &Map<String, Value>, field: &str) -> Result<T, SeedError> {
+    let Some(value) = seed.get(field) else { return Ok(T::default()) };
+    serde_json::from_value(value.clone()).map_err(|error| SeedError(format!("seed.{field}: {error}")))
 }
 
 fn plant_kind(estate: &mut Estate, kind: Kind, list: Option<&Value>, now: Timestamp) -> Result<(), SeedError> {
@@ -214,7 +227,9 @@ fn check_meaning(estate: &Estate, kind: Kind, name: &str, place: &str, value: &V
                 known_keys(place, entry, &["app", "override_callback_uri", "verify_token"])?;
             }
         }
-        (Kind::App, "webhook") => known_keys(place, value, &["callback_url", "verify_token", "fields", "active"])?,
+        (Kind::App, "webhook") => {
+            known_keys(place, value, &["callback_url", "verify_token", "fields", "active", "include_values"])?
+        }
         (Kind::Number, "webhook_configuration") => {
             known_keys(place, value, &["override_callback_uri", "verify_token"])?;
         }

@@ -119,7 +119,7 @@ async fn a_changed_secret_ends_app_tokens_and_proofs() {
 }
 
 #[tokio::test]
-async fn numbers_have_a_place_for_their_ladder() {
+async fn a_number_that_nobody_touched_has_no_codes_and_zero_counters() {
     let bench = Bench::new().await;
     bench.control.patch("numbers/501", json!({"pin": "123456"})).await.unwrap();
     assert_eq!(bench.control.get("numbers/501/codes").await.unwrap(), json!([]));

@@ -115,6 +115,41 @@ impl Bench {
         Self::read(self.request(Method::GET, path).bearer_auth(token)).await
     }
 
+    /// A write with the good token.
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.post_as(TOKEN, path, body).await
+    }
+
+    pub async fn post_as(&self, token: &str, path: &str, body: Value) -> Reply {
+        Self::read(self.request(Method::POST, path).bearer_auth(token).json(&body)).await
+    }
+
+    /// A number's fields, read by its id.
+    pub async fn number(&self, id: &str, fields: &str) -> Value {
+        self.get(&format!("/v25.0/{id}?fields={fields}")).await.body
+    }
+
+    pub async fn counters(&self, id: &str) -> Value {
+        self.control.get(&format!("numbers/{id}/counters")).await.unwrap()
+    }
+
+    /// Has a code sent to a number and brings it back.
+    pub async fn verify(&self, id: &str) {
+        let request = json!({"code_method": "SMS", "language": "en_US"});
+        assert_eq!(self.post(&format!("/v25.0/{id}/request_code"), request).await.status, 200);
+        let code = self.control.get(&format!("numbers/{id}/code")).await.unwrap()["code"].clone();
+        assert_eq!(self.post(&format!("/v25.0/{id}/verify_code"), json!({"code": code})).await.status, 200);
+    }
+
+    pub async fn register(&self, id: &str, pin: &str) -> Reply {
+        self.post(&format!("/v25.0/{id}/register"), json!({"messaging_product": "whatsapp", "pin": pin})).await
+    }
+
+    /// What the last call changed, as the log tells it.
+    pub async fn effect(&self) -> Value {
+        self.control.calls(0).await.unwrap().last().unwrap()["effect"].clone()
+    }
+
     /// A call without any token.
     pub async fn bare(&self, path: &str) -> Reply {
         Self::read(self.request(Method::GET, path)).await

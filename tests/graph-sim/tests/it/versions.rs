@@ -54,10 +54,10 @@ async fn unknown_paths_methods_and_parameters_are_refused() {
 async fn changes_that_are_not_modelled_are_refused_and_logged() {
     let bench = Bench::new().await;
     for (method, path) in [
-        (Method::POST, format!("/v25.0/{NUMBER}/register")),
+        (Method::POST, format!("/v25.0/{NUMBER}/messages")),
         (Method::POST, format!("/v25.0/{WABA}/message_templates")),
         (Method::DELETE, format!("/v25.0/{WABA}/message_templates")),
-        (Method::POST, format!("/v25.0/{NUMBER}")),
+        (Method::DELETE, format!("/v25.0/{NUMBER}")),
     ] {
         let request = bench.request(method.clone(), &path).bearer_auth(TOKEN).json(&json!({"pin": "123456"}));
         let reply = Bench::read(request).await;
