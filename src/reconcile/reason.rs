@@ -110,10 +110,6 @@ reasons! {
     Registered,
     /// Not registered with the Cloud API.
     NotRegistered,
-    /// The number has to be verified by a code.
-    Unverified,
-    /// The number is verified and has to be registered with its PIN.
-    PINRequired,
     /// Meta is registering the number.
     Registering,
     /// Meta restricted the number.
