@@ -12,8 +12,10 @@ pub struct Timing {
     pub default_poll_interval: Duration,
     /// How often `health_status` is read with an account: it makes Meta's answer slow.
     pub health_interval: Duration,
-    /// How often a living token and the app's credentials are inspected.
+    /// How often a token is inspected, and credentials tested that were found wrong.
     pub inspect_interval: Duration,
+    /// How often credentials are tested that were found right.
+    pub credentials_interval: Duration,
     /// Wait after a failed test, inspection or discovery, before the next one.
     pub retry_interval: Duration,
     /// How often an account's template limit is read.
@@ -47,6 +49,7 @@ impl Timing {
             default_poll_interval: seconds(600),
             health_interval: seconds(3_600),
             inspect_interval: seconds(1_800),
+            credentials_interval: seconds(86_400),
             retry_interval: seconds(60),
             limits_interval: seconds(86_400),
             exchange_retry: seconds(86_400),

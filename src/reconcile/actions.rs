@@ -40,6 +40,11 @@ pub fn requests<K: Managed>(object: &K, now: Timestamp) -> Vec<Request> {
         .collect()
 }
 
+/// Whether one of them asks to read Meta now.
+pub fn asks_to_read(requests: &[Request]) -> bool {
+    requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok())
+}
+
 fn judge(value: &str, handled: Option<&str>, created: Option<Timestamp>, now: Timestamp) -> Result<(), String> {
     let Ok(time) = value.parse::<Timestamp>() else {
         return Err("its value is not an RFC 3339 time; write for example 2026-01-31T12:00:00Z".to_owned());

@@ -19,6 +19,7 @@ use super::{
     link::Link,
     objects::{Kind, Objects},
     outlook::{Input, Need, Plan, Proof},
+    verdict::Verdict,
 };
 use crate::{
     api::{Action, AppRef, ManagedStatus, Problem},
@@ -63,7 +64,7 @@ pub trait Subject: Kind {
 pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done, Error> {
     let namespace = object.namespace().unwrap_or_default();
     let (app, link) = context.link(object.app_ref(), &namespace);
-    let requests = requests(context, object, &app);
+    let requests = requests(context, object);
     let mut input = Input {
         object,
         namespace: &namespace,
@@ -79,7 +80,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
     loop {
         let need = match K::plan(&input) {
             Plan::Report(status, verdict) => {
-                let changed = apply::write(context, object, *status, Some(&verdict), &requests).await?;
+                let changed = write(context, object, &app, *status, Some(&verdict), &requests).await?;
                 return Ok(Done { changed, requeue: None });
             }
             Plan::Open(need) => need,
@@ -99,7 +100,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
                 Some(context.timing.retry_interval)
             }
         };
-        return keep(context, object, &requests, wait).await;
+        return keep(context, object, &app, &requests, wait).await;
     }
 }
 
@@ -132,29 +133,42 @@ async fn prove<K: Subject>(context: &Context, app: &AppKey, account: &str, id: &
 }
 
 /// New action annotations. Those whose work comes later are not acted on, and told so.
-fn requests<K: Subject>(context: &Context, object: &K, app: &AppKey) -> Vec<Request> {
+fn requests<K: Subject>(context: &Context, object: &K) -> Vec<Request> {
     let mut requests = actions::requests(object, context.graph.now());
-    for request in requests.iter_mut().filter(|request| request.verdict.is_ok()) {
-        if K::LATER.contains(&request.action) {
-            request.verdict = Err("this version of the operator does not support it yet".to_owned());
-        } else if request.action == Action::Reconcile && !object.suspend() {
-            context.pollers.poke(app, object.account());
-        }
+    for request in requests.iter_mut().filter(|r| r.verdict.is_ok() && K::LATER.contains(&r.action)) {
+        request.verdict = Err("this version of the operator does not support it yet".to_owned());
     }
     requests
+}
+
+/// Writes a status. Whoever writes the echo of a request acts on it, so that it is acted on once.
+async fn write<K: Subject>(
+    context: &Context,
+    object: &K,
+    app: &AppKey,
+    status: K::Status,
+    verdict: Option<&Verdict>,
+    requests: &[Request],
+) -> Result<bool, Error> {
+    let changed = apply::write(context, object, status, verdict, requests).await?;
+    if changed && !object.suspend() && actions::asks_to_read(requests) {
+        context.pollers.poke(app, object.account());
+    }
+    Ok(changed)
 }
 
 /// Leaves the status as it is, but for the echo of action annotations.
 async fn keep<K: Subject>(
     context: &Context,
     object: &K,
+    app: &AppKey,
     requests: &[Request],
     requeue: Option<Duration>,
 ) -> Result<Done, Error> {
     // An object that was never reported on has no conditions yet, and gets its echo with them.
     let status = object.status().cloned().filter(|status| !status.conditions().is_empty());
     let changed = match status {
-        Some(status) => apply::write(context, object, status, None, requests).await?,
+        Some(status) => write(context, object, app, status, None, requests).await?,
         None => false,
     };
     Ok(Done { changed, requeue })

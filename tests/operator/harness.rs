@@ -8,7 +8,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tracing::subscriber::DefaultGuard;
@@ -42,8 +42,23 @@ pub struct World {
     _listening: DefaultGuard,
 }
 
-/// Which version every object has.
-pub type Versions = BTreeMap<String, String>;
+/// Every object as it stands in the API server, its version included.
+#[derive(PartialEq)]
+pub struct Versions(BTreeMap<String, String>);
+
+impl Versions {
+    /// Fails if an object is not as it was, and shows in what.
+    pub fn must_be(&self, before: &Self) {
+        let names = self.0.keys().chain(before.0.keys().filter(|name| !self.0.contains_key(*name)));
+        for name in names {
+            let text = |versions: &Self| versions.0.get(name).cloned().unwrap_or_default();
+            let (now, then) = (text(self), text(before));
+            let new: Vec<_> = now.lines().filter(|line| !then.lines().any(|other| other == *line)).collect();
+            let old: Vec<_> = then.lines().filter(|line| !now.lines().any(|other| other == *line)).collect();
+            assert!(now == then, "{name} was written; new: {new:#?} old: {old:#?}");
+        }
+    }
+}
 
 impl World {
     /// A namespace with the app's Secret, and a simulator; the operator is not started yet.
@@ -187,26 +202,27 @@ impl World {
         .await
     }
 
-    /// The versions of all objects of the operator's kinds and of all Secrets.
+    /// All objects of the operator's kinds and all Secrets, as they stand.
     pub async fn versions(&self) -> Versions {
-        let mut versions = Versions::new();
+        let mut versions = BTreeMap::new();
         self.add_versions::<MetaApp>(&mut versions).await;
         self.add_versions::<WhatsAppNumber>(&mut versions).await;
         self.add_versions::<MessageTemplate>(&mut versions).await;
         self.add_versions::<Secret>(&mut versions).await;
-        versions
+        Versions(versions)
     }
 
-    async fn add_versions<K>(&self, versions: &mut Versions)
+    async fn add_versions<K>(&self, versions: &mut BTreeMap<String, String>)
     where
         K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
             + Clone
             + Debug
+            + Serialize
             + DeserializeOwned,
     {
         let list = Api::<K>::namespaced(self.client.clone(), &self.namespace).list(&ListParams::default()).await;
-        let version = |object: &K| object.resource_version().unwrap_or_default();
-        versions.extend(list.unwrap().iter().map(|o| (format!("{}/{}", K::kind(&()), o.name_any()), version(o))));
+        let named = |object: &K| format!("{} {}", K::kind(&()), object.name_any());
+        versions.extend(list.unwrap().iter().map(|o| (named(o), serde_yaml::to_string(o).unwrap())));
     }
 
     // Waiting.

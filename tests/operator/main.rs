@@ -12,7 +12,10 @@ mod operator;
 mod seed;
 mod witness;
 
+mod credentials;
+mod custody;
 mod drift;
+mod exchange;
 mod expiry;
 mod import;
 mod steady;

@@ -74,14 +74,6 @@ impl<T> Fact<T> {
     pub fn ask_again(&mut self) {
         self.doubted = true;
     }
-
-    /// Another answer of Meta confirmed this one.
-    pub fn confirm(&mut self, at: Instant) {
-        if let Some(answer) = &mut self.answer {
-            answer.at = at;
-            self.failure = None;
-        }
-    }
 }
 
 /// Whether app ID and app secret belong together.

@@ -68,10 +68,10 @@ pub struct Apps {
 impl Reconciler<MetaApp> for Apps {
     async fn reconcile(&self, app: Arc<MetaApp>) -> Result<Done, Error> {
         let key = AppKey::new(&app.namespace().unwrap_or_default(), &app.name_any());
-        let memory = self.memory_of(&key, &app);
-        let mut memory = memory.lock().await;
+        let kept = self.memory_of(&key, &app);
+        let mut memory = kept.lock().await;
         let mut requests = actions::requests(&*app, self.context.graph.now());
-        self.take_up(&key, &mut memory, &mut requests, app.spec.suspend);
+        refuse_login(&mut requests);
         let report = loop {
             let input = self.gather(&app, &key, &mut memory, &requests).await;
             match plan(&input, &memory.facts) {
@@ -79,6 +79,10 @@ impl Reconciler<MetaApp> for Apps {
                 ControlFlow::Continue(report) => break report,
             }
         };
+        if !self.memory.lock().get(&key).is_some_and(|current| Arc::ptr_eq(current, &kept)) {
+            // Deleted while Meta was asked: what was learnt concerns nobody any more.
+            return Ok(Done { changed: false, requeue: None });
+        }
         refuse_exchange(&mut requests, &app, &report);
         self.conclude(&app, &key, &mut memory, report, &requests).await
     }
@@ -122,22 +126,6 @@ impl Apps {
         memory.clone()
     }
 
-    /// Marks what new annotations ask to look at again.
-    fn take_up(&self, key: &AppKey, memory: &mut Memory, requests: &mut [Request], suspended: bool) {
-        for request in requests {
-            match (request.action, &request.verdict) {
-                (Action::Reconcile, Ok(())) if !suspended => {
-                    memory.facts.ask_again();
-                    self.context.pollers.poke(key, None);
-                }
-                (Action::Login, Ok(())) => {
-                    request.verdict = Err("this version of the operator does not support it yet".to_owned());
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Tells everybody how the app stands, and writes it.
     async fn conclude(
         &self,
@@ -173,6 +161,12 @@ impl Apps {
         };
         let mut changed = apply::write(context, app, status, verdict, requests).await?;
         let mut requeue = report.wait;
+        // Whoever writes the echo of a request acts on it, so that it is acted on once.
+        if changed && !app.spec.suspend && actions::asks_to_read(requests) {
+            memory.facts.ask_again();
+            context.pollers.poke(key, None);
+            requeue = Some(Duration::ZERO);
+        }
         if !report.import.is_empty() {
             changed |= self.import(app, memory, report.import).await;
             requeue = Some(if memory.facts.import_failure.is_none() {
@@ -191,6 +185,13 @@ impl Memory {
     /// A Secret that was just written may not have reached the watch yet.
     fn owned_is_settled(&self) -> bool {
         self.facts.owned_written.is_none_or(|at| at.elapsed() > Duration::from_secs(10))
+    }
+}
+
+/// A request to log in is told that it is not acted on.
+fn refuse_login(requests: &mut [Request]) {
+    for request in requests.iter_mut().filter(|r| r.action == Action::Login && r.verdict.is_ok()) {
+        request.verdict = Err("this version of the operator does not support it yet".to_owned());
     }
 }
 

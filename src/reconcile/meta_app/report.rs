@@ -271,8 +271,10 @@ fn fill_accounts(
     status.business_accounts = listed
         .map(|id| {
             let state = input.accounts.get(id.as_str());
-            let last = before.iter().find(|b| b.id == *id).cloned();
-            let mut entry = state.and_then(|state| shown(input, state)).or(last).unwrap_or_default();
+            let last = before.iter().find(|b| b.id == *id).cloned().unwrap_or_default();
+            let mut entry = state.and_then(|state| shown(input, state)).unwrap_or_else(|| last.clone());
+            // It comes with a call of its own, after the account.
+            entry.template_limit = entry.template_limit.or(last.template_limit);
             entry.id.clone_from(id);
             entry.token.clone_from(&source);
             entry

@@ -15,7 +15,7 @@ use super::{
     facts::{Credentials, Exchanged},
     import::{self, Batch, Superseded},
     plan::{Input, Step},
-    token_secret,
+    token, token_secret,
 };
 use crate::{
     api::{Action, MessageTemplate, MetaApp, WhatsAppNumber},
@@ -25,7 +25,7 @@ use crate::{
         secrets::OwnedSecret,
     },
     graph::{Access, AppCredentials, CredentialsError, Outcome, wire::Expiry},
-    observe::AppKey,
+    observe::{AccountState, AppKey},
     reconcile::{actions, context::Error, controller::CONCURRENCY, objects::Kind},
 };
 
@@ -114,9 +114,10 @@ impl Apps {
         let at = Instant::now();
         match found {
             Ok(info) => {
+                if info.is_valid {
+                    self.try_again(memory, credentials, input, live).await;
+                }
                 memory.facts.live.learn(&live.fingerprint, Some(info), at);
-                // Meta took our app token for it: the credentials need no test of their own.
-                memory.facts.credentials.confirm(at);
             }
             Err(error) if error.is_token() => memory.facts.live.learn(&live.fingerprint, None, at),
             Err(error) => {
@@ -125,6 +126,21 @@ impl Apps {
                 }
                 memory.facts.live.fail(&live.fingerprint, error, at);
             }
+        }
+    }
+
+    /// `debug_token` accepts a token that polls were refused with some time ago: only a read tells who is right.
+    async fn try_again(&self, memory: &mut Memory, credentials: &AppCredentials, input: &Input<'_>, live: &Token) {
+        if !token::refused_twice(input, &memory.facts, live) {
+            return;
+        }
+        let refusing = |(account, state): (&Box<str>, &AccountState)| {
+            state.failure.as_ref().is_some_and(|failure| failure.error.is_token()).then(|| account.clone())
+        };
+        if let Some(account) = input.accounts.iter().find_map(refusing)
+            && self.context.graph.probe_account(&access(credentials.clone(), live, input), &account).await.is_ok()
+        {
+            memory.facts.refused = None;
         }
     }
 

@@ -150,7 +150,7 @@ fn rejected(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason,
 }
 
 /// Meta refused the live token in two polls far enough apart, though `debug_token` has not noticed.
-fn refused_twice(input: &Input<'_>, facts: &Facts, live: &Token) -> bool {
+pub fn refused_twice(input: &Input<'_>, facts: &Facts, live: &Token) -> bool {
     let first = facts.refused.as_ref().filter(|(token, _)| *token == live.fingerprint).map(|(_, at)| *at);
     let refusing = input.accounts.values().any(|a| a.failure.as_ref().is_some_and(|f| f.error.is_token()));
     first.is_some_and(|first| refusing && input.instant.saturating_duration_since(first) >= input.timing.refusal_gap)

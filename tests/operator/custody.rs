@@ -1,0 +1,158 @@
+//! The operator's copy of the token: what comes into use, and what stays in use.
+
+use kube::api::DeleteParams;
+use serde_json::json;
+use waba_operator::api::{MetaApp, TokenSource, WhatsAppNumber};
+
+use crate::{
+    harness::World,
+    manifests::{CREDENTIALS, INO, app, importing, number},
+    seed::{self, ACCOUNT, ACCOUNT_2, NUMBER_OBJECT, OTHER_APP},
+};
+
+const COPY: &str = "ino-cx-token";
+
+async fn imported(prefix: &str, seed: serde_json::Value) -> World {
+    let world = World::running(prefix, seed).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world
+}
+
+#[tokio::test]
+async fn a_new_token_is_proven_before_it_is_used() {
+    let mut seed = seed::two_accounts();
+    seed::push(&mut seed, "tokens", seed::token("narrow", seed::APP, &[ACCOUNT]));
+    let mut world = imported("candidate", seed).await;
+    world.stands::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+    let (main, nonsense) = (world.token("main").await, world.plant(seed::secret("EAA")));
+
+    // Not a token at all, then one that may not read an account which the one in use can.
+    for (value, words) in [(nonsense, "not valid"), (world.token("narrow").await, ACCOUNT_2)] {
+        world.set_token(&value).await;
+        world
+            .until::<MetaApp>(INO, &format!("TokenRejected: {words}"), |app| {
+                let status = app.status.as_ref().unwrap();
+                status.conditions.iter().any(|c| c.reason == "TokenRejected" && c.message.contains(words))
+            })
+            .await;
+        world.condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+        world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+        assert_eq!(world.secret_value(COPY, "live").await.as_ref(), Some(&main));
+        assert_eq!(world.secret_value(COPY, "candidate").await, Some(value));
+    }
+    world.settle().await;
+
+    // The rights are granted later: nobody touches the Secret.
+    world.sim.patch("tokens/narrow", json!({"accounts": [ACCOUNT, ACCOUNT_2]})).await.unwrap();
+    world.condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
+    assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("narrow").await));
+    assert_eq!(world.secret_value(COPY, "candidate").await, None);
+    world.settle().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_taken_back_leaves_no_trace() {
+    let mut world = imported("taken-back", seed::small()).await;
+    let nonsense = world.plant(seed::secret("EAA"));
+    world.set_token(&nonsense).await;
+    world.condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+    world.set_token(&world.token("main").await).await;
+    world.condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
+    assert_eq!(world.secret_value(COPY, "candidate").await, None);
+    assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn without_the_users_secret_the_token_in_use_stays() {
+    let world = imported("secret-gone", seed::small()).await;
+    world
+        .secrets()
+        .patch(
+            CREDENTIALS,
+            &kube::api::PatchParams::default(),
+            &kube::api::Patch::Merge(json!({"data": {"access-token": null}})),
+        )
+        .await
+        .unwrap();
+    let message = world.condition::<MetaApp>(INO, "TokenValid", "True/SecretKeyNotFound").await;
+    assert!(message.contains("still works") && message.contains("access-token"), "{message}");
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+
+    // Without the app secret nothing can be signed: the objects wait, and lose nothing.
+    world.secrets().delete(CREDENTIALS, &DeleteParams::default()).await.unwrap();
+    world.stands::<MetaApp>(INO, "Pending", "False/SecretNotFound").await;
+    let waiting = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "Unknown/AppNotReady").await;
+    assert_eq!(waiting.status.unwrap().quality_rating.as_deref(), Some("GREEN"));
+    assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
+
+    world
+        .put_secret(
+            CREDENTIALS,
+            &[("app-secret", &world.app_secret(seed::APP).await), ("access-token", &world.token("main").await)],
+        )
+        .await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_created_again_adopts_its_token() {
+    let mut seed = seed::small();
+    seed["tokens"][0]["expires_at"] = json!("+100h");
+    let world = World::running("adopt", seed).await;
+    let mapp = app(INO, json!({"tokenRefresh": {"before": "240h"}}));
+    world.create(&mapp).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    let refreshed = |app: &MetaApp| {
+        app.status.as_ref().and_then(|s| s.token.as_ref()).is_some_and(|t| t.source == Some(TokenSource::Refreshed))
+    };
+    world.until::<MetaApp>(INO, "an exchanged token", refreshed).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    let live = world.secret_value(COPY, "live").await;
+    assert!(world.secrets().get(COPY).await.unwrap().metadata.owner_references.is_none());
+
+    world.delete::<MetaApp>(INO).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "Unknown/AppNotFound").await;
+    assert_eq!(world.secret_value(COPY, "live").await, live, "it outlives the app");
+    let since = world.last_call().await;
+    world.create(&mapp).await;
+    world.until::<MetaApp>(INO, "the exchanged token again", refreshed).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    assert_eq!(world.secret_value(COPY, "live").await, live);
+    let calls = world.sim.calls(since).await.unwrap();
+    assert!(calls.iter().all(|call| call["path"] != "/v25.0/oauth/access_token"), "and is not exchanged again");
+
+    // Another app of the same name does not take it.
+    world.delete::<MetaApp>(INO).await;
+    world.gone::<MetaApp>(INO).await;
+    world.put_secret("other-meta", &[("app-secret", &world.app_secret(OTHER_APP).await)]).await;
+    let secret = json!({"name": "other-meta", "key": "app-secret"});
+    world.create(&app(INO, json!({"appID": OTHER_APP, "appSecretRef": secret}))).await;
+    let message = world.condition::<MetaApp>(INO, "Ready", "False/SecretNameTaken").await;
+    assert!(message.contains(seed::APP), "{message}");
+    assert_eq!(world.secret_value(COPY, "live").await, live);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_deleted_while_meta_is_asked_is_not_read_any_more() {
+    let world = World::running("deleted-meanwhile", seed::small()).await;
+    world.sim.post("holds", json!([{"name": "asked", "path": "debug_token", "at": "after"}])).await.unwrap();
+    world.create(&importing()).await;
+    crate::operator::in_time("the token is inspected", world.sim.reached("asked")).await.unwrap();
+    world.delete::<MetaApp>(INO).await;
+    // The operator has seen the deletion when it has seen what came after it.
+    world.create(&app("later", json!({"appID": OTHER_APP}))).await;
+    world.stands::<MetaApp>("later", "CredentialsInvalid", "False/WrongAppSecret").await;
+    let since = world.last_call().await;
+    world.sim.release("asked").await.unwrap();
+    world.delete::<MetaApp>("later").await;
+    world.create(&app("latest", json!({"appID": OTHER_APP}))).await;
+    world.stands::<MetaApp>("latest", "CredentialsInvalid", "False/WrongAppSecret").await;
+    let calls = world.sim.calls(since).await.unwrap();
+    assert!(calls.iter().all(|call| !crate::harness::is_poll(call, ACCOUNT)), "{calls:#?}");
+    world.finish().await;
+}
