@@ -81,6 +81,10 @@ fn scrub_value(estate: &Estate, name: &str, value: Value) -> Value {
 }
 
 fn named(estate: &Estate, parameter: &str, value: &str) -> Value {
+    // Forms carry objects as text.
+    if let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str::<Value>(value) {
+        return json!(scrub_value(estate, parameter, inner).to_string());
+    }
     let name = tokens::name_of(estate, value);
     let name = name.or_else(|| SECRETS.contains(&parameter).then(|| tokens::stranger(value)));
     json!(name.as_deref().unwrap_or(value))

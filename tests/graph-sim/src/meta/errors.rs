@@ -13,7 +13,7 @@ pub(crate) struct GraphError {
     details: Option<String>,
     titled: Option<&'static Titled>,
     transient: bool,
-    effect: Option<String>,
+    effect: Option<Box<str>>,
 }
 
 /// Texts for people, which Meta writes in the language of the user behind the token.
@@ -74,7 +74,7 @@ impl GraphError {
     }
 
     /// What was changed all the same.
-    pub(crate) fn changed(self, effect: impl Into<String>) -> Self {
+    pub(crate) fn changed(self, effect: impl Into<Box<str>>) -> Self {
         Self { effect: Some(effect.into()), ..self }
     }
 

@@ -47,7 +47,6 @@ pub(crate) struct Answer {
 }
 
 /// What a call comes to.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Reply {
     Answer(Answer),
     Question(Question),
@@ -62,7 +61,7 @@ pub(crate) struct Question {
 }
 
 /// What is changed once a callback has proven itself; returns what that was.
-pub(crate) type Change = Box<dyn FnOnce(&mut World) -> Option<String> + Send>;
+pub(crate) type Change = Box<dyn FnOnce(&mut World) -> String + Send>;
 
 impl Question {
     pub(crate) const fn callback(&self) -> &Callback {
@@ -73,7 +72,7 @@ impl Question {
     pub(crate) fn settle(self, world: &mut World, outcome: Result<(), String>) -> Answer {
         match outcome {
             Ok(()) => {
-                let effect = (self.change)(world);
+                let effect = Some((self.change)(world));
                 Answer { status: StatusCode::OK, headers: self.headers, body: success(), code: None, effect }
             }
             Err(reason) => refuse(world, &errors::callback_failed(&reason), self.token.as_deref(), self.headers),

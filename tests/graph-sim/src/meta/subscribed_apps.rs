@@ -35,7 +35,7 @@ pub(crate) fn write(turn: &mut Turn<'_>, viewer: &Viewer, account: &str) -> Resu
             let Callback { url, verify_token } = proven;
             let entry = json!({"app": app, "override_callback_uri": url, "verify_token": verify_token});
             replace(world, &account, &app, Some(entry));
-            Some(format!("account {account}: override of app {app} set"))
+            format!("account {account}: override of app {app} set")
         }),
     ))
 }

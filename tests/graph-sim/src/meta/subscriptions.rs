@@ -101,7 +101,7 @@ fn publish(turn: &mut Turn<'_>, app: &str) -> Result<Done, GraphError> {
         return Err(GraphError::new(100, format!("(#100) Invalid field {field} for object {OBJECT}")));
     }
     let (app, proven) = (app.to_owned(), callback.clone());
-    Ok(Done::AfterHandshake(callback, Box::new(move |world| Some(merge(world, &app, &proven, fields, include_values)))))
+    Ok(Done::AfterHandshake(callback, Box::new(move |world| merge(world, &app, &proven, fields, include_values))))
 }
 
 fn merge(
@@ -161,11 +161,9 @@ fn remove(turn: &mut Turn<'_>, app: &str) -> Result<Done, GraphError> {
 /// The fields a subscription has; a seed that names none means all the app may have.
 fn fields_of(app: &Record, webhook: &Value) -> Vec<String> {
     let coexistence = app.flag("coexistence") == Some(true);
-    match webhook["fields"].as_array() {
-        Some(fields) => fields.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        None => {
-            let all = FIELDS.iter().filter(|field| coexistence || !COEXISTENCE.contains(field));
-            all.map(|field| (*field).to_owned()).collect()
-        }
+    if let Some(fields) = webhook["fields"].as_array() {
+        return fields.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     }
+    let all = FIELDS.iter().filter(|field| coexistence || !COEXISTENCE.contains(field));
+    all.map(|field| (*field).to_owned()).collect()
 }

@@ -68,7 +68,7 @@ impl Ladders {
 pub(crate) struct Ladder {
     pub(crate) register: Requests,
     pub(crate) deregister: Requests,
-    codes: Vec<Code>,
+    codes: Vec<SentCode>,
     verify_attempts: u64,
     wrong_pins: VecDeque<i64>,
     /// PINs refused since the one in force was set.
@@ -88,7 +88,7 @@ pub(crate) struct Requests {
 /// A code that was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Code {
+pub(crate) struct SentCode {
     pub(crate) code: String,
     pub(crate) method: String,
     pub(crate) sent_at: jiff::Timestamp,
@@ -129,11 +129,11 @@ impl Requests {
 }
 
 impl Ladder {
-    pub(crate) fn send(&mut self, code: Code) {
+    pub(crate) fn send(&mut self, code: SentCode) {
         self.codes.push(code);
     }
 
-    pub(crate) fn codes(&self) -> &[Code] {
+    pub(crate) fn codes(&self) -> &[SentCode] {
         &self.codes
     }
 

@@ -228,7 +228,7 @@ fn check_meaning(estate: &Estate, kind: Kind, name: &str, place: &str, value: &V
             }
         }
         (Kind::App, "webhook") => {
-            known_keys(place, value, &["callback_url", "verify_token", "fields", "active", "include_values"])?
+            known_keys(place, value, &["callback_url", "verify_token", "fields", "active", "include_values"])?;
         }
         (Kind::Number, "webhook_configuration") => {
             known_keys(place, value, &["override_callback_uri", "verify_token"])?;

@@ -1,4 +1,4 @@
-//! Where sources contradict each other, recordings win: one test for each question that reads can answer.
+//! Where sources contradict each other, recordings win: one test for each question that can be asked here.
 
 use reqwest::Method;
 use serde_json::json;
@@ -42,6 +42,50 @@ async fn a_numbers_status_is_an_open_string() {
 async fn an_unknown_quality_is_na() {
     let bench = Bench::new().await;
     assert_eq!(bench.get("/v25.0/502?fields=quality_rating").await.body["quality_rating"], "NA");
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_400_136025_2388093() {
+    let bench = Bench::new().await;
+    let reply = bench.post("/v25.0/502/verify_code", json!({"code": "123456"})).await;
+    assert_eq!((reply.status, reply.error()), (400, (136_025, 2_388_093)));
+}
+
+#[tokio::test]
+async fn a_code_that_cannot_be_sent_is_400_136024_2388091() {
+    let bench = Bench::new().await;
+    bench.control.patch("numbers/502", json!({"undeliverable": ["SMS"]})).await.unwrap();
+    let reply = bench.post("/v25.0/502/request_code", json!({"code_method": "SMS", "language": "en_US"})).await;
+    assert_eq!((reply.status, reply.error()), (400, (136_024, 2_388_091)));
+}
+
+#[tokio::test]
+async fn a_code_is_requested_in_a_language_by_json_form_or_query() {
+    let bench = Bench::new().await;
+    bench.control.patch("numbers/502", json!({"expected_codes": 4})).await.unwrap();
+    let fields = |language: &'static str| [("code_method", "SMS"), (language, "en_US")];
+    let call = || bench.request(Method::POST, "/v25.0/502/request_code").bearer_auth(TOKEN);
+    for request in [
+        call().json(&json!({"code_method": "SMS", "language": "en_US"})),
+        call().query(&fields("language")),
+        call().form(&fields("language")),
+        call().query(&fields("locale")),
+    ] {
+        let reply = Bench::read(request).await;
+        assert_eq!((reply.status, &reply.body["success"]), (200, &json!(true)), "a boolean");
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_added_by_cc_with_or_without_a_plus_and_never_by_country_code() {
+    let bench = Bench::new().await;
+    let path = format!("/v25.0/{WABA}/phone_numbers");
+    let body =
+        |field: &str, code: &str, number: &str| json!({field: code, "phone_number": number, "verified_name": "Name"});
+    assert_eq!(bench.post(&path, body("cc", "1", "6315551001")).await.status, 200);
+    assert_eq!(bench.post(&path, body("cc", "+1", "6315551002")).await.status, 200);
+    let reply = bench.post(&path, body("country_code", "1", "6315551003")).await;
+    assert_eq!((reply.status, reply.error()), (400, (100, 0)));
 }
 
 #[tokio::test]

@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adding;
+mod callback;
+mod callbacks;
 mod contradictions;
 mod control;
 mod faults;
 mod fields;
 mod lists;
+mod names;
+mod profiles;
 mod program;
 mod registering;
 mod seeds;
+mod settings;
 mod support;
 mod time;
 mod tokens;
@@ -18,3 +23,4 @@ mod verifying;
 mod versions;
 mod violations;
 mod webhooks;
+mod writes;

@@ -1,67 +1,9 @@
 //! Deliveries: what is sent about which change, to whom, signed over which bytes.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
+use crate::callback::Callback;
 use crate::support::{APP, Bench, NUMBER, SECRET, WABA, estate, hmac_hex};
-
-/// A callback that remembers what it received and answers what it is told to.
-#[derive(Clone, Default)]
-struct Callback {
-    inbox: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-    refusing: Arc<Mutex<u32>>,
-    arrived: Arc<Notify>,
-    url: String,
-}
-
-async fn take(State(callback): State<Callback>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let mut refusing = callback.refusing.lock().unwrap();
-    let status = if *refusing > 0 {
-        *refusing -= 1;
-        StatusCode::INTERNAL_SERVER_ERROR
-    } else {
-        callback.inbox.lock().unwrap().push((headers, body));
-        StatusCode::OK
-    };
-    callback.arrived.notify_one();
-    status
-}
-
-impl Callback {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let callback = Self { url, ..Self::default() };
-        let router = Router::new().route("/hook", post(take)).with_state(callback.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        callback
-    }
-
-    /// Waits for so many deliveries and returns all there are.
-    async fn received(&self, count: usize) -> Vec<(HeaderMap, Bytes)> {
-        loop {
-            let inbox = self.inbox.lock().unwrap().clone();
-            if inbox.len() >= count {
-                return inbox;
-            }
-            self.arrived.notified().await;
-        }
-    }
-
-    async fn changes(&self, count: usize) -> Vec<Value> {
-        let received = self.received(count).await;
-        let parse = |bytes: &Bytes| serde_json::from_slice::<Value>(bytes).unwrap()["entry"][0]["changes"][0].clone();
-        received.iter().map(|(_, body)| parse(body)).collect()
-    }
-}
 
 /// A bench whose app and account deliver to a callback.
 async fn subscribed() -> (Bench, Callback) {

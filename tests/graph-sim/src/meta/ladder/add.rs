@@ -33,9 +33,8 @@ pub(crate) fn serve(turn: &mut Turn<'_>, account: &str) -> Result<Done, GraphErr
             turn.world.journal.violation(turn.seq, "number-there", detail);
             return Err(refusals::there_already());
         }
-        Some(_) if migrating => return Err(refusals::not_migrated()),
+        _ if migrating => return Err(refusals::not_migrated()),
         Some(_) => return Err(refusals::elsewhere()),
-        None if migrating => return Err(refusals::not_migrated()),
         None => {}
     }
     let now = turn.world.clock.unix();

@@ -50,7 +50,7 @@ pub(super) fn update(turn: &mut Turn<'_>, viewer: &Viewer, number: &Number<'_>) 
             let callback = callback.clone();
             Ok(Done::AfterHandshake(callback, Box::new(move |world| update.apply(world))))
         }
-        _ => Ok(Done::success(update.apply(turn.world))),
+        _ => Ok(Done::success(Some(update.apply(turn.world)))),
     }
 }
 
@@ -99,7 +99,7 @@ fn check_rename(turn: &mut Turn<'_>, number: &Number<'_>) -> Result<(), GraphErr
 }
 
 impl Update {
-    fn apply(self, world: &mut World) -> Option<String> {
+    fn apply(self, world: &mut World) -> String {
         let Self { number, seq, pin, name, webhook } = self;
         let mut done = Vec::new();
         if let Some(pin) = pin {
@@ -122,7 +122,7 @@ impl Update {
             world.estate.edit(Kind::Number, &number, now, |record| record.set("webhook_configuration", configuration));
             done.push(what);
         }
-        Some(format!("number {number}: {}", done.join(", ")))
+        format!("number {number}: {}", done.join(", "))
     }
 }
 

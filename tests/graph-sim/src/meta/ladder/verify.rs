@@ -7,7 +7,7 @@ use crate::meta::errors::{self, GraphError};
 use crate::meta::{Done, Turn};
 use crate::world::Kind;
 use crate::world::agenda::{Change, LAPSE};
-use crate::world::ladder::Code;
+use crate::world::ladder::SentCode;
 
 /// Sends a code, unless the number is verified already or cannot be reached.
 pub(super) fn request_code(turn: &mut Turn<'_>, number: &Number<'_>) -> Result<Done, GraphError> {
@@ -29,7 +29,7 @@ pub(super) fn request_code(turn: &mut Turn<'_>, number: &Number<'_>) -> Result<D
     }
     let sent_at = turn.world.clock.now();
     let ladder = turn.world.ladders.of(number.id);
-    ladder.send(Code { code: fresh_code(ladder.codes()), method: method.clone(), sent_at });
+    ladder.send(SentCode { code: fresh_code(ladder.codes()), method: method.clone(), sent_at });
     let sent = i64::try_from(ladder.codes().len()).unwrap_or(i64::MAX);
     if sent > number.record.int("expected_codes").unwrap_or(1) {
         let detail = format!("number {} was sent {sent} codes", number.id);
@@ -46,7 +46,7 @@ fn is_language(text: &str) -> bool {
 }
 
 /// Six digits that are not those of an earlier code.
-fn fresh_code(sent: &[Code]) -> String {
+fn fresh_code(sent: &[SentCode]) -> String {
     loop {
         let code = format!("{:06}", rand::random::<u32>() % 1_000_000);
         if sent.iter().all(|earlier| earlier.code != code) {
