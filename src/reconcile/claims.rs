@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{meta_app::IMPORTED_BY, objects::Kind};
+use super::{link, meta_app::IMPORTED_BY, objects::Kind};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    observe::{TemplateKey, digits},
+    observe::{AppKey, TemplateKey, digits},
 };
 
 /// An app, by its ID at Meta.
@@ -19,6 +19,14 @@ impl Kind for MetaApp {
 
     fn claim(&self) -> Self::Claim {
         self.spec.app_id.as_str().into()
+    }
+
+    fn app(&self) -> AppKey {
+        AppKey::new(&self.namespace().unwrap_or_default(), &self.name_any())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -34,6 +42,15 @@ impl Kind for WhatsAppNumber {
     fn claim(&self) -> Self::Claim {
         // The API server lets nothing in that is not a number.
         NumberClaim(digits::parse(&self.spec.phone_number).unwrap_or_default())
+    }
+
+    fn app(&self) -> AppKey {
+        link::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        let found = || self.status.as_ref()?.business_account_id.as_deref();
+        self.spec.business_account_id.as_deref().or_else(found)
     }
 }
 
@@ -57,6 +74,14 @@ impl Kind for MessageTemplate {
             account: spec.business_account_id.as_str().into(),
             key: TemplateKey { name: spec.template_name.as_str().into(), language: spec.language.as_str().into() },
         }
+    }
+
+    fn app(&self) -> AppKey {
+        link::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        Some(&self.spec.business_account_id)
     }
 }
 

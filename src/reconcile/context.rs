@@ -62,7 +62,7 @@ impl Context {
     #[must_use]
     pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, Link) {
         let key = link::key(reference, namespace);
-        let exists = self.apps.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some();
+        let exists = self.apps.exists(&ObjectRef::new(&key.name).within(&key.namespace));
         let labels = self.namespace_labels(namespace);
         let link = link::resolve(exists, self.estate.app(&key).as_ref(), &key, namespace, labels.as_ref());
         (key, link)

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Display,
     future::Future,
     pin::pin,
     sync::Arc,
@@ -12,17 +13,20 @@ use std::{
 use futures::{FutureExt, Stream, StreamExt, future, stream};
 use kube::{
     Api, Client, ResourceExt,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, ObjectMeta},
     runtime::{
         WatchStreamExt,
         controller::{self, Action},
-        reflector::ObjectRef,
+        reflector::store::Writer,
         watcher::{self, Event},
     },
 };
 use tracing::{debug, error, warn};
 
-use super::objects::{Kind, Objects, ScopeFeed};
+use super::{
+    cached::{Cached, Key},
+    objects::{Kind, Objects, ScopeFeed},
+};
 use crate::{
     cluster::{
         backoff::{Backoff, Delays},
@@ -63,10 +67,10 @@ pub trait Reconciler<K: Kind>: Send + Sync + 'static {
     fn reconcile(&self, object: Arc<K>) -> impl Future<Output = Result<Done, super::Error>> + Send;
 
     /// The watch brought the object, a newer version of it, or its end: who counts or lacks such objects may look again.
-    fn noticed(&self, object: &K);
+    fn noticed(&self, object: &Cached<K>);
 
     /// The object is gone from the API server.
-    fn deleted(&self, object: &K);
+    fn deleted(&self, object: &Cached<K>);
 }
 
 /// Runs the controller of one kind over all its scopes until the shutdown.
@@ -120,19 +124,22 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
 struct Context<K: Kind, R> {
     running: Running,
     reconciler: Arc<R>,
-    backoff: Backoff<ObjectRef<K>>,
+    backoff: Backoff<Key<K>>,
 }
 
 /// One reconcile: waits for the lists, catches a panic, counts the outcome, backs off after a failure.
-async fn guarded<K: Kind, R: Reconciler<K>>(object: Arc<K>, context: Arc<Context<K, R>>) -> Result<Action, Infallible> {
+async fn guarded<K: Kind, R: Reconciler<K>>(
+    cached: Arc<Cached<K>>,
+    context: Arc<Context<K, R>>,
+) -> Result<Action, Infallible> {
     context.running.synced.clone().await;
-    if object.meta().deletion_timestamp.is_some() {
+    let Some(object) = cached.object().filter(|object| object.meta().deletion_timestamp.is_none()) else {
         return Ok(Action::await_change());
-    }
+    };
     let kind = K::NAME;
-    let key = ObjectRef::from_obj(&*object);
+    let key = cached.key();
     let started = Instant::now();
-    let result = guard::catch(&context.running.metrics, context.reconciler.reconcile(object)).await;
+    let result = guard::catch(&context.running.metrics, context.reconciler.reconcile(Arc::new(object))).await;
     let (outcome, action) = match result {
         Ok(Ok(done)) => {
             context.backoff.reset(&key);
@@ -160,9 +167,9 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
     events: impl Stream<Item = Result<Event<DeserializeGuard<K>>, watcher::Error>>,
     objects: Objects<K>,
     namespace: Option<String>,
-    mut writer: kube::runtime::reflector::store::Writer<K>,
+    mut writer: Writer<Cached<K>>,
     reconciler: Arc<R>,
-) -> impl Stream<Item = Result<ObjectRef<K>, watcher::Error>> {
+) -> impl Stream<Item = Result<Key<K>, watcher::Error>> {
     events.flat_map(move |event| {
         let event = match event.map(parsed) {
             Ok(Some(event)) => event,
@@ -176,22 +183,22 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
         let before = if matches!(event, Event::InitDone) { writer.as_reader().state() } else { Vec::new() };
         writer.apply_watcher_event(&event);
         objects.index(namespace.as_deref(), &event);
-        let gone = |object: &K| {
+        let gone = |object: &Cached<K>| {
             reconciler.deleted(object);
             reconciler.noticed(object);
             // Whoever competed with it for the same thing may have won.
-            objects.wake_claimants(&object.claim());
+            objects.wake_claimants(&object.claim);
         };
         let touched = match &event {
             // Whoever competes with it for the same thing may have lost, or won.
             Event::Apply(object) => {
                 reconciler.noticed(object);
-                objects.claimant_keys(&object.claim()).into_iter().map(Ok).collect()
+                objects.claimant_keys(&object.claim).into_iter().map(Ok).collect()
             }
             Event::InitDone => {
                 let store = writer.as_reader();
-                before.iter().filter(|o| store.get(&ObjectRef::from_obj(&***o)).is_none()).for_each(|o| gone(o));
-                store.state().iter().map(|o| Ok(ObjectRef::from_obj(&**o))).collect()
+                before.iter().filter(|object| store.get(&object.key()).is_none()).for_each(|object| gone(object));
+                store.state().iter().map(|object| Ok(object.key())).collect()
             }
             Event::Delete(object) => {
                 gone(object);
@@ -203,23 +210,26 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
     })
 }
 
-/// The event with a parsed object, trimmed of what nobody reads. An object that cannot be parsed (its CRD is newer or
-/// older than this operator) is left alone, and said so.
-fn parsed<K: Kind>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+/// The event with an object for the cache, trimmed of what nobody reads. An object that cannot be parsed (its CRD is newer
+/// or older than this operator) is left alone, and said so.
+fn parsed<K: Kind>(event: Event<DeserializeGuard<K>>) -> Option<Event<Cached<K>>> {
+    let misfit = |meta: &ObjectMeta, error: &dyn Display| {
+        error!(
+            kind = K::NAME,
+            name = meta.name,
+            namespace = meta.namespace,
+            %error,
+            "object does not fit this operator's API; is the CRD of another version?"
+        );
+    };
     let parse = |guarded: DeserializeGuard<K>| match guarded.0 {
         Ok(mut object) => {
             object.meta_mut().managed_fields = None;
             object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
-            Some(object)
+            Cached::new(&object).inspect_err(|error| misfit(object.meta(), error)).ok()
         }
         Err(invalid) => {
-            error!(
-                kind = K::NAME,
-                name = invalid.metadata.name,
-                namespace = invalid.metadata.namespace,
-                error = invalid.error,
-                "object does not fit this operator's API; is the CRD of another version?"
-            );
+            misfit(&invalid.metadata, &invalid.error);
             None
         }
     };

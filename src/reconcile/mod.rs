@@ -3,6 +3,7 @@
 
 mod actions;
 mod apply;
+mod cached;
 mod claims;
 mod context;
 mod controller;
@@ -20,6 +21,7 @@ mod verdict;
 mod wake;
 mod whatsapp_number;
 
+pub use cached::{Cached, Key};
 pub use context::{Context, Error};
 pub use controller::{CONCURRENCY, Done, Reconciler, Running, run};
 pub use message_template::Templates;

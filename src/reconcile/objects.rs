@@ -4,14 +4,18 @@ use std::{hash::Hash, sync::Arc};
 
 use ahash::AHashMap;
 use futures::channel::mpsc;
-use kube::runtime::{
-    reflector::{ObjectRef, Store, store::Writer},
-    watcher::Event,
+use kube::{
+    ResourceExt,
+    runtime::{
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher::Event,
+    },
 };
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::api::Managed;
+use super::cached::{Cached, Key};
+use crate::{api::Managed, observe::AppKey};
 
 /// One of the operator's kinds.
 pub trait Kind: Managed {
@@ -23,13 +27,19 @@ pub trait Kind: Managed {
 
     /// The object's claim.
     fn claim(&self) -> Self::Claim;
+
+    /// The app that the object belongs to.
+    fn app(&self) -> AppKey;
+
+    /// The account that holds what the object stands for, as far as known.
+    fn held_by(&self) -> Option<&str>;
 }
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
 struct Scope<K: Kind> {
     namespace: Option<String>,
-    store: Store<K>,
-    wake: mpsc::UnboundedSender<ObjectRef<K>>,
+    store: Store<Cached<K>>,
+    wake: mpsc::UnboundedSender<Key<K>>,
     /// Whether the first list has come. The store's own `wait_until_ready` wakes only one of those who wait for it.
     listed: watch::Sender<bool>,
 }
@@ -37,13 +47,13 @@ struct Scope<K: Kind> {
 /// The write side of one scope, held by its watch.
 pub struct ScopeFeed<K: Kind> {
     pub(super) namespace: Option<String>,
-    pub(super) writer: Writer<K>,
-    pub(super) woken: mpsc::UnboundedReceiver<ObjectRef<K>>,
+    pub(super) writer: Writer<Cached<K>>,
+    pub(super) woken: mpsc::UnboundedReceiver<Key<K>>,
 }
 
 struct Shared<K: Kind> {
     scopes: Vec<Scope<K>>,
-    claims: RwLock<AHashMap<K::Claim, Vec<ObjectRef<K>>>>,
+    claims: RwLock<AHashMap<K::Claim, Vec<Key<K>>>>,
 }
 
 /// All objects of one kind that the operator watches. Cheap to clone.
@@ -64,7 +74,7 @@ impl<K: Kind> Objects<K> {
         let (scopes, feeds) = names
             .into_iter()
             .map(|namespace| {
-                let writer = Writer::<K>::default();
+                let writer = Writer::<Cached<K>>::default();
                 let (wake, woken) = mpsc::unbounded();
                 let listed = watch::Sender::new(false);
                 let scope = Scope { namespace: namespace.clone(), store: writer.as_reader(), wake, listed };
@@ -78,21 +88,27 @@ impl<K: Kind> Objects<K> {
         self.0.scopes.iter().find(|s| s.namespace.is_none() || s.namespace.as_deref() == namespace)
     }
 
-    /// The object as the watch last saw it.
-    #[must_use]
-    pub fn get(&self, key: &ObjectRef<K>) -> Option<Arc<K>> {
+    fn get(&self, key: &Key<K>) -> Option<Arc<Cached<K>>> {
         self.scope(key.namespace.as_deref())?.store.get(key)
     }
 
+    /// Whether there is an object of this name.
+    #[must_use]
+    pub fn exists(&self, key: &Key<K>) -> bool {
+        self.get(key).is_some()
+    }
+
     /// The keys of all objects that claim this thing.
-    pub(super) fn claimant_keys(&self, claim: &K::Claim) -> Vec<ObjectRef<K>> {
+    pub(super) fn claimant_keys(&self, claim: &K::Claim) -> Vec<Key<K>> {
         self.0.claims.read().get(claim).cloned().unwrap_or_default()
     }
 
-    /// Every object that claims this thing, in no particular order.
+    /// Every other object that claims the same thing, in no particular order.
     #[must_use]
-    pub fn claimants(&self, claim: &K::Claim) -> Vec<Arc<K>> {
-        self.claimant_keys(claim).iter().filter_map(|key| self.get(key)).collect()
+    pub fn rivals(&self, object: &K) -> Vec<K> {
+        let own: Key<K> = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        let others = self.claimant_keys(&object.claim()).into_iter().filter(|key| *key != own);
+        others.filter_map(|key| self.get(&key)?.object()).collect()
     }
 
     /// Whether any object claims this thing.
@@ -103,20 +119,21 @@ impl<K: Kind> Objects<K> {
 
     /// All objects that are not the only ones to claim their thing.
     #[must_use]
-    pub fn contested(&self) -> Vec<Arc<K>> {
+    pub fn contested(&self) -> Vec<K> {
         let claims = self.0.claims.read();
         let keys = claims.values().filter(|keys| keys.len() > 1).flatten();
-        keys.filter_map(|key| self.get(key)).collect()
+        keys.filter_map(|key| self.get(key)?.object()).collect()
     }
 
-    /// All objects for which `wanted` says yes. Reads the whole cache: for rare events, not for each reconcile.
+    /// All objects for which `wanted` says yes, as they are cached. Reads the whole cache: for rare events, not for each
+    /// reconcile.
     #[must_use]
-    pub fn filter(&self, wanted: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
+    pub fn filter(&self, wanted: impl Fn(&Cached<K>) -> bool) -> Vec<Arc<Cached<K>>> {
         self.0.scopes.iter().flat_map(|s| s.store.state_filter(&wanted)).collect()
     }
 
     /// Reconcile this object soon.
-    pub fn wake(&self, key: ObjectRef<K>) {
+    pub fn wake(&self, key: Key<K>) {
         if let Some(scope) = self.scope(key.namespace.as_deref()) {
             // The receiver goes only when the operator ends.
             let _ = scope.wake.unbounded_send(key);
@@ -129,9 +146,9 @@ impl<K: Kind> Objects<K> {
     }
 
     /// Reconcile all objects for which `wanted` says yes.
-    pub fn wake_where(&self, wanted: impl Fn(&K) -> bool) {
+    pub fn wake_where(&self, wanted: impl Fn(&Cached<K>) -> bool) {
         for object in self.filter(wanted) {
-            self.wake(ObjectRef::from_obj(&object));
+            self.wake(object.key());
         }
     }
 
@@ -156,7 +173,7 @@ impl<K: Kind> Objects<K> {
     }
 
     /// Keeps the claims in step with the watch of `namespace`; call it after the store has taken the event.
-    pub(super) fn index(&self, namespace: Option<&str>, event: &Event<K>) {
+    pub(super) fn index(&self, namespace: Option<&str>, event: &Event<Cached<K>>) {
         match event {
             Event::Apply(object) => self.enter(object),
             Event::Delete(object) => self.leave(object),
@@ -170,22 +187,22 @@ impl<K: Kind> Objects<K> {
         }
     }
 
-    fn enter(&self, object: &K) {
-        let key = ObjectRef::from_obj(object);
+    fn enter(&self, object: &Cached<K>) {
+        let key = object.key();
         let mut claims = self.0.claims.write();
-        let keys = claims.entry(object.claim()).or_default();
+        let keys = claims.entry(object.claim.clone()).or_insert_with(|| Vec::with_capacity(1));
         if !keys.contains(&key) {
             keys.push(key);
         }
     }
 
-    fn leave(&self, object: &K) {
+    fn leave(&self, object: &Cached<K>) {
         let mut claims = self.0.claims.write();
-        if let Some(keys) = claims.get_mut(&object.claim()) {
-            let key = ObjectRef::from_obj(object);
+        if let Some(keys) = claims.get_mut(&object.claim) {
+            let key = object.key();
             keys.retain(|k| *k != key);
             if keys.is_empty() {
-                claims.remove(&object.claim());
+                claims.remove(&object.claim);
             }
         }
     }
@@ -198,7 +215,7 @@ impl<K: Kind> Objects<K> {
         }
         if let Some(scope) = self.scope(namespace) {
             for object in scope.store.state() {
-                claims.entry(object.claim()).or_default().push(ObjectRef::from_obj(&*object));
+                claims.entry(object.claim.clone()).or_insert_with(|| Vec::with_capacity(1)).push(object.key());
             }
         }
         claims.retain(|_, keys| !keys.is_empty());

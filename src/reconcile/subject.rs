@@ -110,13 +110,12 @@ fn seen<K: Subject>(context: &Context, object: &K, app: &AppKey, link: &Link) ->
 
 /// Who stands for the same thing before this object. A claim counts only where the claimant's app sees the thing.
 fn rival<K: Subject>(context: &Context, object: &K, namespace: &str) -> Option<String> {
-    let claimants = K::all(context).claimants(&object.claim());
-    let rivals = claimants.iter().filter(|other| other.uid() != object.uid() && goes_before(&***other, object));
-    let mut seeing = rivals.filter(|other| {
+    let rivals = K::all(context).rivals(object);
+    let mut seeing = rivals.iter().filter(|other| goes_before(*other, object)).filter(|other| {
         let (app, link) = context.link(other.app_ref(), &other.namespace().unwrap_or_default());
-        matches!(seen(context, &***other, &app, &link), Seen::Present { .. })
+        matches!(seen(context, *other, &app, &link), Seen::Present { .. })
     });
-    seeing.next().map(|winner| whose(&**winner, namespace))
+    seeing.next().map(|winner| whose(winner, namespace))
 }
 
 /// Reads the thing by its id; `None` where that failed for a reason that says nothing about it.

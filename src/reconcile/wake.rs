@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use ahash::AHashSet;
-use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
 use super::{
+    cached::Cached,
     claims::{NumberClaim, TemplateClaim},
-    link,
     objects::Objects,
 };
 use crate::{
-    api::{AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
+    api::{MessageTemplate, MetaApp, WhatsAppNumber},
     observe::{AppKey, Changes, Wake, digits},
 };
 
@@ -29,11 +29,6 @@ pub struct Wakers {
     counts: Arc<Mutex<AHashSet<AppKey>>>,
 }
 
-/// Whether an object that refers to `reference` from its namespace means `app`.
-fn means<K: ResourceExt>(object: &K, reference: &AppRef, app: &AppKey) -> bool {
-    *reference.name == *app.name && link::key(reference, &object.namespace().unwrap_or_default()) == *app
-}
-
 impl Wakers {
     /// Over these objects.
     #[must_use]
@@ -48,32 +43,27 @@ impl Wakers {
 
     /// Every number and template that refers to the app.
     pub fn objects_of(&self, app: &AppKey) {
-        self.numbers.wake_where(|number| means(number, &number.spec.app_ref, app));
-        self.templates.wake_where(|template| means(template, &template.spec.app_ref, app));
+        self.numbers.wake_where(|number| number.app == *app);
+        self.templates.wake_where(|template| template.app == *app);
     }
 
     /// Every number and template of the app that the account holds, or may hold.
     fn objects_of_account(&self, app: &AppKey, account: &str) {
-        self.numbers.wake_where(|number| {
-            let status = number.status.as_ref().and_then(|status| status.business_account_id.as_deref());
-            let held = number.spec.business_account_id.as_deref().or(status);
-            held.is_none_or(|held| held == account) && means(number, &number.spec.app_ref, app)
-        });
-        self.templates.wake_where(|template| {
-            template.spec.business_account_id == account && means(template, &template.spec.app_ref, app)
-        });
+        let may_hold = |held: Option<&str>| held.is_none_or(|held| held == account);
+        self.numbers.wake_where(|number| may_hold(number.account.as_deref()) && number.app == *app);
+        self.templates.wake_where(|template| may_hold(template.account.as_deref()) && template.app == *app);
     }
 
     /// The numbers that refer to the app.
     #[must_use]
-    pub fn numbers_of(&self, app: &AppKey) -> Vec<Arc<WhatsAppNumber>> {
-        self.numbers.filter(|number| means(number, &number.spec.app_ref, app))
+    pub fn numbers_of(&self, app: &AppKey) -> Vec<Arc<Cached<WhatsAppNumber>>> {
+        self.numbers.filter(|number| number.app == *app)
     }
 
     /// The templates that refer to the app.
     #[must_use]
-    pub fn templates_of(&self, app: &AppKey) -> Vec<Arc<MessageTemplate>> {
-        self.templates.filter(|template| means(template, &template.spec.app_ref, app))
+    pub fn templates_of(&self, app: &AppKey) -> Vec<Arc<Cached<MessageTemplate>>> {
+        self.templates.filter(|template| template.app == *app)
     }
 
     /// The app's counts may have changed: it looks at them with the next batch.

@@ -10,7 +10,6 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
 use crate::{
-    api::{Managed, ManagedStatus},
     cluster::{
         client::{counting, counting_without_retries},
         events::Events,
@@ -36,6 +35,9 @@ const LEASE_DURATION: Duration = Duration::from_secs(50);
 const OVERDUE_LIMIT: Duration = Duration::from_secs(1_800);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
+
+/// However much waits are shrunk, a busy machine has this long for an answer.
+const SHORTEST_REQUEST: Duration = Duration::from_secs(5);
 
 /// What the operator is told when it starts.
 #[derive(Debug, Clone)]
@@ -304,6 +306,8 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
     let speedup = settings.timing.speedup();
     let plain = graph::Timing::default();
     let timing = graph::Timing {
+        request: (plain.request / speedup).max(SHORTEST_REQUEST),
+        retry_pause: plain.retry_pause / speedup,
         bucket: plain.bucket / speedup,
         throttle_first: plain.throttle_first / speedup,
         throttle_longest: plain.throttle_longest / speedup,
@@ -333,10 +337,10 @@ async fn gauges(metrics: Metrics, wake: Wakers, every: Duration) {
     }
 }
 
-fn phases<K: Kind + Managed>(metrics: &Metrics, objects: &Objects<K>) {
+fn phases<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {
     let mut counts = BTreeMap::new();
     for object in objects.filter(|_| true) {
-        let phase = object.status().and_then(|status| status.phase()).unwrap_or("Pending").to_owned();
+        let phase = object.phase.as_deref().unwrap_or("Pending").to_owned();
         *counts.entry(phase).or_insert(0) += 1;
     }
     metrics.objects(K::NAME, &counts);

@@ -40,7 +40,9 @@ pub(super) fn secrets(
             watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer).touched_objects();
         tasks.spawn(touched.for_each(move |secret| {
             match secret {
-                Ok(secret) => apps.wake_where(|app| uses(app, secret.namespace().as_deref(), &secret.name_any())),
+                Ok(secret) => apps.wake_where(|app| {
+                    app.object().is_some_and(|app| uses(&app, secret.namespace().as_deref(), &secret.name_any()))
+                }),
                 Err(error) => warn!(%error, "watch of Secrets failed; trying again"),
             }
             future::ready(())

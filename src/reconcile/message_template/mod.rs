@@ -11,12 +11,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
-
 use super::{
+    cached::Cached,
     context::{Context, Error},
     controller::{Done, Reconciler},
-    link,
     objects::{Kind, Objects},
     outlook::{Input, Plan},
     subject::{self, Subject},
@@ -47,11 +45,11 @@ impl Reconciler<MessageTemplate> for Templates {
         subject::reconcile(&self.context, &*template).await
     }
 
-    fn noticed(&self, template: &MessageTemplate) {
-        self.wake.counts_of(link::key(&template.spec.app_ref, &template.namespace().unwrap_or_default()));
+    fn noticed(&self, template: &Cached<MessageTemplate>) {
+        self.wake.counts_of(template.app.clone());
     }
 
-    fn deleted(&self, _: &MessageTemplate) {}
+    fn deleted(&self, _: &Cached<MessageTemplate>) {}
 }
 
 impl Subject for MessageTemplate {

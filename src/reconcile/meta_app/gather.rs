@@ -7,25 +7,21 @@ use kube::ResourceExt;
 use super::{
     Apps, Memory,
     custody::{self, Custody},
-    import::{self, IMPORTED_BY},
+    import,
     plan::{Credential, Input, Problem},
     token_secret,
 };
 use crate::{
     api::{
-        Action, AppRef, Counts, Managed, ManagedStatus, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase,
-        SecretKeyRef, TemplatePhase, WhatsAppNumber,
+        Action, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase, WhatsAppNumber,
     },
-    cluster::{
-        conditions::{STALLED, is_true},
-        secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable},
-    },
+    cluster::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable},
     observe::{AccountState, AppKey},
     reconcile::{
         actions::Request,
-        claims::{NumberClaim, TemplateClaim, goes_before, whose},
+        cached::Cached,
+        claims::{NumberClaim, TemplateClaim, goes_before, is_imported, whose},
         context::Context,
-        link,
         objects::Kind,
         reason::Reason,
     },
@@ -117,10 +113,10 @@ impl Apps {
 
     /// An older `MetaApp` with the same app ID.
     fn rival(&self, app: &MetaApp, key: &AppKey) -> Option<Option<String>> {
-        let claimants = self.context.apps.claimants(&app.claim());
-        let winner = claimants.iter().find(|other| other.uid() != app.uid() && goes_before(&***other, app))?;
+        let rivals = self.context.apps.rivals(app);
+        let winner = rivals.iter().find(|other| goes_before(*other, app))?;
         let told = winner.namespace().as_deref() == Some(&*key.namespace);
-        Some(told.then(|| whose(&**winner, &key.namespace)))
+        Some(told.then(|| whose(winner, &key.namespace)))
     }
 
     /// Counts move with every object; they are taken into the status at most once per `counts_gap`.
@@ -151,8 +147,8 @@ impl Apps {
         let mut found = Vec::new();
         for number in context.numbers.contested() {
             if number.namespace() == app.namespace()
-                && import::is_untouched(&*number, &name)
-                && authored(&context.numbers.claimants(&number.claim()), |n| &n.spec.app_ref, app)
+                && import::is_untouched(&number, &name)
+                && authored(&context.numbers.rivals(&number), app)
             {
                 let (name, uid, version) = identity(&|| (number.name_any(), number.uid(), number.resource_version()));
                 found.push(import::Superseded::Number(name, uid, version));
@@ -160,8 +156,8 @@ impl Apps {
         }
         for template in context.templates.contested() {
             if template.namespace() == app.namespace()
-                && import::is_untouched(&*template, &name)
-                && authored(&context.templates.claimants(&template.claim()), |t| &t.spec.app_ref, app)
+                && import::is_untouched(&template, &name)
+                && authored(&context.templates.rivals(&template), app)
             {
                 let (name, uid, version) =
                     identity(&|| (template.name_any(), template.uid(), template.resource_version()));
@@ -191,23 +187,15 @@ fn note_refusals<'a>(memory: &mut Memory, custody: Option<&Custody>, accounts: i
 }
 
 /// Whether one of these objects was written by a person, for this app.
-fn authored<K: ResourceExt>(claimants: &[Arc<K>], reference: impl Fn(&K) -> &AppRef, app: &MetaApp) -> bool {
-    let key = AppKey::new(&app.namespace().unwrap_or_default(), &app.name_any());
-    claimants.iter().any(|object| {
-        !object.labels().contains_key(IMPORTED_BY)
-            && link::key(reference(object), &object.namespace().unwrap_or_default()) == key
-    })
+fn authored<K: Kind>(claimants: &[K], app: &MetaApp) -> bool {
+    claimants.iter().any(|object| !is_imported(object) && object.app() == app.app())
 }
 
-fn count(numbers: &[Arc<WhatsAppNumber>], templates: &[Arc<MessageTemplate>]) -> Counts {
-    let number = |wanted: &NumberPhase| {
-        numbers.iter().filter(|n| n.status.as_ref().and_then(|s| s.phase.as_ref()) == Some(wanted)).count()
-    };
-    let template = |wanted: &TemplatePhase| {
-        templates.iter().filter(|t| t.status.as_ref().and_then(|s| s.phase.as_ref()) == Some(wanted)).count()
-    };
-    let stalled =
-        numbers.iter().filter(|n| is_stalled(&***n)).count() + templates.iter().filter(|t| is_stalled(&***t)).count();
+fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<MessageTemplate>>]) -> Counts {
+    let number = |wanted: &NumberPhase| numbers.iter().filter(|n| n.phase.as_deref() == Some(wanted.as_str())).count();
+    let template =
+        |wanted: &TemplatePhase| templates.iter().filter(|t| t.phase.as_deref() == Some(wanted.as_str())).count();
+    let stalled = numbers.iter().filter(|n| n.stalled).count() + templates.iter().filter(|t| t.stalled).count();
     let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     Counts {
         numbers: whole(numbers.len()),
@@ -218,10 +206,6 @@ fn count(numbers: &[Arc<WhatsAppNumber>], templates: &[Arc<MessageTemplate>]) ->
         pending: whole(template(&TemplatePhase::PendingReview)),
         rejected: whole(template(&TemplatePhase::Rejected)),
     }
-}
-
-fn is_stalled<K: Managed>(object: &K) -> bool {
-    object.status().is_some_and(|status| is_true(status.conditions(), STALLED))
 }
 
 fn unusable(problem: &SecretProblem) -> Problem {

@@ -32,6 +32,7 @@ use self::{
 use super::{
     actions::{self, Request},
     apply,
+    cached::Cached,
     context::{Context, Error},
     controller::{Done, Reconciler},
     wake::Wakers,
@@ -87,15 +88,15 @@ impl Reconciler<MetaApp> for Apps {
         self.conclude(&app, &key, &mut memory, report, &requests).await
     }
 
-    fn noticed(&self, _: &MetaApp) {}
+    fn noticed(&self, _: &Cached<MetaApp>) {}
 
-    fn deleted(&self, app: &MetaApp) {
-        let key = AppKey::new(&app.namespace().unwrap_or_default(), &app.name_any());
-        self.memory.lock().remove(&key);
-        self.context.pollers.set(&key, None, &[]);
-        self.context.estate.remove_app(&key);
+    fn deleted(&self, app: &Cached<MetaApp>) {
+        let key = &app.app;
+        self.memory.lock().remove(key);
+        self.context.pollers.set(key, None, &[]);
+        self.context.estate.remove_app(key);
         self.context.metrics.token_expires(&key.namespace, &key.name, None);
-        self.wake.objects_of(&key);
+        self.wake.objects_of(key);
     }
 }
 

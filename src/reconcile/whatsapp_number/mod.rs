@@ -8,12 +8,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
-
 use super::{
+    cached::Cached,
     context::{Context, Error},
     controller::{Done, Reconciler},
-    link,
     objects::{Kind, Objects},
     outlook::{Input, Plan},
     subject::{self, Subject},
@@ -44,11 +42,11 @@ impl Reconciler<WhatsAppNumber> for Numbers {
         subject::reconcile(&self.context, &*number).await
     }
 
-    fn noticed(&self, number: &WhatsAppNumber) {
-        self.wake.counts_of(link::key(&number.spec.app_ref, &number.namespace().unwrap_or_default()));
+    fn noticed(&self, number: &Cached<WhatsAppNumber>) {
+        self.wake.counts_of(number.app.clone());
     }
 
-    fn deleted(&self, _: &WhatsAppNumber) {}
+    fn deleted(&self, _: &Cached<WhatsAppNumber>) {}
 }
 
 impl Subject for WhatsAppNumber {

@@ -1,0 +1,154 @@
+//! An object as the cache keeps it: what is looked at across all objects, and the whole of it as JSON. Ten thousand
+//! objects as Rust values, most of whose fields are empty and most of whose texts are alike, would take three times the
+//! memory; one is unfolded only to be reconciled.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use kube::{
+    Resource, ResourceExt,
+    core::{NamespaceResourceScope, ObjectMeta},
+    runtime::reflector::ObjectRef,
+};
+use tracing::error;
+
+use super::objects::Kind;
+use crate::{
+    api::ManagedStatus,
+    cluster::conditions::{STALLED, is_true},
+    observe::AppKey,
+};
+
+/// Names an object in the cache.
+pub type Key<K> = ObjectRef<Cached<K>>;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Cached<K: Kind> {
+    /// Name and namespace only.
+    meta: ObjectMeta,
+    /// What it stands for at Meta.
+    pub claim: K::Claim,
+    /// The app it belongs to.
+    pub app: AppKey,
+    /// The account that holds what it stands for, as far as known.
+    pub account: Option<Box<str>>,
+    /// Its phase, once it has one.
+    pub phase: Option<Box<str>>,
+    /// Whether a person must act.
+    pub stalled: bool,
+    json: Box<[u8]>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Cached<K> {
+    /// Folds an object.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which an object that came as JSON always can.
+    pub fn new(object: &K) -> serde_json::Result<Self> {
+        let status = object.status();
+        Ok(Self {
+            meta: ObjectMeta {
+                name: object.meta().name.clone(),
+                namespace: object.namespace(),
+                ..ObjectMeta::default()
+            },
+            claim: object.claim(),
+            app: object.app(),
+            account: object.held_by().map(Box::from),
+            phase: status.and_then(|status| status.phase()).map(Box::from),
+            stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
+            json: serde_json::to_vec(object)?.into(),
+            kind: PhantomData,
+        })
+    }
+
+    /// The whole object.
+    #[must_use]
+    pub fn object(&self) -> Option<K> {
+        serde_json::from_slice(&self.json)
+            .inspect_err(|error| error!(kind = K::NAME, object = %self.key(), %error, "object not read from the cache"))
+            .ok()
+    }
+
+    /// Its name in the cache.
+    #[must_use]
+    pub fn key(&self) -> Key<K> {
+        ObjectRef::from_obj(self)
+    }
+}
+
+impl<K: Kind> fmt::Debug for Cached<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", K::NAME, self.key())
+    }
+}
+
+impl<K: Kind> Resource for Cached<K> {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::WhatsAppNumber;
+
+    #[test]
+    fn an_object_comes_back_as_it_was() {
+        let number: WhatsAppNumber = serde_json::from_value(json!({
+            "apiVersion": "waba.dev/v1alpha1", "kind": "WhatsAppNumber",
+            "metadata": {
+                "name": "support-fr", "namespace": "cc", "uid": "4868e159", "resourceVersion": "7", "generation": 2,
+                "creationTimestamp": "2026-11-22T23:12:10Z", "labels": {"team": "support"},
+            },
+            "spec": {
+                "appRef": {"name": "ino-cx", "namespace": "meta"}, "phoneNumber": "+33612345678",
+                "directions": ["Incoming"], "incoming": {"sessionTime": "12h"},
+            },
+            "status": {
+                "observedGeneration": 2, "phase": "NotFound", "businessAccountID": "102290129340398",
+                "conditions": [{
+                    "type": "Stalled", "status": "True", "reason": "NotFound", "message": "it is gone",
+                    "observedGeneration": 2, "lastTransitionTime": "2026-11-22T23:12:10Z",
+                }],
+            },
+        }))
+        .unwrap();
+        let cached = Cached::new(&number).unwrap();
+        let back = cached.object().unwrap();
+        assert_eq!(serde_json::to_value(&back).unwrap(), serde_json::to_value(&number).unwrap());
+        assert_eq!(back.status, number.status, "or a reconcile would see a change where there is none");
+        assert_eq!(cached.key().to_string(), ObjectRef::from_obj(&number).to_string());
+        assert_eq!((cached.app, cached.stalled), (AppKey::new("meta", "ino-cx"), true));
+        assert_eq!((cached.account.as_deref(), cached.phase.as_deref()), (Some("102290129340398"), Some("NotFound")));
+    }
+}
