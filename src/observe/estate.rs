@@ -96,10 +96,21 @@ pub struct AccountState {
     pub snapshot: Option<Arc<Snapshot>>,
     /// Set while reads fail.
     pub failure: Option<Failure>,
+    /// When the first read failed after which none worked.
+    failing_since: Option<Instant>,
     /// Set from the end of one way to read the account to the first read in another way.
     interrupted: bool,
     /// How many templates Meta allows, once read.
     pub template_limit: Option<u32>,
+}
+
+impl AccountState {
+    /// While reads fail: since when nothing newer is known.
+    #[must_use]
+    pub fn unread_since(&self) -> Option<Instant> {
+        self.failure.as_ref()?;
+        self.snapshot.as_ref().map(|snapshot| snapshot.started).or(self.failing_since)
+    }
 }
 
 /// What the accounts of an app show of one number or template.
@@ -107,6 +118,8 @@ pub struct AccountState {
 pub enum Seen<T> {
     /// An account that could hold it was never read completely by this process: nothing can be said.
     Unread,
+    /// The same, and for so long that what is shown may be out of date.
+    Unreadable,
     /// The app does not manage the account that the object names.
     Unmanaged,
     /// It is there.
@@ -184,6 +197,7 @@ impl Estate {
         // Objects that were told of the failure have to be told of its end.
         changes.fresh |= state.failure.take().is_some() | std::mem::take(&mut state.interrupted);
         state.snapshot = Some(Arc::new(snapshot));
+        state.failing_since = None;
         changes
     }
 
@@ -193,7 +207,16 @@ impl Estate {
         let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
         let news = state.failure.as_ref().is_none_or(|f| f.error.to_string() != failure.error.to_string());
         state.failure = Some(failure);
+        state.failing_since.get_or_insert_with(Instant::now);
         news
+    }
+
+    /// When what the account shows is out of date, while reads fail.
+    #[must_use]
+    pub fn stale_at(&self, key: &AppKey, account: &str) -> Option<Instant> {
+        let apps = self.0.read();
+        let app = apps.get(key)?;
+        Some(app.accounts.get(account)?.unread_since()? + app.view.stale_after)
     }
 
     /// The account is about to be read in another way: what failed with the old one says nothing of the new one.
@@ -238,16 +261,16 @@ impl Estate {
             return if app.view.standing == Standing::Starting { Seen::Unread } else { Seen::Unmanaged };
         }
         let is_stale =
-            |state: &AccountState, read: Instant| state.failure.is_some() && read.elapsed() > app.view.stale_after;
+            |state: &AccountState| state.unread_since().is_some_and(|since| since.elapsed() > app.view.stale_after);
         let candidates = || app.accounts.iter().filter(|(id, _)| account.is_none_or(|wanted| wanted == &***id));
         for (id, state) in candidates() {
-            if let Some((snapshot, facts)) = state.snapshot.as_ref().and_then(|s| Some((s, find(s)?))) {
-                let stale = is_stale(state, snapshot.started);
+            if let Some(facts) = state.snapshot.as_ref().and_then(|snapshot| find(snapshot)) {
+                let stale = is_stale(state);
                 return Seen::Present { account: id.clone(), facts: facts.clone(), stale };
             }
         }
         let reads: Option<Vec<_>> = candidates()
-            .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state, s.started))))
+            .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state))))
             .collect();
         let absent = reads.and_then(|reads| {
             // Gone since the last account lacked it; read when the first was read.
@@ -255,6 +278,7 @@ impl Estate {
             let read = reads.iter().map(|(_, read, _)| *read).min()?;
             Some(Seen::Absent { since, read, stale: reads.iter().any(|(.., stale)| *stale) })
         });
-        absent.unwrap_or(Seen::Unread)
+        let blind = || candidates().any(|(_, state)| state.snapshot.is_none() && is_stale(state));
+        absent.unwrap_or_else(|| if blind() { Seen::Unreadable } else { Seen::Unread })
     }
 }

@@ -152,8 +152,7 @@ impl Poller {
         let mut failures = 0;
         let mut due = Instant::now() + self.shared.timing.start_spread.mul_f64(rand::rng().random());
         loop {
-            // A poke ends the wait early; both ways lead to a read.
-            let _ = timeout_at(due.into(), self.poke.notified()).await;
+            self.wait_until(due).await;
             let next = match self.read().await {
                 Ok(()) => {
                     failures = 0;
@@ -167,6 +166,21 @@ impl Poller {
             due = Instant::now() + next;
             self.shared.health.due(&(&self.app, &self.account), due);
         }
+    }
+
+    /// Waits for the time, or for a poke. On the way it tells who is concerned that the account has become stale: the
+    /// wait may be a long one, where Meta throttles.
+    async fn wait_until(&mut self, due: Instant) {
+        let stale = self.shared.estate.stale_at(&self.app, &self.account).filter(|_| !self.told_stale);
+        if let Some(stale) = stale.filter(|stale| *stale < due) {
+            if timeout_at(stale.into(), self.poke.notified()).await.is_ok() {
+                return;
+            }
+            self.told_stale = true;
+            self.shared.wake.stale(&self.app, &self.account);
+        }
+        // A poke ends the wait early; both ways lead to a read.
+        let _ = timeout_at(due.into(), self.poke.notified()).await;
     }
 
     /// Sooner than the next poll, but no sooner than Meta allows.
@@ -213,13 +227,6 @@ impl Poller {
         let failure = Failure { error, token: self.polling.token.clone() };
         if self.shared.estate.fail(&self.app, &self.account, failure) || token {
             self.shared.wake.failed(&self.app, &self.account);
-        }
-        let Some(view) = self.shared.estate.app(&self.app) else { return };
-        let accounts = self.shared.estate.accounts(&self.app);
-        let read = accounts.get(&self.account).and_then(|a| a.snapshot.as_ref()).map(|s| s.started);
-        if !self.told_stale && read.is_some_and(|read| read.elapsed() > view.stale_after) {
-            self.told_stale = true;
-            self.shared.wake.stale(&self.app, &self.account);
         }
     }
 

@@ -141,7 +141,7 @@ pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts>
             );
             Outlook::Unmanaged(Verdict::new(Finding::no(Reason::AccountNotManaged, message), Progress::Stalled))
         }
-        (_, Seen::Present { stale: true, .. } | Seen::Absent { stale: true, .. }) => {
+        (_, Seen::Unreadable | Seen::Present { stale: true, .. } | Seen::Absent { stale: true, .. }) => {
             let message =
                 "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why";
             Outlook::Kept(Verdict::keeping(Finding::unknown(Reason::Stale, message), Progress::Settled))

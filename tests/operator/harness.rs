@@ -1,6 +1,6 @@
 //! The world of one test: a namespace, a simulator, an operator, and a witness of everything that becomes of the objects.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use graph_sim::{Control, Sim};
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
@@ -35,11 +35,11 @@ pub struct World {
     pub config: kube::Config,
     pub sim: Control,
     pub logs: Logs,
-    simulator: Sim,
+    simulator: Arc<Sim>,
     operator: Option<Operator>,
     witness: Witness,
     planted: Vec<String>,
-    _listening: DefaultGuard,
+    _listening: Option<DefaultGuard>,
 }
 
 /// Every object as it stands in the API server, its version included.
@@ -82,15 +82,31 @@ impl World {
             config,
             sim,
             logs,
-            simulator,
+            simulator: Arc::new(simulator),
             operator: None,
             witness,
             planted: Vec::new(),
-            _listening: listening,
+            _listening: Some(listening),
         };
         let secret = world.app_secret(APP).await;
         world.put_secret(CREDENTIALS, &[("app-secret", &secret), ("access-token", &world.token("main").await)]).await;
         world
+    }
+
+    /// The same world seen from another namespace; what is there is watched too.
+    pub async fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            client: self.client.clone(),
+            config: self.config.clone(),
+            sim: self.sim.clone(),
+            logs: self.logs.clone(),
+            simulator: self.simulator.clone(),
+            operator: None,
+            witness: Witness::of(&self.client, namespace),
+            planted: self.planted.clone(),
+            _listening: None,
+        }
     }
 
     /// A world whose operator runs.
@@ -409,7 +425,8 @@ impl World {
     }
 }
 
-async fn define(plane: &control_plane::ControlPlane) {
+/// Brings the three kinds to a control plane.
+pub async fn define(plane: &control_plane::ControlPlane) {
     let definitions: Vec<Value> = crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
     plane.apply_crds(&definitions).await.unwrap();
 }

@@ -12,10 +12,16 @@ mod operator;
 mod seed;
 mod witness;
 
+mod conflict;
 mod credentials;
 mod custody;
 mod drift;
 mod exchange;
 mod expiry;
 mod import;
+mod outage;
+mod process;
+mod reference;
 mod steady;
+mod suspend;
+mod throttle;

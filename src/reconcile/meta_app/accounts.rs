@@ -100,10 +100,13 @@ fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
     Accounts { ids, finding, progress, stale, reading }
 }
 
+/// What a person has to see to is told as that.
 fn is_stale(state: &AccountState, input: &Input<'_>) -> bool {
-    let read = state.snapshot.as_ref().map(|s| s.started);
-    state.failure.is_some()
-        && read.is_some_and(|read| input.instant.saturating_duration_since(read) > input.stale_after())
+    let passing = state.failure.as_ref().is_some_and(|failure| !needs_person(&failure.error));
+    passing
+        && state
+            .unread_since()
+            .is_some_and(|since| input.instant.saturating_duration_since(since) > input.stale_after())
 }
 
 fn needs_person(error: &crate::graph::Error) -> bool {

@@ -1,0 +1,125 @@
+//! Standing still, looking only, and what is not acted on yet.
+
+use serde_json::json;
+use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
+
+use crate::{
+    harness::{World, condition},
+    manifests::{CREDENTIALS, INO, app, importing, number, template},
+    seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+};
+
+#[tokio::test]
+async fn a_suspended_app_calls_nobody() {
+    let mut world = World::running("suspend-app", seed::small()).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.settle().await;
+    world.patch::<MetaApp>(INO, json!({"spec": {"suspend": true}})).await;
+    let app = world.stands::<MetaApp>(INO, "Suspended", "True/Connected").await;
+    assert_eq!(condition(&app, "Suspended").unwrap().0, "True/Suspended");
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "Unknown/AppSuspended").await;
+
+    // Not when asked, not when something changes, not after a restart.
+    let since = world.last_call().await;
+    world.ask::<MetaApp>(INO, "waba.dev/reconcile-at", 0).await;
+    world.ask::<WhatsAppNumber>(NUMBER_OBJECT, "waba.dev/reconcile-at", 0).await;
+    world.set_token(&world.token("next").await).await;
+    let handled = |app: &MetaApp| app.status.as_ref().unwrap().handled.reconcile_at.is_some();
+    world.until::<MetaApp>(INO, "the echo", handled).await;
+    world.restart().await;
+    world.operator().until_ready("running").await;
+    let late = world.create(&number("late", "+33699999999", json!({}))).await;
+    world.until::<WhatsAppNumber>("late", "a status", |n| condition(n, "Ready").is_some()).await;
+    assert_eq!(world.last_call().await, since, "{:#?}", world.sim.calls(since).await);
+    assert_eq!(world.secret_value("ino-cx-token", "candidate").await, None);
+
+    world.delete::<WhatsAppNumber>(&late.metadata.name.unwrap()).await;
+    world.patch::<MetaApp>(INO, json!({"spec": {"suspend": null}})).await;
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_suspended_number_keeps_what_it_said() {
+    let world = World::running("suspend-number", seed::small()).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.create(&template("shipped", "order_shipped", json!({}))).await;
+    world.create(&number("new", "+33699999999", json!({"suspend": true}))).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.stands::<WhatsAppNumber>("new", "Suspended", "Unknown/Suspended").await;
+    world.patch::<WhatsAppNumber>("support", json!({"spec": {"suspend": true}})).await;
+    world.patch::<MessageTemplate>("shipped", json!({"spec": {"suspend": true}})).await;
+    world.stands::<WhatsAppNumber>("support", "Suspended", "True/Enabled").await;
+    world.stands::<MessageTemplate>("shipped", "Suspended", "True/Approved").await;
+
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "BANNED"})).await.unwrap();
+    let versions = world.settle().await;
+    world.polls(ACCOUNT, 3).await;
+    world.versions().await.must_be(&versions);
+    world.patch::<WhatsAppNumber>("support", json!({"spec": {"suspend": false}})).await;
+    world.patch::<MessageTemplate>("shipped", json!({"spec": {"suspend": false}})).await;
+    let number = world.stands::<WhatsAppNumber>("support", "Restricted", "False/Banned").await;
+    assert!(condition(&number, "Suspended").is_none());
+    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_only_observed_is_ready_whatever_it_is() {
+    let mut seed = seed::small();
+    seed["numbers"][0]["status"] = json!("BANNED");
+    let world = World::running("observe", seed).await;
+    world.create(&app(INO, json!({"managementPolicy": "Observe"}))).await;
+    world.create(&number("support", "+33612345678", json!({"managementPolicy": "Observe"}))).await;
+    let number = world.stands::<WhatsAppNumber>("support", "Restricted", "True/Observed").await;
+    assert!(condition(&number, "Ready").unwrap().1.contains("banned"));
+    let calls = world.sim.calls(0).await.unwrap();
+    assert!(calls.iter().all(|call| call["method"] == "GET" && call["effect"].is_null()), "{calls:#?}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_acted_on_yet_is_told() {
+    let mut seed = seed::small();
+    let mut waiting = seed::number("106540352242950", ACCOUNT, "+33 6 98 76 54 32");
+    waiting["status"] = json!("DISCONNECTED");
+    waiting["platform_type"] = json!("NOT_APPLICABLE");
+    seed::push(&mut seed, "numbers", waiting);
+    let world = World::running("later", seed).await;
+    let webhook =
+        json!({"callbackURL": "https://ino.example/hook", "verifyTokenRef": {"name": CREDENTIALS, "key": "verify"}});
+    world.create(&app(INO, json!({"webhook": webhook, "deletionPolicy": "Unsubscribe"}))).await;
+    let wishes = json!({
+        "verification": {}, "registration": {}, "profile": {"about": "Hello"}, "binding": {},
+        "incoming": {"webhook": webhook}, "deletionPolicy": "Deregister",
+    });
+    world.create(&number("works", "+33612345678", wishes.clone())).await;
+    world.create(&number("waits", "+33698765432", wishes)).await;
+    let full = json!({"managementPolicy": "Full", "category": "UTILITY", "body": {"text": "Hello."}});
+    world.create(&template("new", "not_there", full)).await;
+
+    let works = world.stands::<WhatsAppNumber>("works", "Enabled", "True/Enabled").await;
+    for type_ in ["ProfileSynced", "Bound", "RoutingConfigured", "Releasable"] {
+        let (state, message) = condition(&works, type_).unwrap();
+        assert!(state == "False/NotYetSupported" && message.contains("not acted on yet"), "{type_}: {state} {message}");
+    }
+    assert_eq!(condition(&works, "Verified").unwrap().0, "True/Verified", "what is so is so, whoever did it");
+    let waits = world.stands::<WhatsAppNumber>("waits", "PINRequired", "False/NotYetSupported").await;
+    assert!(condition(&waits, "Stalled").is_some());
+    world.stands::<MessageTemplate>("new", "Pending", "False/NotYetSupported").await;
+    let app = world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    assert_eq!(condition(&app, "WebhookConfigured").unwrap().0, "False/NotYetSupported");
+    world.create(&app_with_login()).await;
+    world.stands::<MetaApp>("with-login", "AwaitingLogin", "False/NotYetSupported").await;
+    let calls = world.sim.calls(0).await.unwrap();
+    assert!(calls.iter().all(|call| call["effect"].is_null()), "{calls:#?}");
+    world.settle().await;
+    world.finish().await;
+}
+
+fn app_with_login() -> MetaApp {
+    app("with-login", json!({"appID": "777", "accessTokenRef": null, "login": {"configurationID": "1"}}))
+}
