@@ -63,10 +63,11 @@ struct RunArguments {
     speedup: u32,
 }
 
-#[tokio::main]
+// Two, however many cores the node has: the operator waits for others nearly all the time.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Run(arguments) => operate(*arguments).await,
+        Command::Run(arguments) => Box::pin(operate(*arguments)).await,
         Command::Crds { dir } => crds(dir),
     };
     match result {

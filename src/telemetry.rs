@@ -6,7 +6,11 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    filter::{LevelFilter, ParseError, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -58,14 +62,15 @@ pub fn init(format: LogFormat) -> Result<(), InitError> {
     Ok(())
 }
 
-fn filter() -> Result<EnvFilter, InitError> {
+fn filter() -> Result<Targets, InitError> {
     for variable in ["WABA_LOG", "RUST_LOG"] {
         if let Ok(directives) = std::env::var(variable) {
-            return EnvFilter::try_new(directives)
-                .map_err(|error| InitError::Filter { variable, reason: error.to_string() });
+            return directives
+                .parse()
+                .map_err(|error: ParseError| InitError::Filter { variable, reason: error.to_string() });
         }
     }
-    Ok(EnvFilter::new("info"))
+    Ok(Targets::new().with_default(LevelFilter::INFO))
 }
 
 /// What replaces a secret.

@@ -158,8 +158,9 @@ impl Estate {
     pub fn set_app(&self, key: &AppKey, view: AppView, accounts: &[String]) -> bool {
         let mut apps = self.0.write();
         let app = apps.entry(key.clone()).or_default();
-        let listed = |id: &Box<str>| accounts.iter().any(|a| **a == **id);
-        let changed = app.view != view || app.accounts.len() != accounts.len() || !app.accounts.keys().all(listed);
+        let listed = |id: &str| accounts.iter().any(|account| account == id);
+        let changed =
+            app.view != view || app.accounts.len() != accounts.len() || !app.accounts.keys().all(|id| listed(id));
         app.view = view;
         app.accounts.retain(|id, _| listed(id));
         for id in accounts {
@@ -244,7 +245,7 @@ impl Estate {
     /// What an account shows of a template.
     #[must_use]
     pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Seen<Template> {
-        self.seek(key, Some(account), |s| s.templates.get(template), |s| s.template_absent_since(template))
+        self.seek(key, Some(account), |s| s.template(template), |s| s.template_absent_since(template))
     }
 
     fn seek<T: Clone>(

@@ -24,10 +24,10 @@ pub struct TemplateKey {
 pub struct Snapshot {
     /// The account itself.
     pub account: Account,
-    /// Its numbers by digits, without `+`.
-    pub numbers: AHashMap<u64, PhoneNumber>,
+    /// Its numbers by digits, without `+`. Boxed, because half of a hash table may be empty.
+    pub numbers: AHashMap<u64, Box<PhoneNumber>>,
     /// Its templates; deleted ones are left out, they may share a name with a living one.
-    pub templates: AHashMap<TemplateKey, Template>,
+    pub templates: AHashMap<TemplateKey, Box<Template>>,
     /// When the read began.
     pub started: Instant,
     /// First complete read of this process.
@@ -55,19 +55,19 @@ impl Snapshot {
     #[must_use]
     pub fn new(read: AccountRead, before: Option<&Arc<Self>>) -> Self {
         let AccountRead { mut account, numbers, templates, started } = read;
-        let mut numbers: AHashMap<u64, PhoneNumber> = numbers
+        let mut numbers: AHashMap<u64, Box<PhoneNumber>> = numbers
             .into_iter()
-            .filter_map(|number| Some((digits::parse(number.display_phone_number.as_deref()?)?, number)))
+            .filter_map(|number| Some((digits::parse(number.display_phone_number.as_deref()?)?, Box::new(number))))
             .collect();
         if let Some(before) = before {
             keep_health(&mut numbers, &before.numbers);
             account.health = account.health.or_else(|| before.account.health.clone());
         }
-        let templates: AHashMap<TemplateKey, Template> = templates
+        let templates: AHashMap<TemplateKey, Box<Template>> = templates
             .into_iter()
             .filter(|template| template.status != Some(TemplateStatus::Deleted))
             .map(|template| {
-                (TemplateKey { name: template.name.clone(), language: template.language.clone() }, template)
+                (TemplateKey { name: template.name.clone(), language: template.language.clone() }, Box::new(template))
             })
             .collect();
         let vanished_numbers = vanished(before.map(|b| (&b.numbers, &b.vanished_numbers)), &numbers, started);
@@ -79,7 +79,14 @@ impl Snapshot {
     /// The number with these digits, or with another spelling of the same line.
     #[must_use]
     pub fn number(&self, digits: u64) -> Option<&PhoneNumber> {
-        self.numbers.get(&digits).or_else(|| digits::variants(digits).find_map(|variant| self.numbers.get(&variant)))
+        let spelled = |digits: u64| self.numbers.get(&digits).map(Box::as_ref);
+        spelled(digits).or_else(|| digits::variants(digits).find_map(spelled))
+    }
+
+    /// The template with this name and language.
+    #[must_use]
+    pub fn template(&self, key: &TemplateKey) -> Option<&Template> {
+        self.templates.get(key).map(Box::as_ref)
     }
 
     /// Start of the first complete read that lacked this number.
@@ -112,7 +119,7 @@ impl Snapshot {
 }
 
 /// Health is read with every hundredth poll or so; in between the last one stands.
-fn keep_health(numbers: &mut AHashMap<u64, PhoneNumber>, before: &AHashMap<u64, PhoneNumber>) {
+fn keep_health(numbers: &mut AHashMap<u64, Box<PhoneNumber>>, before: &AHashMap<u64, Box<PhoneNumber>>) {
     for (digits, number) in numbers {
         if number.health.is_none() {
             number.health = before.get(digits).and_then(|b| b.health.clone());

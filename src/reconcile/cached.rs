@@ -1,6 +1,6 @@
-//! An object as the cache keeps it: what is looked at across all objects, and the whole of it as JSON. Ten thousand
-//! objects as Rust values, most of whose fields are empty and most of whose texts are alike, would take three times the
-//! memory; one is unfolded only to be reconciled.
+//! An object as the cache keeps it: what is looked at across all objects, and the whole of it as packed JSON. Ten thousand
+//! objects as Rust values, most of whose fields are empty, would take six times the memory; one is unpacked only to be
+//! reconciled.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -9,6 +9,7 @@ use kube::{
     core::{NamespaceResourceScope, ObjectMeta},
     runtime::reflector::ObjectRef,
 };
+use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
 use super::objects::Kind;
@@ -17,6 +18,9 @@ use crate::{
     cluster::conditions::{STALLED, is_true},
     observe::AppKey,
 };
+
+/// The lowest level that packs at all: 8 µs for 1.9 kB, which become 0.8; the highest would save 0.07 more.
+const QUICKLY: u8 = 1;
 
 /// Names an object in the cache.
 pub type Key<K> = ObjectRef<Cached<K>>;
@@ -36,12 +40,12 @@ pub struct Cached<K: Kind> {
     pub phase: Option<Box<str>>,
     /// Whether a person must act.
     pub stalled: bool,
-    json: Box<[u8]>,
+    packed: Box<[u8]>,
     kind: PhantomData<K>,
 }
 
 impl<K: Kind> Cached<K> {
-    /// Folds an object.
+    /// Packs an object.
     ///
     /// # Errors
     /// When it cannot be written as JSON, which an object that came as JSON always can.
@@ -58,7 +62,7 @@ impl<K: Kind> Cached<K> {
             account: object.held_by().map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
             stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
-            json: serde_json::to_vec(object)?.into(),
+            packed: compress_to_vec(&serde_json::to_vec(object)?, QUICKLY).into(),
             kind: PhantomData,
         })
     }
@@ -66,9 +70,14 @@ impl<K: Kind> Cached<K> {
     /// The whole object.
     #[must_use]
     pub fn object(&self) -> Option<K> {
-        serde_json::from_slice(&self.json)
+        self.unpack()
             .inspect_err(|error| error!(kind = K::NAME, object = %self.key(), %error, "object not read from the cache"))
             .ok()
+    }
+
+    fn unpack(&self) -> Result<K, String> {
+        let json = decompress_to_vec(&self.packed).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&json).map_err(|error| error.to_string())
     }
 
     /// Its name in the cache.

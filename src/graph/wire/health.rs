@@ -5,18 +5,18 @@ use serde::Deserialize;
 use super::loose;
 use super::vocabulary::MayMessage;
 
-/// Whether messages can be sent, and what stands in the way. Entities are sorted, so that equal health compares equal.
+/// Whether messages can be sent, and what stands in the way. Sorted, so that equal health compares equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Health {
     /// The verdict over all entities.
     #[serde(deserialize_with = "loose::word")]
     pub can_send_message: Option<MayMessage>,
-    /// Every object that has a part in sending.
+    /// The objects with which something is wrong, of all that have a part in sending.
     pub entities: Vec<HealthEntity>,
 }
 
-/// One object that has a part in sending.
+/// An object that has a part in sending.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct HealthEntity {
@@ -26,11 +26,6 @@ pub struct HealthEntity {
     /// Its ID.
     #[serde(deserialize_with = "loose::text")]
     pub id: Option<Box<str>>,
-    /// Its verdict.
-    #[serde(deserialize_with = "loose::word")]
-    pub can_send_message: Option<MayMessage>,
-    /// What a person may want to know of it.
-    pub additional_info: Vec<Box<str>>,
     /// What is wrong with it.
     pub errors: Vec<HealthError>,
 }
@@ -51,7 +46,10 @@ pub struct HealthError {
 }
 
 impl Health {
-    pub(super) fn sort(&mut self) {
+    /// Keeps what somebody may want to know: ten thousand numbers that are well should not take up memory with it.
+    pub(super) fn trim(&mut self) {
+        self.entities.retain(|entity| !entity.errors.is_empty());
+        self.entities.shrink_to_fit();
         self.entities.sort_by(|a, b| (&a.entity_type, &a.id).cmp(&(&b.entity_type, &b.id)));
         for entity in &mut self.entities {
             entity.errors.sort_by_key(|error| error.code);

@@ -118,7 +118,7 @@ fn throughput<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
 pub(super) fn health<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Health>>, D::Error> {
     let mut health = Option::<Box<Health>>::deserialize(deserializer)?;
     if let Some(health) = &mut health {
-        health.sort();
+        health.trim();
     }
     Ok(health)
 }
