@@ -111,11 +111,22 @@ fn seen<K: Subject>(context: &Context, object: &K, app: &AppKey, link: &Link) ->
 /// Who stands for the same thing before this object. A claim counts only where the claimant's app sees the thing.
 fn rival<K: Subject>(context: &Context, object: &K, namespace: &str) -> Option<String> {
     let rivals = K::all(context).rivals(object);
-    let mut seeing = rivals.iter().filter(|other| goes_before(*other, object)).filter(|other| {
-        let (app, link) = context.link(other.app_ref(), &other.namespace().unwrap_or_default());
-        matches!(seen(context, *other, &app, &link), Seen::Present { .. })
-    });
+    let mut seeing = rivals.iter().filter(|other| goes_before(*other, object) && sees(context, *other));
     seeing.next().map(|winner| whose(winner, namespace))
+}
+
+/// Whether the object's app sees the thing: now, or, where it was not read since, when its status was written. So a claim
+/// changes hands neither by a restart nor by a token that has expired.
+fn sees<K: Subject>(context: &Context, object: &K) -> bool {
+    let (app, link) = context.link(object.app_ref(), &object.namespace().unwrap_or_default());
+    match (&link, seen(context, object, &app, &link)) {
+        (Link::Missing | Link::NotAllowed, _) | (_, Seen::Absent { .. } | Seen::Unmanaged) => false,
+        (_, Seen::Present { .. }) => true,
+        (_, Seen::Unread | Seen::Unreadable) => {
+            let phase = object.status().and_then(|status| status.phase());
+            object.recorded().is_some() && !matches!(phase, Some("NotFound" | "Conflict"))
+        }
+    }
 }
 
 /// Reads the thing by its id; `None` where that failed for a reason that says nothing about it.

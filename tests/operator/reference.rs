@@ -33,6 +33,8 @@ async fn an_app_says_which_namespaces_may_refer_to_it() {
     assert!(message.contains("spec.allowedNamespaces") && message.contains(&there.namespace), "{message}");
 
     let allow = async |allowed: serde_json::Value| {
+        // Not both in one patch: a merge would keep the selector.
+        world.patch::<MetaApp>(INO, json!({"spec": {"allowedNamespaces": null}})).await;
         world.patch::<MetaApp>(INO, json!({"spec": {"allowedNamespaces": allowed}})).await;
     };
     allow(json!({"from": "All"})).await;
