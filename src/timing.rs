@@ -60,7 +60,7 @@ impl Timing {
             start_spread: seconds(5),
             api_timeout: Duration::from_secs(30),
             // A date, not a wait: it is compared with Meta's clock and does not shrink.
-            expiry_warning: Duration::from_secs(10 * 86_400),
+            expiry_warning: Duration::from_hours(240),
         }
     }
 

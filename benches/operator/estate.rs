@@ -188,7 +188,9 @@ impl Calls {
             *counts.entry(format!("{client}: {method} {}{limit}", shown.join("/"))).or_default() += 1;
         }
         eprintln!("bench: {title}: {}", self.len());
-        counts.iter().for_each(|(call, count)| eprintln!("bench:   {count:>5} × {call}"));
+        for (call, count) in &counts {
+            eprintln!("bench:   {count:>5} × {call}");
+        }
     }
 }
 

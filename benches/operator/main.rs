@@ -164,7 +164,7 @@ async fn steady(
     let (before, writes) = (objects.versions().await?, operator.writes().await?);
     let (since, cpu) = (estate.last_call().await?, operator.cpu()?);
     let polls = estate.polls(since, POLLS).await?;
-    let cpu = operator.cpu()? - cpu;
+    let cpu = operator.cpu()?.saturating_sub(cpu);
     let changed = objects.changed_since(&before).await?;
     table.row("steady state: numbers and templates", real(size.numbers() + size.templates()));
     table.at_most(

@@ -62,12 +62,12 @@ struct Shared {
 struct Task {
     polling: Polling,
     poke: Arc<Notify>,
-    task: AbortHandle,
+    running: AbortHandle,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.task.abort();
+        self.running.abort();
     }
 }
 
@@ -132,7 +132,7 @@ impl Pollers {
             limit_read: None,
             told_stale: false,
         };
-        Task { polling, poke, task: tokio::spawn(poller.run()).abort_handle() }
+        Task { polling, poke, running: tokio::spawn(poller.run()).abort_handle() }
     }
 }
 

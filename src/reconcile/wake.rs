@@ -76,7 +76,9 @@ impl Wakers {
         loop {
             tokio::time::sleep(gap).await;
             let apps: Vec<AppKey> = self.counts.lock().drain().collect();
-            apps.iter().for_each(|app| self.app(app));
+            for app in &apps {
+                self.app(app);
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ const GRAPH_VERSION: &str = "v25.0";
 /// Longer than a call to Meta and its margin may take (35 s), or the fence would never let one through.
 const LEASE_DURATION: Duration = Duration::from_secs(50);
 /// An object that waits longer than this beyond its time is a reason to start the process anew.
-const OVERDUE_LIMIT: Duration = Duration::from_secs(1_800);
+const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
 
@@ -206,9 +206,9 @@ async fn work(
         graph_version: GRAPH_VERSION.to_owned(),
     });
     let running = Running { client, metrics: metrics.clone(), shutdown: stop.clone(), synced: synced.clone() };
-    let namespaced = !settings.namespaces.is_empty();
+    let some_only = !settings.namespaces.is_empty();
     let mut controllers = Controllers { running, ended: JoinSet::new() };
-    controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), namespaced));
+    controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), some_only));
     controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone()));
     controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
@@ -219,7 +219,7 @@ async fn work(
             synced.await;
             info!("caches are in sync");
             health.enter(Stage::Running);
-            future::pending().await
+            future::pending::<()>().await;
         }
     });
     drop(context);

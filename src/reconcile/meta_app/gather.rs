@@ -112,11 +112,10 @@ impl Apps {
     }
 
     /// An older `MetaApp` with the same app ID.
-    fn rival(&self, app: &MetaApp, key: &AppKey) -> Option<Option<String>> {
+    fn rival(&self, app: &MetaApp, key: &AppKey) -> Option<String> {
         let rivals = self.context.apps.rivals(app);
         let winner = rivals.iter().find(|other| goes_before(*other, app))?;
-        let told = winner.namespace().as_deref() == Some(&*key.namespace);
-        Some(told.then(|| whose(winner, &key.namespace)))
+        Some(whose(winner, &key.namespace))
     }
 
     /// Counts move with every object; they are taken into the status at most once per `counts_gap`.

@@ -26,7 +26,7 @@ const BATCH: usize = 512;
 const NAME_LIMIT: usize = 253;
 
 /// A created object counts as claimed for this long, though the watch may not have brought it yet.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_mins(1);
 
 /// What was created a moment ago.
 #[derive(Debug, Default)]

@@ -55,7 +55,7 @@ pub struct Input<'a> {
     /// The object.
     pub app: &'a MetaApp,
     /// The older object with the same app ID, if there is one: its name, where it may be told.
-    pub rival: Option<Option<String>>,
+    pub rival: Option<String>,
     /// A person asked for an exchange of the token.
     pub exchange_asked: bool,
     /// The app secret.
@@ -183,9 +183,8 @@ fn refused(input: &Input<'_>) -> Option<(crate::api::MetaAppPhase, Finding)> {
     use crate::api::MetaAppPhase;
     let spec = &input.app.spec;
     if let Some(rival) = &input.rival {
-        let whose = rival.as_ref().map_or("in another namespace".to_owned(), |name| name.clone());
         let message = format!(
-            "app ID {} is managed by an older MetaApp ({whose}); delete one of the two, nothing is done for this one",
+            "app ID {} is managed by an older MetaApp ({rival}); delete one of the two, nothing is done for this one",
             spec.app_id
         );
         return Some((MetaAppPhase::Conflict, Finding::no(Reason::Conflict, message)));

@@ -61,7 +61,7 @@ impl Apps {
                     match found {
                         Ok(info) => memory.facts.candidate.learn(&candidate.fingerprint, Some(info), at),
                         Err(error) if error.is_token() => {
-                            memory.facts.candidate.learn(&candidate.fingerprint, None, at)
+                            memory.facts.candidate.learn(&candidate.fingerprint, None, at);
                         }
                         Err(error) => memory.facts.candidate.fail(&candidate.fingerprint, error, at),
                     }
@@ -73,7 +73,7 @@ impl Apps {
                 }
             }
             Step::Exchange => {
-                if let Some(custody) = input.custody.as_ref().ok() {
+                if let Ok(custody) = &input.custody {
                     self.exchange(app, key, memory, credentials, input, custody).await?;
                 }
             }
@@ -134,11 +134,9 @@ impl Apps {
         if !token::refused_twice(input, &memory.facts, live) {
             return;
         }
-        let refusing = |(account, state): (&Box<str>, &AccountState)| {
-            state.failure.as_ref().is_some_and(|failure| failure.error.is_token()).then(|| account.clone())
-        };
-        if let Some(account) = input.accounts.iter().find_map(refusing)
-            && self.context.graph.probe_account(&access(credentials.clone(), live, input), &account).await.is_ok()
+        let refuses = |state: &AccountState| state.failure.as_ref().is_some_and(|failure| failure.error.is_token());
+        if let Some((account, _)) = input.accounts.iter().find(|(_, state)| refuses(state))
+            && self.context.graph.probe_account(&access(credentials.clone(), live, input), account).await.is_ok()
         {
             memory.facts.refused = None;
         }
