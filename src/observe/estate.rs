@@ -87,6 +87,16 @@ pub struct Failure {
     pub error: graph::Error,
     /// Names the token that was used: what is said of it holds for no other.
     pub token: String,
+    /// When it failed.
+    pub at: Instant,
+}
+
+impl Failure {
+    /// When Meta said that the token whose name begins like this is dead, if that is what it said.
+    #[must_use]
+    pub fn refuses(&self, token: &str) -> Option<Instant> {
+        (self.error.is_token() && self.token.starts_with(token)).then_some(self.at)
+    }
 }
 
 /// An account as last read.
@@ -207,8 +217,8 @@ impl Estate {
         let mut apps = self.0.write();
         let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
         let news = state.failure.as_ref().is_none_or(|f| f.error.to_string() != failure.error.to_string());
+        state.failing_since.get_or_insert(failure.at);
         state.failure = Some(failure);
-        state.failing_since.get_or_insert_with(Instant::now);
         news
     }
 
@@ -225,6 +235,7 @@ impl Estate {
         let mut apps = self.0.write();
         if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
             state.interrupted |= state.failure.take().is_some();
+            state.failing_since = None;
         }
     }
 

@@ -224,7 +224,7 @@ impl Poller {
         info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "account not read");
         // A dead token concerns the app at once, however often it was told.
         let token = error.is_token();
-        let failure = Failure { error, token: self.polling.token.clone() };
+        let failure = Failure { error, token: self.polling.token.clone(), at: Instant::now() };
         if self.shared.estate.fail(&self.app, &self.account, failure) || token {
             self.shared.wake.failed(&self.app, &self.account);
         }

@@ -72,7 +72,7 @@ async fn after_three_intervals_everything_is_stale_in_one_write() {
     world.fault(on_polls(json!({"status": 503, "html": true}))).await;
     let number = world.stands::<WhatsAppNumber>("support", "Enabled", "Unknown/Stale").await;
     world.stands::<MessageTemplate>("shipped", "Approved", "Unknown/Stale").await;
-    world.stands::<MetaApp>(INO, "Unknown", "Unknown/Stale").await;
+    world.stands::<MetaApp>(INO, "Connected", "Unknown/Stale").await;
     let (now, then) = (number.status.as_ref().unwrap(), before.status.as_ref().unwrap());
     assert_eq!(now.quality_rating, then.quality_rating);
     assert_eq!(condition(&number, "Verified"), condition(&before, "Verified"), "the last findings stay");

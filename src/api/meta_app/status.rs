@@ -29,7 +29,7 @@ vocabulary! {
         Conflict = "Conflict",
         /// `spec.suspend` is true.
         Suspended = "Suspended",
-        /// Meta has not been readable for a while.
+        /// Meta cannot be asked, and what was last said of the app is over.
         Unknown = "Unknown",
     }
 }

@@ -1,6 +1,6 @@
 //! The app's business accounts: which there are, and whether they can be read.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use super::{
     custody::Token,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     graph::{
-        Class,
+        self, Class,
         wire::{AccountScope, TokenInfo},
     },
     observe::{AccountState, Failure},
@@ -25,20 +25,20 @@ const NAMED: usize = 3;
 /// The accounts under management, and how they read.
 #[derive(Debug)]
 pub struct Accounts {
-    /// Sorted.
-    pub ids: Vec<String>,
+    /// Sorted; `None` where nobody knows which there are.
+    pub ids: Option<Vec<String>>,
     /// Condition `AccountsSynced`.
     pub finding: Finding,
     /// Who has to act.
     pub progress: Progress,
-    /// Whether Meta could not be read for so long that what is shown may be out of date.
-    pub stale: bool,
-    /// Whether an account was not even tried yet by this process.
-    pub reading: bool,
+    /// Since when Meta does not answer what would have to be known.
+    pub silent_since: Option<Instant>,
+    /// Whether an account was not read yet by this process, and was by the last one.
+    pub unread: bool,
 }
 
-/// Lists the accounts, and judges what the pollers found.
-pub fn examine(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Known<Accounts> {
+/// Which accounts there are, sorted; `None` where that cannot be told yet.
+pub fn listed(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Known<Option<Vec<String>>> {
     let ids = match (&input.app.spec.business_account_ids, info.account_scope()) {
         (Some(ids), _) => Some(ids.clone()),
         (None, AccountScope::Listed(ids)) => Some(ids.iter().map(ToString::to_string).collect()),
@@ -50,22 +50,63 @@ pub fn examine(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo)
             facts.accounts.answer(&live.fingerprint).cloned()
         }
     };
-    let Some(mut ids) = ids else {
-        let why = facts.accounts.failure(&live.fingerprint).map(ToString::to_string).unwrap_or_default();
-        return ControlFlow::Continue(Accounts {
-            ids: input.accounts.keys().map(ToString::to_string).collect(),
-            finding: Finding::unknown(
-                Reason::MetaUnreachable,
-                format!("the business accounts could not be listed: {why}; the operator keeps trying"),
-            ),
-            progress: Progress::Reconciling,
-            stale: false,
-            reading: false,
-        });
-    };
-    ids.sort();
-    ids.dedup();
-    ControlFlow::Continue(judge(input, ids))
+    ControlFlow::Continue(ids.map(|mut ids| {
+        ids.sort();
+        ids.dedup();
+        ids
+    }))
+}
+
+/// Lists the accounts, and judges what the pollers found.
+pub fn examine(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Known<Accounts> {
+    ControlFlow::Continue(match listed(input, facts, live, info)? {
+        Some(ids) => judge(input, ids),
+        None => unlisted(input, facts, live),
+    })
+}
+
+/// Those that are known from before stay.
+fn unlisted(input: &Input<'_>, facts: &Facts, live: &Token) -> Accounts {
+    let known = (!input.accounts.is_empty()).then(|| input.accounts.keys().map(ToString::to_string).collect());
+    let error = facts.accounts.failure(&live.fingerprint);
+    let why = error.map(ToString::to_string).unwrap_or_default();
+    if error.is_some_and(needs_person) {
+        let message = format!(
+            "the token does not let the operator list its business accounts: {why}. Name them in \
+             spec.businessAccountIDs, or give the token's system user the right"
+        );
+        let finding = Finding::no(Reason::NoAccounts, message);
+        return Accounts { ids: known, finding, progress: Progress::Stalled, silent_since: None, unread: false };
+    }
+    let message = format!("the business accounts could not be listed: {why}; the operator keeps trying");
+    Accounts {
+        ids: known,
+        finding: Finding::unknown(Reason::MetaUnreachable, message),
+        progress: Progress::Reconciling,
+        silent_since: facts.accounts.failing_since(&live.fingerprint),
+        unread: false,
+    }
+}
+
+/// Whether the live token can read an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readable {
+    /// It did, and nothing says otherwise.
+    Yes,
+    /// Meta refuses.
+    No,
+    /// It was never read, and Meta has not refused.
+    Open,
+}
+
+/// Whether the live token can read the account.
+pub fn readable(input: &Input<'_>, account: &str) -> Readable {
+    let Some(state) = input.accounts.get(account) else { return Readable::Open };
+    match (&state.failure, &state.snapshot) {
+        (Some(failure), _) if !passes(&failure.error) => Readable::No,
+        (_, Some(_)) => Readable::Yes,
+        (_, None) => Readable::Open,
+    }
 }
 
 fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
@@ -73,44 +114,61 @@ fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
         let message = "the token does not let the operator see any business account; assign the accounts to the \
                        token's system user, or name them in spec.businessAccountIDs";
         let finding = Finding::no(Reason::NoAccounts, message);
-        return Accounts { ids, finding, progress: Progress::Stalled, stale: false, reading: false };
+        let progress = Progress::Stalled;
+        return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false };
     }
-    let states: Vec<(&String, Option<&AccountState>)> =
-        ids.iter().map(|id| (id, input.accounts.get(id.as_str()))).collect();
-    let stale = states.iter().any(|(_, state)| state.is_some_and(|state| is_stale(state, input)));
+    let (finding, progress) = find(input, &ids);
+    let stalled = progress == Progress::Stalled;
+    let silent_since = ids.iter().filter_map(|id| silent_since(input, id)).min().filter(|_| !stalled);
+    let unread = ids.iter().any(|id| readable(input, id) == Readable::Open && was_read(input, id));
+    Accounts { ids: Some(ids), finding, progress, silent_since, unread }
+}
+
+fn find(input: &Input<'_>, ids: &[String]) -> (Finding, Progress) {
     let failures: Vec<(&String, &Failure)> =
-        states.iter().filter_map(|(id, state)| Some((*id, state.as_ref()?.failure.as_ref()?))).collect();
-    let reading = states.iter().any(|(_, state)| state.is_none_or(|s| s.snapshot.is_none() && s.failure.is_none()));
-    let (finding, progress) = if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
+        ids.iter().filter_map(|id| Some((id, input.accounts.get(id.as_str())?.failure.as_ref()?))).collect();
+    if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
         let person = needs_person(&worst.error);
         let shown: Vec<_> = failures.iter().filter(|(_, f)| needs_person(&f.error) == person).copied().collect();
-        failed(&shown, person)
-    } else if reading {
-        (Finding::no(Reason::Reading, "the business accounts are being read for the first time"), Progress::Reconciling)
-    } else if let Some(why) = &input.import_failure {
-        (Finding::no(Reason::ImportFailed, why.clone()), Progress::Reconciling)
-    } else {
-        let accounts = if ids.len() == 1 {
-            "the business account".to_owned()
-        } else {
-            format!("all {} business accounts", ids.len())
-        };
-        (Finding::yes(Reason::Synced, format!("{accounts} can be read")), Progress::Settled)
-    };
-    Accounts { ids, finding, progress, stale, reading }
+        return failed(&shown, person);
+    }
+    if ids.iter().any(|id| readable(input, id) == Readable::Open) {
+        let message = "the business accounts are being read for the first time";
+        return (Finding::no(Reason::Reading, message), Progress::Reconciling);
+    }
+    if let Some(why) = &input.import_failure {
+        return (Finding::no(Reason::ImportFailed, why.clone()), Progress::Reconciling);
+    }
+    let accounts =
+        if ids.len() == 1 { "the business account".to_owned() } else { format!("all {} business accounts", ids.len()) };
+    (Finding::yes(Reason::Synced, format!("{accounts} can be read")), Progress::Settled)
 }
 
-/// What a person has to see to is told as that.
-fn is_stale(state: &AccountState, input: &Input<'_>) -> bool {
-    let passing = state.failure.as_ref().is_some_and(|failure| !needs_person(&failure.error));
-    passing
-        && state
-            .unread_since()
-            .is_some_and(|since| input.instant.saturating_duration_since(since) > input.stale_after())
+/// Since when nothing new is known of an account; `None` while it reads well.
+fn silent_since(input: &Input<'_>, account: &str) -> Option<Instant> {
+    let state = input.accounts.get(account);
+    match state.and_then(AccountState::unread_since) {
+        None if state.is_none_or(|state| state.snapshot.is_none()) => Some(input.instant),
+        since => since,
+    }
 }
 
-fn needs_person(error: &crate::graph::Error) -> bool {
-    !matches!(error.class(), Class::Transient | Class::Throttled { .. } | Class::Token)
+/// Whether the status shows what an earlier process read of the account.
+fn was_read(input: &Input<'_>, account: &str) -> bool {
+    input.app.status.as_ref().is_some_and(|status| {
+        status.business_accounts_omitted > 0
+            || status.business_accounts.iter().any(|known| known.id == account && known.numbers.is_some())
+    })
+}
+
+/// Whether the failure may pass without anybody's doing.
+fn passes(error: &graph::Error) -> bool {
+    matches!(error.class(), Class::Transient | Class::Throttled { .. })
+}
+
+/// A dead token is told of as such, and not account by account.
+fn needs_person(error: &graph::Error) -> bool {
+    !passes(error) && !error.is_token()
 }
 
 fn failed(failures: &[(&String, &Failure)], person: bool) -> (Finding, Progress) {

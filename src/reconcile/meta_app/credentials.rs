@@ -4,14 +4,11 @@ use std::ops::ControlFlow;
 
 use super::{
     facts::{Credentials, Facts},
-    plan::{Credential, Input, Known, Problem, Step},
+    plan::{Credential, Input, Known, Step, Trouble},
 };
 use crate::{
     api::MetaAppPhase,
-    reconcile::{
-        reason::Reason,
-        verdict::{Finding, Progress},
-    },
+    reconcile::{reason::Reason, verdict::Finding},
 };
 
 /// What is known of the credentials.
@@ -23,14 +20,7 @@ pub enum State {
         name: String,
     },
     /// They cannot be used.
-    Failed {
-        /// The app's phase.
-        phase: MetaAppPhase,
-        /// Why.
-        finding: Finding,
-        /// Who has to act.
-        progress: Progress,
-    },
+    Failed(Trouble),
 }
 
 /// What the facts about credentials are kept under: another ID, secret or version is another question.
@@ -42,7 +32,7 @@ pub fn subject(input: &Input<'_>, secret: &Credential) -> String {
 pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
     let secret = match &input.secret {
         Ok(secret) => secret,
-        Err(problem) => return ControlFlow::Continue(unusable(problem)),
+        Err(problem) => return ControlFlow::Continue(State::Failed(Trouble::unusable(problem))),
     };
     let subject = subject(input, secret);
     let timing = input.timing;
@@ -53,10 +43,8 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
         return ControlFlow::Break(Step::TestCredentials);
     }
     let app = &input.app.spec.app_id;
-    let wrong = |reason, message| State::Failed {
-        phase: MetaAppPhase::CredentialsInvalid,
-        finding: Finding::no(reason, message),
-        progress: Progress::Stalled,
+    let wrong = |reason, message| {
+        State::Failed(Trouble::stalled(MetaAppPhase::CredentialsInvalid, Finding::no(reason, message)))
     };
     ControlFlow::Continue(match facts.credentials.answer(&subject) {
         Some(Credentials::Valid(name)) => State::Valid { name: name.clone() },
@@ -79,22 +67,8 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
     })
 }
 
-fn unusable(problem: &Problem) -> State {
-    State::Failed {
-        phase: MetaAppPhase::Pending,
-        finding: Finding::no(problem.reason, problem.message.clone()),
-        progress: if problem.passing { Progress::Reconciling } else { Progress::Stalled },
-    }
-}
-
 fn unreachable_meta(facts: &Facts, subject: &str) -> State {
     let why = facts.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
-    State::Failed {
-        phase: MetaAppPhase::Pending,
-        finding: Finding::unknown(
-            Reason::MetaUnreachable,
-            format!("app ID and secret could not be tested: {why}; the operator keeps trying"),
-        ),
-        progress: Progress::Reconciling,
-    }
+    let message = format!("app ID and secret could not be tested: {why}; the operator keeps trying");
+    State::Failed(Trouble::silence(message, facts.credentials.failing_since(subject)))
 }

@@ -58,6 +58,12 @@ impl Custody {
         Some(Self { live: self.live.clone(), candidate: Some(candidate) })
     }
 
+    /// Whether the candidate came from an exchange.
+    #[must_use]
+    pub fn is_exchanging(&self) -> bool {
+        self.candidate.as_ref().is_some_and(|candidate| candidate.source == TokenSource::Refreshed)
+    }
+
     /// With an exchanged token as candidate.
     #[must_use]
     pub fn exchanged(&self, value: SecretString, fingerprint: String) -> Self {

@@ -7,13 +7,18 @@ use std::{
 };
 
 use super::import::Created;
-use crate::graph::{self, wire::TokenInfo};
+use crate::{
+    graph::{self, wire::TokenInfo},
+    observe::AccountState,
+};
 
 /// An answer of Meta about one subject (a token, a pair of app ID and secret), and the failure to get a newer one.
 #[derive(Debug)]
 pub struct Fact<T> {
     answer: Option<Dated<T>>,
     failure: Option<Dated<graph::Error>>,
+    /// Since when asking about the failure's subject has failed.
+    failing_since: Option<Instant>,
     doubted: bool,
 }
 
@@ -26,7 +31,7 @@ struct Dated<T> {
 
 impl<T> Default for Fact<T> {
     fn default() -> Self {
-        Self { answer: None, failure: None, doubted: false }
+        Self { answer: None, failure: None, failing_since: None, doubted: false }
     }
 }
 
@@ -39,6 +44,11 @@ impl<T> Fact<T> {
     /// Why asking about `subject` failed the last time, if it did.
     pub fn failure(&self, subject: &str) -> Option<&graph::Error> {
         self.failure.as_ref().filter(|f| f.subject == subject).map(|f| &f.value)
+    }
+
+    /// Since when asking about `subject` has failed, if the last time did.
+    pub fn failing_since(&self, subject: &str) -> Option<Instant> {
+        self.failure(subject).and(self.failing_since)
     }
 
     /// When to ask about `subject` (again): `every` after an answer, `retry` after a failure; `None`: now.
@@ -61,11 +71,13 @@ impl<T> Fact<T> {
     pub fn learn(&mut self, subject: &str, value: T, at: Instant) {
         self.answer = Some(Dated { subject: subject.to_owned(), value, at });
         self.failure = None;
+        self.failing_since = None;
         self.doubted = false;
     }
 
     /// Takes a failure in; the last answer stays.
     pub fn fail(&mut self, subject: &str, error: graph::Error, at: Instant) {
+        self.failing_since = self.failing_since(subject).or(Some(at));
         self.failure = Some(Dated { subject: subject.to_owned(), value: error, at });
         self.doubted = false;
     }
@@ -111,7 +123,7 @@ pub struct Facts {
     pub probes: BTreeMap<Box<str>, Fact<bool>>,
     /// The accounts that the live token sees, by its fingerprint.
     pub accounts: Fact<Vec<String>>,
-    /// The last exchange, by the live token's fingerprint.
+    /// The last exchange, by what the live token stems from: what an exchange brought is not exchanged again at once.
     pub exchange: Fact<Exchanged>,
     /// When a poll was first told that the live token is dead, with the token's fingerprint.
     pub refused: Option<(String, Instant)>,
@@ -131,6 +143,34 @@ impl Facts {
         self.candidate.ask_again();
         self.accounts.ask_again();
         self.probes.values_mut().for_each(Fact::ask_again);
+    }
+
+    /// What was found out about the candidate holds for the live token that it has become.
+    pub fn promote(&mut self, live: &str) {
+        if self.candidate.answer(live).is_some() {
+            self.live = std::mem::take(&mut self.candidate);
+        }
+    }
+
+    /// When to look at the candidate again.
+    pub fn next_of_candidate(&self, candidate: &str, every: Duration, retry: Duration) -> Option<Instant> {
+        let probes = self.probes.values().filter_map(|probe| probe.next(candidate, every, retry));
+        probes.chain(self.candidate.next(candidate, every, retry)).min()
+    }
+
+    /// Remembers when a poll was first told that the live token is dead.
+    pub fn note_refusals<'a>(&mut self, live: &str, accounts: impl IntoIterator<Item = &'a AccountState>) {
+        let first = accounts.into_iter().filter_map(|account| account.failure.as_ref()?.refuses(live)).min();
+        let known = self.refused.as_ref().is_some_and(|(token, _)| token == live);
+        match (first, known) {
+            (Some(first), false) => {
+                self.refused = Some((live.to_owned(), first));
+                // debug_token knows for sure, and says why.
+                self.live.ask_again();
+            }
+            (None, _) => self.refused = None,
+            (Some(_), true) => {}
+        }
     }
 }
 

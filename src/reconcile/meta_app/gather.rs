@@ -16,7 +16,7 @@ use crate::{
         Action, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase, WhatsAppNumber,
     },
     cluster::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable},
-    observe::{AccountState, AppKey},
+    observe::AppKey,
     reconcile::{
         actions::Request,
         cached::Cached,
@@ -45,8 +45,10 @@ impl Apps {
             None => None,
         };
         let custody = if spec.suspend { Ok(Custody::default()) } else { self.custody(key, spec, memory).await };
-        note_refusals(memory, custody.as_ref().ok(), accounts.values());
         let now = Instant::now();
+        if let Some(live) = custody.as_ref().ok().and_then(|custody| custody.live.as_ref()) {
+            memory.facts.note_refusals(&live.fingerprint, accounts.values());
+        }
         let asked = requests.iter().find(|r| r.action == Action::RefreshToken && r.verdict.is_ok());
         memory.facts.created.forget_seen(&Claimed(context));
         let mut import = import::missing(
@@ -70,7 +72,6 @@ impl Apps {
             version: spec.graph_version.clone().unwrap_or_else(|| context.graph_version.clone()),
             served: context.graph.version_mismatch(&spec.app_id).map(|mismatch| mismatch.served.to_string()),
             skew: context.graph.clock_skew(),
-            started: memory.started,
             namespaced: self.namespaced,
             now: context.graph.now(),
             instant: now,
@@ -164,24 +165,6 @@ impl Apps {
             }
         }
         found
-    }
-}
-
-/// Remembers when a poll was first told that the live token is dead.
-fn note_refusals<'a>(memory: &mut Memory, custody: Option<&Custody>, accounts: impl Iterator<Item = &'a AccountState>) {
-    let Some(live) = custody.and_then(|custody| custody.live.as_ref()) else { return };
-    let refused = accounts
-        .filter_map(|a| a.failure.as_ref())
-        .any(|failure| failure.error.is_token() && failure.token.starts_with(&live.fingerprint));
-    let known = memory.facts.refused.as_ref().is_some_and(|(token, _)| *token == live.fingerprint);
-    match (refused, known) {
-        (true, false) => {
-            memory.facts.refused = Some((live.fingerprint.clone(), Instant::now()));
-            // debug_token knows for sure, and says why.
-            memory.facts.live.ask_again();
-        }
-        (false, true) => memory.facts.refused = None,
-        _ => {}
     }
 }
 

@@ -4,15 +4,24 @@
 mod accounts;
 mod credentials;
 mod custody;
+#[cfg(test)]
+mod exchange_tests;
 mod facts;
 mod gather;
 mod import;
+mod judge;
 mod plan;
 mod report;
+#[cfg(test)]
+mod scene;
 mod steps;
+#[cfg(test)]
+mod story_tests;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(test)]
+mod token_tests;
 
 use std::{
     ops::ControlFlow,
@@ -45,7 +54,6 @@ use crate::{
 
 /// What this process remembers of one app between two reconciles.
 struct Memory {
-    started: Instant,
     facts: Facts,
     /// The operator's copy of the token, as last read or written.
     owned: Option<OwnedSecret>,
@@ -116,7 +124,6 @@ impl Apps {
                 self.context.graph.restore_throttle(&app.spec.app_id, account, throttle.until.0);
             }
             Arc::new(tokio::sync::Mutex::new(Memory {
-                started: Instant::now(),
                 facts: Facts::default(),
                 owned: None,
                 counted: None,
@@ -143,11 +150,7 @@ impl Apps {
             stale_after: report.interval * context.timing.stale_intervals,
         };
         let news = context.estate.set_app(key, view, &report.accounts);
-        let polling = report.access.filter(|_| report.standing == Standing::Ready).map(|(access, token)| Polling {
-            access,
-            token,
-            interval: report.interval,
-        });
+        let polling = report.access.map(|(access, token)| Polling { access, token, interval: report.interval });
         context.pollers.set(key, polling.as_ref(), &report.accounts);
         if news {
             self.wake.objects_of(key);
@@ -201,7 +204,7 @@ fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report) {
     let forever = report.status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
     let why = if app.spec.management_policy == ManagementPolicy::Observe {
         "spec.managementPolicy is Observe"
-    } else if report.access.is_none() {
+    } else if report.standing != Standing::Ready {
         "no token works that could be exchanged"
     } else if forever {
         "the token in use does not expire"

@@ -20,12 +20,12 @@ use super::{
     token::{self, TokenState},
 };
 use crate::{
-    api::{AllowedFrom, Counts, ManagementPolicy, MetaApp, MetaAppStatus},
+    api::{AllowedFrom, Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
     graph::Access,
     observe::{AccountState, Allowed, Standing},
     reconcile::{
         reason::Reason,
-        verdict::{Finding, Verdict},
+        verdict::{Finding, Progress, Verdict},
     },
     timing::Timing,
 };
@@ -78,8 +78,6 @@ pub struct Input<'a> {
     pub served: Option<String>,
     /// How far Meta's clock is ahead of ours.
     pub skew: SignedDuration,
-    /// When this process first looked at the app.
-    pub started: Instant,
     /// Whether the operator watches some namespaces only.
     pub namespaced: bool,
     /// Meta's clock.
@@ -140,7 +138,7 @@ pub struct Report {
     pub allowed: Allowed,
     /// Between two reads of an account.
     pub interval: Duration,
-    /// The accounts to poll, and with which access; `None` polls none.
+    /// How to poll the accounts, and what distinguishes this way from others; `None` polls none.
     pub access: Option<(Access, String)>,
     /// Which accounts there are, polled or not.
     pub accounts: Vec<String>,
@@ -150,6 +148,41 @@ pub struct Report {
     pub hold: bool,
     /// When to plan again, if nothing happens.
     pub wait: Option<Duration>,
+}
+
+/// Why an examination ends before the next one.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// The app's phase; `None`: nobody could tell, so it stays.
+    pub phase: Option<MetaAppPhase>,
+    /// What is wrong.
+    pub finding: Finding,
+    /// Who has to act.
+    pub progress: Progress,
+    /// Since when Meta could not be asked, if that is what is wrong.
+    pub silent_since: Option<Instant>,
+}
+
+impl Trouble {
+    /// A person has to act.
+    pub fn stalled(phase: MetaAppPhase, finding: Finding) -> Self {
+        Self { phase: Some(phase), finding, progress: Progress::Stalled, silent_since: None }
+    }
+
+    /// Meta could not be asked.
+    pub fn silence(message: String, since: Option<Instant>) -> Self {
+        let finding = Finding::unknown(Reason::MetaUnreachable, message);
+        Self { phase: None, finding, progress: Progress::Reconciling, silent_since: since }
+    }
+
+    /// Something that a person provides cannot be used.
+    pub fn unusable(problem: &Problem) -> Self {
+        let finding = Finding::no(problem.reason, problem.message.clone());
+        if problem.passing {
+            return Self { phase: None, finding, progress: Progress::Reconciling, silent_since: None };
+        }
+        Self::stalled(MetaAppPhase::Pending, finding)
+    }
 }
 
 /// Either a step to take first, or the end.
@@ -173,14 +206,13 @@ pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
             };
             (Some(token), accounts)
         }
-        credentials::State::Failed { .. } => (None, None),
+        credentials::State::Failed(_) => (None, None),
     };
     ControlFlow::Continue(report::examined(input, facts, &credentials, token.as_ref(), accounts))
 }
 
 /// What stops everything before the first call to Meta.
-fn refused(input: &Input<'_>) -> Option<(crate::api::MetaAppPhase, Finding)> {
-    use crate::api::MetaAppPhase;
+fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, Finding)> {
     let spec = &input.app.spec;
     if let Some(rival) = &input.rival {
         let message = format!(

@@ -7,6 +7,7 @@ use super::{
     credentials, custody,
     facts::Facts,
     import,
+    judge::{Judgement, judge},
     plan::{Input, Report},
     token::{self, TokenState},
 };
@@ -33,9 +34,6 @@ const LASTING_THROTTLE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5
 /// What the operator would like a token to be allowed.
 const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_messaging"];
 
-const CREDENTIALS_VALID: &str = "CredentialsValid";
-const TOKEN_VALID: &str = "TokenValid";
-const ACCOUNTS_SYNCED: &str = "AccountsSynced";
 const CLOCK_IN_SYNC: &str = "ClockInSync";
 const GRAPH_VERSION_SERVED: &str = "GraphVersionServed";
 
@@ -104,101 +102,34 @@ pub fn examined(
     fill_token(&mut status, token);
     fill_accounts(&mut status, input, token, accounts.as_ref());
     status.counts = Some(input.counts.clone());
-    status.throttles = throttles(input);
+    status.throttles = throttles(input, accounts.as_ref().and_then(|accounts| accounts.ids.as_deref()));
 
-    let (phase, mut verdict, mut standing) = judge(credentials, token, accounts.as_ref());
-    let mut phase = phase;
-    // After a restart, what the last leader knew is better than nothing, as long as Meta may just be slow.
-    let last = input.app.status.as_ref().filter(|s| s.observed_generation >= 0).and_then(|s| s.phase.clone());
-    let blind = input.accounts.values().all(|account| account.snapshot.is_none());
-    let unknown =
-        accounts.as_ref().is_some_and(|a| a.reading) || (blind && verdict.ready.reason == Reason::MetaUnreachable);
-    let patient = input.instant.saturating_duration_since(input.started) <= input.stale_after();
-    let hold = unknown && patient && last.as_ref().is_some_and(|phase| *phase != MetaAppPhase::Pending);
-    if let (true, false, Some(last)) = (unknown, patient, last) {
-        let message = format!("what is shown may be out of date: {}", verdict.ready.message);
-        if standing == Standing::Starting {
-            // Those who refer to the app have waited long enough, too.
-            standing = Standing::NotReady(verdict.ready.message.clone());
-        }
-        verdict.ready = Finding::unknown(Reason::Stale, message);
-        phase = last;
-    }
+    let Judgement { phase, mut verdict, standing, hold } = judge(input, credentials, token, accounts.as_ref());
     verdict.facets.extend(clock(input));
     verdict.facets.extend(version(input));
     verdict.facets.extend(unsupported(input));
     status.phase = Some(phase);
-    let access = match token {
-        Some(TokenState::Live { token, .. }) => access(input, token),
-        _ => None,
-    };
+    let wait = wait(input, facts, token, verdict.progress);
     Report {
         status,
         verdict,
         standing,
         allowed: allowed(input),
         interval: input.poll_interval(),
-        access,
+        access: polled(token).and_then(|token| access(input, token)),
         import: if accounts.is_some() { input.import.batch() } else { import::Batch::default() },
         hold,
-        accounts: accounts.map_or_else(|| known_accounts(input), |a| a.ids),
-        wait: Some(wait(input, facts, token)),
+        accounts: accounts.and_then(|a| a.ids).unwrap_or_else(|| known_accounts(input)),
+        wait: Some(wait),
     }
 }
 
-/// Phase, conditions and standing from what the three examinations found: the first that failed tells.
-fn judge(
-    credentials: &credentials::State,
-    token: Option<&TokenState>,
-    accounts: Option<&Accounts>,
-) -> (MetaAppPhase, Verdict, Standing) {
-    let mut facets = Vec::new();
-    match credentials {
-        credentials::State::Failed { phase, finding, progress } => {
-            facets.push((CREDENTIALS_VALID, finding.clone()));
-            let standing = starting_or(Standing::NotReady(finding.message.clone()), finding);
-            return (phase.clone(), Verdict::of(finding.clone(), *progress, facets), standing);
-        }
-        credentials::State::Valid { name } => {
-            let message = format!("Meta accepts app ID and app secret of {name}");
-            facets.push((CREDENTIALS_VALID, Finding::yes(Reason::Valid, message)));
-        }
+/// The token that accounts are read with.
+fn polled(token: Option<&TokenState>) -> Option<&custody::Token> {
+    match token? {
+        TokenState::Live { token, .. } => Some(token),
+        TokenState::Unusable { tried, .. } => tried.as_ref(),
     }
-    match token {
-        None => {}
-        Some(TokenState::Unusable { phase, finding, progress, .. }) => {
-            facets.push((TOKEN_VALID, finding.clone()));
-            let standing = if *phase == MetaAppPhase::ExpiredToken {
-                Standing::TokenExpired(finding.message.clone())
-            } else {
-                starting_or(Standing::NotReady(finding.message.clone()), finding)
-            };
-            return (phase.clone(), Verdict::of(finding.clone(), *progress, facets), standing);
-        }
-        Some(TokenState::Live { finding, .. }) => facets.push((TOKEN_VALID, finding.clone())),
-    }
-    let Some(accounts) = accounts else {
-        // Not reached: a live token leads to the accounts.
-        let finding = Finding::unknown(Reason::Reading, "the business accounts have not been looked at yet");
-        return (MetaAppPhase::Pending, Verdict::of(finding, Progress::Reconciling, facets), Standing::Starting);
-    };
-    facets.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
-    let synced = accounts.progress == Progress::Settled;
-    let (phase, ready, progress) = if accounts.stale {
-        let message = format!("what is shown may be out of date: {}", accounts.finding.message);
-        (MetaAppPhase::Unknown, Finding::unknown(Reason::Stale, message), accounts.progress)
-    } else if synced {
-        let message = format!("credentials and token work, and {}", accounts.finding.message);
-        (MetaAppPhase::Connected, Finding::yes(Reason::Connected, message), Progress::Settled)
-    } else {
-        (MetaAppPhase::Connected, accounts.finding.clone(), accounts.progress)
-    };
-    (phase, Verdict::of(ready, progress, facets), Standing::Ready)
-}
-
-/// Where Meta could not be asked even once, nothing is known against the app: its objects keep what they show.
-fn starting_or(standing: Standing, finding: &Finding) -> Standing {
-    if finding.reason == Reason::MetaUnreachable { Standing::Starting } else { standing }
 }
 
 fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
@@ -261,13 +192,13 @@ fn fill_accounts(
     token: Option<&TokenState>,
     accounts: Option<&Accounts>,
 ) {
-    let Some(accounts) = accounts else { return };
+    let Some(ids) = accounts.and_then(|accounts| accounts.ids.as_ref()) else { return };
     let source = match token {
         Some(TokenState::Live { token, .. }) => Some(token.source.to_string()),
         _ => None,
     };
     let before = std::mem::take(&mut status.business_accounts);
-    let listed = accounts.ids.iter().take(ACCOUNTS_LISTED);
+    let listed = ids.iter().take(ACCOUNTS_LISTED);
     status.business_accounts = listed
         .map(|id| {
             let state = input.accounts.get(id.as_str());
@@ -280,7 +211,7 @@ fn fill_accounts(
             entry
         })
         .collect();
-    let omitted = accounts.ids.len().saturating_sub(ACCOUNTS_LISTED);
+    let omitted = ids.len().saturating_sub(ACCOUNTS_LISTED);
     status.business_accounts_omitted = i64::try_from(omitted).unwrap_or(i64::MAX);
 }
 
@@ -312,12 +243,14 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
     })
 }
 
-fn throttles(input: &Input<'_>) -> Vec<Throttle> {
+/// The throttles of the accounts under management.
+fn throttles(input: &Input<'_>, managed: Option<&[String]>) -> Vec<Throttle> {
     let lasting = |until: &jiff::Timestamp| until.duration_since(input.now) > LASTING_THROTTLE;
     let known = input.app.status.iter().flat_map(|s| &s.throttles);
     input
         .accounts
         .iter()
+        .filter(|(id, _)| managed.is_none_or(|managed| managed.iter().any(|m| **m == ***id)))
         .filter_map(|(id, state)| {
             let until = state.failure.as_ref()?.error.throttled_until()?;
             let before = known.clone().find(|t| t.business_account_id.as_deref() == Some(id));
@@ -348,11 +281,14 @@ fn allowed(input: &Input<'_>) -> Allowed {
     }
 }
 
-fn wait(input: &Input<'_>, facts: &Facts, token: Option<&TokenState>) -> Duration {
-    let wait = match token {
+fn wait(input: &Input<'_>, facts: &Facts, token: Option<&TokenState>, progress: Progress) -> Duration {
+    let mut wait = match token {
         Some(TokenState::Live { info, token, .. }) => token::next(input, facts, token, info),
         _ => input.timing.retry_interval,
     };
+    if progress == Progress::Reconciling {
+        wait = wait.min(input.timing.retry_interval);
+    }
     // Never so short that a plan which changes nothing keeps a core busy.
     wait.max(Duration::from_secs(1) / input.timing.speedup())
 }

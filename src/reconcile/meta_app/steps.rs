@@ -15,7 +15,7 @@ use super::{
     facts::{Credentials, Exchanged},
     import::{self, Batch, Superseded},
     plan::{Input, Step},
-    token, token_secret,
+    token_secret,
 };
 use crate::{
     api::{Action, MessageTemplate, MetaApp, WhatsAppNumber},
@@ -25,7 +25,7 @@ use crate::{
         secrets::OwnedSecret,
     },
     graph::{Access, AppCredentials, CredentialsError, Outcome, wire::Expiry},
-    observe::{AccountState, AppKey},
+    observe::AppKey,
     reconcile::{actions, context::Error, controller::CONCURRENCY, objects::Kind},
 };
 
@@ -114,9 +114,6 @@ impl Apps {
         let at = Instant::now();
         match found {
             Ok(info) => {
-                if info.is_valid {
-                    self.try_again(memory, credentials, input, live).await;
-                }
                 memory.facts.live.learn(&live.fingerprint, Some(info), at);
             }
             Err(error) if error.is_token() => memory.facts.live.learn(&live.fingerprint, None, at),
@@ -126,19 +123,6 @@ impl Apps {
                 }
                 memory.facts.live.fail(&live.fingerprint, error, at);
             }
-        }
-    }
-
-    /// `debug_token` accepts a token that polls were refused with some time ago: only a read tells who is right.
-    async fn try_again(&self, memory: &mut Memory, credentials: &AppCredentials, input: &Input<'_>, live: &Token) {
-        if !token::refused_twice(input, &memory.facts, live) {
-            return;
-        }
-        let refuses = |state: &AccountState| state.failure.as_ref().is_some_and(|failure| failure.error.is_token());
-        if let Some((account, _)) = input.accounts.iter().find(|(_, state)| refuses(state))
-            && self.context.graph.probe_account(&access(credentials.clone(), live, input), account).await.is_ok()
-        {
-            memory.facts.refused = None;
         }
     }
 
@@ -175,11 +159,8 @@ impl Apps {
         }
         memory.owned = Some(saved?);
         memory.facts.owned_written = Some(Instant::now());
-        // What was found out about the candidate holds for the live token that it has become.
-        if let Some(live) = &custody.live
-            && let Some(found) = memory.facts.candidate.answer(&live.fingerprint).cloned()
-        {
-            memory.facts.live.learn(&live.fingerprint, found, Instant::now());
+        if let Some(live) = &custody.live {
+            memory.facts.promote(&live.fingerprint);
         }
         Ok(())
     }
@@ -196,8 +177,6 @@ impl Apps {
         custody: &Custody,
     ) -> Result<(), Error> {
         let Some(live) = &custody.live else { return Ok(()) };
-        let requests = actions::requests(app, input.now);
-        memory.exchanged_for = requests.into_iter().find(|r| r.action == Action::RefreshToken).map(|r| r.value);
         let timeout = self.context.graph.timing().request;
         if !self.context.fence.valid_for(timeout + FENCE_MARGIN) {
             return Err(Error::Stale);
@@ -224,12 +203,18 @@ impl Apps {
             }
             Outcome::Refused(error) => Exchanged::Refused(error.to_string()),
             Outcome::NotSent(error) | Outcome::Unknown(error) => {
-                memory.facts.exchange.fail(&live.fingerprint, error, Instant::now());
+                if input.exchange_asked {
+                    // Whoever asked is told, and asks again; tries of our own just go on.
+                    self.announce_exchange(app, &Exchanged::Refused(error.to_string()));
+                }
+                memory.facts.exchange.fail(&live.stem, error, Instant::now());
+                memory.note_exchange(app, input);
                 return Ok(());
             }
         };
         self.announce_exchange(app, &exchanged);
-        memory.facts.exchange.learn(&live.fingerprint, exchanged, Instant::now());
+        memory.facts.exchange.learn(&live.stem, exchanged, Instant::now());
+        memory.note_exchange(app, input);
         Ok(())
     }
 
@@ -288,6 +273,16 @@ impl Apps {
         info!(app = app.name_any(), namespace = app.namespace(), numbers, templates, "imported");
         let reference = kube::Resource::object_ref(app, &());
         self.context.events.publish(&reference, EventType::Normal, "Imported", "Import", &note);
+    }
+}
+
+impl Memory {
+    /// A request is acted on once, whatever comes of it.
+    fn note_exchange(&mut self, app: &MetaApp, input: &Input<'_>) {
+        if input.exchange_asked {
+            let requests = actions::requests(app, input.now);
+            self.exchanged_for = requests.into_iter().find(|r| r.action == Action::RefreshToken).map(|r| r.value);
+        }
     }
 }
 

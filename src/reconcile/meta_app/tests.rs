@@ -1,1 +1,284 @@
+//! How an app stands, in every state of Secrets, tokens, accounts and Meta.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::{
+    facts::Credentials,
+    scene::{ACCOUNT, Says, Scene, problem},
+};
+use crate::{
+    api::{AllowedFrom, AllowedNamespaces, Login, MetaApp},
+    observe::Standing,
+    reconcile::reason::Reason,
+};
+
+const OTHER: &str = "202290129340398";
+
+/// A case: why it is so, what is so, and what is told then.
+type Case = (&'static str, fn(&mut Scene), &'static str);
+
+fn table(scene: fn() -> Scene, cases: &[Case]) {
+    for (reason, change, expected) in cases {
+        let mut scene = scene();
+        change(&mut scene);
+        scene.settled();
+        assert_eq!(scene.told(), *expected, "{reason}");
+    }
+}
+
+#[test]
+fn a_new_app() {
+    let cases: &[Case] = &[
+        ("all is well", |_| {}, "Connected True/Connected"),
+        (
+            "Meta knows no such app",
+            |scene| scene.meta.credentials = Ok(Credentials::WrongAppID),
+            "CredentialsInvalid False/WrongAppID Stalled",
+        ),
+        (
+            "the secret is another app's",
+            |scene| scene.meta.credentials = Ok(Credentials::WrongAppSecret),
+            "CredentialsInvalid False/WrongAppSecret Stalled",
+        ),
+        ("Meta is down", |scene| scene.meta.credentials = Err(2), "Pending Unknown/MetaUnreachable Reconciling"),
+        (
+            "there is no app secret",
+            |scene| scene.secret = Err(problem(Reason::SecretNotFound, false)),
+            "Pending False/SecretNotFound Stalled",
+        ),
+        (
+            "the app secret cannot be read just now",
+            |scene| scene.secret = Err(problem(Reason::SecretUnreadable, true)),
+            "Pending False/SecretUnreadable Reconciling",
+        ),
+        (
+            "there is no token",
+            |scene| scene.user_token = Err(problem(Reason::SecretKeyNotFound, false)),
+            "Pending False/SecretKeyNotFound Stalled",
+        ),
+        (
+            "somebody's Secret is in the way of the operator's copy",
+            |scene| scene.custody = Err(problem(Reason::SecretNameTaken, false)),
+            "Pending False/SecretNameTaken Stalled",
+        ),
+        ("the token is dead", |scene| scene.says("A", Says::Dead(463)), "ExpiredToken False/ExpiredToken Stalled"),
+        (
+            "the token is another app's",
+            |scene| scene.says("A", Says::Foreign),
+            "ExpiredToken False/TokenOfAnotherApp Stalled",
+        ),
+        (
+            "nothing can be said of the token",
+            |scene| scene.says("A", Says::Fails(2)),
+            "Pending Unknown/MetaUnreachable Reconciling",
+        ),
+        (
+            "the token sees no account",
+            |scene| {
+                scene.says("A", Says::works_for_all());
+                scene.meta.lists = Ok(Vec::new());
+            },
+            "Connected False/NoAccounts Stalled",
+        ),
+        (
+            "the token may not list accounts: a person has to name them",
+            |scene| {
+                scene.says("A", Says::works_for_all());
+                scene.meta.lists = Err(10);
+            },
+            "Connected False/NoAccounts Stalled",
+        ),
+        (
+            "accounts cannot be listed just now",
+            |scene| {
+                scene.says("A", Says::works_for_all());
+                scene.meta.lists = Err(2);
+            },
+            "Pending Unknown/MetaUnreachable Reconciling",
+        ),
+        (
+            "the account cannot be read with the token",
+            |scene| scene.refuses("", ACCOUNT, 10),
+            "Connected False/AccountNotReadable Stalled",
+        ),
+        (
+            "one of two accounts cannot be read with the token",
+            |scene| {
+                scene.names(&[ACCOUNT, OTHER]);
+                scene.refuses("", OTHER, 100);
+            },
+            "Connected False/AccountNotReadable Stalled",
+        ),
+        ("Meta asks for a pause", |scene| scene.refuses("", ACCOUNT, 80_007), "Connected False/Throttled Reconciling"),
+        (
+            "Meta cannot read it just now",
+            |scene| scene.refuses("", ACCOUNT, 2),
+            "Connected False/MetaUnreachable Reconciling",
+        ),
+    ];
+    table(Scene::new, cases);
+}
+
+#[test]
+fn what_comes_before_meta() {
+    let cases: &[Case] = &[
+        ("suspended", |scene| scene.edit(|app| app.spec.suspend = true), "Suspended Unknown/Suspended Suspended"),
+        (
+            "an older one has the app",
+            |scene| scene.rival = Some("an object in another namespace".to_owned()),
+            "Conflict False/Conflict Stalled",
+        ),
+        (
+            "nobody puts a token into a Secret",
+            |scene| {
+                scene.edit(|app| {
+                    app.spec.access_token_ref = None;
+                    app.spec.login = Some(Login::default());
+                });
+            },
+            "AwaitingLogin False/NotYetSupported Stalled",
+        ),
+        (
+            "labels of namespaces are not watched",
+            |scene| {
+                scene.namespaced = true;
+                let selector = AllowedNamespaces { from: AllowedFrom::Selector, selector: None };
+                scene.edit(|app: &mut MetaApp| app.spec.allowed_namespaces = Some(selector));
+            },
+            "Pending False/InvalidSpec Stalled",
+        ),
+    ];
+    for (reason, change, expected) in cases {
+        let mut scene = Scene::new();
+        change(&mut scene);
+        scene.settled();
+        assert_eq!((scene.told().as_str(), scene.steps.len()), (*expected, 0), "{reason}: Meta is left alone");
+    }
+}
+
+#[test]
+fn an_app_that_was_connected() {
+    let connected = || Scene::connected(Says::works());
+    let cases: &[Case] = &[
+        (
+            "suspended: Ready keeps its last value",
+            |scene| scene.edit(|app| app.spec.suspend = true),
+            "Suspended True/Connected Suspended",
+        ),
+        (
+            "the user's Secret is gone: the copy stays in use",
+            |scene| scene.user_token = Err(problem(Reason::SecretNotFound, false)),
+            "Connected True/Connected",
+        ),
+        (
+            "an account cannot be read just now",
+            |scene| scene.refuses("", ACCOUNT, 2),
+            "Connected False/MetaUnreachable Reconciling",
+        ),
+        (
+            "Meta is silent for longer than three intervals: the last phase stays",
+            |scene| {
+                scene.refuses("", ACCOUNT, 2);
+                scene.pass(31);
+            },
+            "Connected Unknown/Stale Reconciling",
+        ),
+        (
+            "an account was taken from the token: that is known, however long ago it was",
+            |scene| {
+                scene.refuses("", ACCOUNT, 10);
+                scene.pass(31);
+            },
+            "Connected False/AccountNotReadable Stalled",
+        ),
+        (
+            "the secret changed, and Meta is down: nothing is known against the app",
+            |scene| {
+                scene.secret.as_mut().unwrap().fingerprint = "fp(another)".to_owned();
+                scene.meta.credentials = Err(2);
+            },
+            "Connected Unknown/MetaUnreachable Reconciling",
+        ),
+        (
+            "the secret was replaced by a wrong one",
+            |scene| {
+                scene.secret.as_mut().unwrap().fingerprint = "fp(another)".to_owned();
+                scene.meta.credentials = Ok(Credentials::WrongAppSecret);
+            },
+            "CredentialsInvalid False/WrongAppSecret Stalled",
+        ),
+    ];
+    table(connected, cases);
+}
+
+#[test]
+fn an_account_that_is_new_is_read_and_nothing_else_is_in_doubt() {
+    let mut scene = Scene::connected(Says::works());
+    scene.pass(60);
+    scene.settled();
+    scene.names(&[ACCOUNT, OTHER]);
+    scene.reconcile();
+    assert_eq!(scene.told(), "Connected False/Reading Reconciling");
+    scene.settled();
+    assert_eq!(scene.told(), "Connected True/Connected");
+}
+
+#[test]
+fn after_a_restart_nothing_is_written_until_something_better_is_known() {
+    for (reason, silence) in [
+        ("credentials", (|scene| scene.meta.credentials = Err(2)) as fn(&mut Scene)),
+        ("the token", |scene| scene.says("A", Says::Fails(2))),
+        ("the list of accounts", |scene| {
+            scene.says("A", Says::works_for_all());
+            scene.meta.lists = Err(2);
+        }),
+        ("the account", |scene| scene.refuses("", ACCOUNT, 2)),
+    ] {
+        let mut scene = Scene::connected(Says::works());
+        scene.pass(600);
+        scene.restart();
+        silence(&mut scene);
+        for _ in 0..10 {
+            scene.settled();
+            assert!(scene.held && scene.told() == "Connected True/Connected", "{reason}: {}", scene.told());
+            assert!(!matches!(scene.standing, Standing::NotReady(_)), "{reason}: {:?}", scene.standing);
+            assert!(scene.wait.unwrap().as_secs() <= 600, "{reason}: looks again in {:?}", scene.wait);
+            scene.pass(3);
+        }
+        scene.pass(2);
+        scene.settled();
+        assert_eq!(scene.told(), "Connected Unknown/Stale Reconciling", "{reason}");
+        scene.meta.credentials = Ok(Credentials::Valid("INO".to_owned()));
+        scene.meta.lists = Ok(vec![ACCOUNT.to_owned()]);
+        scene.meta.refuses.clear();
+        scene.says("A", Says::works());
+        scene.pass(2);
+        scene.settled();
+        assert_eq!(scene.told(), "Connected True/Connected", "{reason}: over");
+    }
+}
+
+#[test]
+fn an_app_whose_accounts_are_not_known_yet_says_nothing_of_them() {
+    let mut scene = Scene::connected(Says::works_for_all());
+    scene.restart();
+    scene.meta.lists = Err(2);
+    scene.settled();
+    assert_eq!(scene.standing, Standing::Starting, "numbers and templates would be told that nobody manages them");
+}
+
+#[test]
+fn suspension_is_over_when_it_is_over() {
+    let mut scene = Scene::connected(Says::works());
+    scene.edit(|app| app.spec.suspend = true);
+    scene.settled();
+    scene.restart();
+    scene.settled();
+    scene.pass(600);
+    scene.edit(|app| app.spec.suspend = false);
+    scene.refuses("", ACCOUNT, 2);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected False/MetaUnreachable Reconciling");
+    scene.pass(31);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected Unknown/Stale Reconciling");
+}

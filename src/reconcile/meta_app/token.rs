@@ -5,17 +5,18 @@ use std::{ops::ControlFlow, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    accounts::{self, Readable},
     custody::{Custody, Token},
     facts::{Exchanged, Facts},
-    plan::{Input, Known, Problem, Step},
+    plan::{Input, Known, Step, Trouble},
 };
 use crate::{
     api::{MetaAppPhase, TokenSource},
-    graph::wire::{Expiry, TokenInfo},
-    reconcile::{
-        reason::Reason,
-        verdict::{Finding, Progress},
+    graph::{
+        self,
+        wire::{Expiry, TokenInfo},
     },
+    reconcile::{reason::Reason, verdict::Finding},
 };
 
 /// What is known of the token.
@@ -32,14 +33,12 @@ pub enum TokenState {
     },
     /// There is none that works.
     Unusable {
-        /// The app's phase.
-        phase: MetaAppPhase,
         /// Why.
-        finding: Finding,
-        /// Who has to act.
-        progress: Progress,
+        trouble: Trouble,
         /// What Meta says of the token, if it said anything.
         info: Option<(TokenInfo, TokenSource)>,
+        /// The token, where only reads can tell that Meta accepts it again.
+        tried: Option<Token>,
     },
 }
 
@@ -47,24 +46,34 @@ pub enum TokenState {
 pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<TokenState> {
     let custody = match &input.custody {
         Ok(custody) => custody,
-        Err(problem) => return ControlFlow::Continue(missing(problem)),
+        Err(problem) => return ControlFlow::Continue(unusable(Trouble::unusable(problem))),
     };
-    if let Some(Ok(user)) = &input.user_token
-        && let Some(changed) = custody.offered(&user.value, &user.fingerprint)
-    {
+    let user = input.user_token.as_ref().and_then(|user| user.as_ref().ok());
+    let news = user.and_then(|user| custody.offered(&user.value, &user.fingerprint));
+    // What came of an exchange is not thrown away for the user's value, which may be worse, before it is judged.
+    if let Some(changed) = news.clone().filter(|_| !custody.is_exchanging()) {
         return ControlFlow::Break(Step::Keep(changed));
+    }
+    if let Some(live) = &custody.live
+        && facts.live.due(
+            &live.fingerprint,
+            inspect_every(input, facts, live),
+            input.timing.retry_interval,
+            input.instant,
+        )
+    {
+        return ControlFlow::Break(Step::InspectLive);
     }
     let candidate = match &custody.candidate {
         Some(candidate) => Some(prove(input, facts, custody, candidate)?),
         None => None,
     };
-    let Some(live) = &custody.live else {
-        return ControlFlow::Continue(without_live(input, candidate));
-    };
-    let timing = input.timing;
-    if facts.live.due(&live.fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
-        return ControlFlow::Break(Step::InspectLive);
+    if let (Some(Candidate { verdict: Proof::Rejected(..), .. }), Some(changed)) = (&candidate, news) {
+        return ControlFlow::Break(Step::Keep(changed));
     }
+    let Some(live) = &custody.live else {
+        return ControlFlow::Continue(without_live(input, facts, custody, candidate));
+    };
     let Some(inspected) = facts.live.answer(&live.fingerprint) else {
         return ControlFlow::Continue(never_inspected(facts, live));
     };
@@ -72,24 +81,31 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<TokenState> {
         return ControlFlow::Continue(foreign(input));
     };
     if !info.is_valid || refused_twice(input, facts, live) {
-        return ControlFlow::Continue(dead(input, info, live, candidate));
+        return ControlFlow::Continue(dead(input, info, live, candidate.as_ref()));
     }
-    if exchange_due(input, facts, live, info) {
+    if exchange_due(input, facts, live, info, candidate.as_ref()) {
         return ControlFlow::Break(Step::Exchange);
     }
     ControlFlow::Continue(TokenState::Live {
-        finding: living(input, facts, live, info, candidate),
+        finding: living(input, facts, live, info, candidate.as_ref()),
         info: info.clone(),
         token: live.clone(),
     })
 }
 
-/// Why the candidate is not in use (yet).
-enum Candidate {
+/// A candidate that is not in use (yet).
+struct Candidate {
+    /// Whether it came from an exchange, and not from the user.
+    exchanged: bool,
+    verdict: Proof,
+}
+
+/// Why a candidate is not in use.
+enum Proof {
     /// Meta says no; the sentence says of what.
     Rejected(Reason, String),
-    /// Meta could not be asked.
-    Unproven(String),
+    /// Not everything could be asked that has to be.
+    Open(String),
 }
 
 /// A candidate is in use only when Meta says that it is valid and our app's, and no account that the live token can
@@ -97,48 +113,71 @@ enum Candidate {
 fn prove(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: &Token) -> Known<Candidate> {
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
+    let exchanged = custody.is_exchanging();
+    let continues = |verdict| ControlFlow::Continue(Candidate { exchanged, verdict });
     if facts.candidate.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
         return ControlFlow::Break(Step::InspectCandidate);
     }
     let Some(inspected) = facts.candidate.answer(fingerprint) else {
-        let why = facts.candidate.failure(fingerprint).map(ToString::to_string).unwrap_or_default();
-        return ControlFlow::Continue(Candidate::Unproven(why));
+        return continues(Proof::Open(said(facts.candidate.failure(fingerprint))));
     };
     if let Some((reason, message)) = rejected(input, inspected.as_ref()) {
-        return ControlFlow::Continue(Candidate::Rejected(reason, message));
+        return continues(Proof::Rejected(reason, message));
     }
-    let live_works = custody
-        .live
-        .as_ref()
-        .and_then(|live| facts.live.answer(&live.fingerprint)?.as_ref())
-        .is_some_and(|i| i.is_valid);
-    if live_works {
-        for (account, state) in &input.accounts {
-            if state.snapshot.is_none() && state.failure.is_none() {
-                // Whether the live token can read it shows with the first poll, which wakes the app.
-                return ControlFlow::Continue(Candidate::Unproven("the accounts are being read first".to_owned()));
-            }
-            if state.snapshot.is_none() {
-                continue;
-            }
-            let probe = facts.probes.get(account);
-            if probe.is_none_or(|p| p.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant)) {
-                return ControlFlow::Break(Step::Probe(account.clone()));
-            }
-            match probe.and_then(|p| p.answer(fingerprint)) {
-                Some(true) => {}
-                Some(false) => {
-                    let message = format!("it may not read business account {account}, which the token in use can");
-                    return ControlFlow::Continue(Candidate::Rejected(Reason::TokenRejected, message));
+    if let Some(live) = &custody.live {
+        match facts.live.answer(&live.fingerprint) {
+            None => return continues(Proof::Open("the one in use could not be inspected".to_owned())),
+            Some(Some(info)) if info.is_valid => match accounts::listed(input, facts, live, info)? {
+                None => return continues(Proof::Open("the business accounts are not known".to_owned())),
+                Some(ids) => {
+                    if let Some(verdict) = probe(input, facts, &ids, candidate)? {
+                        return continues(verdict);
+                    }
                 }
-                None => {
-                    let why = probe.and_then(|p| p.failure(fingerprint)).map(ToString::to_string).unwrap_or_default();
-                    return ControlFlow::Continue(Candidate::Unproven(why));
-                }
-            }
+            },
+            // A token that is dead or another app's reads nothing.
+            Some(_) => {}
         }
     }
     ControlFlow::Break(Step::Keep(custody.promoted()))
+}
+
+/// Whether an account speaks against the candidate; `None` if none does.
+fn probe(input: &Input<'_>, facts: &Facts, accounts: &[String], candidate: &Token) -> Known<Option<Proof>> {
+    let timing = input.timing;
+    let fingerprint = &candidate.fingerprint;
+    let mut open = None;
+    for account in accounts {
+        match accounts::readable(input, account) {
+            Readable::No => continue,
+            Readable::Open => {
+                // Whether the live token can read it shows with the first poll, which wakes the app.
+                open.get_or_insert_with(|| "the business accounts are being read first".to_owned());
+                continue;
+            }
+            Readable::Yes => {}
+        }
+        let account: Box<str> = account.as_str().into();
+        let probe = facts.probes.get(&account);
+        if probe.is_none_or(|p| p.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant)) {
+            return ControlFlow::Break(Step::Probe(account));
+        }
+        match probe.and_then(|p| p.answer(fingerprint)) {
+            Some(true) => {}
+            Some(false) => {
+                let message = format!("it may not read business account {account}, which the token in use can");
+                return ControlFlow::Continue(Some(Proof::Rejected(Reason::TokenRejected, message)));
+            }
+            None => {
+                open.get_or_insert_with(|| said(probe.and_then(|p| p.failure(fingerprint))));
+            }
+        }
+    }
+    ControlFlow::Continue(open.map(Proof::Open))
+}
+
+fn said(failure: Option<&graph::Error>) -> String {
+    failure.map(ToString::to_string).unwrap_or_default()
 }
 
 fn rejected(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason, String)> {
@@ -150,19 +189,21 @@ fn rejected(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason,
 }
 
 /// Meta refused the live token in two polls far enough apart, though `debug_token` has not noticed.
-pub fn refused_twice(input: &Input<'_>, facts: &Facts, live: &Token) -> bool {
-    let first = facts.refused.as_ref().filter(|(token, _)| *token == live.fingerprint).map(|(_, at)| *at);
-    let refusing = input.accounts.values().any(|a| a.failure.as_ref().is_some_and(|f| f.error.is_token()));
-    first.is_some_and(|first| refusing && input.instant.saturating_duration_since(first) >= input.timing.refusal_gap)
+fn refused_twice(input: &Input<'_>, facts: &Facts, live: &Token) -> bool {
+    let Some((_, first)) = facts.refused.as_ref().filter(|(token, _)| *token == live.fingerprint) else { return false };
+    let refusals = input.accounts.values().filter_map(|a| a.failure.as_ref()?.refuses(&live.fingerprint));
+    refusals.max().is_some_and(|last| last.saturating_duration_since(*first) >= input.timing.refusal_gap)
 }
 
-fn missing(problem: &Problem) -> TokenState {
-    TokenState::Unusable {
-        phase: MetaAppPhase::Pending,
-        finding: Finding::no(problem.reason, problem.message.clone()),
-        progress: if problem.passing { Progress::Reconciling } else { Progress::Stalled },
-        info: None,
-    }
+/// A token that Meta called valid and whose end has come is looked at soon.
+fn inspect_every(input: &Input<'_>, facts: &Facts, live: &Token) -> Duration {
+    let info = facts.live.answer(&live.fingerprint).and_then(Option::as_ref).filter(|info| info.is_valid);
+    let ended = info.and_then(|info| time_left(info, input.now)).is_some_and(|left| !left.is_positive());
+    if ended { input.timing.retry_interval } else { input.timing.inspect_interval }
+}
+
+fn unusable(trouble: Trouble) -> TokenState {
+    TokenState::Unusable { trouble, info: None, tried: None }
 }
 
 /// Where the user keeps the token, for messages.
@@ -171,45 +212,30 @@ fn place(input: &Input<'_>) -> String {
     reference.map_or_else(String::new, |r| format!("key {} of Secret {}", r.key, r.name))
 }
 
-fn without_live(input: &Input<'_>, candidate: Option<Candidate>) -> TokenState {
+fn without_live(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: Option<Candidate>) -> TokenState {
     let place = place(input);
-    let (phase, finding, progress) = match candidate {
-        Some(Candidate::Rejected(reason, why)) => (
-            MetaAppPhase::ExpiredToken,
-            Finding::no(reason, format!("the token in {place} cannot be used: {why}; put a valid one there")),
-            Progress::Stalled,
-        ),
-        Some(Candidate::Unproven(why)) => (
-            MetaAppPhase::Pending,
-            Finding::unknown(
-                Reason::MetaUnreachable,
-                format!("the token could not be tested: {why}; the operator keeps trying"),
-            ),
-            Progress::Reconciling,
-        ),
-        None => match &input.user_token {
-            Some(Err(problem)) => return missing(problem),
-            _ => (
-                MetaAppPhase::Pending,
-                Finding::no(Reason::SecretNotFound, format!("there is no token; put one into {place}")),
-                Progress::Stalled,
-            ),
-        },
-    };
-    TokenState::Unusable { phase, finding, progress, info: None }
+    let fingerprint = custody.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
+    unusable(match (candidate.map(|candidate| candidate.verdict), &input.user_token) {
+        (Some(Proof::Rejected(reason, why)), _) => {
+            let message = format!("the token in {place} cannot be used: {why}; put a valid one there");
+            Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(reason, message))
+        }
+        (Some(Proof::Open(why)), _) => {
+            let message = format!("the token could not be tested: {why}; the operator keeps trying");
+            Trouble::silence(message, facts.candidate.failing_since(fingerprint))
+        }
+        (None, Some(Err(problem))) => Trouble::unusable(problem),
+        (None, _) => {
+            let message = format!("there is no token; put one into {place}");
+            Trouble::stalled(MetaAppPhase::Pending, Finding::no(Reason::SecretNotFound, message))
+        }
+    })
 }
 
 fn never_inspected(facts: &Facts, live: &Token) -> TokenState {
-    let why = facts.live.failure(&live.fingerprint).map(ToString::to_string).unwrap_or_default();
-    TokenState::Unusable {
-        phase: MetaAppPhase::Pending,
-        finding: Finding::unknown(
-            Reason::MetaUnreachable,
-            format!("the token could not be inspected: {why}; the operator keeps trying"),
-        ),
-        progress: Progress::Reconciling,
-        info: None,
-    }
+    let why = said(facts.live.failure(&live.fingerprint));
+    let message = format!("the token could not be inspected: {why}; the operator keeps trying");
+    unusable(Trouble::silence(message, facts.live.failing_since(&live.fingerprint)))
 }
 
 fn foreign(input: &Input<'_>) -> TokenState {
@@ -218,15 +244,10 @@ fn foreign(input: &Input<'_>) -> TokenState {
         input.app.spec.app_id,
         place(input)
     );
-    TokenState::Unusable {
-        phase: MetaAppPhase::ExpiredToken,
-        finding: Finding::no(Reason::TokenOfAnotherApp, message),
-        progress: Progress::Stalled,
-        info: None,
-    }
+    unusable(Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::TokenOfAnotherApp, message)))
 }
 
-fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<Candidate>) -> TokenState {
+fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Candidate>) -> TokenState {
     let why = match info.invalid_reason.as_ref().and_then(|r| r.subcode) {
         Some(463) => "it has expired",
         Some(458) => "the app was removed by the user or business",
@@ -235,9 +256,9 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<Can
         Some(466 | 467) => "it was revoked",
         _ => "Meta does not accept it",
     };
-    let offered = match candidate {
-        Some(Candidate::Rejected(_, why)) => format!(". The new one there cannot be used: {why}"),
-        Some(Candidate::Unproven(why)) => format!(". The new one there could not be tested yet: {why}"),
+    let offered = match candidate.filter(|candidate| !candidate.exchanged).map(|candidate| &candidate.verdict) {
+        Some(Proof::Rejected(_, why)) => format!(". The new one there cannot be used: {why}"),
+        Some(Proof::Open(why)) => format!(". The new one there could not be tested yet: {why}"),
         None => String::new(),
     };
     let message = format!(
@@ -245,10 +266,9 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<Can
         place(input)
     );
     TokenState::Unusable {
-        phase: MetaAppPhase::ExpiredToken,
-        finding: Finding::no(Reason::ExpiredToken, message),
-        progress: Progress::Stalled,
+        trouble: Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::ExpiredToken, message)),
         info: Some((info.clone(), live.source.clone())),
+        tried: info.is_valid.then(|| live.clone()),
     }
 }
 
@@ -271,9 +291,16 @@ fn within(left: SignedDuration, window: Duration) -> bool {
 /// More than this apart, nothing is done that depends on the time.
 pub const MOST_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-fn exchange_due(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> bool {
+fn exchange_due(
+    input: &Input<'_>,
+    facts: &Facts,
+    live: &Token,
+    info: &TokenInfo,
+    candidate: Option<&Candidate>,
+) -> bool {
     let Some(left) = time_left(info, input.now) else { return false };
-    if !input.may_write() {
+    let proving = candidate.is_some_and(|c| c.exchanged && matches!(c.verdict, Proof::Open(_)));
+    if !input.may_write() || proving {
         return false;
     }
     if input.exchange_asked {
@@ -281,25 +308,26 @@ fn exchange_due(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo
     }
     let timing = input.timing;
     let in_time = refresh_before(input).is_some_and(|before| within(left, before)) && input.skew.abs() <= MOST_SKEW;
-    in_time && facts.exchange.due(&live.fingerprint, timing.exchange_retry, timing.retry_interval, input.instant)
+    in_time && facts.exchange.due(&live.stem, timing.exchange_retry, timing.retry_interval, input.instant)
 }
 
-fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, candidate: Option<Candidate>) -> Finding {
+fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, candidate: Option<&Candidate>) -> Finding {
     let place = place(input);
-    match candidate {
-        Some(Candidate::Rejected(_, why)) => {
-            return Finding::yes(
-                Reason::TokenRejected,
-                format!("the new token in {place} was refused, the one before stays in use: {why}"),
-            );
-        }
-        Some(Candidate::Unproven(why)) => {
-            return Finding::yes(
+    if let Some(Candidate { exchanged, verdict }) = candidate {
+        let new = if *exchanged {
+            "the token that Meta gave in exchange".to_owned()
+        } else {
+            format!("the token in {place}")
+        };
+        return match verdict {
+            Proof::Rejected(_, why) => {
+                Finding::yes(Reason::TokenRejected, format!("{new} cannot be used, the one before stays in use: {why}"))
+            }
+            Proof::Open(why) => Finding::yes(
                 Reason::ProvingToken,
-                format!("a new token waits to be proven, the one before stays in use: {why}"),
-            );
-        }
-        None => {}
+                format!("{new} waits to be proven, the one before stays in use: {why}"),
+            ),
+        };
     }
     if let Some(Err(problem)) = &input.user_token {
         return Finding::yes(problem.reason, format!("the token in use still works, but {}", problem.message));
@@ -312,7 +340,7 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
         Expiry::At(at) => at.strftime("%Y-%m-%d").to_string(),
         Expiry::Never => String::new(),
     };
-    match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.fingerprint)) {
+    match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.stem)) {
         (true, true, Some(Exchanged::Refused(why))) => Finding::yes(
             Reason::ExchangeFailed,
             format!("the token ends on {when} and Meta refused to exchange it: {why}; put a new one into {place}"),
@@ -337,12 +365,21 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
 
 /// When something about the token has to be looked at again, if nothing happens.
 pub fn next(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Duration {
-    let timing = input.timing;
-    let inspection = facts.live.next(&live.fingerprint, timing.inspect_interval, timing.retry_interval);
-    let mut next = inspection.map_or(timing.retry_interval, |at| at.saturating_duration_since(input.instant));
+    let (every, retry) = (input.timing.inspect_interval, input.timing.retry_interval);
+    let candidate = input.custody.as_ref().ok().and_then(|custody| custody.candidate.as_ref());
+    let asked = [
+        facts.live.next(&live.fingerprint, inspect_every(input, facts, live), retry),
+        facts.accounts.next(&live.fingerprint, every, retry),
+        candidate.and_then(|candidate| facts.next_of_candidate(&candidate.fingerprint, every, retry)),
+        facts.exchange.failure(&live.stem).and(facts.exchange.next(&live.stem, every, retry)),
+    ];
+    let mut next = every;
+    for at in asked.into_iter().flatten() {
+        next = next.min(at.saturating_duration_since(input.instant));
+    }
     let Some(left) = time_left(info, input.now).and_then(|left| Duration::try_from(left).ok()) else { return next };
     // The moments at which the token ends, is warned about, is exchanged.
-    let warning = timing.expiry_warning.max(refresh_before(input).unwrap_or_default());
+    let warning = input.timing.expiry_warning.max(refresh_before(input).unwrap_or_default());
     for window in [Some(Duration::ZERO), Some(warning), refresh_before(input)].into_iter().flatten() {
         if let Some(wait) = left.checked_sub(window) {
             next = next.min(wait + Duration::from_secs(1));

@@ -1,0 +1,176 @@
+//! What the three examinations of an app come to: phase, conditions, and what its objects may rely on.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    accounts::Accounts,
+    credentials,
+    plan::{Input, Trouble},
+    token::TokenState,
+};
+use crate::{
+    api::MetaAppPhase,
+    cluster::conditions::{self, READY},
+    observe::Standing,
+    reconcile::{
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+const CREDENTIALS_VALID: &str = "CredentialsValid";
+const TOKEN_VALID: &str = "TokenValid";
+const ACCOUNTS_SYNCED: &str = "AccountsSynced";
+
+/// How an app stands.
+pub struct Judgement {
+    /// Its phase.
+    pub phase: MetaAppPhase,
+    /// Its conditions.
+    pub verdict: Verdict,
+    /// What its objects may rely on.
+    pub standing: Standing,
+    /// Nothing is known yet that would be better than what the status says already.
+    pub hold: bool,
+}
+
+/// What the examinations found: the first that failed tells.
+struct Found {
+    /// `None`: nobody could tell.
+    phase: Option<MetaAppPhase>,
+    verdict: Verdict,
+    standing: Standing,
+    /// Since when Meta does not answer what would have to be known.
+    silent_since: Option<Instant>,
+    /// Whether an earlier process knew better, as far as it is known.
+    unread: bool,
+}
+
+impl Found {
+    fn silent_for(&self, input: &Input<'_>) -> Option<Duration> {
+        self.silent_since.map(|since| input.instant.saturating_duration_since(since))
+    }
+
+    /// After a restart, what the last leader knew is better than nothing, as long as Meta may just be slow.
+    fn waits(&self, input: &Input<'_>) -> bool {
+        self.unread && self.silent_for(input).is_some_and(|silent| silent <= input.stale_after())
+    }
+
+    /// Meta has been silent for so long that what is shown may be out of date.
+    fn grow_stale(&mut self) {
+        let why = &self.verdict.ready.message;
+        if self.standing == Standing::Starting {
+            // Those who refer to the app have waited long enough, too.
+            self.standing = Standing::NotReady(why.clone());
+        }
+        self.verdict.ready = Finding::unknown(Reason::Stale, format!("what is shown may be out of date: {why}"));
+    }
+}
+
+/// What the three examinations come to, and what it means for what was said before.
+pub fn judge(
+    input: &Input<'_>,
+    credentials: &credentials::State,
+    token: Option<&TokenState>,
+    accounts: Option<&Accounts>,
+) -> Judgement {
+    let mut found = find(input, credentials, token, accounts);
+    let last = last_phase(input);
+    let same = last.is_some() && (found.phase.is_none() || found.phase == last);
+    let hold = same && !is_vague(input) && found.waits(input);
+    if last.is_some() && found.silent_for(input) > Some(input.stale_after()) {
+        found.grow_stale();
+    }
+    let Found { phase, verdict, standing, .. } = found;
+    Judgement { phase: phase.or(last).unwrap_or_else(|| no_phase(input)), verdict, standing, hold }
+}
+
+fn find(
+    input: &Input<'_>,
+    credentials: &credentials::State,
+    token: Option<&TokenState>,
+    accounts: Option<&Accounts>,
+) -> Found {
+    let mut facets = Vec::new();
+    match credentials {
+        credentials::State::Failed(trouble) => {
+            facets.push((CREDENTIALS_VALID, trouble.finding.clone()));
+            return troubled(input, trouble, facets);
+        }
+        credentials::State::Valid { name } => {
+            let message = format!("Meta accepts app ID and app secret of {name}");
+            facets.push((CREDENTIALS_VALID, Finding::yes(Reason::Valid, message)));
+        }
+    }
+    match token {
+        Some(TokenState::Unusable { trouble, .. }) => {
+            facets.push((TOKEN_VALID, trouble.finding.clone()));
+            return troubled(input, trouble, facets);
+        }
+        Some(TokenState::Live { finding, .. }) => facets.push((TOKEN_VALID, finding.clone())),
+        None => {}
+    }
+    let Some(accounts) = accounts else {
+        // Not reached: a live token leads to the accounts.
+        let trouble = Trouble::silence("the business accounts have not been looked at yet".to_owned(), None);
+        return troubled(input, &trouble, facets);
+    };
+    facets.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
+    if accounts.ids.is_none() {
+        let Accounts { finding, progress, silent_since, .. } = accounts;
+        let phase = (*progress == Progress::Stalled).then_some(MetaAppPhase::Connected);
+        let (finding, progress, silent_since) = (finding.clone(), *progress, *silent_since);
+        return troubled(input, &Trouble { phase, finding, progress, silent_since }, facets);
+    }
+    let ready = if accounts.progress == Progress::Settled {
+        Finding::yes(Reason::Connected, format!("credentials and token work, and {}", accounts.finding.message))
+    } else {
+        accounts.finding.clone()
+    };
+    Found {
+        phase: Some(MetaAppPhase::Connected),
+        verdict: Verdict::of(ready, accounts.progress, facets),
+        standing: Standing::Ready,
+        silent_since: accounts.silent_since,
+        unread: accounts.unread,
+    }
+}
+
+fn troubled(input: &Input<'_>, trouble: &Trouble, facets: Vec<(&'static str, Finding)>) -> Found {
+    let Trouble { phase, finding, progress, silent_since } = trouble;
+    let standing = match phase {
+        Some(MetaAppPhase::ExpiredToken) => Standing::TokenExpired(finding.message.clone()),
+        Some(_) => Standing::NotReady(finding.message.clone()),
+        // Nothing is known against the app: its objects keep what they show.
+        None => Standing::Starting,
+    };
+    Found {
+        phase: phase.clone(),
+        verdict: Verdict::of(finding.clone(), *progress, facets),
+        standing,
+        silent_since: *silent_since,
+        unread: input.accounts.values().all(|account| account.snapshot.is_none()),
+    }
+}
+
+/// The phase that was written last, if it was said of what is at Meta.
+fn last_phase(input: &Input<'_>) -> Option<MetaAppPhase> {
+    use MetaAppPhase::{AwaitingLogin, Conflict, Pending, Suspended};
+    let phase = input.app.status.as_ref()?.phase.clone()?;
+    (![Pending, AwaitingLogin, Conflict, Suspended].contains(&phase)).then_some(phase)
+}
+
+/// The phase of an app of which nothing can be told: new, or no longer what it was.
+fn no_phase(input: &Input<'_>) -> MetaAppPhase {
+    match input.app.status.as_ref().and_then(|status| status.phase.as_ref()) {
+        None | Some(MetaAppPhase::Pending) => MetaAppPhase::Pending,
+        Some(_) => MetaAppPhase::Unknown,
+    }
+}
+
+/// Whether the status itself says of the app only that nothing could be told.
+fn is_vague(input: &Input<'_>) -> bool {
+    let conditions = input.app.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions::get(conditions, READY).map(|ready| ready.reason.as_str());
+    [Reason::Reading, Reason::MetaUnreachable].iter().any(|vague| ready == Some(vague.as_str()))
+}

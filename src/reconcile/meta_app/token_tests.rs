@@ -1,0 +1,298 @@
+//! What becomes of tokens: kept, proven, refused, replaced.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::{
+    plan::Problem,
+    scene::{ACCOUNT, Says, Scene, problem},
+};
+use crate::{observe::Standing, reconcile::reason::Reason};
+
+const OTHER: &str = "202290129340398";
+
+#[test]
+fn a_new_value_is_proven_before_it_is_used() {
+    /// Why, what Meta and the user do, what is kept then, and what `TokenValid` says.
+    type Case = (&'static str, fn(&mut Scene), &'static str, &'static str);
+    let cases: &[Case] = &[
+        ("the same value is no news", |scene| scene.user("A"), "A -", "True/Valid"),
+        ("a good one is used", |scene| scene.user("B"), "B -", "True/Valid"),
+        (
+            "a dead one is not",
+            |scene| {
+                scene.says("B", Says::Dead(460));
+                scene.user("B");
+            },
+            "A B",
+            "True/TokenRejected",
+        ),
+        (
+            "one of another app is not",
+            |scene| {
+                scene.says("B", Says::Foreign);
+                scene.user("B");
+            },
+            "A B",
+            "True/TokenRejected",
+        ),
+        (
+            "one that an account refuses is not",
+            |scene| {
+                scene.refuses("B", ACCOUNT, 10);
+                scene.user("B");
+            },
+            "A B",
+            "True/TokenRejected",
+        ),
+        (
+            "one that cannot be inspected waits",
+            |scene| {
+                scene.says("B", Says::Fails(2));
+                scene.user("B");
+            },
+            "A B",
+            "True/ProvingToken",
+        ),
+        (
+            "one that an account cannot be asked about waits",
+            |scene| {
+                scene.refuses("B", ACCOUNT, 2);
+                scene.user("B");
+            },
+            "A B",
+            "True/ProvingToken",
+        ),
+        (
+            "what the token in use may not read, a new one need not read",
+            |scene| {
+                scene.names(&[ACCOUNT, OTHER]);
+                scene.refuses("", OTHER, 10);
+                scene.settled();
+                scene.user("B");
+            },
+            "B -",
+            "True/Valid",
+        ),
+        (
+            "what the token in use read once and may not read now, a new one need not read",
+            |scene| {
+                scene.refuses("", ACCOUNT, 10);
+                scene.settled();
+                scene.user("B");
+            },
+            "B -",
+            "True/Valid",
+        ),
+        (
+            "whether the token in use may read it is not known while Meta is down",
+            |scene| {
+                scene.names(&[ACCOUNT, OTHER]);
+                scene.refuses("", OTHER, 2);
+                scene.settled();
+                scene.user("B");
+            },
+            "A B",
+            "True/ProvingToken",
+        ),
+        (
+            "a change that was taken back",
+            |scene| {
+                scene.says("B", Says::Foreign);
+                scene.user("B");
+                scene.settled();
+                scene.user("A");
+            },
+            "A -",
+            "True/Valid",
+        ),
+        (
+            "a change of the change",
+            |scene| {
+                scene.says("B", Says::Foreign);
+                scene.user("B");
+                scene.settled();
+                scene.user("C");
+            },
+            "C -",
+            "True/Valid",
+        ),
+        (
+            "the Secret disappears",
+            |scene| scene.user_token = Err(problem(Reason::SecretNotFound, false)),
+            "A -",
+            "True/SecretNotFound",
+        ),
+        (
+            "the Secret disappears, and with it a value that was refused",
+            |scene| {
+                scene.says("B", Says::Foreign);
+                scene.user("B");
+                scene.settled();
+                scene.user_token = Err(problem(Reason::SecretNotFound, false));
+            },
+            "A B",
+            "True/TokenRejected",
+        ),
+    ];
+    for (reason, change, kept, valid) in cases {
+        let mut scene = Scene::connected(Says::works());
+        scene.says("B", Says::works());
+        scene.says("C", Says::works());
+        change(&mut scene);
+        scene.settled();
+        assert_eq!(
+            (scene.kept().as_str(), scene.condition("TokenValid").as_deref()),
+            (*kept, Some(*valid)),
+            "{reason}"
+        );
+        assert_eq!(scene.standing, Standing::Ready, "{reason}: the app goes on");
+    }
+}
+
+#[test]
+fn a_restart_proves_a_waiting_candidate_anew() {
+    for says in [Says::works(), Says::works_for_all()] {
+        let mut scene = Scene::connected(says.clone());
+        scene.says("B", says);
+        scene.refuses("B", ACCOUNT, 10);
+        scene.user("B");
+        scene.settled();
+        assert_eq!(scene.kept(), "A B", "refused");
+        scene.restart();
+        scene.settled();
+        assert_eq!(scene.kept(), "A B", "no account was asked before it was used");
+    }
+}
+
+#[test]
+fn a_rejected_token_is_tried_again_now_and_then() {
+    let mut scene = Scene::connected(Says::works());
+    scene.says("B", Says::works());
+    scene.refuses("B", ACCOUNT, 10);
+    scene.user("B");
+    scene.settled();
+    let probed = scene.taken("Probe");
+    scene.pass(10);
+    scene.settled();
+    assert_eq!(scene.taken("Probe"), probed, "not at once");
+    scene.meta.refuses.clear();
+    scene.pass(21);
+    scene.settled();
+    assert_eq!(scene.kept(), "B -", "the right was granted later");
+}
+
+#[test]
+fn what_could_not_be_asked_is_asked_again_soon() {
+    let cases: &[(&str, fn(&mut Scene))] = &[
+        ("a candidate that cannot be inspected", |scene| scene.says("B", Says::Fails(2))),
+        ("a candidate that an account cannot be asked about", |scene| scene.refuses("B", ACCOUNT, 2)),
+    ];
+    for (reason, change) in cases {
+        let mut scene = Scene::connected(Says::works());
+        scene.says("B", Says::works());
+        change(&mut scene);
+        scene.user("B");
+        scene.settled();
+        assert!(scene.wait.unwrap().as_secs() <= 60, "{reason}: looks again in {:?}", scene.wait);
+    }
+}
+
+#[test]
+fn a_dead_token_makes_room_for_any_that_lives() {
+    let mut scene = Scene::connected(Says::works());
+    scene.says("A", Says::Dead(463));
+    scene.pass(31);
+    scene.settled();
+    assert_eq!(scene.told(), "ExpiredToken False/ExpiredToken Stalled");
+    assert!(matches!(scene.standing, Standing::TokenExpired(_)));
+    scene.says("B", Says::Foreign);
+    scene.user("B");
+    scene.settled();
+    assert_eq!((scene.told().as_str(), scene.kept().as_str()), ("ExpiredToken False/ExpiredToken Stalled", "A B"));
+    assert!(scene.message("Ready").contains("The new one there cannot be used"), "{}", scene.message("Ready"));
+    scene.says("C", Says::works());
+    scene.refuses("C", ACCOUNT, 10);
+    scene.user("C");
+    scene.settled();
+    assert_eq!(scene.kept(), "C -", "it reads less than the old one did, and the old one reads nothing");
+}
+
+#[test]
+fn the_end_of_a_token_shows_soon_after_it_came() {
+    let mut scene = Scene::connected(Says::ends_in(1));
+    scene.pass(59);
+    scene.settled();
+    let next = scene.wait.unwrap();
+    assert!(next.as_secs() <= 61, "looks again in {next:?}, and the token ends in a minute");
+    scene.pass(2);
+    scene.reconcile();
+    assert_eq!(scene.told(), "ExpiredToken False/ExpiredToken Stalled", "without a poll that was refused");
+}
+
+#[test]
+fn two_refusals_far_enough_apart_prove_a_token_dead() {
+    let mut scene = Scene::connected(Says::works());
+    scene.refuses("A", ACCOUNT, 190);
+    scene.poll();
+    let inspected = scene.taken("InspectLive");
+    scene.reconcile();
+    assert_eq!(scene.taken("InspectLive"), inspected + 1, "Meta is asked at once whether the token lives");
+    assert_eq!(scene.told(), "Connected False/MetaUnreachable Reconciling");
+    scene.pass(1);
+    scene.reconcile();
+    assert_eq!(
+        scene.told(),
+        "Connected False/MetaUnreachable Reconciling",
+        "one refusal does not become two by waiting"
+    );
+    scene.poll();
+    scene.reconcile();
+    assert_eq!(scene.told(), "ExpiredToken False/ExpiredToken Stalled");
+
+    scene.meta.refuses.clear();
+    scene.pass(10);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected True/Connected", "Meta takes it back, and nobody has to do anything");
+}
+
+#[test]
+fn refusals_close_together_prove_nothing() {
+    let mut scene = Scene::connected(Says::works());
+    scene.refuses("A", ACCOUNT, 190);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected False/MetaUnreachable Reconciling");
+    scene.meta.refuses.clear();
+    scene.settled();
+    scene.pass(5);
+    scene.refuses("A", ACCOUNT, 190);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected False/MetaUnreachable Reconciling", "the first one is forgotten");
+}
+
+#[test]
+fn a_refusal_of_the_token_before_is_not_held_against_the_new_one() {
+    let mut scene = Scene::connected(Says::works());
+    scene.says("B", Says::works());
+    scene.user("B");
+    scene.reconcile();
+    assert_eq!(scene.kept(), "B -");
+    scene.late_refusal("A");
+    scene.pass(1);
+    let inspected = scene.taken("InspectLive");
+    scene.late_refusal("A");
+    scene.reconcile();
+    assert_eq!(scene.taken("InspectLive"), inspected, "it says nothing of B");
+    assert_ne!(scene.told(), "ExpiredToken False/ExpiredToken Stalled");
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_stops_nothing_that_is_known() {
+    let mut scene = Scene::connected(Says::works());
+    let kept = scene.custody.clone();
+    scene.custody = Err(Problem { passing: true, ..problem(Reason::SecretUnreadable, true) });
+    scene.settled();
+    assert_eq!(scene.told(), "Connected False/SecretUnreadable Reconciling");
+    assert_eq!(scene.standing, Standing::Starting, "nothing is known against the app");
+    scene.custody = kept;
+    scene.settled();
+    assert_eq!(scene.told(), "Connected True/Connected");
+}
