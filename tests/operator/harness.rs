@@ -21,13 +21,10 @@ use waba_operator::{
 use crate::{
     logs::Logs,
     manifests::CREDENTIALS,
-    operator::{LOOK_AGAIN, Operator, PATIENCE, settings},
-    seed::{ACCOUNT, APP},
+    operator::{Operator, settings},
+    seed::APP,
     witness::Witness,
 };
-
-/// How much of the logs of the two sides a failure shows.
-const LINES_SHOWN: usize = 25;
 
 pub struct World {
     pub namespace: String,
@@ -36,9 +33,9 @@ pub struct World {
     pub sim: Control,
     pub logs: Logs,
     simulator: Arc<Sim>,
-    operator: Option<Operator>,
-    witness: Witness,
-    planted: Vec<String>,
+    pub operator: Option<Operator>,
+    pub witness: Witness,
+    pub planted: Vec<String>,
     _listening: Option<DefaultGuard>,
 }
 
@@ -241,73 +238,6 @@ impl World {
         versions.extend(list.unwrap().iter().map(|o| (named(o), serde_yaml::to_string(o).unwrap())));
     }
 
-    // Waiting.
-
-    /// Asks until there is an answer; a failure shows what the two sides did last.
-    pub async fn so<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        let answered = async {
-            loop {
-                if let Some(answer) = ask().await {
-                    return answer;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("not in time: {what}\n{}", self.picture().await),
-        }
-    }
-
-    /// Waits until the object is there and as wanted.
-    pub async fn until<K: Managed>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
-        let last = std::cell::RefCell::new(None);
-        let ask = async || {
-            let object = self.get::<K>(name).await;
-            let found = object.clone().filter(&wanted);
-            last.replace(object);
-            found
-        };
-        let found = tokio::time::timeout(PATIENCE, async {
-            loop {
-                if let Some(found) = ask().await {
-                    return found;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        });
-        match found.await {
-            Ok(found) => found,
-            Err(_) => {
-                let shown = serde_yaml::to_string(&last.take()).unwrap();
-                panic!("not in time: {} {name}: {what}\n{shown}\n{}", K::kind(&()), self.picture().await)
-            }
-        }
-    }
-
-    /// Waits until the object's status is about its spec, in this phase, and Ready as given: `True/Enabled`.
-    pub async fn stands<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
-        self.until(name, &format!("phase {phase}, Ready {ready}"), |object: &K| {
-            let Some(status) = object.status() else { return false };
-            object.meta().generation == Some(status.observed_generation())
-                && status.phase() == Some(phase)
-                && condition(object, conditions::READY).is_some_and(|(state, _)| state == ready)
-        })
-        .await
-    }
-
-    /// Waits until a condition of the object is as given, `False/ExpiredToken`; its message.
-    pub async fn condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
-        let is_so = |object: &K| condition(object, type_).is_some_and(|(state, _)| state == wanted);
-        let object = self.until::<K>(name, &format!("{type_} {wanted}"), is_so).await;
-        condition(&object, type_).map(|(_, message)| message).unwrap_or_default()
-    }
-
-    /// Waits until the object is gone.
-    pub async fn gone<K: Managed>(&self, name: &str) {
-        self.so(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
-    }
-
     // Meta.
 
     pub async fn app_secret(&self, app: &str) -> String {
@@ -337,91 +267,6 @@ impl World {
     /// The number of the last call that reached Meta.
     pub async fn last_call(&self) -> u64 {
         self.sim.calls(0).await.unwrap().last().map_or(0, |call| call["seq"].as_u64().unwrap())
-    }
-
-    /// Waits until `account` was asked for `times` times more, whatever the answer.
-    pub async fn polls(&self, account: &str, times: usize) {
-        let since = self.last_call().await;
-        self.so(&format!("{times} polls of {account}"), async || {
-            let calls = self.sim.calls(since).await.unwrap();
-            let polls = calls.iter().filter(|call| is_poll(call, account) && !call["status"].is_null()).count();
-            (polls >= times).then_some(())
-        })
-        .await;
-    }
-
-    /// Waits until two polls of [`ACCOUNT`] in a row have changed nothing.
-    pub async fn settle(&self) -> Versions {
-        let quiet = async {
-            let mut before = self.versions().await;
-            loop {
-                self.polls(ACCOUNT, 2).await;
-                let now = self.versions().await;
-                if now == before {
-                    return now;
-                }
-                before = now;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, quiet).await {
-            Ok(versions) => versions,
-            Err(_) => panic!("it does not come to rest\n{}", self.picture().await),
-        }
-    }
-
-    /// What went wrong, for a person.
-    async fn picture(&self) -> String {
-        let calls = self.sim.calls(0).await.unwrap_or_default();
-        let line = |call: &Value| {
-            let fields = ["seq", "time", "method", "path", "status", "code"].map(|field| call[field].to_string());
-            fields.join(" ")
-        };
-        let calls: Vec<String> = calls[calls.len().saturating_sub(LINES_SHOWN)..].iter().map(line).collect();
-        format!("--- the operator\n{}\n--- Meta\n{}", self.logs.tail(LINES_SHOWN), calls.join("\n"))
-    }
-
-    /// Stops the operator and looks for what must never be.
-    pub async fn finish(self) {
-        self.finish_with(&[]).await;
-    }
-
-    /// As [`World::finish`], where the simulator is expected to have noticed these and nothing else.
-    pub async fn finish_with(mut self, rules: &[&str]) {
-        let metrics = match self.operator.take() {
-            Some(operator) => {
-                let metrics = operator.metrics().await;
-                operator.stop().await;
-                metrics
-            }
-            None => String::new(),
-        };
-        let violations = self.sim.violations().await.unwrap();
-        let careless: Vec<&Value> =
-            violations.iter().filter(|v| !rules.contains(&v["rule"].as_str().unwrap_or_default())).collect();
-        assert!(careless.is_empty(), "careless calls: {careless:#?}\n{}", self.picture().await);
-        let broken = self.witness.broken();
-        assert!(broken.is_empty(), "statuses that break the rules: {broken:#?}");
-        let secrets = self.all_secrets().await;
-        if let Some(object) = self.witness.told(&secrets) {
-            panic!("a secret in an object: {object}");
-        }
-        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace).list(&ListParams::default()).await;
-        let events = serde_json::to_string(&events.unwrap()).unwrap();
-        let log = self.logs.text();
-        for (place, text) in [("Events", &events), ("metrics", &metrics), ("the log", &log)] {
-            let line = text.lines().find(|line| secrets.iter().any(|secret| line.contains(secret)));
-            assert!(line.is_none(), "a secret in {place}: {line:?}");
-        }
-        assert!(!log.contains("panicked"), "{log}");
-    }
-
-    async fn all_secrets(&self) -> Vec<String> {
-        let state = self.sim.get("state").await.unwrap();
-        let values = |list: &str, field: &str| -> Vec<String> {
-            let items = state[list].as_array().cloned().unwrap_or_default();
-            items.iter().filter_map(|item| item[field].as_str().map(str::to_owned)).collect()
-        };
-        [values("tokens", "token"), values("apps", "secret"), self.planted.clone()].concat()
     }
 }
 

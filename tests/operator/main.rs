@@ -1,7 +1,7 @@
 //! The operator from end to end: a real API server, the Graph simulator, and the operator itself, all in this process.
 //!
 //! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
-//! facts. Every test ends with [`harness::World::finish`], which looks for what must never be: a careless call to Meta, a
+//! facts. Every test ends with `World::finish`, which looks for what must never be: a careless call to Meta, a
 //! status that breaks the rules, a secret where people can read it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,6 +10,8 @@ mod logs;
 mod manifests;
 mod operator;
 mod seed;
+mod verdict;
+mod waiting;
 mod witness;
 
 mod conflict;

@@ -56,10 +56,10 @@ async fn whatever_meta_answers_the_last_values_stay_and_it_recovers() {
 #[tokio::test]
 async fn a_meta_that_does_not_answer_is_not_waited_for_for_ever() {
     let world = ready("hang").await;
-    // All the tries of one poll.
-    world.fault(json!({"path": format!("/{ACCOUNT}$"), "times": 3, "before": {"hang": true}})).await;
+    world.fault(on_polls(json!({"hang": true}))).await;
     let message = world.condition::<MetaApp>(INO, "AccountsSynced", "False/MetaUnreachable").await;
     assert!(message.contains("did not answer in time"), "{message}");
+    world.no_faults().await;
     world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
     world.finish().await;

@@ -49,6 +49,7 @@ async fn a_suspended_number_keeps_what_it_said() {
     world.create(&template("shipped", "order_shipped", json!({}))).await;
     world.create(&number("new", "+33699999999", json!({"suspend": true}))).await;
     world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     world.stands::<WhatsAppNumber>("new", "Suspended", "Unknown/Suspended").await;
     world.patch::<WhatsAppNumber>("support", json!({"spec": {"suspend": true}})).await;
     world.patch::<MessageTemplate>("shipped", json!({"spec": {"suspend": true}})).await;
@@ -122,4 +123,20 @@ async fn what_is_not_acted_on_yet_is_told() {
 
 fn app_with_login() -> MetaApp {
     app("with-login", json!({"appID": "777", "accessTokenRef": null, "login": {"configurationID": "1"}}))
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_told_and_nothing_is_lost() {
+    let world = World::running("invalid", seed::small()).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.patch::<WhatsAppNumber>("support", json!({"spec": {"timeZone": "Europe/Pariss"}})).await;
+    let number = world.stands::<WhatsAppNumber>("support", "Enabled", "False/InvalidSpec").await;
+    let (_, message) = condition(&number, "Stalled").unwrap();
+    assert!(message.starts_with("spec.timeZone: ") && message.contains("Europe/Paris"), "{message}");
+    assert_eq!(number.status.unwrap().verified_name.as_deref(), Some("INO Support"));
+    world.patch::<WhatsAppNumber>("support", json!({"spec": {"timeZone": "Europe/Paris"}})).await;
+    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.finish().await;
 }

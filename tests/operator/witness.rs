@@ -72,6 +72,9 @@ fn watch<K: Managed>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) 
 
 fn rules_broken<K: Managed>(object: &K) -> Vec<String> {
     let Some(status) = object.status() else { return vec![format!("{} has no status", object.name_any())] };
+    if !object.finalizers().is_empty() {
+        return vec![format!("{} has a finalizer, and nothing of ours is at Meta", object.name_any())];
+    }
     let generation = object.meta().generation.unwrap_or_default();
     let observed = status.observed_generation();
     if observed == NEVER_OBSERVED {

@@ -1,0 +1,113 @@
+//! Waiting for facts; who waits in vain shows what there is instead.
+
+use serde_json::Value;
+use waba_operator::{
+    api::{Managed, ManagedStatus},
+    cluster::conditions,
+};
+
+use crate::{
+    harness::{Versions, World, condition, is_poll},
+    operator::{LOOK_AGAIN, PATIENCE},
+    seed::ACCOUNT,
+};
+
+/// How much of the logs of the two sides a failure shows.
+const LINES_SHOWN: usize = 25;
+
+impl World {
+    /// Asks until there is an answer; a failure shows what the two sides did last.
+    pub async fn so<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        self.so_or(ask, async || what.to_owned()).await
+    }
+
+    /// As [`World::so`]; `why` tells of the failure.
+    async fn so_or<T>(&self, ask: impl AsyncFn() -> Option<T>, why: impl AsyncFn() -> String) -> T {
+        let answered = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("not in time: {}\n{}", why().await, self.picture().await),
+        }
+    }
+
+    /// Waits until the object is there and as wanted.
+    pub async fn until<K: Managed>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
+        let ask = async || self.get::<K>(name).await.filter(&wanted);
+        let why = async || {
+            let object = serde_yaml::to_string(&self.get::<K>(name).await).unwrap();
+            format!("{} {name}: {what}\n{object}", K::kind(&()))
+        };
+        self.so_or(ask, why).await
+    }
+
+    /// Waits until the object's status is about its spec, in this phase, and Ready as given: `True/Enabled`.
+    pub async fn stands<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
+        self.until(name, &format!("phase {phase}, Ready {ready}"), |object: &K| {
+            let Some(status) = object.status() else { return false };
+            object.meta().generation == Some(status.observed_generation())
+                && status.phase() == Some(phase)
+                && condition(object, conditions::READY).is_some_and(|(state, _)| state == ready)
+        })
+        .await
+    }
+
+    /// Waits until a condition of the object is as given, `False/ExpiredToken`; its message.
+    pub async fn condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
+        let is_so = |object: &K| condition(object, type_).is_some_and(|(state, _)| state == wanted);
+        let object = self.until::<K>(name, &format!("{type_} {wanted}"), is_so).await;
+        condition(&object, type_).map(|(_, message)| message).unwrap_or_default()
+    }
+
+    /// Waits until the object is gone.
+    pub async fn gone<K: Managed>(&self, name: &str) {
+        self.so(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
+    }
+
+    /// Waits until `account` was asked for `times` times more, whatever the answer.
+    pub async fn polls(&self, account: &str, times: usize) {
+        let since = self.last_call().await;
+        self.so(&format!("{times} polls of {account}"), async || {
+            let calls = self.sim.calls(since).await.unwrap();
+            let polls = calls.iter().filter(|call| is_poll(call, account) && !call["status"].is_null()).count();
+            (polls >= times).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until two polls of [`ACCOUNT`] in a row have changed nothing.
+    pub async fn settle(&self) -> Versions {
+        let quiet = async {
+            let mut before = self.versions().await;
+            loop {
+                self.polls(ACCOUNT, 2).await;
+                let now = self.versions().await;
+                if now == before {
+                    return now;
+                }
+                before = now;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, quiet).await {
+            Ok(versions) => versions,
+            Err(_) => panic!("it does not come to rest\n{}", self.picture().await),
+        }
+    }
+
+    /// What went wrong, for a person.
+    pub async fn picture(&self) -> String {
+        let calls = self.sim.calls(0).await.unwrap_or_default();
+        let line = |call: &Value| {
+            let fields = ["seq", "time", "method", "path", "status", "code"].map(|field| call[field].to_string());
+            fields.join(" ")
+        };
+        let calls: Vec<String> = calls[calls.len().saturating_sub(LINES_SHOWN)..].iter().map(line).collect();
+        format!("--- the operator\n{}\n--- Meta\n{}", self.logs.tail(LINES_SHOWN), calls.join("\n"))
+    }
+}
