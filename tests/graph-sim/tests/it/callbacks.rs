@@ -149,9 +149,11 @@ async fn numbers_on_the_business_app_in_a_clients_account_have_none() {
     let wanted = json!({"webhook_configuration": override_to(&callback)});
     assert_eq!(bench.post(&path, wanted.clone()).await.status, 200, "in an account of its own it may");
     bench.control.patch(&format!("accounts/{WABA}"), json!({"ownership_type": "CLIENT_OWNED"})).await.unwrap();
-    let reply = bench.post(&path, wanted).await;
+    let reply = bench.post(&path, wanted.clone()).await;
     assert_eq!((reply.status, reply.error()), (403, (200, 0)));
     assert_eq!(bench.post(APPS, override_to(&callback)).await.status, 200, "the account's own override works");
+    bench.control.patch("numbers/501", json!({"is_on_biz_app": false})).await.unwrap();
+    assert_eq!(bench.post(&path, wanted).await.status, 200, "a client's other numbers may");
 }
 
 #[tokio::test]

@@ -151,7 +151,6 @@ pub(super) fn deregister(turn: &mut Turn<'_>, viewer: &Viewer, number: &Number<'
         return Err(refusals::not_registered());
     }
     let incomplete = number.record.int("incomplete_deregistrations").filter(|left| *left > 0);
-    turn.world.ladders.agenda.cancel(number.id, Change::Connect);
     turn.world.estate.edit(Kind::Number, number.id, now, |record| {
         record.set("platform_type", json!("NOT_APPLICABLE"));
         record.set("status", json!("DISCONNECTED"));
