@@ -14,7 +14,7 @@ async fn of_two_apps_with_one_id_the_older_works_and_the_other_takes_over() {
     let world = World::running("two-apps", seed::small()).await;
     world.create(&app(INO, json!({}))).await;
     world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
-    // Ages are told apart by the second.
+    // Should both be made within one second, the name decides.
     world.create(&app("z-second", json!({}))).await;
     let second = world.stands::<MetaApp>("z-second", "Conflict", "False/Conflict").await;
     let (_, message) = condition(&second, "Ready").unwrap();
@@ -113,7 +113,8 @@ async fn a_claim_counts_only_where_the_number_is_seen() {
 #[tokio::test]
 async fn whoever_wins_in_another_namespace_is_not_named() {
     let mut world = World::new("conflict", seed::small()).await;
-    let other = control_plane::shared().await.namespace("conflict-other").await;
+    // Should both be made within one second, the namespace's name decides.
+    let other = control_plane::shared().await.namespace("z-conflict").await;
     let mut settings = world.settings();
     settings.namespaces.push(other.clone());
     world.start_with(settings).await;
@@ -121,7 +122,7 @@ async fn whoever_wins_in_another_namespace_is_not_named() {
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
 
-    let there = world.in_namespace(&other).await;
+    let there = world.in_namespace(&other);
     let app_ref = json!({"name": INO, "namespace": world.namespace});
     there.create(&number("twin", "+33612345678", json!({"appRef": app_ref}))).await;
     let twin = there.stands::<WhatsAppNumber>("twin", "Conflict", "False/Conflict").await;

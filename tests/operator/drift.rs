@@ -138,9 +138,12 @@ async fn an_action_reads_meta_now_and_once() {
                 n.status.as_ref().unwrap().phase.as_ref().unwrap().as_str() == phase
             })
             .await;
-        let handled = async || match is_app {
-            true => world.get::<MetaApp>(name).await.unwrap().status.unwrap().handled.reconcile_at,
-            false => world.get::<WhatsAppNumber>(name).await.unwrap().status.unwrap().handled.reconcile_at,
+        let handled = async || {
+            if is_app {
+                world.get::<MetaApp>(name).await.unwrap().status.unwrap().handled.reconcile_at
+            } else {
+                world.get::<WhatsAppNumber>(name).await.unwrap().status.unwrap().handled.reconcile_at
+            }
         };
         world.so("the echo", async || (handled().await.as_ref() == Some(&asked)).then_some(())).await;
         let calls = world.sim.calls(since).await.unwrap();

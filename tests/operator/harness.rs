@@ -91,7 +91,7 @@ impl World {
     }
 
     /// The same world seen from another namespace; what is there is watched too.
-    pub async fn in_namespace(&self, namespace: &str) -> Self {
+    pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             client: self.client.clone(),

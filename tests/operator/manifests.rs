@@ -11,7 +11,7 @@ pub const CREDENTIALS: &str = "ino-cx-meta";
 /// The app.
 pub const INO: &str = "ino-cx";
 
-fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: Value) -> K {
+fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
     let object = json!({"apiVersion": "waba.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
     serde_json::from_value(object).unwrap()
 }
@@ -37,7 +37,7 @@ pub fn app(name: &str, more: Value) -> MetaApp {
         "accessTokenRef": {"name": CREDENTIALS, "key": "access-token"},
         "pollInterval": "3m",
     });
-    object("MetaApp", name, with(spec, more))
+    object("MetaApp", name, &with(spec, more))
 }
 
 /// The app, importing everything.
@@ -48,7 +48,7 @@ pub fn importing() -> MetaApp {
 /// A number of the app, with these fields besides.
 pub fn number(name: &str, phone_number: &str, more: Value) -> WhatsAppNumber {
     let spec = json!({"appRef": {"name": INO}, "phoneNumber": phone_number, "directions": ["Incoming", "Outgoing"]});
-    object("WhatsAppNumber", name, with(spec, more))
+    object("WhatsAppNumber", name, &with(spec, more))
 }
 
 /// A template of the app in [`ACCOUNT`], observed, with these fields besides.
@@ -57,5 +57,5 @@ pub fn template(name: &str, template_name: &str, more: Value) -> MessageTemplate
         "appRef": {"name": INO}, "businessAccountID": ACCOUNT, "templateName": template_name, "language": "en_US",
         "managementPolicy": "Observe",
     });
-    object("MessageTemplate", name, with(spec, more))
+    object("MessageTemplate", name, &with(spec, more))
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Fails every regular read of [`ACCOUNT`].
-fn on_polls(action: Value) -> Value {
+fn on_polls(action: &Value) -> Value {
     json!({"path": format!("/{ACCOUNT}$"), "before": action})
 }
 
@@ -56,7 +56,7 @@ async fn whatever_meta_answers_the_last_values_stay_and_it_recovers() {
 #[tokio::test]
 async fn a_meta_that_does_not_answer_is_not_waited_for_for_ever() {
     let world = ready("hang").await;
-    world.fault(on_polls(json!({"hang": true}))).await;
+    world.fault(on_polls(&json!({"hang": true}))).await;
     let message = world.condition::<MetaApp>(INO, "AccountsSynced", "False/MetaUnreachable").await;
     assert!(message.contains("did not answer in time"), "{message}");
     world.no_faults().await;
@@ -69,7 +69,7 @@ async fn a_meta_that_does_not_answer_is_not_waited_for_for_ever() {
 async fn after_three_intervals_everything_is_stale_in_one_write() {
     let world = ready("stale").await;
     let before = world.get::<WhatsAppNumber>("support").await.unwrap();
-    world.fault(on_polls(json!({"status": 503, "html": true}))).await;
+    world.fault(on_polls(&json!({"status": 503, "html": true}))).await;
     let number = world.stands::<WhatsAppNumber>("support", "Enabled", "Unknown/Stale").await;
     world.stands::<MessageTemplate>("shipped", "Approved", "Unknown/Stale").await;
     world.stands::<MetaApp>(INO, "Connected", "Unknown/Stale").await;
@@ -130,7 +130,7 @@ async fn a_restart_while_meta_is_down_takes_nothing_back() {
 
 #[tokio::test]
 async fn a_restart_while_one_account_cannot_be_read_takes_nothing_back() {
-    restarted_blind("half-blind", on_polls(json!({"status": 503, "html": true}))).await;
+    restarted_blind("half-blind", on_polls(&json!({"status": 503, "html": true}))).await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn an_app_says_which_namespaces_may_refer_to_it() {
     let plane = ControlPlane::start(Options::default()).await.unwrap();
     define(&plane).await;
     let mut world = World::on(&plane, "meta", seed::small()).await;
-    let there = world.in_namespace(&plane.namespace("support").await).await;
+    let there = world.in_namespace(&plane.namespace("support").await);
     let mut settings = world.settings();
     settings.namespaces.clear();
     world.start_with(settings).await;

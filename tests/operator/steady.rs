@@ -90,7 +90,7 @@ async fn the_health_of_numbers_is_read_now_and_then_and_stays_in_between() {
     let world = imported("health").await;
     let body = serde_json::json!({"health_status": {"can_send_message": "BLOCKED", "entities": [
         {"entity_type": "PHONE_NUMBER", "id": seed::NUMBER, "can_send_message": "BLOCKED",
-         "errors": [{"error_code": 141006, "error_description": "Payment", "possible_solution": "Pay"}]},
+         "errors": [{"error_code": 141_006, "error_description": "Payment", "possible_solution": "Pay"}]},
     ]}});
     world.sim.patch(&format!("numbers/{}", seed::NUMBER), body).await.unwrap();
     world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "False/HealthBlocked").await;

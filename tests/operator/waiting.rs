@@ -31,10 +31,10 @@ impl World {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("not in time: {}\n{}", why().await, self.picture().await),
-        }
+        let Ok(answer) = tokio::time::timeout(PATIENCE, answered).await else {
+            panic!("not in time: {}\n{}", why().await, self.picture().await)
+        };
+        answer
     }
 
     /// Waits until the object is there and as wanted.
@@ -94,10 +94,10 @@ impl World {
                 before = now;
             }
         };
-        match tokio::time::timeout(PATIENCE, quiet).await {
-            Ok(versions) => versions,
-            Err(_) => panic!("it does not come to rest\n{}", self.picture().await),
-        }
+        let Ok(versions) = tokio::time::timeout(PATIENCE, quiet).await else {
+            panic!("it does not come to rest\n{}", self.picture().await)
+        };
+        versions
     }
 
     /// What went wrong, for a person.
