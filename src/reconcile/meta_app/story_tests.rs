@@ -160,7 +160,9 @@ proptest! {
         scene.meta.refuses.clear();
         scene.meta.credentials = Ok(Credentials::Valid("INO".to_owned()));
         scene.meta.lists = Ok(vec![ACCOUNT.to_owned()]);
-        TOKENS.iter().for_each(|token| scene.says(token, Says::works()));
+        for token in TOKENS {
+            scene.says(token, Says::works());
+        }
         scene.put_secret();
         scene.user("A");
         scene.pass(31);

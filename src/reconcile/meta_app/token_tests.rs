@@ -10,6 +10,7 @@ use crate::{observe::Standing, reconcile::reason::Reason};
 const OTHER: &str = "202290129340398";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_new_value_is_proven_before_it_is_used() {
     /// Why, what Meta and the user do, what is kept then, and what `TokenValid` says.
     type Case = (&'static str, fn(&mut Scene), &'static str, &'static str);
@@ -182,7 +183,8 @@ fn a_rejected_token_is_tried_again_now_and_then() {
 
 #[test]
 fn what_could_not_be_asked_is_asked_again_soon() {
-    let cases: &[(&str, fn(&mut Scene))] = &[
+    type Case = (&'static str, fn(&mut Scene));
+    let cases: &[Case] = &[
         ("a candidate that cannot be inspected", |scene| scene.says("B", Says::Fails(2))),
         ("a candidate that an account cannot be asked about", |scene| scene.refuses("B", ACCOUNT, 2)),
     ];
