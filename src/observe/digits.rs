@@ -18,11 +18,24 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
         ("52", 12) => Some(format!("521{tail}")),
         ("54", 13) if tail.starts_with('9') => Some(format!("54{}", &tail[1..])),
         ("54", 12) => Some(format!("549{tail}")),
-        ("55", 13) if tail[2..].starts_with('9') => Some(format!("55{}{}", &tail[..2], &tail[3..])),
-        ("55", 12) => Some(format!("55{}9{}", &tail[..2], &tail[2..])),
+        ("55", 13) if tail[2..].starts_with('9') && is_mobile(&tail[3..]) => {
+            Some(format!("55{}{}", &tail[..2], &tail[3..]))
+        }
+        ("55", 12) if is_mobile(&tail[2..]) => Some(format!("55{}9{}", &tail[..2], &tail[2..])),
         _ => None,
     };
     other.and_then(|text| text.parse().ok()).into_iter()
+}
+
+/// Only Brazil's mobiles got a ninth digit: eight digits that begin with 2 to 5 are a fixed line of its own.
+fn is_mobile(subscriber: &str) -> bool {
+    subscriber.starts_with(['6', '7', '8', '9'])
+}
+
+/// One spelling for all spellings of a line.
+#[must_use]
+pub fn canonical(digits: u64) -> u64 {
+    variants(digits).fold(digits, u64::min)
 }
 
 #[cfg(test)]
@@ -51,6 +64,13 @@ mod tests {
             let there: Vec<u64> = variants(digits).collect();
             assert_eq!(there.len(), 1, "{digits}");
             assert_eq!(variants(there[0]).collect::<Vec<_>>(), [digits], "{digits}");
+            assert_eq!(canonical(there[0]), canonical(digits), "{digits}");
+        }
+        for (digits, reason) in [
+            (551_133_334_444, "a fixed line in Brazil"),
+            (5_511_933_334_444, "a mobile that would be that fixed line without its ninth digit"),
+        ] {
+            assert_eq!((variants(digits).count(), canonical(digits)), (0, digits), "{reason}");
         }
         assert_eq!(variants(33_612_345_678).count(), 0);
         assert_eq!(variants(5).count(), 0);

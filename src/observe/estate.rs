@@ -250,20 +250,22 @@ impl Estate {
     /// What the app's accounts show of a number; only `account` is asked, where it is given.
     #[must_use]
     pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Seen<PhoneNumber> {
-        self.seek(key, account, |s| s.number(digits), |s| s.number_absent_since(digits))
+        self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, |s| s.number_absent_since(digits))
     }
 
     /// What an account shows of a template.
     #[must_use]
     pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Seen<Template> {
-        self.seek(key, Some(account), |s| s.template(template), |s| s.template_absent_since(template))
+        self.seek(key, Some(account), |s| s.template(template), |_| false, |s| s.template_absent_since(template))
     }
 
+    /// What one account holds and another lists as gone is where it is held.
     fn seek<T: Clone>(
         &self,
         key: &AppKey,
         account: Option<&str>,
         find: impl Fn(&Snapshot) -> Option<&T>,
+        is_gone: impl Fn(&T) -> bool,
         absent_since: impl Fn(&Snapshot) -> Instant,
     ) -> Seen<T> {
         let apps = self.0.read();
@@ -275,11 +277,9 @@ impl Estate {
         let is_stale =
             |state: &AccountState| state.unread_since().is_some_and(|since| since.elapsed() > app.view.stale_after);
         let candidates = || app.accounts.iter().filter(|(id, _)| account.is_none_or(|wanted| wanted == &***id));
-        for (id, state) in candidates() {
-            if let Some(facts) = state.snapshot.as_ref().and_then(|snapshot| find(snapshot)) {
-                let stale = is_stale(state);
-                return Seen::Present { account: id.clone(), facts: facts.clone(), stale };
-            }
+        let found = candidates().filter_map(|(id, state)| Some((id, state, find(state.snapshot.as_ref()?)?)));
+        if let Some((id, state, facts)) = found.min_by_key(|(_, _, facts)| is_gone(facts)) {
+            return Seen::Present { account: id.clone(), facts: facts.clone(), stale: is_stale(state) };
         }
         let reads: Option<Vec<_>> = candidates()
             .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state))))

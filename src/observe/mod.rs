@@ -5,6 +5,8 @@ pub mod digits;
 mod estate;
 mod poller;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use estate::{AccountState, Allowed, AppKey, AppView, Estate, Failure, Seen, Standing};
 pub use poller::{Pollers, Polling, Wake};

@@ -55,10 +55,7 @@ impl Snapshot {
     #[must_use]
     pub fn new(read: AccountRead, before: Option<&Arc<Self>>) -> Self {
         let AccountRead { mut account, numbers, templates, started } = read;
-        let mut numbers: AHashMap<u64, Box<PhoneNumber>> = numbers
-            .into_iter()
-            .filter_map(|number| Some((digits::parse(number.display_phone_number.as_deref()?)?, Box::new(number))))
-            .collect();
+        let mut numbers = by_digits(numbers);
         if let Some(before) = before {
             keep_health(&mut numbers, &before.numbers);
             account.health = account.health.or_else(|| before.account.health.clone());
@@ -92,7 +89,8 @@ impl Snapshot {
     /// Start of the first complete read that lacked this number.
     #[must_use]
     pub fn number_absent_since(&self, digits: u64) -> Instant {
-        self.vanished_numbers.get(&digits).copied().unwrap_or(self.first)
+        let spellings = std::iter::once(digits).chain(digits::variants(digits));
+        spellings.filter_map(|digits| self.vanished_numbers.get(&digits)).max().copied().unwrap_or(self.first)
     }
 
     /// Start of the first complete read that lacked this template.
@@ -116,6 +114,18 @@ impl Snapshot {
             templates: differing(&self.templates, &before.templates),
         }
     }
+}
+
+/// Where a number that is gone is listed beside the one that came after it, the living one counts.
+fn by_digits(numbers: Vec<PhoneNumber>) -> AHashMap<u64, Box<PhoneNumber>> {
+    let mut found: AHashMap<u64, Box<PhoneNumber>> = AHashMap::with_capacity(numbers.len());
+    for number in numbers {
+        let Some(digits) = number.display_phone_number.as_deref().and_then(digits::parse) else { continue };
+        if !number.is_gone() || !found.contains_key(&digits) {
+            found.insert(digits, Box::new(number));
+        }
+    }
+    found
 }
 
 /// Health is read with every hundredth poll or so; in between the last one stands.

@@ -30,9 +30,24 @@ impl Kind for MetaApp {
     }
 }
 
-/// A number, by its digits.
+/// A number, by its digits, whatever their spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NumberClaim(pub u64);
+pub struct NumberClaim(u64);
+
+impl NumberClaim {
+    /// The claim to the line with these digits.
+    #[must_use]
+    pub fn of(digits: u64) -> Self {
+        Self(digits::canonical(digits))
+    }
+}
+
+/// The digits of the number that the object stands for.
+#[must_use]
+pub fn digits_of(number: &WhatsAppNumber) -> u64 {
+    // The API server lets nothing in that is not a number.
+    digits::parse(&number.spec.phone_number).unwrap_or_default()
+}
 
 impl Kind for WhatsAppNumber {
     const NAME: &'static str = "WhatsAppNumber";
@@ -40,8 +55,7 @@ impl Kind for WhatsAppNumber {
     type Claim = NumberClaim;
 
     fn claim(&self) -> Self::Claim {
-        // The API server lets nothing in that is not a number.
-        NumberClaim(digits::parse(&self.spec.phone_number).unwrap_or_default())
+        NumberClaim::of(digits_of(self))
     }
 
     fn app(&self) -> AppKey {
@@ -108,5 +122,45 @@ pub fn whose<K: ResourceExt>(winner: &K, namespace: &str) -> String {
         winner.name_any()
     } else {
         "an object in another namespace".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::api::WhatsAppNumberSpec;
+
+    fn number(namespace: &str, name: &str, created: &str, imported: bool) -> WhatsAppNumber {
+        let mut number = WhatsAppNumber::new(name, WhatsAppNumberSpec::default());
+        number.metadata.namespace = Some(namespace.to_owned());
+        number.metadata.creation_timestamp = Some(Time(created.parse().unwrap()));
+        number.metadata.labels = imported.then(|| [(IMPORTED_BY.to_owned(), "ino-cx".to_owned())].into());
+        number
+    }
+
+    #[test]
+    fn one_object_goes_before_the_other() {
+        let (early, late) = ("2026-05-01T12:00:00Z", "2026-05-02T12:00:00Z");
+        for (first, second, reason) in [
+            (number("b", "b", late, false), number("a", "a", early, true), "the authored before the imported"),
+            (number("b", "b", early, false), number("a", "a", late, false), "the older before the younger"),
+            (number("b", "b", early, true), number("a", "a", late, true), "also among imported ones"),
+            (number("a", "b", early, false), number("b", "a", early, false), "of the same second: by namespace"),
+            (number("a", "a", early, false), number("a", "b", early, false), "and by name"),
+        ] {
+            assert!(goes_before(&first, &second) && !goes_before(&second, &first), "{reason}");
+            assert!(!goes_before(&first, &first), "nobody goes before itself");
+        }
+    }
+
+    #[test]
+    fn a_name_is_told_to_its_own_namespace_only() {
+        let winner = number("cc", "support", "2026-05-01T12:00:00Z", false);
+        assert_eq!(whose(&winner, "cc"), "support");
+        assert!(!whose(&winner, "sales").contains("support"));
     }
 }

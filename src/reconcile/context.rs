@@ -62,10 +62,16 @@ impl Context {
     #[must_use]
     pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, Link) {
         let key = link::key(reference, namespace);
+        let link = self.link_to(&key, namespace);
+        (key, link)
+    }
+
+    /// How an app stands for an object in `namespace`.
+    #[must_use]
+    pub fn link_to(&self, key: &AppKey, namespace: &str) -> Link {
         let exists = self.apps.exists(&ObjectRef::new(&key.name).within(&key.namespace));
         let labels = self.namespace_labels(namespace);
-        let link = link::resolve(exists, self.estate.app(&key).as_ref(), &key, namespace, labels.as_ref());
-        (key, link)
+        link::resolve(exists, self.estate.app(key).as_ref(), key, namespace, labels.as_ref())
     }
 
     fn namespace_labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {

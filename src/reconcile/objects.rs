@@ -221,3 +221,7 @@ impl<K: Kind> Objects<K> {
         claims.retain(|_, keys| !keys.is_empty());
     }
 }
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod tests;

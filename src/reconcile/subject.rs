@@ -47,6 +47,8 @@ pub trait Subject: Kind {
     fn problems(&self) -> Vec<Problem>;
     /// The account and id under which it was last seen.
     fn recorded(&self) -> Option<(&str, &str)>;
+    /// Whether what Meta shows is there, and not only listed because it was there once.
+    fn is_here(facts: &Self::Facts) -> bool;
     /// What the app's accounts show of it.
     fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Self::Facts>;
     /// Reads it by its id.
@@ -121,7 +123,7 @@ fn sees<K: Subject>(context: &Context, object: &K) -> bool {
     let (app, link) = context.link(object.app_ref(), &object.namespace().unwrap_or_default());
     match (&link, seen(context, object, &app, &link)) {
         (Link::Missing | Link::NotAllowed, _) | (_, Seen::Absent { .. } | Seen::Unmanaged) => false,
-        (_, Seen::Present { .. }) => true,
+        (_, Seen::Present { facts, .. }) => K::is_here(&facts),
         (_, Seen::Unread | Seen::Unreadable) => {
             let phase = object.status().and_then(|status| status.phase());
             object.recorded().is_some() && !matches!(phase, Some("NotFound" | "Conflict"))

@@ -143,3 +143,92 @@ pub fn settle<S: ManagedStatus>(
     push_history(status.history_mut(), transition.clone());
     Some(transition)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{
+        api::{MetaAppPhase, MetaAppStatus},
+        cluster::conditions::{check_invariants, get},
+    };
+
+    fn at(hour: u8) -> Timestamp {
+        format!("2026-11-22T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    /// The next status: this phase and verdict, an hour later than the last.
+    fn next(before: &MetaAppStatus, phase: MetaAppPhase, verdict: &Verdict, hour: u8) -> (MetaAppStatus, bool) {
+        let mut status = MetaAppStatus { phase: Some(phase), ..before.clone() };
+        let transition = settle(&mut status, before, verdict, 1, at(hour));
+        assert_eq!(check_invariants(&status.conditions, status.observed_generation, 1), Vec::<String>::new());
+        assert_eq!(status.history.last().cloned(), transition.clone().or_else(|| before.history.last().cloned()));
+        (status, transition.is_some())
+    }
+
+    fn connected() -> Verdict {
+        let token = ("TokenValid", Finding::yes(Reason::Valid, "it works"));
+        Verdict::of(Finding::yes(Reason::Connected, "all is well"), Progress::Settled, vec![token])
+    }
+
+    fn types(status: &MetaAppStatus) -> Vec<&str> {
+        status.conditions.iter().map(|condition| condition.type_.as_str()).collect()
+    }
+
+    #[test]
+    fn what_stays_the_same_is_not_written_again() {
+        let (first, news) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
+        assert!(news, "the first finding is news");
+        let (second, news) = next(&first, MetaAppPhase::Connected, &connected(), 11);
+        assert_eq!((second, news), (first, false));
+    }
+
+    #[test]
+    fn marks_come_and_go_and_conditions_keep_their_times() {
+        let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
+        let trouble = Finding::no(Reason::AccountNotReadable, "give it the right");
+        let facets = connected().facets;
+        let (ill, news) = next(&well, MetaAppPhase::Connected, &Verdict::of(trouble, Progress::Stalled, facets), 11);
+        assert!(news, "another reason is news, in the same phase");
+        assert_eq!(types(&ill), ["Ready", "Stalled", "TokenValid"]);
+        assert_eq!(get(&ill.conditions, "Ready").unwrap().last_transition_time.0, at(11));
+        assert_eq!(get(&ill.conditions, "TokenValid").unwrap().last_transition_time.0, at(10), "it did not change");
+        let (again, _) = next(&ill, MetaAppPhase::Connected, &connected(), 12);
+        assert_eq!(types(&again), ["Ready", "TokenValid"], "removed, not False");
+    }
+
+    #[test]
+    fn what_nobody_looked_at_stays_where_the_verdict_says_so() {
+        let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
+        let blind = || Finding::unknown(Reason::Stale, "Meta is silent");
+        let kept = Verdict::keeping(blind(), Progress::Settled);
+        assert_eq!(types(&next(&well, MetaAppPhase::Connected, &kept, 11).0), ["Ready", "TokenValid"]);
+        let gone = Verdict::new(blind(), Progress::Settled);
+        assert_eq!(types(&next(&well, MetaAppPhase::Connected, &gone, 11).0), ["Ready"]);
+    }
+
+    #[test]
+    fn suspension_keeps_ready_where_there_is_one() {
+        let suspended = Verdict::new(Finding::unknown(Reason::Suspended, "it rests"), Progress::Suspended);
+        let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
+        let (rests, _) = next(&well, MetaAppPhase::Suspended, &suspended, 11);
+        assert_eq!(types(&rests), ["Ready", "Suspended", "TokenValid"]);
+        assert_eq!(get(&rests.conditions, "Ready"), get(&well.conditions, "Ready"));
+        let (new, _) = next(&MetaAppStatus::default(), MetaAppPhase::Suspended, &suspended, 10);
+        assert_eq!(get(&new.conditions, "Ready").unwrap().status, "Unknown", "there is always one");
+        let (back, _) = next(&rests, MetaAppPhase::Connected, &connected(), 12);
+        assert_eq!(types(&back), ["Ready", "TokenValid"]);
+    }
+
+    #[test]
+    fn history_keeps_the_last_twenty() {
+        let mut status = MetaAppStatus::default();
+        for hour in 0..24 {
+            let reason = if hour % 2 == 0 { Reason::Connected } else { Reason::Stale };
+            let verdict = Verdict::new(Finding::unknown(reason, "so it is"), Progress::Settled);
+            status = next(&status, MetaAppPhase::Connected, &verdict, hour).0;
+        }
+        assert_eq!((status.history.len(), status.history[0].time.0), (20, at(4)));
+    }
+}

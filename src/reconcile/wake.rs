@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    observe::{AppKey, Changes, Wake, digits},
+    observe::{AppKey, Changes, Wake},
 };
 
 /// Wakes objects. Cheap to clone.
@@ -93,9 +93,7 @@ impl Wake for Wakers {
             return;
         }
         for &number in &changes.numbers {
-            for spelling in std::iter::once(number).chain(digits::variants(number)) {
-                self.numbers.wake_claimants(&NumberClaim(spelling));
-            }
+            self.numbers.wake_claimants(&NumberClaim::of(number));
         }
         for key in &changes.templates {
             self.templates.wake_claimants(&TemplateClaim { account: account.into(), key: key.clone() });

@@ -87,6 +87,12 @@ pub struct WebhookConfiguration {
 }
 
 impl PhoneNumber {
+    /// Whether it is listed only because it was here once: deleted, or moved to another account.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.status, Some(NumberStatus::Migrated | NumberStatus::Deleted))
+    }
+
     /// What of a number to ask for.
     pub(in crate::graph) const FIELDS: &str = "id,display_phone_number,verified_name,status,code_verification_status,\
         name_status,new_name_status,new_display_name,platform_type,account_mode,quality_rating,throughput,\

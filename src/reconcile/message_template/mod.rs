@@ -82,6 +82,10 @@ impl Subject for MessageTemplate {
         Some((&self.spec.business_account_id, self.status.as_ref()?.template_id.as_deref()?))
     }
 
+    fn is_here(_: &Template) -> bool {
+        true
+    }
+
     fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Template> {
         let claim = self.claim();
         estate.template(app, &claim.account, &claim.key)

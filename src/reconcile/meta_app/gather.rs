@@ -22,6 +22,7 @@ use crate::{
         cached::Cached,
         claims::{NumberClaim, TemplateClaim, goes_before, is_imported, whose},
         context::Context,
+        link::Link,
         objects::Kind,
         reason::Reason,
     },
@@ -148,7 +149,7 @@ impl Apps {
         for number in context.numbers.contested() {
             if number.namespace() == app.namespace()
                 && import::is_untouched(&number, &name)
-                && authored(&context.numbers.rivals(&number), app)
+                && authored(context, &context.numbers.rivals(&number), app)
             {
                 let (name, uid, version) = identity(&|| (number.name_any(), number.uid(), number.resource_version()));
                 found.push(import::Superseded::Number(name, uid, version));
@@ -157,7 +158,7 @@ impl Apps {
         for template in context.templates.contested() {
             if template.namespace() == app.namespace()
                 && import::is_untouched(&template, &name)
-                && authored(&context.templates.rivals(&template), app)
+                && authored(context, &context.templates.rivals(&template), app)
             {
                 let (name, uid, version) =
                     identity(&|| (template.name_any(), template.uid(), template.resource_version()));
@@ -168,9 +169,13 @@ impl Apps {
     }
 }
 
-/// Whether one of these objects was written by a person, for this app.
-fn authored<K: Kind>(claimants: &[K], app: &MetaApp) -> bool {
-    claimants.iter().any(|object| !is_imported(object) && object.app() == app.app())
+/// Whether one of these objects was written by a person, for this app, which lets it.
+fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp) -> bool {
+    let counts = |object: &K| {
+        let namespace = object.namespace().unwrap_or_default();
+        object.app() == app.app() && context.link_to(&app.app(), &namespace) == Link::Ready
+    };
+    claimants.iter().any(|object| !is_imported(object) && counts(object))
 }
 
 fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<MessageTemplate>>]) -> Counts {

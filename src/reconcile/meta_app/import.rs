@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use kube::{ResourceExt, core::ObjectMeta};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ use crate::{
         AppRef, Direction, ImportNumbers, ImportTemplates, ManagementPolicy, MessageTemplate, MessageTemplateSpec,
         MetaApp, WhatsAppNumber, WhatsAppNumberSpec,
     },
-    graph::wire::{NumberStatus, PhoneNumber, Template, TemplateSource},
+    graph::wire::{PhoneNumber, Template, TemplateSource},
     observe::{Snapshot, TemplateKey, digits},
     reconcile::claims::{NumberClaim, TemplateClaim},
 };
@@ -40,7 +40,7 @@ impl Created {
     pub fn remember(&mut self, batch: &Batch, now: Instant) {
         self.numbers.retain(|_, at| now.saturating_duration_since(*at) < MEMORY);
         self.templates.retain(|_, at| now.saturating_duration_since(*at) < MEMORY);
-        self.numbers.extend(batch.numbers.iter().map(|(_, claim)| (*claim, now)));
+        self.numbers.extend(batch.numbers.iter().map(|(_, digits)| (NumberClaim::of(*digits), now)));
         self.templates.extend(batch.templates.iter().map(|claim| (claim.clone(), now)));
     }
 
@@ -62,8 +62,8 @@ impl Created {
 /// What an import would do.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    /// Numbers that nobody claims, with the account that holds them.
-    pub numbers: Vec<(Box<str>, NumberClaim)>,
+    /// Digits of numbers that nobody claims, with the account that holds them.
+    pub numbers: Vec<(Box<str>, u64)>,
     /// Templates that nobody claims.
     pub templates: Vec<TemplateClaim>,
     /// Imported objects that an authored one has replaced.
@@ -83,7 +83,7 @@ pub enum Superseded {
 #[derive(Debug, Default)]
 pub struct Batch {
     /// As in [`Wanted`].
-    pub numbers: Vec<(Box<str>, NumberClaim)>,
+    pub numbers: Vec<(Box<str>, u64)>,
     /// As in [`Wanted`].
     pub templates: Vec<TemplateClaim>,
     /// As in [`Wanted`].
@@ -133,11 +133,11 @@ pub fn missing<'a>(
     for (account, snapshot) in accounts {
         if let Some(rules) = &import.numbers {
             let found = snapshot.numbers.iter().filter(|(digits, number)| takes_number(rules, **digits, number));
-            let free = found.map(|(digits, _)| NumberClaim(*digits)).filter(|claim| {
-                let spellings = std::iter::once(claim.0).chain(digits::variants(claim.0));
-                !spellings.map(NumberClaim).any(|spelling| claims.number(spelling)) && !created.has_number(*claim, now)
+            let free = found.map(|(digits, _)| *digits).filter(|digits| {
+                let claim = NumberClaim::of(*digits);
+                !claims.number(claim) && !created.has_number(claim, now)
             });
-            wanted.numbers.extend(free.map(|claim| (Box::from(account), claim)));
+            wanted.numbers.extend(free.map(|digits| (Box::from(account), digits)));
         }
         if let Some(rules) = &import.templates {
             let found = snapshot.templates.iter().filter(|(key, template)| takes_template(rules, key, template));
@@ -148,13 +148,17 @@ pub fn missing<'a>(
         }
     }
     wanted.numbers.sort();
+    // Two accounts may list a number while it moves from one to the other.
+    let mut taken = AHashSet::with_capacity(wanted.numbers.len());
+    wanted.numbers.retain(|(_, digits)| taken.insert(NumberClaim::of(*digits)));
     wanted.templates.sort();
     wanted
 }
 
 fn takes_number(rules: &ImportNumbers, digits: u64, number: &PhoneNumber) -> bool {
-    let gone = matches!(number.status, Some(NumberStatus::Migrated | NumberStatus::Deleted));
-    !gone && !rules.exclude.iter().any(|excluded| digits::parse(excluded) == Some(digits))
+    let claim = NumberClaim::of(digits);
+    let mut excluded = rules.exclude.iter().filter_map(|excluded| digits::parse(excluded)).map(NumberClaim::of);
+    !number.is_gone() && excluded.all(|other| other != claim)
 }
 
 fn takes_template(rules: &ImportTemplates, key: &TemplateKey, template: &Template) -> bool {
@@ -181,17 +185,17 @@ fn app_ref(app: &MetaApp) -> AppRef {
 
 /// The object for a number of `account`.
 #[must_use]
-pub fn number(app: &MetaApp, account: &str, claim: NumberClaim) -> WhatsAppNumber {
+pub fn number(app: &MetaApp, account: &str, digits: u64) -> WhatsAppNumber {
     let rules = app.spec.import.as_ref().and_then(|import| import.numbers.as_ref());
     let directions = rules.and_then(|rules| rules.directions.clone());
     let spec = WhatsAppNumberSpec {
         app_ref: app_ref(app),
-        phone_number: format!("+{}", claim.0),
+        phone_number: format!("+{}", digits),
         business_account_id: Some(account.to_owned()),
         directions: directions.unwrap_or_else(|| vec![Direction::Incoming, Direction::Outgoing]),
         ..WhatsAppNumberSpec::default()
     };
-    WhatsAppNumber { metadata: metadata(app, format!("number-{}", claim.0)), spec, status: None }
+    WhatsAppNumber { metadata: metadata(app, format!("number-{}", digits)), spec, status: None }
 }
 
 /// The object for a template.
@@ -225,28 +229,5 @@ pub fn is_untouched<K: ResourceExt>(object: &K, app: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(name: &str, language: &str) -> TemplateClaim {
-        TemplateClaim { account: "1".into(), key: TemplateKey { name: name.into(), language: language.into() } }
-    }
-
-    #[test]
-    fn names_of_templates_fit_kubernetes() {
-        let long = "a".repeat(512);
-        for name in ["order_shipped", "_x_", "___", &long] {
-            let object = template_object_name(&claim(name, "en_US"));
-            assert!(object.len() <= NAME_LIMIT, "{object}");
-            assert!(object.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{object}");
-            assert!(object.starts_with(|c: char| c.is_ascii_alphanumeric()), "{object}");
-        }
-        let plain = template_object_name(&claim("order_shipped", "en_US"));
-        assert!(
-            plain.starts_with("order-shipped-en-us-") && plain.len() == "order-shipped-en-us-".len() + 8,
-            "{plain}"
-        );
-        assert_ne!(plain, template_object_name(&claim("order__shipped", "en_US")));
-        assert_ne!(template_object_name(&claim("a_b", "en")), template_object_name(&claim("a", "b_en")));
-    }
-}
+#[path = "import_tests.rs"]
+mod tests;

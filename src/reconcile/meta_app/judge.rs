@@ -76,13 +76,14 @@ pub fn judge(
 ) -> Judgement {
     let mut found = find(input, credentials, token, accounts);
     let last = last_phase(input);
-    let same = last.is_some() && (found.phase.is_none() || found.phase == last);
+    let stands = last.is_some() && last == input.app.status.as_ref().and_then(|status| status.phase.clone());
+    let same = stands && (found.phase.is_none() || found.phase == last);
     let hold = same && !is_vague(input) && found.waits(input);
     if last.is_some() && found.silent_for(input) > Some(input.stale_after()) {
         found.grow_stale();
     }
     let Found { phase, verdict, standing, .. } = found;
-    Judgement { phase: phase.or(last).unwrap_or_else(|| no_phase(input)), verdict, standing, hold }
+    Judgement { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), verdict, standing, hold }
 }
 
 fn find(
@@ -153,19 +154,15 @@ fn troubled(input: &Input<'_>, trouble: &Trouble, facets: Vec<(&'static str, Fin
     }
 }
 
-/// The phase that was written last, if it was said of what is at Meta.
+/// The phase that stays where nobody can tell; `None` where nobody ever could.
 fn last_phase(input: &Input<'_>) -> Option<MetaAppPhase> {
-    use MetaAppPhase::{AwaitingLogin, Conflict, Pending, Suspended};
-    let phase = input.app.status.as_ref()?.phase.clone()?;
-    (![Pending, AwaitingLogin, Conflict, Suspended].contains(&phase)).then_some(phase)
-}
-
-/// The phase of an app of which nothing can be told: new, or no longer what it was.
-fn no_phase(input: &Input<'_>) -> MetaAppPhase {
-    match input.app.status.as_ref().and_then(|status| status.phase.as_ref()) {
-        None | Some(MetaAppPhase::Pending) => MetaAppPhase::Pending,
-        Some(_) => MetaAppPhase::Unknown,
-    }
+    use MetaAppPhase::{AwaitingLogin, Conflict, Pending, Suspended, Unknown};
+    Some(match input.app.status.as_ref()?.phase.clone()? {
+        Pending => return None,
+        // That is over, and was not said of what is at Meta.
+        AwaitingLogin | Conflict | Suspended => Unknown,
+        phase => phase,
+    })
 }
 
 /// Whether the status itself says of the app only that nothing could be told.

@@ -245,7 +245,7 @@ impl Apps {
         memory.facts.created.remember(&batch, Instant::now());
 
         // Built as they are sent: an import of thousands is not in memory at once.
-        let new_numbers = batch.numbers.into_iter().map(|(account, claim)| import::number(app, &account, claim));
+        let new_numbers = batch.numbers.into_iter().map(|(account, digits)| import::number(app, &account, digits));
         let made_numbers = create_all(&numbers, &params, new_numbers).await;
         let new_templates = batch.templates.into_iter().map(|claim| import::template(app, &claim));
         let made_templates = create_all(&templates, &params, new_templates).await;
@@ -290,7 +290,7 @@ fn access(app: AppCredentials, token: &Token, input: &Input<'_>) -> Access {
     Access { app, token: token.value.clone(), version: input.version.clone() }
 }
 
-/// Creates objects, some at a time.
+/// Creates objects, some at a time; what came of each, in their order, so that the first failure is the same each time.
 async fn create_all<K: Kind>(
     api: &Api<K>,
     params: &PostParams,
@@ -298,7 +298,7 @@ async fn create_all<K: Kind>(
 ) -> Vec<Result<bool, ApiError>> {
     stream::iter(objects)
         .map(|object| async move { created(call(api.create(params, &object)).await) })
-        .buffer_unordered(usize::from(CONCURRENCY))
+        .buffered(usize::from(CONCURRENCY))
         .collect()
         .await
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use super::{
     cached::Cached,
+    claims::digits_of,
     context::{Context, Error},
     controller::{Done, Reconciler},
-    objects::{Kind, Objects},
+    objects::Objects,
     outlook::{Input, Plan},
     subject::{self, Subject},
     wake::Wakers,
@@ -79,8 +80,12 @@ impl Subject for WhatsAppNumber {
         Some((status.business_account_id.as_deref()?, status.phone_number_id.as_deref()?))
     }
 
+    fn is_here(number: &PhoneNumber) -> bool {
+        !number.is_gone()
+    }
+
     fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<PhoneNumber> {
-        estate.number(app, self.account(), self.claim().0)
+        estate.number(app, self.account(), digits_of(self))
     }
 
     async fn read(
