@@ -146,12 +146,14 @@ mod tests {
     fn one_object_goes_before_the_other() {
         let (early, late) = ("2026-05-01T12:00:00Z", "2026-05-02T12:00:00Z");
         for (first, second, reason) in [
-            (number("b", "b", late, false), number("a", "a", early, true), "the authored before the imported"),
-            (number("b", "b", early, false), number("a", "a", late, false), "the older before the younger"),
-            (number("b", "b", early, true), number("a", "a", late, true), "also among imported ones"),
-            (number("a", "b", early, false), number("b", "a", early, false), "of the same second: by namespace"),
-            (number("a", "a", early, false), number("a", "b", early, false), "and by name"),
+            (("b", "b", late, false), ("a", "a", early, true), "the authored before the imported"),
+            (("b", "b", early, false), ("a", "a", late, false), "the older before the younger"),
+            (("b", "b", early, true), ("a", "a", late, true), "also among imported ones"),
+            (("a", "b", early, false), ("b", "a", early, false), "of the same second: by namespace"),
+            (("a", "a", early, false), ("a", "b", early, false), "and by name"),
         ] {
+            let number = |(namespace, name, created, imported)| number(namespace, name, created, imported);
+            let (first, second) = (number(first), number(second));
             assert!(goes_before(&first, &second) && !goes_before(&second, &first), "{reason}");
             assert!(!goes_before(&first, &first), "nobody goes before itself");
         }

@@ -190,12 +190,12 @@ pub fn number(app: &MetaApp, account: &str, digits: u64) -> WhatsAppNumber {
     let directions = rules.and_then(|rules| rules.directions.clone());
     let spec = WhatsAppNumberSpec {
         app_ref: app_ref(app),
-        phone_number: format!("+{}", digits),
+        phone_number: format!("+{digits}"),
         business_account_id: Some(account.to_owned()),
         directions: directions.unwrap_or_else(|| vec![Direction::Incoming, Direction::Outgoing]),
         ..WhatsAppNumberSpec::default()
     };
-    WhatsAppNumber { metadata: metadata(app, format!("number-{}", digits)), spec, status: None }
+    WhatsAppNumber { metadata: metadata(app, format!("number-{digits}")), spec, status: None }
 }
 
 /// The object for a template.

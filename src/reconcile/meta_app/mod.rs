@@ -92,7 +92,7 @@ impl Reconciler<MetaApp> for Apps {
             // Deleted while Meta was asked: what was learnt concerns nobody any more.
             return Ok(Done { changed: false, requeue: None });
         }
-        refuse_exchange(&mut requests, &app, &report);
+        refuse_exchange(&mut requests, &app, &report, memory.exchanged_for.as_deref());
         self.conclude(&app, &key, &mut memory, report, &requests).await
     }
 
@@ -199,8 +199,8 @@ fn refuse_login(requests: &mut [Request]) {
     }
 }
 
-/// A request to exchange the token that cannot be acted on is told so.
-fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report) {
+/// A request to exchange the token that cannot be acted on is told so, unless it was acted on.
+fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report, done: Option<&str>) {
     let forever = report.status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
     let why = if app.spec.management_policy == ManagementPolicy::Observe {
         "spec.managementPolicy is Observe"
@@ -211,7 +211,8 @@ fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report) {
     } else {
         return;
     };
-    for request in requests.iter_mut().filter(|r| r.action == Action::RefreshToken && r.verdict.is_ok()) {
+    let refused = |r: &&mut Request| r.action == Action::RefreshToken && r.verdict.is_ok() && done != Some(&r.value);
+    for request in requests.iter_mut().filter(refused) {
         request.verdict = Err(why.to_owned());
     }
 }
