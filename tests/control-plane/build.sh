@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the control plane's binaries into the folder given, one at a time (kube-controller-manager alone takes 3 GB of
-# memory to link). The first time takes 12 to 15 minutes on two cores; from Go's build cache, seconds.
+# memory to link). The first time takes 5 to 15 minutes on two cores; from Go's build cache, seconds.
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -24,7 +24,7 @@ build() { # build NAME PACKAGE
   echo "$((SECONDS - started)) s"
 }
 
-echo "control plane: building five programs into ${out#"$OLDPWD"/} with $(go env GOVERSION); from nothing, 12 to 15 minutes on two cores"
+echo "control plane: building five programs into ${out#"$OLDPWD"/} with $(go env GOVERSION); from nothing, 5 to 15 minutes on two cores"
 build etcd go.etcd.io/etcd/server/v3
 build kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
 build kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
