@@ -1,6 +1,6 @@
 //! `waba-operator`: runs the operator, or prints its CRDs.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use reqwest::Url;
@@ -63,8 +63,8 @@ struct RunArguments {
     speedup: u32,
 }
 
-// Two, however many cores the node has: the operator waits for others nearly all the time.
-#[tokio::main(worker_threads = 2)]
+// One thread: the operator waits for others nearly all the time, and more threads cost memory all the time.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => Box::pin(operate(*arguments)).await,
@@ -94,7 +94,7 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
     let own = if inside { config.default_namespace.clone() } else { "waba-system".to_owned() };
     let settings = Settings {
         graph_url: arguments.graph_url,
-        namespaces: arguments.namespaces,
+        namespaces: namespaces(&arguments.namespaces),
         operator_namespace: arguments.operator_namespace.unwrap_or(own),
         listen: arguments.listen,
         leader_elect: arguments.leader_elect,
@@ -103,6 +103,12 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
     run(settings, config, told_to_stop()?, None).await?;
     info!("stopped");
     Ok(())
+}
+
+/// Each once, without the spaces that people write after commas.
+fn namespaces(given: &[String]) -> Vec<String> {
+    let named: BTreeSet<&str> = given.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
+    named.into_iter().map(str::to_owned).collect()
 }
 
 /// Resolves on SIGTERM and SIGINT.

@@ -10,12 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -113,9 +108,11 @@ pub struct Metrics {
     panics: Counter,
 }
 
-/// 1 ms to about a minute.
+/// 1 ms to about a minute, each three times the one before.
+const BUCKETS: [f64; 11] = [0.001, 0.003, 0.009, 0.027, 0.081, 0.243, 0.729, 2.187, 6.561, 19.683, 59.049];
+
 fn durations() -> Histogram {
-    Histogram::new(exponential_buckets(0.001, 3.0, 11))
+    Histogram::new(BUCKETS)
 }
 
 impl Default for Metrics {
