@@ -62,6 +62,8 @@ struct Shared {
 struct Task {
     polling: Polling,
     poke: Arc<Notify>,
+    /// When the last read began.
+    began: Arc<Mutex<Option<Instant>>>,
     running: AbortHandle,
 }
 
@@ -110,6 +112,17 @@ impl Pollers {
         self.tasks.lock().iter().find(|((key, _), _)| key == app).map(|(_, task)| task.polling.access.clone())
     }
 
+    /// Reads those of the app's accounts (or the one named) again that were not tried within `age`: so many objects may
+    /// wait for the same read.
+    pub fn read_again(&self, app: &AppKey, account: Option<&str>, age: Duration) {
+        for ((key, id), task) in &*self.tasks.lock() {
+            let due = task.began.lock().is_some_and(|began| began.elapsed() >= age);
+            if key == app && account.is_none_or(|wanted| wanted == &**id) && due {
+                task.poke.notify_one();
+            }
+        }
+    }
+
     /// Reads the app's accounts (or the one named) now.
     pub fn poke(&self, app: &AppKey, account: Option<&str>) {
         for ((key, id), task) in &*self.tasks.lock() {
@@ -122,17 +135,19 @@ impl Pollers {
     fn start(&self, app: AppKey, account: Box<str>, polling: Polling) -> Task {
         self.shared.estate.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
+        let began = Arc::new(Mutex::default());
         let poller = Poller {
             shared: self.shared.clone(),
             app,
             account,
             polling: polling.clone(),
             poke: poke.clone(),
+            began: began.clone(),
             health_read: None,
             limit_read: None,
             told_stale: false,
         };
-        Task { polling, poke, running: tokio::spawn(poller.run()).abort_handle() }
+        Task { polling, poke, began, running: tokio::spawn(poller.run()).abort_handle() }
     }
 }
 
@@ -142,6 +157,7 @@ struct Poller {
     account: Box<str>,
     polling: Polling,
     poke: Arc<Notify>,
+    began: Arc<Mutex<Option<Instant>>>,
     health_read: Option<Instant>,
     limit_read: Option<Instant>,
     told_stale: bool,
@@ -153,6 +169,7 @@ impl Poller {
         let mut due = Instant::now() + self.shared.timing.start_spread.mul_f64(rand::rng().random());
         loop {
             self.wait_until(due).await;
+            *self.began.lock() = Some(Instant::now());
             let next = match self.read().await {
                 Ok(()) => {
                     failures = 0;

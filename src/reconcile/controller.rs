@@ -132,7 +132,12 @@ async fn guarded<K: Kind, R: Reconciler<K>>(
     cached: Arc<Cached<K>>,
     context: Arc<Context<K, R>>,
 ) -> Result<Action, Infallible> {
-    context.running.synced.clone().await;
+    let running = &context.running;
+    future::select(running.synced.clone(), running.shutdown.clone()).await;
+    if running.synced.peek().is_none() {
+        // The operator ends before it knew everything.
+        return Ok(Action::await_change());
+    }
     let Some(object) = cached.object().filter(|object| object.meta().deletion_timestamp.is_none()) else {
         return Ok(Action::await_change());
     };

@@ -91,7 +91,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
             Need::Nothing => None,
             Need::Time(wait) => Some(wait),
             Need::Reading(wait) => {
-                context.pollers.poke(&app, object.account());
+                context.pollers.read_again(&app, object.account(), context.timing.absence_gap);
                 Some(wait)
             }
             Need::Proof { account, id } => {

@@ -1,6 +1,6 @@
 //! The watches that are not of the operator's own kinds: Secrets, as metadata only, and the labels of namespaces.
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future};
+use futures::{FutureExt, StreamExt, future};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, ResourceExt,
@@ -81,17 +81,17 @@ pub(super) fn namespaces(client: &Client, wake: &Wakers, tasks: &mut Tasks) -> S
         .default_backoff()
         .reflect(writer)
         .touched_objects()
-        .try_for_each(move |namespace| {
-            let name = namespace.metadata.name;
-            wake.numbers.wake_where(|number| number.namespace() == name);
-            wake.templates.wake_where(|template| template.namespace() == name);
-            future::ok(())
+        .for_each(move |namespace| {
+            match namespace.map(|namespace| namespace.metadata.name) {
+                Ok(name) => {
+                    wake.numbers.wake_where(|number| number.namespace() == name);
+                    wake.templates.wake_where(|template| template.namespace() == name);
+                }
+                Err(error) => warn!(%error, "watch of namespaces failed; trying again"),
+            }
+            future::ready(())
         });
-    tasks.spawn(labels.map(|ended| {
-        if let Err(error) = ended {
-            warn!(%error, "watch of namespaces failed");
-        }
-    }));
+    tasks.spawn(labels);
     store
 }
 

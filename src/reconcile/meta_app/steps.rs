@@ -166,7 +166,7 @@ impl Apps {
     }
 
     /// Exchanges the live token. Repeating it does no harm: the old token keeps working, and each answer is proven
-    /// before it is used. The new token is in its Secret before anything else happens.
+    /// before it is used. A new one that is lost on the way to its Secret is lost, and the old one stays.
     async fn exchange(
         &self,
         app: &MetaApp,
@@ -196,16 +196,19 @@ impl Apps {
                 if fingerprint == live.fingerprint || !later {
                     Exchanged::NothingBetter
                 } else {
-                    self.keep(app, key, memory, &custody.exchanged(new.token, fingerprint)).await?;
-                    info!(app = %key, "token exchanged; the new one is being proven");
-                    Exchanged::Stored
+                    match self.keep(app, key, memory, &custody.exchanged(new.token, fingerprint)).await {
+                        Ok(()) => Exchanged::Stored,
+                        Err(error) if error.is_stale() => return Err(error),
+                        // Or Meta would be asked for one more token with every try to store one.
+                        Err(error) => Exchanged::Refused(format!("a new one could not be stored: {error}")),
+                    }
                 }
             }
-            Outcome::Refused(error) => Exchanged::Refused(error.to_string()),
+            Outcome::Refused(error) => Exchanged::Refused(format!("Meta refused to exchange it: {error}")),
             Outcome::NotSent(error) | Outcome::Unknown(error) => {
                 if input.exchange_asked {
                     // Whoever asked is told, and asks again; tries of our own just go on.
-                    self.announce_exchange(app, &Exchanged::Refused(error.to_string()));
+                    self.announce_exchange(app, &Exchanged::Refused(format!("it could not be exchanged: {error}")));
                 }
                 memory.facts.exchange.fail(&live.stem, error, Instant::now());
                 memory.note_exchange(app, input);

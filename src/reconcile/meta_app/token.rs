@@ -343,7 +343,7 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
     match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.stem)) {
         (true, true, Some(Exchanged::Refused(why))) => Finding::yes(
             Reason::ExchangeFailed,
-            format!("the token ends on {when} and Meta refused to exchange it: {why}; put a new one into {place}"),
+            format!("the token ends on {when} and {why}; put a new one into {place}"),
         ),
         (true, true, Some(Exchanged::NothingBetter)) => Finding::yes(
             Reason::ExchangeFailed,
