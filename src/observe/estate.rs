@@ -239,6 +239,14 @@ impl Estate {
         }
     }
 
+    /// Takes in how many templates an account could have when an earlier process read it, unless this one has read it.
+    pub fn recall_template_limit(&self, key: &AppKey, account: &str, limit: u32) {
+        let mut apps = self.0.write();
+        if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
+            state.template_limit.get_or_insert(limit);
+        }
+    }
+
     /// Takes in how many templates an account may have; true if that is news.
     pub fn set_template_limit(&self, key: &AppKey, account: &str, limit: u32) -> bool {
         let mut apps = self.0.write();

@@ -136,6 +136,9 @@ impl Pollers {
         self.shared.estate.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
         let began = Arc::new(Mutex::default());
+        // A limit that is known already is read again some time: not by everybody at once after a restart.
+        let known = self.shared.estate.accounts(&app).get(&account).is_some_and(|state| state.template_limit.is_some());
+        let limit_wait = self.shared.timing.limits_interval.mul_f64(if known { rand::rng().random() } else { 0.0 });
         let poller = Poller {
             shared: self.shared.clone(),
             app,
@@ -144,7 +147,7 @@ impl Pollers {
             poke: poke.clone(),
             began: began.clone(),
             health_read: None,
-            limit_read: None,
+            limit_due: Instant::now() + limit_wait,
             told_stale: false,
         };
         Task { polling, poke, began, running: tokio::spawn(poller.run()).abort_handle() }
@@ -159,7 +162,7 @@ struct Poller {
     poke: Arc<Notify>,
     began: Arc<Mutex<Option<Instant>>>,
     health_read: Option<Instant>,
-    limit_read: Option<Instant>,
+    limit_due: Instant,
     told_stale: bool,
 }
 
@@ -250,12 +253,12 @@ impl Poller {
     /// Reads the template limit where that is due; true if it changed. A failure waits for the next poll: nothing
     /// hangs on it.
     async fn read_limit(&mut self) -> bool {
-        if !elapsed(self.limit_read, self.shared.timing.limits_interval) {
+        if Instant::now() < self.limit_due {
             return false;
         }
         match self.shared.graph.template_limit(&self.polling.access, &self.account).await {
             Ok(limit) => {
-                self.limit_read = Some(Instant::now());
+                self.limit_due = Instant::now() + self.shared.timing.limits_interval;
                 limit.is_some_and(|limit| self.shared.estate.set_template_limit(&self.app, &self.account, limit))
             }
             Err(error) => {

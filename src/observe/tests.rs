@@ -257,6 +257,17 @@ fn accounts_that_are_not_listed_any_more_are_forgotten() {
 }
 
 #[test]
+fn a_template_limit_of_an_earlier_process_stands_until_this_one_has_read_it() {
+    let estate = estate(Standing::Ready, &[ONE]);
+    let limit = || estate.accounts(&app())[ONE].template_limit;
+    estate.recall_template_limit(&app(), ONE, 250);
+    assert_eq!(limit(), Some(250));
+    assert!(estate.set_template_limit(&app(), ONE, 6000), "another is news");
+    estate.recall_template_limit(&app(), ONE, 250);
+    assert_eq!(limit(), Some(6000));
+}
+
+#[test]
 fn health_stays_between_the_reads_that_bring_it() {
     let now = Instant::now();
     let blocked = json!({"health_status": {"can_send_message": "BLOCKED"}});

@@ -150,6 +150,11 @@ impl Apps {
             stale_after: report.interval * context.timing.stale_intervals,
         };
         let news = context.estate.set_app(key, view, &report.accounts);
+        for account in &report.status.business_accounts {
+            if let Some(limit) = account.template_limit.and_then(|limit| u32::try_from(limit).ok()) {
+                context.estate.recall_template_limit(key, &account.id, limit);
+            }
+        }
         let polling = report.access.map(|(access, token)| Polling { access, token, interval: report.interval });
         context.pollers.set(key, polling.as_ref(), &report.accounts);
         if news {
