@@ -22,6 +22,14 @@ pub struct Timing {
     pub limits_interval: Duration,
     /// How often a token exchange is tried again that brought no later expiry.
     pub exchange_retry: Duration,
+    /// A read counts for a number only if it began this long after the last call that changed it.
+    pub settle: Duration,
+    /// A call that another process wrote down is left alone for this long: that process may still be at it.
+    pub quarantine: Duration,
+    /// How long a number may be on its way from registered to connected before that is worth a word.
+    pub connecting: Duration,
+    /// How often a profile is read.
+    pub profile_interval: Duration,
     /// Two complete reads this far apart must lack a thing before it counts as gone.
     pub absence_gap: Duration,
     /// Two refusals of the live token this far apart prove that it is dead, whatever `debug_token` says.
@@ -53,6 +61,10 @@ impl Timing {
             retry_interval: seconds(60),
             limits_interval: seconds(86_400),
             exchange_retry: seconds(86_400),
+            settle: seconds(10),
+            quarantine: seconds(90),
+            connecting: seconds(900),
+            profile_interval: seconds(86_400),
             absence_gap: seconds(60),
             refusal_gap: seconds(30),
             stale_intervals: 3,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Api, Client, ResourceExt as _, api::PostParams};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -224,6 +224,17 @@ impl OwnedSecret {
             Some(value) => self.0.annotations_mut().insert(key.to_owned(), value.to_owned()),
             None => self.0.annotations_mut().remove(key),
         };
+    }
+
+    /// Makes `owner` its owner: it goes when the owner goes.
+    pub fn owned_by(&mut self, owner: OwnerReference) {
+        self.0.metadata.owner_references = Some(vec![owner]);
+    }
+
+    /// The uid of its owner, if it has one.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.0.owner_references().first().map(|owner| owner.uid.as_str())
     }
 
     /// The version it was read at; `None` when it is not saved yet.

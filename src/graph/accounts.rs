@@ -247,6 +247,7 @@ impl<'a> Listing<'a> {
             version: &access.version,
             path: self.path,
             query,
+            body: None,
             waba: self.waba,
             priority: self.priority,
         }
@@ -258,7 +259,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn node<'a>(
+pub(super) fn node<'a>(
     access: &'a Access,
     endpoint: Endpoint,
     path: &'a [&'a str],
@@ -272,6 +273,7 @@ fn node<'a>(
         version: &access.version,
         path,
         query,
+        body: None,
         waba: Some(waba_id),
         priority,
     }

@@ -62,6 +62,7 @@ impl Client {
             version,
             path: &[&app.app_id],
             query: vec![("fields", "id,name".into())],
+            body: None,
             waba: None,
             priority: Priority::Write,
         };
@@ -103,6 +104,7 @@ impl Client {
             version,
             path: &["debug_token"],
             query: vec![("input_token", input.expose_secret().into())],
+            body: None,
             waba: None,
             priority: Priority::Poll,
         };
@@ -139,6 +141,7 @@ fn oauth<'a>(app: &'a AppCredentials, version: &'a str, query: Vec<(&'static str
         version,
         path: &["oauth", "access_token"],
         query,
+        body: None,
         waba: None,
         priority: Priority::Write,
     }

@@ -21,6 +21,22 @@ pub enum Endpoint {
     PhoneNumber,
     /// `GET /{template}`.
     MessageTemplate,
+    /// `POST /{waba}/phone_numbers`.
+    AddNumber,
+    /// `POST /{phone number}/request_code`.
+    RequestCode,
+    /// `POST /{phone number}/verify_code`.
+    VerifyCode,
+    /// `POST /{phone number}/register`.
+    Register,
+    /// `POST /{phone number}/deregister`.
+    Deregister,
+    /// `POST /{phone number}` with a PIN.
+    SetPin,
+    /// `POST /{phone number}` with a callback.
+    SetWebhook,
+    /// `/{phone number}/whatsapp_business_profile`.
+    Profile,
 }
 
 impl Endpoint {
@@ -37,6 +53,14 @@ impl Endpoint {
             Self::MessageTemplates => "message_templates",
             Self::PhoneNumber => "phone_number",
             Self::MessageTemplate => "message_template",
+            Self::AddNumber => "add_number",
+            Self::RequestCode => "request_code",
+            Self::VerifyCode => "verify_code",
+            Self::Register => "register",
+            Self::Deregister => "deregister",
+            Self::SetPin => "set_pin",
+            Self::SetWebhook => "set_webhook",
+            Self::Profile => "profile",
         }
     }
 

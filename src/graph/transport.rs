@@ -34,9 +34,18 @@ pub(super) struct Call<'a> {
     /// The path behind the version, segment by segment.
     pub path: &'a [&'a str],
     pub query: Vec<(&'static str, Cow<'a, str>)>,
+    /// What is posted; without it the call is a GET.
+    pub body: Option<Body<'a>>,
     /// Whose budget it uses, besides the app's.
     pub waba: Option<&'a str>,
     pub priority: Priority,
+}
+
+/// The JSON of a POST.
+pub(super) struct Body<'a> {
+    pub json: serde_json::Value,
+    /// What in it nobody may see.
+    pub secret: Option<&'a SecretString>,
 }
 
 /// In whose name a call is made.
@@ -67,7 +76,8 @@ impl Call<'_> {
             Caller::App(_) | Caller::Anonymous(_) => None,
         };
         let asked = self.query.iter().filter(|(key, _)| SECRET_PARAMETERS.contains(key)).map(|(_, value)| &**value);
-        asked.chain(token).chain([self.caller.app().app_secret.expose_secret()]).collect()
+        let posted = self.body.as_ref().and_then(|body| body.secret).map(ExposeSecret::expose_secret);
+        asked.chain(posted).chain(token).chain([self.caller.app().app_secret.expose_secret()]).collect()
     }
 }
 
@@ -85,6 +95,25 @@ impl Client {
     /// Changes something, with exactly one try.
     pub(super) async fn change<T: DeserializeOwned>(&self, call: Call<'_>) -> Outcome<T> {
         Outcome::from(self.once(&self.inner.writes, &call).await)
+    }
+
+    /// Waits until a call of this priority may be made, so that what is written down before it is still young when it is
+    /// sent.
+    ///
+    /// # Errors
+    /// Class `Throttled`, when that would take too long.
+    pub async fn pass(&self, access: &Access, waba_id: &str, priority: Priority) -> Result<(), Error> {
+        let call = Call {
+            endpoint: Endpoint::PhoneNumber,
+            caller: Caller::Token(access),
+            version: &access.version,
+            path: &[],
+            query: Vec::new(),
+            body: None,
+            waba: Some(waba_id),
+            priority,
+        };
+        self.turn(&call).await
     }
 
     /// One try: through the gates, to Meta, and back.
@@ -118,7 +147,12 @@ impl Client {
     }
 
     fn request(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<reqwest::RequestBuilder, Error> {
-        let mut request = http.get(url(&self.inner.base_url, call.version, call.path)).query(&call.query);
+        let url = url(&self.inner.base_url, call.version, call.path);
+        let mut request = match &call.body {
+            None => http.get(url),
+            Some(body) => http.post(url).json(&body.json),
+        };
+        request = request.query(&call.query);
         // An app that requires the proof requires it of its own token too.
         let (token, class) = match call.caller {
             Caller::Token(access) => (access.token.expose_secret().to_owned(), Class::Token),

@@ -27,6 +27,23 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
     other.and_then(|text| text.parse().ok()).into_iter()
 }
 
+/// The country calling code and the digits behind it; `None` where there is no such country.
+#[must_use]
+pub fn split_country(number: &str) -> Option<(&str, &str)> {
+    /// Calling codes of two digits, by their first one: the codes of the ITU's list E.164 are prefix-free.
+    const TWO: [&str; 10] = ["", "", "07", "0123469", "013456789", "12345678", "0123456", "", "1246", "0123458"];
+    let digits = number.strip_prefix('+')?;
+    let mut bytes = digits.bytes();
+    let (first, second) = (bytes.next()?, bytes.next()?);
+    let length = match first {
+        b'1' | b'7' => 1,
+        b'2'..=b'9' if TWO[usize::from(first - b'0')].as_bytes().contains(&second) => 2,
+        b'2'..=b'9' => 3,
+        _ => return None,
+    };
+    digits.split_at_checked(length).filter(|(_, national)| national.len() >= 4)
+}
+
 /// Only Brazil's mobiles got a ninth digit: eight digits that begin with 2 to 5 are a fixed line of its own.
 fn is_mobile(subscriber: &str) -> bool {
     subscriber.starts_with(['6', '7', '8', '9'])
@@ -53,6 +70,28 @@ mod tests {
             ("1234567890123456", None),
         ] {
             assert_eq!(parse(text), digits, "{text}");
+        }
+    }
+
+    #[test]
+    fn countries_are_told_by_their_calling_codes() {
+        for (number, expected) in [
+            ("+16315555555", Some(("1", "6315555555"))),
+            ("+77012345678", Some(("7", "7012345678"))),
+            ("+201001234567", Some(("20", "1001234567"))),
+            ("+212612345678", Some(("212", "612345678"))),
+            ("+33612345678", Some(("33", "612345678"))),
+            ("+351912345678", Some(("351", "912345678"))),
+            ("+4915123456789", Some(("49", "15123456789"))),
+            ("+420601123456", Some(("420", "601123456"))),
+            ("+5215512345678", Some(("52", "15512345678"))),
+            ("+6591234567", Some(("65", "91234567"))),
+            ("+8613812345678", Some(("86", "13812345678"))),
+            ("+971501234567", Some(("971", "501234567"))),
+            ("+3312", None),
+            ("33612345678", None),
+        ] {
+            assert_eq!(split_country(number), expected, "{number}");
         }
     }
 

@@ -9,6 +9,7 @@ mod health;
 pub(super) mod loose;
 mod number;
 mod page;
+mod profile;
 mod template;
 mod token;
 mod vocabulary;
@@ -17,6 +18,7 @@ pub use account::{Account, AccountRef, SubscribedApp};
 pub use components::{Button, Component, LimitedTimeOffer, SupportedApp};
 pub use health::{Health, HealthEntity, HealthError};
 pub use number::{PhoneNumber, WebhookConfiguration};
+pub use profile::Profile;
 pub use template::Template;
 pub use token::{AccountScope, Expiry, GranularScope, InvalidReason, TokenInfo};
 pub use vocabulary::{
@@ -27,6 +29,7 @@ pub use vocabulary::{
 
 pub(super) use account::AccountAnswer;
 pub(super) use page::{Next, Page};
+pub(super) use profile::ProfileAnswer;
 pub(super) use token::{DebugAnswer, TokenAnswer};
 
 #[cfg(test)]

@@ -1,0 +1,162 @@
+//! What changes a number, each call tried exactly once. Whoever calls has written down before that it will: see `ledger`.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::accounts::node;
+use super::client::Client;
+use super::config::{Access, Priority};
+use super::endpoint::Endpoint;
+use super::errors::{Class, Error, Sent};
+use super::outcome::Outcome;
+use super::transport::{Body, Call};
+use super::wire::{Profile, ProfileAnswer, loose};
+
+/// How a verification code is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeMethod {
+    /// A text message.
+    Sms,
+    /// A call.
+    Voice,
+}
+
+/// `{"success": true}`, or `"true"`.
+#[derive(Deserialize)]
+struct Success {
+    #[serde(default, deserialize_with = "loose::flag")]
+    success: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    #[serde(deserialize_with = "loose::id")]
+    id: Box<str>,
+}
+
+impl Client {
+    /// Adds a number to an account; its new ID. `country` is its country calling code, `national` the digits behind it,
+    /// `name` the display name that Meta will review.
+    pub async fn add_number(
+        &self,
+        access: &Access,
+        waba_id: &str,
+        (country, national): (&str, &str),
+        name: &str,
+    ) -> Outcome<Box<str>> {
+        let json = json!({"cc": country, "phone_number": national, "verified_name": name});
+        let path = [waba_id, "phone_numbers"];
+        let call = post(access, Endpoint::AddNumber, &path, waba_id, Body { json, secret: None });
+        self.change::<Added>(call).await.map(|added| added.id)
+    }
+
+    /// Has a code sent to the number. `language` as Meta spells it, `en_US`.
+    pub async fn request_code(
+        &self,
+        access: &Access,
+        waba_id: &str,
+        id: &str,
+        method: CodeMethod,
+        language: &str,
+    ) -> Outcome<()> {
+        let method = match method {
+            CodeMethod::Sms => "SMS",
+            CodeMethod::Voice => "VOICE",
+        };
+        let json = json!({"code_method": method, "language": language});
+        self.succeed(access, Endpoint::RequestCode, &[id, "request_code"], waba_id, json, None).await
+    }
+
+    /// Brings back the code that was sent: six digits.
+    pub async fn verify_code(&self, access: &Access, waba_id: &str, id: &str, code: &SecretString) -> Outcome<()> {
+        let json = json!({"code": code.expose_secret()});
+        self.succeed(access, Endpoint::VerifyCode, &[id, "verify_code"], waba_id, json, Some(code)).await
+    }
+
+    /// Registers the number with the Cloud API. Sets the PIN where none is in force, else it has to match.
+    pub async fn register(&self, access: &Access, waba_id: &str, id: &str, pin: &SecretString) -> Outcome<()> {
+        let json = json!({"messaging_product": "whatsapp", "pin": pin.expose_secret()});
+        self.succeed(access, Endpoint::Register, &[id, "register"], waba_id, json, Some(pin)).await
+    }
+
+    /// Takes the number off the Cloud API.
+    pub async fn deregister(&self, access: &Access, waba_id: &str, id: &str) -> Outcome<()> {
+        let json = json!({"messaging_product": "whatsapp"});
+        self.succeed(access, Endpoint::Deregister, &[id, "deregister"], waba_id, json, None).await
+    }
+
+    /// Puts a PIN in force, whatever was before.
+    pub async fn set_pin(&self, access: &Access, waba_id: &str, id: &str, pin: &SecretString) -> Outcome<()> {
+        let json = json!({"pin": pin.expose_secret()});
+        self.succeed(access, Endpoint::SetPin, &[id], waba_id, json, Some(pin)).await
+    }
+
+    /// Has the number's messages delivered to `url`, which Meta asks for `verify_token` before it answers.
+    pub async fn set_webhook(
+        &self,
+        access: &Access,
+        waba_id: &str,
+        id: &str,
+        url: &str,
+        verify_token: &SecretString,
+    ) -> Outcome<()> {
+        let json = json!({"webhook_configuration": {
+            "override_callback_uri": url, "verify_token": verify_token.expose_secret(),
+        }});
+        self.succeed(access, Endpoint::SetWebhook, &[id], waba_id, json, Some(verify_token)).await
+    }
+
+    /// Has the number's messages delivered as its account's are.
+    pub async fn clear_webhook(&self, access: &Access, waba_id: &str, id: &str) -> Outcome<()> {
+        let json = json!({"webhook_configuration": {"override_callback_uri": ""}});
+        self.succeed(access, Endpoint::SetWebhook, &[id], waba_id, json, None).await
+    }
+
+    /// Reads the number's profile.
+    ///
+    /// # Errors
+    /// Any class; see [`Class`].
+    pub async fn read_profile(&self, access: &Access, waba_id: &str, id: &str) -> Result<Profile, Error> {
+        let path = [id, "whatsapp_business_profile"];
+        let query = vec![("fields", Profile::FIELDS.into())];
+        let call = node(access, Endpoint::Profile, &path, query, waba_id, Priority::Poll);
+        self.read::<ProfileAnswer>(call).await.map(ProfileAnswer::profile)
+    }
+
+    /// Changes the given fields of the number's profile, an object with Meta's own names; the others stay.
+    pub async fn write_profile(&self, access: &Access, waba_id: &str, id: &str, mut fields: Value) -> Outcome<()> {
+        fields["messaging_product"] = json!("whatsapp");
+        self.succeed(access, Endpoint::Profile, &[id, "whatsapp_business_profile"], waba_id, fields, None).await
+    }
+
+    async fn succeed(
+        &self,
+        access: &Access,
+        endpoint: Endpoint,
+        path: &[&str],
+        waba_id: &str,
+        json: Value,
+        secret: Option<&SecretString>,
+    ) -> Outcome<()> {
+        let call = post(access, endpoint, path, waba_id, Body { json, secret });
+        match self.change::<Success>(call).await {
+            // It should not say so with a status of success: nobody knows what was done.
+            Outcome::Done(Success { success: Some(false) | None }) => {
+                let detail = "Meta answered neither that it was done nor why not";
+                Outcome::Unknown(Error::without_answer(endpoint, Class::Transient, Sent::NoAnswer, detail))
+            }
+            other => other.map(drop),
+        }
+    }
+}
+
+fn post<'a>(
+    access: &'a Access,
+    endpoint: Endpoint,
+    path: &'a [&'a str],
+    waba_id: &'a str,
+    body: Body<'a>,
+) -> Call<'a> {
+    Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Write) }
+}

@@ -1,0 +1,255 @@
+//! One number's ledger while it is worked with: nobody else in this process has it, and the Secret's version keeps other
+//! processes out.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ahash::AHashMap;
+use jiff::Timestamp;
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+use tracing::warn;
+
+use super::{
+    entry::{Ended, Intent, Ledger},
+    store::{self, LedgerProblem, secret_name},
+};
+use crate::{cluster::secrets::OwnedSecret, timing::Timing};
+
+/// The version of a Secret that the watch last saw, by its name.
+type Versions = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// All ledgers.
+pub struct Ledgers {
+    /// Without retries of its own: a write that may arrive later than its answer would be worse than none.
+    client: Client,
+    namespace: String,
+    versions: Box<Versions>,
+    timing: Timing,
+    slots: Mutex<AHashMap<u64, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+/// What this process knows of one ledger.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) known: Option<(Ledger, OwnedSecret)>,
+    /// When this process last wrote it: the watch may be behind.
+    written: Option<Instant>,
+    /// When the last call ended that changed the number, or may have.
+    pub(super) touched: Option<Instant>,
+    /// Start of the first read after that which counts.
+    first_fresh: Option<Instant>,
+    /// Since when intents of other processes are seen open.
+    foreign: AHashMap<String, Instant>,
+    /// Outcomes that are not written yet.
+    pub(super) ended: Vec<(String, Ended)>,
+    /// A write failed: what is known may not be what is there.
+    stale: bool,
+}
+
+/// What reads of Meta say of the number, seen from the last call that changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// A read that began long enough after the call.
+    pub fresh: bool,
+    /// Two of them, far enough apart to prove that something did not happen.
+    pub twice: bool,
+}
+
+impl Evidence {
+    /// Where nothing was changed.
+    pub const FULL: Self = Self { fresh: true, twice: true };
+}
+
+impl Ledgers {
+    /// Ledgers in `namespace`; `versions` tells what the watch of its Secrets has seen.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        versions: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        timing: Timing,
+    ) -> Arc<Self> {
+        let (namespace, versions) = (namespace.to_owned(), Box::new(versions));
+        Arc::new(Self { client, namespace, versions, timing, slots: Mutex::default() })
+    }
+
+    /// Whether the number with these digits has a ledger, as far as is known without asking.
+    #[must_use]
+    pub fn exists(&self, digits: u64) -> bool {
+        self.slots.lock().contains_key(&digits) || (self.versions)(&secret_name(digits)).is_some()
+    }
+
+    /// Opens the ledger of a number; waits while somebody else in this process has it.
+    pub async fn open(self: &Arc<Self>, digits: u64) -> Book {
+        let slot = self.slots.lock().entry(digits).or_default().clone();
+        Book { slot: slot.lock_owned().await, ledgers: self.clone(), name: secret_name(digits) }
+    }
+
+    /// Whether the watch has seen another version of a ledger than this process wrote.
+    pub fn is_news(&self, digits: u64, version: Option<&str>) -> bool {
+        let slot = self.slots.lock().get(&digits).cloned();
+        // Whoever has it right now will see.
+        let Some(slot) = slot.map(tokio::sync::Mutex::try_lock_owned).transpose().ok().flatten() else {
+            return false;
+        };
+        slot.known.as_ref().and_then(|(_, secret)| secret.resource_version()) != version
+    }
+}
+
+/// See the module.
+pub struct Book {
+    pub(super) slot: OwnedMutexGuard<Slot>,
+    ledgers: Arc<Ledgers>,
+    name: String,
+}
+
+impl Book {
+    /// Brings the ledger up to date; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`LedgerProblem`] says.
+    pub async fn load(&mut self, now: Timestamp) -> Result<Option<&Ledger>, LedgerProblem> {
+        if !self.is_current() {
+            self.read().await?;
+        }
+        self.recall(now);
+        if !self.slot.ended.is_empty() {
+            // What could not be written down when it happened.
+            self.save(now, |_| {}).await?;
+        }
+        Ok(self.ledger())
+    }
+
+    /// The ledger as it is known.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.slot.known.as_ref().map(|(ledger, _)| ledger)
+    }
+
+    fn is_current(&self) -> bool {
+        if self.slot.stale {
+            return false;
+        }
+        let settle = self.ledgers.timing.settle.max(Duration::from_secs(2));
+        let own = self.slot.written.is_some_and(|written| written.elapsed() < settle);
+        let seen = (self.ledgers.versions)(&self.name);
+        match &self.slot.known {
+            Some((_, secret)) => own || secret.resource_version() == seen.as_deref(),
+            None => own || (seen.is_none() && self.slot.ended.is_empty()),
+        }
+    }
+
+    /// Reads the Secret. What is older than what this process knows comes from a backup of the cluster, and what is
+    /// missing was deleted: Meta remembers, and so does the operator.
+    async fn read(&mut self) -> Result<(), LedgerProblem> {
+        let Ledgers { client, namespace, .. } = &*self.ledgers;
+        let found = OwnedSecret::read(client, namespace, &self.name).await?;
+        let path = format!("{namespace}/{}", self.name);
+        let found = found.map(|secret| store::read(&secret, &path).map(|ledger| (ledger, secret))).transpose()?;
+        self.slot.stale = false;
+        let known = self.slot.known.take();
+        self.slot.known = match (known, found) {
+            (Some((known, _)), None) => {
+                warn!(secret = path, "the ledger of a number is gone; it is written anew from memory");
+                Some((known, OwnedSecret::new(namespace, &self.name, None)))
+            }
+            (Some((known, _)), Some((found, secret))) if found.serial < known.serial => {
+                warn!(secret = path, "the ledger of a number went back in time; what is remembered is written over it");
+                Some((known, secret))
+            }
+            (_, found) => {
+                self.slot.written = None;
+                self.slot.known = found;
+                return Ok(());
+            }
+        };
+        self.save(Timestamp::now(), |_| {}).await
+    }
+
+    /// Takes over what a ledger of another process says of the time.
+    fn recall(&mut self, now: Timestamp) {
+        let slot = &mut *self.slot;
+        let Some((ledger, _)) = &slot.known else { return };
+        if slot.touched.is_none()
+            && let Some(ago) = ledger.touched.and_then(|at| Duration::try_from(now.duration_since(at)).ok())
+        {
+            slot.touched = Instant::now().checked_sub(ago);
+        }
+        let open = |id: &str| ledger.intent(id).is_some_and(|intent| !intent.unknown);
+        slot.foreign.retain(|id, _| open(id));
+        for intent in ledger.intents.iter().filter(|intent| !intent.unknown) {
+            slot.foreign.entry(intent.id.clone()).or_insert_with(Instant::now);
+        }
+    }
+
+    /// Changes the ledger and writes it, under the version that was read. What has ended meanwhile is written along.
+    ///
+    /// # Errors
+    /// As [`LedgerProblem`] says; then the ledger is to be loaded again.
+    pub async fn save(&mut self, now: Timestamp, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerProblem> {
+        let Ledgers { client, namespace, .. } = &*self.ledgers;
+        let (mut ledger, mut secret) = match self.slot.known.clone() {
+            Some(known) => known,
+            None => (Ledger::default(), OwnedSecret::new(namespace, &self.name, None)),
+        };
+        for (id, ended) in &self.slot.ended {
+            ledger.finish(id, ended.clone(), now);
+        }
+        change(&mut ledger);
+        ledger.serial += 1;
+        store::write(&ledger, &mut secret);
+        match secret.save(client).await {
+            Ok(saved) => {
+                self.slot.ended.clear();
+                self.slot.known = Some((ledger, saved));
+                self.slot.written = Some(Instant::now());
+                Ok(())
+            }
+            Err(problem) => {
+                // It may have been written all the same, or by somebody else: look before the next step.
+                self.slot.written = None;
+                self.slot.stale = true;
+                Err(problem.into())
+            }
+        }
+    }
+
+    /// Notes that a call has just ended which changed the number, or may have.
+    pub(super) fn touch(&mut self) {
+        self.slot.touched = Some(Instant::now());
+        self.slot.first_fresh = None;
+    }
+
+    /// What a read that began then says; `None`: nothing was read yet.
+    pub fn evidence(&mut self, read: Option<Instant>) -> Evidence {
+        let timing = &self.ledgers.timing;
+        let (settle, gap) = (timing.settle, timing.absence_gap);
+        let slot = &mut *self.slot;
+        let Some(touched) = slot.touched else { return Evidence::FULL };
+        let Some(read) = read.filter(|read| *read >= touched + settle) else { return Evidence::default() };
+        let first = *slot.first_fresh.get_or_insert(read);
+        Evidence { fresh: true, twice: read >= first + gap }
+    }
+
+    /// From when on a read counts that is asked for now.
+    #[must_use]
+    pub fn counts_from(&self) -> Option<Instant> {
+        self.slot.touched.map(|touched| touched + self.ledgers.timing.settle)
+    }
+
+    /// How long an intent that this process did not write, or lost sight of, is to be left alone: whoever wrote it may
+    /// still be at it. `None` once that is over.
+    #[must_use]
+    pub fn quarantine(&self, intent: &Intent) -> Option<Duration> {
+        if intent.unknown {
+            return None;
+        }
+        let first = self.slot.foreign.get(&intent.id).copied().unwrap_or_else(Instant::now);
+        let left = (first + self.ledgers.timing.quarantine).saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+}

@@ -1,0 +1,245 @@
+//! The door through which every call goes that changes a number.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::{
+    book::Book,
+    entry::{Begin, Ended, Hidden, Order, Refusal},
+    operation::Operation,
+    store::LedgerProblem,
+};
+use crate::{
+    cluster::lease::Fence,
+    graph::{self, Access, Class, CodeMethod, Outcome, Priority},
+    observe::digits,
+    timing::Timing,
+};
+
+/// A call is only begun with a lease that outlasts its timeout by this.
+pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
+/// What was written down longer ago than this is not sent any more: who knows what has happened meanwhile.
+const FRESH_INTENT: Duration = Duration::from_secs(5);
+/// How often the outcome of a call is tried to be written down before that is left to the next reconcile.
+const WRITE_TRIES: u32 = 8;
+
+/// What stands behind the door.
+pub struct Door<'a> {
+    /// Meta.
+    pub graph: &'a graph::Client,
+    /// Whether this process leads.
+    pub fence: &'a Fence,
+    /// Every wait.
+    pub timing: &'a Timing,
+}
+
+/// Whom a call is about.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// With what it is made.
+    pub access: Access,
+    /// The account that holds the number.
+    pub account: String,
+    /// The number's ID; empty for a number that is to be added.
+    pub id: String,
+    /// The number, E.164.
+    pub number: String,
+}
+
+/// A call to be made.
+pub struct Sending {
+    /// What is written down.
+    pub begin: Begin,
+    /// Whom it is about.
+    pub target: Target,
+    /// For a callback: what Meta will tell it.
+    pub verify_token: Option<SecretString>,
+    /// Who the number belongs to.
+    pub owner: super::entry::Owner,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum Sent {
+    /// The call was made, and its outcome is in the ledger.
+    Ended(Ended),
+    /// It was not made: Meta wants a pause, could not be reached, or this process does not lead for long enough. The
+    /// sentence says which.
+    Held(String),
+}
+
+impl Book {
+    /// Writes down what is about to be asked of Meta, asks once, and writes down what came of it.
+    ///
+    /// # Errors
+    /// When the ledger could not be written *before* the call: then nothing was asked.
+    pub async fn send(&mut self, door: &Door<'_>, sending: Sending) -> Result<Sent, LedgerProblem> {
+        let Sending { begin, target, verify_token, owner } = sending;
+        let graph = door.graph;
+        let asked = begin.action.is_some();
+        let priority = if asked { Priority::Action } else { Priority::Write };
+        if let Err(error) = graph.pass(&target.access, &target.account, priority).await {
+            return Ok(Sent::Held(error.to_string()));
+        }
+        let lead = graph.timing().request + FENCE_MARGIN;
+        if !door.fence.valid_for(lead) {
+            return Ok(Sent::Held("this operator does not hold the lease for long enough".to_owned()));
+        }
+        let (id, order) = (begin.id.clone(), begin.order.clone());
+        let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
+        let written = Instant::now();
+        let saved = self
+            .save(graph.now(), |ledger| {
+                ledger.owner = owner;
+                ledger.begin(Begin { now: graph.now(), ..begin });
+            })
+            .await;
+        if let Err(problem) = saved {
+            // If it was written all the same, it is taken back as soon as it is seen.
+            self.slot.ended.push((id, Ended::NotSent));
+            return Err(problem);
+        }
+        let outcome = if door.fence.valid_for(lead) && written.elapsed() < FRESH_INTENT {
+            perform(graph, &target, &order, secret.as_ref(), verify_token.as_ref()).await
+        } else {
+            None
+        };
+        let operation = order.operation();
+        let (ended, held) = self.judge(door, operation, outcome, &inputs);
+        info!(number = target.number, operation = operation.as_str(), outcome = %name(&ended), "asked Meta");
+        if matches!(ended, Ended::Done(_) | Ended::Unknown) {
+            self.touch();
+        }
+        self.conclude(door, id, ended.clone()).await;
+        Ok(held.map_or(Sent::Ended(ended), Sent::Held))
+    }
+
+    fn judge(
+        &self,
+        door: &Door<'_>,
+        operation: Operation,
+        outcome: Option<Outcome<Option<String>>>,
+        inputs: &str,
+    ) -> (Ended, Option<String>) {
+        match outcome {
+            None => (Ended::NotSent, Some("writing it down took too long, or the lease was lost".to_owned())),
+            Some(Outcome::NotSent(error)) => (Ended::NotSent, Some(error.to_string())),
+            Some(Outcome::Done(id)) => (Ended::Done(id), None),
+            Some(Outcome::Unknown(_)) => (Ended::Unknown, None),
+            Some(Outcome::Refused(error)) => {
+                info!(operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
+                    "refused by Meta");
+                let code = error.code().map_or(0, i64::from);
+                let earlier = self.ledger().and_then(|l| l.refusals.get(&operation.counted_as())).filter(|r| r.code == code);
+                let times = earlier.map_or(1, |earlier| earlier.times.saturating_add(1));
+                let refusal = Refusal {
+                    code,
+                    subcode: error.subcode().map(i64::from),
+                    class: error.class().as_str().to_owned(),
+                    message: error.to_string(),
+                    until: patience(operation, &error, times, door.graph.now(), door.timing),
+                    inputs: inputs.to_owned(),
+                    times,
+                };
+                (Ended::Refused(refusal), None)
+            }
+        }
+    }
+
+    /// Writes down how a call ended, whatever happened to the ledger meanwhile. What cannot be written now is remembered,
+    /// and written before anything else is done.
+    async fn conclude(&mut self, door: &Door<'_>, id: String, ended: Ended) {
+        self.slot.ended.push((id, ended));
+        let mut pause = door.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
+        for _ in 0..WRITE_TRIES {
+            // Loading writes what has ended.
+            match self.load_and_save(door.graph.now()).await {
+                Ok(()) => return,
+                Err(problem) => warn!(%problem, "the outcome of a call to Meta is not written down yet"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
+        self.load(now).await?;
+        if self.slot.ended.is_empty() { Ok(()) } else { self.save(now, |_| {}).await }
+    }
+}
+
+/// The one place where an order becomes a call. `None`: it lacks what it takes, and was not made.
+async fn perform(
+    graph: &graph::Client,
+    target: &Target,
+    order: &Order,
+    secret: Option<&Hidden>,
+    verify_token: Option<&SecretString>,
+) -> Option<Outcome<Option<String>>> {
+    let Target { access, account, id, number } = target;
+    let secret = secret.map(|Hidden(secret)| secret);
+    let plain = |outcome: Outcome<()>| outcome.map(|()| None);
+    Some(match order {
+        Order::AddNumber { account, name } => {
+            let parts = digits::split_country(number)?;
+            graph.add_number(access, account, parts, name).await.map(|id| Some(id.into_string()))
+        }
+        Order::RequestCode { method, language, .. } => {
+            let method = if method == "Voice" { CodeMethod::Voice } else { CodeMethod::Sms };
+            plain(graph.request_code(access, account, id, method, language).await)
+        }
+        Order::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
+        Order::Register | Order::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
+        Order::SetPin => plain(graph.set_pin(access, account, id, secret?).await),
+        Order::Deregister => plain(graph.deregister(access, account, id).await),
+        Order::SetWebhook { url, .. } => plain(graph.set_webhook(access, account, id, url, verify_token?).await),
+        Order::ClearWebhook => plain(graph.clear_webhook(access, account, id).await),
+        Order::WriteProfile { fields } => {
+            let fields = Value::Object(fields.clone().into_iter().collect());
+            plain(graph.write_profile(access, account, id, fields).await)
+        }
+    })
+}
+
+/// When a call that was refused may be made again without a person; `None`: not at all.
+fn patience(
+    operation: Operation,
+    error: &graph::Error,
+    times: u32,
+    now: Timestamp,
+    timing: &Timing,
+) -> Option<Timestamp> {
+    const MINUTE: Duration = Duration::from_mins(1);
+    /// Meta's code for a number that was deleted a moment ago.
+    const RECENTLY_DELETED: u32 = 133_015;
+    let after = |wait: Duration| {
+        let wait = SignedDuration::try_from(timing.scaled(wait)).unwrap_or_default();
+        Some(now.checked_add(wait).unwrap_or(Timestamp::MAX))
+    };
+    let growing = || MINUTE * 2_u32.saturating_pow(times.min(7) - 1);
+    match error.class() {
+        Class::Throttled { until } => Some(until),
+        // Meta's own wait, which does not shrink.
+        Class::Transient if error.code() == Some(RECENTLY_DELETED) => now.checked_add(5 * MINUTE).ok(),
+        Class::Transient => after(growing().min(60 * MINUTE)),
+        Class::Token | Class::AppCredentials => after(MINUTE),
+        Class::Permission => after(30 * MINUTE),
+        Class::NotFound => after(10 * MINUTE),
+        // What can be set right elsewhere, and costs nothing to try.
+        _ if !operation.is_rung() => after(growing().max(10 * MINUTE).min(60 * MINUTE)),
+        Class::BadRequest | Class::Precondition | Class::Conflict | Class::Policy => None,
+    }
+}
+
+fn name(ended: &Ended) -> &'static str {
+    match ended {
+        Ended::Done(_) => "done",
+        Ended::Refused(_) => "refused",
+        Ended::NotSent => "not sent",
+        Ended::Unknown => "unknown",
+    }
+}

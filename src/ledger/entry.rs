@@ -1,0 +1,533 @@
+//! What is remembered of one number. Pure: how a call's beginning and its end change the memory.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::operation::{Class, Operation};
+use crate::api::Action;
+
+/// The window in which Meta counts registrations, and codes are counted here.
+pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
+/// How long a code can be used.
+pub const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
+/// Meta's code for a PIN that is not the number's.
+const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
+/// Meta's code for a number that is locked after too many registrations.
+const LOCKED: i64 = 133_016;
+/// Meta's code for a number that is not registered.
+const NOT_REGISTERED: i64 = 133_010;
+
+/// A PIN or a code: compared, and never shown.
+#[derive(Clone)]
+pub struct Hidden(pub SecretString);
+
+impl PartialEq for Hidden {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Hidden {}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+/// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all_fields = "camelCase")]
+pub enum Order {
+    /// [`Operation::AddNumber`].
+    #[serde(rename = "addNumber")]
+    AddNumber {
+        /// The account.
+        account: String,
+        /// The name to be reviewed.
+        name: String,
+    },
+    /// [`Operation::RequestCode`].
+    #[serde(rename = "requestCode")]
+    RequestCode {
+        /// `SMS` or `Voice`.
+        method: String,
+        /// As Meta spells it.
+        language: String,
+        /// Fingerprint of what the code's Secret held then, if anything: that is not the code.
+        baseline: Option<String>,
+    },
+    /// [`Operation::VerifyCode`]; the code is kept beside.
+    #[serde(rename = "verifyCode")]
+    VerifyCode,
+    /// [`Operation::Register`]; the PIN is kept beside.
+    #[serde(rename = "register")]
+    Register,
+    /// [`Operation::RegisterAgain`]; the PIN is kept beside.
+    #[serde(rename = "registerAgain")]
+    RegisterAgain,
+    /// [`Operation::SetPin`]; the PIN is kept beside.
+    #[serde(rename = "setPin")]
+    SetPin,
+    /// [`Operation::Deregister`].
+    #[serde(rename = "deregister")]
+    Deregister,
+    /// [`Operation::SetWebhook`].
+    #[serde(rename = "setWebhook")]
+    SetWebhook {
+        /// The callback.
+        url: String,
+        /// Whether somebody else had changed a callback of ours.
+        again: bool,
+    },
+    /// [`Operation::ClearWebhook`].
+    #[serde(rename = "clearWebhook")]
+    ClearWebhook,
+    /// [`Operation::WriteProfile`].
+    #[serde(rename = "writeProfile")]
+    WriteProfile {
+        /// By Meta's names.
+        fields: BTreeMap<String, serde_json::Value>,
+    },
+}
+
+impl Order {
+    /// Which operation it is.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::AddNumber { .. } => Operation::AddNumber,
+            Self::RequestCode { .. } => Operation::RequestCode,
+            Self::VerifyCode => Operation::VerifyCode,
+            Self::Register => Operation::Register,
+            Self::RegisterAgain => Operation::RegisterAgain,
+            Self::SetPin => Operation::SetPin,
+            Self::Deregister => Operation::Deregister,
+            Self::SetWebhook { .. } => Operation::SetWebhook,
+            Self::ClearWebhook => Operation::ClearWebhook,
+            Self::WriteProfile { .. } => Operation::WriteProfile,
+        }
+    }
+}
+
+/// A call that was about to be sent, and whose outcome is not written yet, or not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Random name of this one call.
+    pub id: String,
+    /// What is asked.
+    #[serde(flatten)]
+    pub order: Order,
+    /// Fingerprint of all inputs, the secret ones too.
+    pub inputs: String,
+    /// What Meta showed before.
+    pub before: String,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Value of the annotation that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// What was handled before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled_before: Option<String>,
+    /// When it was written down, on Meta's clock.
+    pub time: Timestamp,
+    /// The answer was lost; else the call may be under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
+}
+
+/// A refusal of Meta.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Meta's code; 0 where there was none.
+    pub code: i64,
+    /// Meta's subcode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subcode: Option<i64>,
+    /// What the operator makes of it.
+    pub class: String,
+    /// What happened, for people.
+    pub message: String,
+    /// When the same call may be made again without a person; none: a person has to act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Fingerprint of the inputs that were refused.
+    pub inputs: String,
+    /// How often in a row.
+    pub times: u32,
+}
+
+impl Refusal {
+    /// Whether it was the PIN that was refused.
+    #[must_use]
+    pub fn is_of_pin(&self) -> bool {
+        PIN_MISMATCH.contains(&self.code)
+    }
+}
+
+/// A code that was sent, or may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentCode {
+    /// When it was asked for, on Meta's clock.
+    pub requested_at: Timestamp,
+    /// `SMS` or `Voice`.
+    pub method: String,
+    /// Fingerprint of what the code's Secret held then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Fingerprints of the values tried since.
+    #[serde(default)]
+    pub tried: Vec<String>,
+    /// Whether Meta said that it was sent.
+    pub certain: bool,
+}
+
+impl SentCode {
+    /// Until when it can be used.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.requested_at.checked_add(CODE_LIFE).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether a value with this fingerprint is one to try.
+    #[must_use]
+    pub fn is_new(&self, fingerprint: &str) -> bool {
+        self.baseline.as_deref() != Some(fingerprint) && !self.tried.iter().any(|tried| tried == fingerprint)
+    }
+}
+
+/// A callback that the operator has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// The callback.
+    pub url: String,
+    /// Fingerprint of callback and verify token.
+    pub inputs: String,
+    /// When somebody else's change of it was taken back.
+    #[serde(default)]
+    pub taken_back: Vec<Timestamp>,
+}
+
+/// A field of the profile that the operator has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileField {
+    /// What was sent.
+    pub sent: serde_json::Value,
+    /// What Meta showed afterwards: it may spell it in its own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<serde_json::Value>,
+    /// When, on Meta's clock.
+    pub at: Timestamp,
+}
+
+/// Who a number belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Of the object.
+    pub uid: String,
+    /// Of the object, for people.
+    pub namespace: String,
+    /// Of the object, for people.
+    pub name: String,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ledger {
+    /// The object that the number belongs to.
+    pub owner: Owner,
+    /// Grows with each write: a smaller one than was seen before comes from a restored backup.
+    pub serial: u64,
+    /// ID of the number, once it had one through us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number_id: Option<String>,
+    /// ID of the account that has it.
+    #[serde(rename = "businessAccountID", skip_serializing_if = "Option::is_none")]
+    pub business_account_id: Option<String>,
+    /// Calls whose outcome is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Intent>,
+    /// When the last call ended that changed the number, or may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub touched: Option<Timestamp>,
+    /// When calls that Meta counts were made.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<Operation, Vec<Timestamp>>,
+    /// Until when Meta refuses to register or deregister.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_until: Option<Timestamp>,
+    /// What Meta refused.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub refusals: BTreeMap<Operation, Refusal>,
+    /// The last code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<SentCode>,
+    /// When Meta accepted a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Timestamp>,
+    /// When Meta accepted a registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Timestamp>,
+    /// Whether it was ever seen connected.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_connected: bool,
+    /// Values of annotations that led to a call.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub handled: BTreeMap<String, String>,
+    /// The callback that the operator has set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+    /// The profile's fields that the operator has written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, ProfileField>,
+    /// The PIN in force, as far as the operator put it there or Meta accepted it.
+    #[serde(skip)]
+    pub pin: Option<Hidden>,
+    /// The PIN of an open intent.
+    #[serde(skip)]
+    pub pin_tried: Option<Hidden>,
+    /// The code of an open intent.
+    #[serde(skip)]
+    pub code_tried: Option<Hidden>,
+}
+
+/// How a call ended, as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Done; the ID of what was added, if anything was.
+    Done(Option<String>),
+    /// Meta said no.
+    Refused(Refusal),
+    /// Meta never heard of it.
+    NotSent,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A call about to be made, with all that has to be known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// Random.
+    pub id: String,
+    /// What is asked.
+    pub order: Order,
+    /// Fingerprint of all inputs.
+    pub inputs: String,
+    /// What Meta shows now.
+    pub before: String,
+    /// The PIN or code that goes with it.
+    pub secret: Option<Hidden>,
+    /// The action that asks for it, and its value.
+    pub action: Option<(Action, String)>,
+    /// Meta's clock.
+    pub now: Timestamp,
+}
+
+impl Ledger {
+    /// How often an operation was tried within Meta's window.
+    #[must_use]
+    pub fn recent(&self, operation: Operation, now: Timestamp) -> Vec<Timestamp> {
+        let times = self.attempts.get(&operation.counted_as()).into_iter().flatten();
+        times.filter(|time| now.duration_since(**time) < WINDOW).copied().collect()
+    }
+
+    /// The open intent with which this operation has to wait.
+    #[must_use]
+    pub fn conflicting(&self, operation: Operation) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.order.operation().conflicts(operation))
+    }
+
+    /// The open intent of this name.
+    #[must_use]
+    pub fn intent(&self, id: &str) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.id == id)
+    }
+
+    /// The value of an action's annotation that led to a call.
+    #[must_use]
+    pub fn handled(&self, action: Action) -> Option<&str> {
+        self.handled.get(action.annotation()).map(String::as_str)
+    }
+
+    /// Writes down a call before it is made. What it conflicts with is closed: either its outcome was found to be that
+    /// it did not happen, or a person decides.
+    pub fn begin(&mut self, begin: Begin) {
+        let Begin { id, order, inputs, before, secret, action, now } = begin;
+        let operation = order.operation();
+        let again = self.intents.iter().find(|open| open.unknown && open.order.operation() == operation);
+        // A person's word begins anew.
+        let attempt = again.filter(|_| action.is_none()).map_or(1, |open| open.attempt + 1);
+        self.intents.retain(|open| !open.order.operation().conflicts(operation));
+        if operation.is_counted() {
+            let mut times = self.recent(operation, now);
+            times.push(now);
+            self.attempts.insert(operation.counted_as(), times);
+        }
+        let handled_before = action.as_ref().and_then(|(action, value)| {
+            self.handled.insert(action.annotation().to_owned(), value.clone())
+        });
+        match operation {
+            Operation::VerifyCode => self.code_tried = secret,
+            Operation::Register | Operation::RegisterAgain | Operation::SetPin => self.pin_tried = secret,
+            _ => {}
+        }
+        let action = action.map(|(_, value)| value);
+        let intent = Intent { id, order, inputs, before, attempt, action, handled_before, time: now, unknown: false };
+        self.intents.push(intent);
+    }
+
+    /// Writes down how a call ended. An intent that is not there any more was settled by somebody else: nothing changes.
+    pub fn finish(&mut self, id: &str, ended: Ended, now: Timestamp) {
+        let Some(place) = self.intents.iter().position(|intent| intent.id == id) else { return };
+        let intent = self.intents[place].clone();
+        let operation = intent.order.operation();
+        match ended {
+            Ended::Unknown if operation.class() == Class::Observable || operation == Operation::SetPin => {
+                self.intents[place].unknown = true;
+                self.touched = Some(now);
+                return;
+            }
+            Ended::Refused(refusal) if operation == Operation::Deregister && refusal.code == NOT_REGISTERED => {
+                self.done(&intent, None, now);
+            }
+            Ended::Done(id) => self.done(&intent, id, now),
+            Ended::Refused(refusal) => self.refused(&intent, refusal),
+            Ended::NotSent => self.take_back(&intent),
+            Ended::Unknown => self.assume(&intent, now),
+        }
+        self.intents.remove(place);
+        if !self.intents.iter().any(|open| open.order.operation().is_rung()) {
+            self.code_tried = None;
+            self.pin_tried = None;
+        }
+    }
+
+    fn done(&mut self, intent: &Intent, id: Option<String>, now: Timestamp) {
+        self.touched = Some(now);
+        self.refusals.remove(&intent.order.operation());
+        match &intent.order {
+            Order::AddNumber { account, .. } => {
+                self.phone_number_id = id;
+                self.business_account_id = Some(account.clone());
+            }
+            Order::RequestCode { .. } => self.code_sent(intent, true),
+            Order::VerifyCode => {
+                self.code_tried(intent);
+                self.verified_at = Some(now);
+            }
+            Order::Register | Order::RegisterAgain => {
+                self.registered_at = Some(now);
+                self.pin = self.pin_tried.take();
+                self.refusals.remove(&Operation::Register);
+            }
+            Order::SetPin => {
+                self.pin = self.pin_tried.take();
+                // Whatever was refused was refused under another PIN.
+                self.refusals.remove(&Operation::Register);
+            }
+            Order::Deregister => {
+                self.registered_at = None;
+                self.refusals.remove(&Operation::Register);
+            }
+            Order::SetWebhook { url, again } => {
+                let mut taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
+                taken_back.retain(|at| now.duration_since(*at) < SignedDuration::from_hours(24));
+                if *again {
+                    taken_back.push(now);
+                }
+                self.webhook = Some(Webhook { url: url.clone(), inputs: intent.inputs.clone(), taken_back });
+                self.refusals.remove(&Operation::ClearWebhook);
+            }
+            Order::ClearWebhook => {
+                self.webhook = None;
+                self.refusals.remove(&Operation::SetWebhook);
+            }
+            Order::WriteProfile { fields } => {
+                for (name, value) in fields {
+                    let field = ProfileField { sent: value.clone(), shown: None, at: now };
+                    self.profile.insert(name.clone(), field);
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, intent: &Intent, refusal: Refusal) {
+        let operation = intent.order.operation().counted_as();
+        if operation == Operation::VerifyCode {
+            self.code_tried(intent);
+        }
+        if refusal.code == LOCKED {
+            self.blocked_until = refusal.until;
+        }
+        self.refusals.insert(operation, refusal);
+    }
+
+    /// The call did not leave this process: as if it had never been.
+    fn take_back(&mut self, intent: &Intent) {
+        let operation = intent.order.operation();
+        if let Some(times) = self.attempts.get_mut(&operation.counted_as())
+            && let Some(last) = times.iter().rposition(|time| *time == intent.time)
+        {
+            times.remove(last);
+        }
+        if let (Some(_), Some(action)) = (&intent.action, operation.action()) {
+            let key = action.annotation().to_owned();
+            match &intent.handled_before {
+                Some(before) => self.handled.insert(key, before.clone()),
+                None => self.handled.remove(&key),
+            };
+        }
+        // An earlier try of it may still have happened.
+        if intent.attempt > 1 {
+            let id = format!("{}-before", intent.id);
+            let earlier = Intent { id, attempt: intent.attempt - 1, unknown: true, ..intent.clone() };
+            self.intents.push(earlier);
+        }
+    }
+
+    /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
+    fn assume(&mut self, intent: &Intent, now: Timestamp) {
+        self.touched = Some(now);
+        if matches!(intent.order, Order::RequestCode { .. }) {
+            self.code_sent(intent, false);
+        }
+    }
+
+    fn code_sent(&mut self, intent: &Intent, certain: bool) {
+        if let Order::RequestCode { method, baseline, .. } = &intent.order {
+            self.code = Some(SentCode {
+                requested_at: intent.time,
+                method: method.clone(),
+                baseline: baseline.clone(),
+                tried: Vec::new(),
+                certain,
+            });
+            self.refusals.remove(&Operation::VerifyCode);
+        }
+    }
+
+    fn code_tried(&mut self, intent: &Intent) {
+        if let Some(code) = &mut self.code {
+            code.tried.push(intent.inputs.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;

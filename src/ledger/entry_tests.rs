@@ -1,0 +1,2 @@
+//! What is remembered after what.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

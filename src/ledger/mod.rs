@@ -1,0 +1,21 @@
+//! What must not be forgotten of a number: calls that were begun, attempts that Meta counts, codes that were sent, PINs.
+//! And the only way to a call that cannot be repeated.
+//!
+//! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
+//! namespace, which outlives status, name, namespace and object. [`Book`] holds one while it is worked with;
+//! [`Book::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
+//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened.
+
+mod book;
+mod door;
+mod entry;
+mod operation;
+mod store;
+
+pub use book::{Book, Evidence, Ledgers};
+pub use door::{Door, Sending, Sent, Target};
+pub use entry::{
+    Begin, CODE_LIFE, Ended, Hidden, Intent, Ledger, Order, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook,
+};
+pub use operation::{Class, Operation};
+pub use store::{LedgerProblem, PREFIX, secret_name};

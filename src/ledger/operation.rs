@@ -1,0 +1,129 @@
+//! Every call that changes a number, and how the operator finds out what became of one whose answer was lost. The tests
+//! that kill the operator at every point are generated from this list.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::Action;
+
+/// What can be believed and done after a call whose outcome is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The same input leads to the same end: it is done again.
+    Absorbing,
+    /// Meta shows whether it happened: reads decide, and if it did not, it is done again, once.
+    Observable,
+    /// Nothing shows whether it happened, and it must not happen twice: it is taken to have happened.
+    Blind,
+}
+
+macro_rules! operations {
+    ($($(#[$meta:meta])* $name:ident = $word:literal, $class:ident, $action:expr;)+) => {
+        /// A call that changes a number.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Operation { $($(#[$meta])* #[serde(rename = $word)] $name,)+ }
+
+        impl Operation {
+            /// All there are.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// As the ledger and its annotation spell it.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// What a lost answer leads to.
+            #[must_use]
+            pub fn class(self) -> Class {
+                match self { $(Self::$name => Class::$class,)+ }
+            }
+
+            /// The action by which a person asks for it, and settles it where nobody else can.
+            #[must_use]
+            pub fn action(self) -> Option<Action> {
+                match self { $(Self::$name => $action,)+ }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Adds the number to its account.
+    AddNumber = "addNumber", Observable, Some(Action::Reconcile);
+    /// Has a code sent.
+    RequestCode = "requestCode", Blind, Some(Action::RequestCode);
+    /// Brings a code back.
+    VerifyCode = "verifyCode", Observable, Some(Action::RequestCode);
+    /// Registers a number that is not registered.
+    Register = "register", Observable, Some(Action::Register);
+    /// Registers a connected number again, for its new name.
+    RegisterAgain = "registerAgain", Blind, Some(Action::Register);
+    /// Puts a PIN in force.
+    SetPin = "setPin", Absorbing, Some(Action::ResetPin);
+    /// Takes the number off the Cloud API.
+    Deregister = "deregister", Observable, None;
+    /// Sets the number's own callback.
+    SetWebhook = "setWebhook", Absorbing, None;
+    /// Removes the number's own callback.
+    ClearWebhook = "clearWebhook", Absorbing, None;
+    /// Changes fields of the profile.
+    WriteProfile = "writeProfile", Absorbing, None;
+}
+
+impl Operation {
+    /// Whether it moves the number along its ladder: of those, one at a time.
+    #[must_use]
+    pub fn is_rung(self) -> bool {
+        !matches!(self, Self::SetWebhook | Self::ClearWebhook | Self::WriteProfile)
+    }
+
+    /// As what Meta counts it: both ways to register are one.
+    #[must_use]
+    pub fn counted_as(self) -> Self {
+        if self == Self::RegisterAgain { Self::Register } else { self }
+    }
+
+    /// Whether Meta, or the operator, counts how often it is tried.
+    #[must_use]
+    pub fn is_counted(self) -> bool {
+        matches!(self.counted_as(), Self::Register | Self::Deregister | Self::RequestCode)
+    }
+
+    /// Whether one must wait until the outcome of the other is known.
+    #[must_use]
+    pub fn conflicts(self, other: Self) -> bool {
+        match (self.is_rung(), other.is_rung()) {
+            (true, true) => true,
+            (false, false) => (self == Self::WriteProfile) == (other == Self::WriteProfile),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_call_blocks_only_what_it_is_about() {
+        use Operation::{AddNumber, ClearWebhook, Register, SetPin, SetWebhook, WriteProfile};
+        for (one, other, expected, reason) in [
+            (AddNumber, Register, true, "one rung at a time"),
+            (Register, SetPin, true, "both are about the PIN"),
+            (Register, SetWebhook, false, "where messages go has nothing to do with it"),
+            (SetWebhook, ClearWebhook, true, "both are about the callback"),
+            (SetWebhook, WriteProfile, false, "profile and callback"),
+            (WriteProfile, WriteProfile, true, "itself"),
+        ] {
+            assert_eq!((one.conflicts(other), other.conflicts(one)), (expected, expected), "{reason}");
+        }
+    }
+}
