@@ -3,8 +3,8 @@
 //! Where a person has set such a field, a condition of the object says so, with reason `NotYetSupported`.
 
 use super::{
-    Action, AppDeletionPolicy, ManagementPolicy, MessageTemplateSpec, MetaAppSpec, NumberDeletionPolicy, Provisioning,
-    TemplateDeletionPolicy, WhatsAppNumberSpec,
+    Action, AppDeletionPolicy, ManagementPolicy, MessageTemplateSpec, MetaAppSpec,
+    TemplateDeletionPolicy,
 };
 
 /// A field of a spec that is accepted and not acted on yet.
@@ -23,9 +23,6 @@ pub struct Later<Spec> {
 
 /// Actions of a MetaApp that are not acted on yet.
 pub const META_APP_ACTIONS: &[Action] = &[Action::Login];
-/// Actions of a WhatsAppNumber that are not acted on yet.
-pub const WHATSAPP_NUMBER_ACTIONS: &[Action] =
-    &[Action::RequestCode, Action::Register, Action::ResetPin, Action::RefreshToken];
 /// Actions of a MessageTemplate that are not acted on yet.
 pub const MESSAGE_TEMPLATE_ACTIONS: &[Action] = &[Action::Submit];
 
@@ -45,70 +42,11 @@ const META_APP: &[Later<MetaAppSpec>] = &[
         is_set: |spec| spec.login.is_some(),
     },
     Later {
-        path: "spec.bindingTokenRef",
-        condition: "BindingTokenValid",
-        message: "spec.bindingTokenRef is not acted on yet: no binding Secrets are written",
-        asks_for_more: false,
-        is_set: |spec| spec.binding_token_ref.is_some(),
-    },
-    Later {
         path: "spec.deletionPolicy",
         condition: "Releasable",
         message: "spec.deletionPolicy Unsubscribe is not acted on yet: deleting this object leaves the subscriptions at Meta",
         asks_for_more: false,
         is_set: |spec| spec.deletion_policy == AppDeletionPolicy::Unsubscribe,
-    },
-];
-
-const WHATSAPP_NUMBER: &[Later<WhatsAppNumberSpec>] = &[
-    Later {
-        path: "spec.provisioning",
-        condition: "Provisioned",
-        message: "spec.provisioning AddIfMissing is not acted on yet: add the number in WhatsApp Manager",
-        asks_for_more: true,
-        is_set: |spec| spec.provisioning == Provisioning::AddIfMissing,
-    },
-    Later {
-        path: "spec.verification",
-        condition: "Verified",
-        message: "spec.verification is not acted on yet: verify the number in WhatsApp Manager",
-        asks_for_more: true,
-        is_set: |spec| spec.verification.is_some(),
-    },
-    Later {
-        path: "spec.registration",
-        condition: "Registered",
-        message: "spec.registration is not acted on yet: register the number with the Graph API",
-        asks_for_more: true,
-        is_set: |spec| spec.registration.is_some(),
-    },
-    Later {
-        path: "spec.profile",
-        condition: "ProfileSynced",
-        message: "spec.profile is not acted on yet: set the profile in WhatsApp Manager",
-        asks_for_more: false,
-        is_set: |spec| spec.profile.is_some(),
-    },
-    Later {
-        path: "spec.binding",
-        condition: "Bound",
-        message: "spec.binding is not acted on yet: no binding Secret is written",
-        asks_for_more: false,
-        is_set: |spec| spec.binding.is_some(),
-    },
-    Later {
-        path: "spec.incoming.webhook",
-        condition: "RoutingConfigured",
-        message: "spec.incoming.webhook is not acted on yet: messages go where Meta delivers them now (status.webhook)",
-        asks_for_more: false,
-        is_set: |spec| spec.incoming.as_ref().is_some_and(|incoming| incoming.webhook.is_some()),
-    },
-    Later {
-        path: "spec.deletionPolicy",
-        condition: "Releasable",
-        message: "spec.deletionPolicy Deregister is not acted on yet: deleting this object leaves the number registered",
-        asks_for_more: false,
-        is_set: |spec| spec.deletion_policy == NumberDeletionPolicy::Deregister,
     },
 ];
 
@@ -136,12 +74,6 @@ pub fn meta_app(spec: &MetaAppSpec) -> Vec<&'static Later<MetaAppSpec>> {
     META_APP.iter().filter(|later| (later.is_set)(spec)).collect()
 }
 
-/// What a WhatsAppNumber asks for and does not get yet.
-#[must_use]
-pub fn whatsapp_number(spec: &WhatsAppNumberSpec) -> Vec<&'static Later<WhatsAppNumberSpec>> {
-    WHATSAPP_NUMBER.iter().filter(|later| (later.is_set)(spec)).collect()
-}
-
 /// What a MessageTemplate asks for and does not get yet.
 #[must_use]
 pub fn message_template(spec: &MessageTemplateSpec) -> Vec<&'static Later<MessageTemplateSpec>> {
@@ -157,7 +89,7 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::api::{MessageTemplate, MetaApp, WhatsAppNumber};
+    use crate::api::{MessageTemplate, MetaApp};
 
     fn example<K: DeserializeOwned>(name: &str) -> K {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crds/good").join(name);
@@ -175,10 +107,6 @@ mod tests {
             META_APP.iter().map(|later| later.path).collect::<Vec<_>>()
         );
         assert_eq!(
-            paths(&whatsapp_number(&example::<WhatsAppNumber>("number-everything.yaml").spec)),
-            WHATSAPP_NUMBER.iter().map(|later| later.path).collect::<Vec<_>>()
-        );
-        assert_eq!(
             paths(&message_template(&example::<MessageTemplate>("template-named.yaml").spec)),
             MESSAGE_TEMPLATE.iter().map(|later| later.path).collect::<Vec<_>>()
         );
@@ -187,7 +115,6 @@ mod tests {
     #[test]
     fn an_object_that_asks_for_nothing_more_gets_none() {
         assert!(meta_app(&example::<MetaApp>("metaapp-smallest.yaml").spec).is_empty());
-        assert!(whatsapp_number(&example::<WhatsAppNumber>("number-smallest.yaml").spec).is_empty());
         assert!(message_template(&example::<MessageTemplate>("template-observe-identity.yaml").spec).is_empty());
     }
 
@@ -198,7 +125,6 @@ mod tests {
             assert_eq!(conditions.len(), entries.len());
         }
         distinct(META_APP);
-        distinct(WHATSAPP_NUMBER);
         distinct(MESSAGE_TEMPLATE);
     }
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::{Api, Client, ResourceExt as _, api::PostParams};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, PostParams, Preconditions},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::guard::{ApiError, call};
@@ -16,6 +19,30 @@ const MANAGED_BY_TEXT: &str = "app.kubernetes.io/managed-by: waba-operator";
 /// How many key names a message lists.
 const KEYS_LISTED: usize = 10;
 
+/// Something secret that is compared, and never shown.
+#[derive(Clone)]
+pub struct Hidden(pub SecretString);
+
+impl PartialEq for Hidden {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Hidden {}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl From<&str> for Hidden {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 /// A value a user keeps in a Secret.
 #[derive(Clone, Debug)]
 pub struct SecretValue {
@@ -23,7 +50,14 @@ pub struct SecretValue {
     pub value: SecretString,
     /// Of the Secret it was read from.
     pub resource_version: String,
+    /// Whether the Secret is one of the operator's.
+    pub ours: bool,
+    /// The number that the Secret is about, if the operator made it for one: digits.
+    pub number: Option<String>,
 }
+
+/// For which number a Secret was made: digits.
+pub const FOR_NUMBER: &str = "waba.dev/number";
 
 /// Why a value could not be read. The message names the Secret, the key, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -106,9 +140,12 @@ fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {
         Ok("") => Err(Unusable::Empty { key: key.to_owned() }),
         Err(_) => Err(Unusable::NotText { key: key.to_owned() }),
         Ok(text) if text.contains(char::is_control) => Err(Unusable::NotText { key: key.to_owned() }),
-        Ok(text) => {
-            Ok(SecretValue { value: text.into(), resource_version: secret.resource_version().unwrap_or_default() })
-        }
+        Ok(text) => Ok(SecretValue {
+            value: text.into(),
+            resource_version: secret.resource_version().unwrap_or_default(),
+            ours: is_ours(secret),
+            number: secret.annotations().get(FOR_NUMBER).cloned(),
+        }),
     }
 }
 
@@ -197,6 +234,27 @@ impl OwnedSecret {
     pub fn get(&self, key: &str) -> Option<SecretString> {
         let bytes = self.0.data.as_ref()?.get(key)?;
         std::str::from_utf8(&bytes.0).ok().map(SecretString::from)
+    }
+
+    /// The keys that there are.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.data.iter().flatten().map(|(key, _)| key.as_str())
+    }
+
+    /// Deletes it, if it is still as it was read.
+    ///
+    /// # Errors
+    /// As [`OwnedProblem`] says; it is no error if it is gone.
+    pub async fn delete(&self, client: &Client) -> Result<(), OwnedProblem> {
+        let (namespace, name) = (self.0.namespace().unwrap_or_default(), self.0.name_any());
+        let preconditions = Preconditions { uid: self.0.uid(), resource_version: self.0.resource_version() };
+        let params = DeleteParams::default().preconditions(preconditions);
+        match call(Api::<Secret>::namespaced(client.clone(), &namespace).delete(&name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) if error.is_conflict() => Err(OwnedProblem::Stale(path(&self.0))),
+            Err(error) => Err(OwnedProblem::Api(path(&self.0), error)),
+        }
     }
 
     /// Sets the value under a key.

@@ -218,6 +218,17 @@ impl Book {
         }
     }
 
+    /// Writes down what became of a call, as it was found out afterwards.
+    ///
+    /// # Errors
+    /// As [`Book::save`].
+    pub async fn settle(&mut self, id: &str, ended: Ended, now: Timestamp) -> Result<(), LedgerProblem> {
+        if ended == Ended::Unknown {
+            self.touch();
+        }
+        self.save(now, |ledger| ledger.finish(id, ended, now)).await
+    }
+
     /// Notes that a call has just ended which changed the number, or may have.
     pub(super) fn touch(&mut self) {
         self.slot.touched = Some(Instant::now());

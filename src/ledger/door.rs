@@ -9,12 +9,12 @@ use tracing::{info, warn};
 
 use super::{
     book::Book,
-    entry::{Begin, Ended, Hidden, Order, Refusal},
+    entry::{Begin, Ended, Order, Refusal},
     operation::Operation,
     store::LedgerProblem,
 };
 use crate::{
-    cluster::lease::Fence,
+    cluster::{lease::Fence, secrets::Hidden},
     graph::{self, Access, Class, CodeMethod, Outcome, Priority},
     observe::digits,
     timing::Timing,
@@ -95,6 +95,10 @@ impl Book {
         let saved = self
             .save(graph.now(), |ledger| {
                 ledger.owner = owner;
+                if !target.id.is_empty() {
+                    ledger.phone_number_id = Some(target.id.clone());
+                    ledger.business_account_id = Some(target.account.clone());
+                }
                 ledger.begin(Begin { now: graph.now(), ..begin });
             })
             .await;

@@ -1,13 +1,12 @@
 //! What is remembered of one number. Pure: how a call's beginning and its end change the memory.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::operation::{Class, Operation};
-use crate::api::Action;
+use crate::{api::Action, cluster::secrets::Hidden};
 
 /// The window in which Meta counts registrations, and codes are counted here.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
@@ -19,30 +18,6 @@ const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
 const LOCKED: i64 = 133_016;
 /// Meta's code for a number that is not registered.
 const NOT_REGISTERED: i64 = 133_010;
-
-/// A PIN or a code: compared, and never shown.
-#[derive(Clone)]
-pub struct Hidden(pub SecretString);
-
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
-impl Eq for Hidden {}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl From<&str> for Hidden {
-    fn from(text: &str) -> Self {
-        Self(text.into())
-    }
-}
 
 /// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -286,6 +261,9 @@ pub struct Ledger {
     /// Whether it was ever seen connected.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub was_connected: bool,
+    /// Whether a person asked for a registration that has not been made yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub register_wanted: bool,
     /// Values of annotations that led to a call.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
@@ -432,16 +410,19 @@ impl Ledger {
             }
             Order::Register | Order::RegisterAgain => {
                 self.registered_at = Some(now);
+                self.register_wanted = false;
                 self.pin = self.pin_tried.take();
                 self.refusals.remove(&Operation::Register);
             }
             Order::SetPin => {
                 self.pin = self.pin_tried.take();
+                self.register_wanted = intent.action.is_some();
                 // Whatever was refused was refused under another PIN.
                 self.refusals.remove(&Operation::Register);
             }
             Order::Deregister => {
-                self.registered_at = None;
+                // Half deregistered, it was never connected: then it may be registered as before.
+                self.was_connected |= self.registered_at.take().is_some();
                 self.refusals.remove(&Operation::Register);
             }
             Order::SetWebhook { url, again } => {
@@ -468,8 +449,12 @@ impl Ledger {
 
     fn refused(&mut self, intent: &Intent, refusal: Refusal) {
         let operation = intent.order.operation().counted_as();
-        if operation == Operation::VerifyCode {
+        // A code that was not looked at can be tried again.
+        if operation == Operation::VerifyCode && refusal.until.is_none() {
             self.code_tried(intent);
+        }
+        if operation == Operation::Register {
+            self.register_wanted = false;
         }
         if refusal.code == LOCKED {
             self.blocked_until = refusal.until;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret;
 
-use super::entry::{Hidden, Ledger};
-use crate::cluster::secrets::{OwnedProblem, OwnedSecret};
+use super::entry::Ledger;
+use crate::cluster::secrets::{Hidden, OwnedProblem, OwnedSecret};
 
 /// How the names of all ledgers begin; the digits of the number follow.
 pub const PREFIX: &str = "waba-number-";

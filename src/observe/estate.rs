@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use parking_lot::RwLock;
 
 use super::snapshot::{Changes, Snapshot, TemplateKey};
+use crate::cluster::secrets::Hidden;
 use crate::graph::{
     self, AccountRead,
     wire::{PhoneNumber, Template},
@@ -55,6 +56,8 @@ pub enum Standing {
     TokenExpired(String),
     /// Anything else that a person has to see to on the app; the sentence says what.
     NotReady(String),
+    /// The app's Secret, or what it needs in it, is not there; the sentence says what.
+    Gone(String),
 }
 
 /// Which namespaces may refer to an app, besides its own.
@@ -78,6 +81,10 @@ pub struct AppView {
     pub allowed: Allowed,
     /// Without a complete read for this long, an account is stale.
     pub stale_after: Duration,
+    /// Names the token in use.
+    pub token: String,
+    /// The token that bindings may hand out, where the app names one.
+    pub binding_token: Option<Hidden>,
 }
 
 /// Why an account's last read failed.
@@ -138,6 +145,8 @@ pub enum Seen<T> {
         account: Box<str>,
         /// What Meta shows.
         facts: T,
+        /// Start of the read that showed it.
+        read: Instant,
         /// Whether the account has not been readable for so long that this may be out of date.
         stale: bool,
     },
@@ -150,6 +159,17 @@ pub enum Seen<T> {
         /// Whether an account has not been readable for so long that this may be out of date.
         stale: bool,
     },
+}
+
+impl<T> Seen<T> {
+    /// Start of the last complete read that says so.
+    #[must_use]
+    pub fn read(&self) -> Option<Instant> {
+        match self {
+            Self::Present { read, .. } | Self::Absent { read, .. } => Some(*read),
+            Self::Unread | Self::Unreadable | Self::Unmanaged => None,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -285,9 +305,12 @@ impl Estate {
         let is_stale =
             |state: &AccountState| state.unread_since().is_some_and(|since| since.elapsed() > app.view.stale_after);
         let candidates = || app.accounts.iter().filter(|(id, _)| account.is_none_or(|wanted| wanted == &***id));
-        let found = candidates().filter_map(|(id, state)| Some((id, state, find(state.snapshot.as_ref()?)?)));
-        if let Some((id, state, facts)) = found.min_by_key(|(_, _, facts)| is_gone(facts)) {
-            return Seen::Present { account: id.clone(), facts: facts.clone(), stale: is_stale(state) };
+        let found = candidates().filter_map(|(id, state)| {
+            let snapshot = state.snapshot.as_ref()?;
+            Some((id, state, snapshot.started, find(snapshot)?))
+        });
+        if let Some((id, state, read, facts)) = found.min_by_key(|(.., facts)| is_gone(facts)) {
+            return Seen::Present { account: id.clone(), facts: facts.clone(), read, stale: is_stale(state) };
         }
         let reads: Option<Vec<_>> = candidates()
             .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state))))

@@ -40,6 +40,8 @@ pub struct Cached<K: Kind> {
     pub phase: Option<Box<str>>,
     /// Whether a person must act.
     pub stalled: bool,
+    /// The Secrets in its namespace that it looks at.
+    pub secrets: Box<[Box<str>]>,
     packed: Box<[u8]>,
     kind: PhantomData<K>,
 }
@@ -62,6 +64,7 @@ impl<K: Kind> Cached<K> {
             account: object.held_by().map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
             stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
+            secrets: object.secrets().into_iter().map(Box::from).collect(),
             packed: compress_to_vec(&serde_json::to_vec(object)?, QUICKLY).into(),
             kind: PhantomData,
         })
@@ -78,6 +81,12 @@ impl<K: Kind> Cached<K> {
     fn unpack(&self) -> Result<K, String> {
         let json = decompress_to_vec(&self.packed).map_err(|error| error.to_string())?;
         serde_json::from_slice(&json).map_err(|error| error.to_string())
+    }
+
+    /// Whether it looks at this Secret.
+    #[must_use]
+    pub fn looks_at(&self, namespace: Option<&str>, secret: &str) -> bool {
+        self.meta.namespace.as_deref() == namespace && self.secrets.iter().any(|name| **name == *secret)
     }
 
     /// Its name in the cache.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{link, meta_app::IMPORTED_BY, objects::Kind};
+use super::{link, meta_app::IMPORTED_BY, objects::Kind, whatsapp_number};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
     observe::{AppKey, TemplateKey, digits},
@@ -28,6 +28,13 @@ impl Kind for MetaApp {
     fn held_by(&self) -> Option<&str> {
         None
     }
+
+    fn secrets(&self) -> Vec<String> {
+        let spec = &self.spec;
+        let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
+        let named = references.into_iter().flatten().map(|reference| reference.name.clone());
+        named.chain([format!("{}-token", self.name_any())]).collect()
+    }
 }
 
 /// A number, by its digits, whatever their spelling.
@@ -39,6 +46,12 @@ impl NumberClaim {
     #[must_use]
     pub fn of(digits: u64) -> Self {
         Self(digits::canonical(digits))
+    }
+
+    /// One spelling for all of the line.
+    #[must_use]
+    pub fn digits(self) -> u64 {
+        self.0
     }
 }
 
@@ -65,6 +78,10 @@ impl Kind for WhatsAppNumber {
     fn held_by(&self) -> Option<&str> {
         let found = || self.status.as_ref()?.business_account_id.as_deref();
         self.spec.business_account_id.as_deref().or_else(found)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        whatsapp_number::secrets_of(self)
     }
 }
 
@@ -96,6 +113,10 @@ impl Kind for MessageTemplate {
 
     fn held_by(&self) -> Option<&str> {
         Some(&self.spec.business_account_id)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 

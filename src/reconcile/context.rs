@@ -13,12 +13,14 @@ use super::{
     link::{self, Link},
     objects::Objects,
     secrets::Secrets,
+    whatsapp_number::{Bindings, Profiles},
 };
 use crate::{
     api::{AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
     cluster::{events::Events, fingerprint::Fingerprinter, guard::ApiError, lease::Fence, secrets::OwnedProblem},
     graph,
     http::Metrics,
+    ledger::{LedgerProblem, Ledgers},
     observe::{AppKey, Estate, Pollers},
     timing::Timing,
 };
@@ -42,7 +44,13 @@ pub struct Context {
     /// Labels of namespaces, where the operator watches all of them.
     pub namespaces: Option<Store<PartialObjectMeta<Namespace>>>,
     /// Values of users' Secrets.
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
+    /// What is remembered of each number.
+    pub ledgers: Arc<Ledgers>,
+    /// What is known of profiles.
+    pub profiles: Profiles,
+    /// What is known of binding Secrets.
+    pub bindings: Bindings,
     /// Names secrets without showing them.
     pub fingerprints: Fingerprinter,
     /// Whether this process may (still) write to Meta.
@@ -55,6 +63,8 @@ pub struct Context {
     pub timing: Timing,
     /// The Graph version for apps that name none.
     pub graph_version: String,
+    /// Where applications reach the Graph API, for binding Secrets.
+    pub graph_url: String,
 }
 
 impl Context {
@@ -92,12 +102,22 @@ pub enum Error {
     /// One of the operator's own Secrets could not be read or written.
     #[error(transparent)]
     Secret(#[from] OwnedProblem),
+    /// A number's ledger could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerProblem),
+    /// One step led to the other and back.
+    #[error("the steps that follow from what is known do not come to an end")]
+    Circle,
 }
 
 impl Error {
     /// Whether nothing is wrong: there is just a newer version to plan on.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        matches!(self, Self::Stale | Self::Secret(OwnedProblem::Stale(_)))
+        match self {
+            Self::Stale | Self::Secret(OwnedProblem::Stale(_)) => true,
+            Self::Ledger(problem) => problem.is_stale(),
+            Self::Secret(_) | Self::Api(_) | Self::Circle => false,
+        }
     }
 }

@@ -26,6 +26,7 @@ use tracing::{debug, error, warn};
 use super::{
     cached::{Cached, Key},
     objects::{Kind, Objects, ScopeFeed},
+    whatsapp_number::FINALIZER,
 };
 use crate::{
     cluster::{
@@ -138,9 +139,11 @@ async fn guarded<K: Kind, R: Reconciler<K>>(
         // The operator ends before it knew everything.
         return Ok(Action::await_change());
     }
-    let Some(object) = cached.object().filter(|object| object.meta().deletion_timestamp.is_none()) else {
-        return Ok(Action::await_change());
+    // What is being deleted concerns us only while it waits for us.
+    let ours = |object: &K| {
+        object.meta().deletion_timestamp.is_none() || object.finalizers().iter().any(|name| name == FINALIZER)
     };
+    let Some(object) = cached.object().filter(ours) else { return Ok(Action::await_change()) };
     let kind = K::NAME;
     let key = cached.key();
     let started = Instant::now();

@@ -27,6 +27,8 @@ pub enum Link {
     Suspended,
     /// It cannot read Meta; its sentence.
     NotReady(String),
+    /// Its credentials are not there; its sentence.
+    Gone(String),
     /// Its token is dead; its sentence.
     Expired(String),
     /// It can be relied on.
@@ -63,6 +65,7 @@ pub fn resolve(
         Standing::Ready => Link::Ready,
         Standing::Suspended => Link::Suspended,
         Standing::NotReady(why) => Link::NotReady(why.clone()),
+        Standing::Gone(why) => Link::Gone(why.clone()),
         Standing::TokenExpired(why) => Link::Expired(why.clone()),
     }
 }
@@ -93,7 +96,7 @@ impl Link {
             Self::Suspended => {
                 (Reason::AppSuspended, format!("MetaApp {app} is suspended; nothing is read, and the last values stay"))
             }
-            Self::NotReady(why) => (
+            Self::NotReady(why) | Self::Gone(why) => (
                 Reason::AppNotReady,
                 match told(why, app, namespace) {
                     Some(why) => format!("MetaApp {app} cannot read Meta, and the last values stay: {why}"),

@@ -22,6 +22,7 @@ mod wake;
 mod whatsapp_number;
 
 pub use cached::{Cached, Key};
+pub use claims::NumberClaim;
 pub use context::{Context, Error};
 pub use controller::{CONCURRENCY, Done, Reconciler, Running, run};
 pub use message_template::Templates;
@@ -30,4 +31,4 @@ pub use objects::{Kind, Objects, ScopeFeed};
 pub use reason::Reason;
 pub use secrets::Secrets;
 pub use wake::Wakers;
-pub use whatsapp_number::Numbers;
+pub use whatsapp_number::{Bindings, Numbers, Profiles};

@@ -33,6 +33,9 @@ pub trait Kind: Managed {
 
     /// The account that holds what the object stands for, as far as known.
     fn held_by(&self) -> Option<&str>;
+
+    /// The Secrets in its namespace that it looks at.
+    fn secrets(&self) -> Vec<String>;
 }
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.

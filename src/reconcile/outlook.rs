@@ -9,7 +9,7 @@ use super::{
     verdict::{Finding, Progress, Verdict},
 };
 use crate::{
-    api::{ManagedStatus, Problem},
+    api::{Action, ManagedStatus, Problem},
     cluster::conditions::{self, READY},
     observe::{AppKey, Seen},
     timing::Timing,
@@ -42,6 +42,8 @@ pub struct Input<'a, K: Subject> {
     pub problems: Vec<Problem>,
     /// What a read by id said, where one was made.
     pub proof: Option<Proof<K::Facts>>,
+    /// What the kind looks at besides.
+    pub custody: K::Custody,
     /// For waits.
     pub instant: Instant,
     /// Every wait.
@@ -50,11 +52,41 @@ pub struct Input<'a, K: Subject> {
 
 /// What is to be done.
 #[derive(Debug, PartialEq)]
-pub enum Plan<S> {
+pub enum Plan<S, T> {
     /// It cannot be told yet how the object stands: its status stays.
     Open(Need),
+    /// This first; then it is planned again.
+    Step(T),
     /// Write this, if it is not what stands there already.
-    Report(Box<S>, Verdict),
+    Report(Report<S>),
+}
+
+/// How an object stands, and what follows.
+#[derive(Debug, PartialEq)]
+pub struct Report<S> {
+    /// With everything but its conditions and history.
+    pub status: Box<S>,
+    /// Those.
+    pub verdict: Verdict,
+    /// When to look again.
+    pub next: Need,
+    /// Requests that are not acted on, and why.
+    pub ignored: Vec<(Action, String)>,
+    /// Requests that wait.
+    pub waiting: Vec<Action>,
+}
+
+impl<S> Report<S> {
+    /// There is nothing more to be done.
+    pub fn new(status: S, verdict: Verdict) -> Self {
+        Self {
+            status: Box::new(status),
+            verdict,
+            next: Need::Nothing,
+            ignored: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
 }
 
 /// What has to come before it can be told how an object stands.
@@ -66,6 +98,10 @@ pub enum Need {
     Time(Duration),
     /// A new read of its account: ask for it, and look again after this.
     Reading(Duration),
+    /// A read of its account that begins at this time or later.
+    Since(Instant),
+    /// Reads of its account, so far apart, until it shows something else.
+    Watching(Duration),
     /// A read by its id.
     Proof {
         /// The account that held it.

@@ -138,6 +138,72 @@ reasons! {
     NameExpired,
     /// There is no display name to review.
     NameNotReviewed,
+    /// A new display name was approved, and comes into force with the next registration.
+    ReRegisterRequired,
+    /// The number is being added to its account.
+    Adding,
+    /// Meta did not add the number.
+    AddRefused,
+    /// A code was sent; a person has to put it into its Secret.
+    AwaitingCode,
+    /// Meta did not accept the code in the Secret.
+    WrongCode,
+    /// The code that was sent is no longer valid.
+    CodeExpired,
+    /// Meta sent no code.
+    CodeNotSent,
+    /// Meta did not register the number.
+    RegistrationRefused,
+    /// The operator stopped itself before Meta's limit of registrations.
+    RegistrationPaused,
+    /// Meta locked the number after too many registrations.
+    RegistrationLocked,
+    /// The number was connected once, and only a person has it registered again.
+    Disconnected,
+    /// The PIN in the Secret is the one in force.
+    PINSynced,
+    /// The PIN in the Secret is not the one in force.
+    PINDiffers,
+    /// Meta refused the PIN.
+    PINRefused,
+    /// Nobody has told the operator the PIN in force.
+    PINUnknown,
+    /// The number is being deregistered, because its object is deleted.
+    Deregistering,
+    /// Meta did not deregister the number.
+    DeregistrationRefused,
+    /// An answer of Meta was lost; what happened is being found out.
+    OutcomePending,
+    /// Answers of Meta were lost; a person has to look.
+    OutcomeUnknown,
+    /// A call to Meta was not made, and is tried again.
+    HeldBack,
+    /// The next step waits for a fresh read of Meta.
+    Settling,
+    /// The number's ledger cannot be used.
+    LedgerUnusable,
+    /// Set as asked for.
+    Configured,
+    /// Somebody else keeps changing a value of ours.
+    Contested,
+    /// Meta could not verify the callback.
+    CallbackRefused,
+    /// The app is not subscribed to the account.
+    NotSubscribed,
+    /// Meta does not allow it for this number.
+    NotPermitted,
+    /// The profile is as written.
+    ProfileSynced,
+    /// Somebody else changed the profile.
+    ProfileDiffers,
+    /// Meta refused the profile.
+    ProfileRefused,
+    /// The binding Secret is up to date.
+    Bound,
+    /// The binding Secret is up to date, and has no token.
+    BoundWithoutToken,
+    /// The binding Secret is not written yet.
+    NotBound,
     /// Meta reviews the template.
     PendingReview,
     /// Meta rejected the template.

@@ -2,6 +2,7 @@
 //! needs, carries out what it says.
 
 use std::{
+    cmp::Ordering,
     fmt::Debug,
     future::Future,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use super::{
     controller::Done,
     link::Link,
     objects::{Kind, Objects},
-    outlook::{Input, Need, Plan, Proof},
+    outlook::{Input, Need, Plan, Proof, Report},
     verdict::Verdict,
 };
 use crate::{
@@ -27,10 +28,46 @@ use crate::{
     observe::{AppKey, Estate, Seen},
 };
 
+/// A reconcile takes no more steps than this: one that wants more goes round in a circle, and waits for its backoff.
+const MOST_STEPS: usize = 24;
+
+/// What comes after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is planned again.
+    Plan,
+    /// The object is another now: the watch brings it.
+    End,
+}
+
+/// Where an object is reconciled.
+pub struct Surroundings<'a, K: Subject> {
+    /// What every reconciler works with.
+    pub context: &'a Context,
+    /// The object.
+    pub object: &'a K,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The app it refers to.
+    pub app: &'a AppKey,
+    /// How that stands.
+    pub link: &'a Link,
+    /// What the app's accounts show.
+    pub seen: &'a Seen<K::Facts>,
+    /// New action annotations.
+    pub requests: &'a [Request],
+}
+
 /// A kind whose objects stand for one thing in an account.
 pub trait Subject: Kind {
     /// What Meta shows of it.
     type Facts: Clone + Debug + PartialEq + Send + Sync;
+    /// What is held while it is reconciled.
+    type Hold: Send;
+    /// What its plan looks at, besides Meta's facts.
+    type Custody: Clone + Debug + Default + Send + Sync;
+    /// What its plan may ask for.
+    type Step: Debug + PartialEq + Send;
 
     /// Actions that are not acted on yet.
     const LATER: &'static [Action];
@@ -51,6 +88,21 @@ pub trait Subject: Kind {
     fn is_here(facts: &Self::Facts) -> bool;
     /// What the app's accounts show of it.
     fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Self::Facts>;
+    /// The uid of the object to which the thing belongs, where that is written down.
+    fn owner(custody: &Self::Custody) -> Option<&str>;
+    /// Takes hold of the thing, so that nobody else in this process works on it.
+    fn hold(context: &Context, object: &Self) -> impl Future<Output = Self::Hold> + Send;
+    /// Gathers what its plan looks at.
+    fn gather(
+        surroundings: &Surroundings<'_, Self>,
+        hold: &mut Self::Hold,
+    ) -> impl Future<Output = Result<Self::Custody, Error>> + Send;
+    /// Does what its plan asks for.
+    fn carry_out(
+        surroundings: &Surroundings<'_, Self>,
+        hold: &mut Self::Hold,
+        step: Self::Step,
+    ) -> impl Future<Output = Result<Then, Error>> + Send;
     /// Reads it by its id.
     fn read(
         graph: &graph::Client,
@@ -59,62 +111,131 @@ pub trait Subject: Kind {
         id: &str,
     ) -> impl Future<Output = Result<Self::Facts, graph::Error>> + Send;
     /// How it stands. Pure.
-    fn plan(input: &Input<'_, Self>) -> Plan<Self::Status>;
+    fn plan(input: &Input<'_, Self>) -> Plan<Self::Status, Self::Step>;
 }
 
-/// Brings the status of one object up to date.
+/// Brings one object up to date, and what it stands for.
 pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done, Error> {
     let namespace = object.namespace().unwrap_or_default();
-    let (app, link) = context.link(object.app_ref(), &namespace);
-    let requests = requests(context, object);
-    let mut input = Input {
-        object,
-        namespace: &namespace,
-        app: &app,
-        link: &link,
-        seen: seen(context, object, &app, &link),
-        rival: rival(context, object, &namespace),
-        problems: object.problems(),
-        proof: None,
-        instant: Instant::now(),
-        timing: &context.timing,
-    };
-    loop {
-        let need = match K::plan(&input) {
-            Plan::Report(status, verdict) => {
-                let changed = write(context, object, &app, *status, Some(&verdict), &requests).await?;
-                return Ok(Done { changed, requeue: None });
-            }
-            Plan::Open(need) => need,
+    let mut hold = K::hold(context, object).await;
+    let mut proof = None;
+    let mut changed = false;
+    for _ in 0..MOST_STEPS {
+        let (app, link) = context.link(object.app_ref(), &namespace);
+        let seen = seen(context, object, &app, &link);
+        let requests = requests(context, object);
+        let at = Surroundings {
+            context,
+            object,
+            namespace: &namespace,
+            app: &app,
+            link: &link,
+            seen: &seen,
+            requests: &requests,
         };
-        let wait = match need {
-            Need::Nothing => None,
-            Need::Time(wait) => Some(wait),
-            Need::Reading(wait) => {
-                context.pollers.read_again(&app, object.account(), context.timing.absence_gap);
-                Some(wait)
-            }
-            Need::Proof { account, id } => {
-                input.proof = prove::<K>(context, &app, &account, &id).await;
-                if input.proof.is_some() {
-                    continue;
+        let custody = K::gather(&at, &mut hold).await?;
+        let input = Input {
+            object,
+            namespace: &namespace,
+            app: &app,
+            link: &link,
+            seen: seen.clone(),
+            rival: rival(context, object, K::owner(&custody)).map(|winner| whose(&winner, &namespace)),
+            problems: object.problems(),
+            proof: proof.clone(),
+            custody,
+            instant: Instant::now(),
+            timing: &context.timing,
+        };
+        match K::plan(&input) {
+            Plan::Step(step) => {
+                changed = true;
+                if K::carry_out(&at, &mut hold, step).await? == Then::End {
+                    return Ok(Done { changed, requeue: None });
                 }
-                Some(context.timing.retry_interval)
             }
-        };
-        return keep(context, object, &app, &requests, wait).await;
+            Plan::Report(report) => {
+                let requeue = look_again(context, object, &app, &report.next);
+                changed |= conclude(context, object, &app, report, requests).await?;
+                return Ok(Done { changed, requeue });
+            }
+            Plan::Open(Need::Proof { account, id }) => {
+                proof = prove::<K>(context, &app, &account, &id).await;
+                if proof.is_none() {
+                    return keep(context, object, &app, requests, Some(context.timing.retry_interval)).await;
+                }
+            }
+            Plan::Open(need) => {
+                let requeue = look_again(context, object, &app, &need);
+                return keep(context, object, &app, requests, requeue).await;
+            }
+        }
     }
+    Err(Error::Circle)
+}
+
+/// Asks for the reads that are needed; when to look again.
+fn look_again<K: Subject>(context: &Context, object: &K, app: &AppKey, need: &Need) -> Option<Duration> {
+    let account = object.account().or_else(|| object.recorded().map(|(account, _)| account));
+    match need {
+        Need::Nothing | Need::Proof { .. } => None,
+        Need::Time(wait) => Some(*wait),
+        Need::Reading(wait) => {
+            context.pollers.read_again(app, account, context.timing.absence_gap);
+            Some(*wait)
+        }
+        Need::Since(time) => {
+            let wait = time.saturating_duration_since(Instant::now());
+            if wait.is_zero() {
+                // Many objects wait for reads at a time; none of them has one to itself.
+                context.pollers.read_again(app, account, context.timing.settle);
+            }
+            Some(if wait.is_zero() { context.timing.settle } else { wait })
+        }
+        Need::Watching(gap) => {
+            context.pollers.read_again(app, account, *gap);
+            Some(*gap)
+        }
+    }
+}
+
+/// Writes how the object stands, and what became of the requests.
+async fn conclude<K: Subject>(
+    context: &Context,
+    object: &K,
+    app: &AppKey,
+    report: Report<K::Status>,
+    mut requests: Vec<Request>,
+) -> Result<bool, Error> {
+    requests.retain(|request| request.verdict.is_err() || !report.waiting.contains(&request.action));
+    for request in &mut requests {
+        if let Some((_, why)) = report.ignored.iter().find(|(action, _)| *action == request.action)
+            && request.verdict.is_ok()
+        {
+            request.verdict = Err(why.clone());
+        }
+    }
+    write(context, object, app, *report.status, Some(&report.verdict), &requests).await
 }
 
 fn seen<K: Subject>(context: &Context, object: &K, app: &AppKey, link: &Link) -> Seen<K::Facts> {
     if *link == Link::Ready { object.seen(&context.estate, app) } else { Seen::Unread }
 }
 
-/// Who stands for the same thing before this object. A claim counts only where the claimant's app sees the thing.
-fn rival<K: Subject>(context: &Context, object: &K, namespace: &str) -> Option<String> {
-    let rivals = K::all(context).rivals(object);
-    let mut seeing = rivals.iter().filter(|other| goes_before(*other, object) && sees(context, *other));
-    seeing.next().map(|winner| whose(winner, namespace))
+/// Who stands for the same thing before this object: whom it belongs to, or who goes first. A claim counts only where the
+/// claimant's app sees the thing.
+fn rival<K: Subject>(context: &Context, object: &K, owner: Option<&str>) -> Option<K> {
+    let mut rivals: Vec<K> = K::all(context).rivals(object).into_iter().filter(|other| sees(context, other)).collect();
+    rivals.sort_by(|a, b| if goes_before(a, b) { Ordering::Less } else { Ordering::Greater });
+    if let Some(owner) = owner {
+        if object.uid().as_deref() == Some(owner) {
+            return if sees(context, object) { None } else { rivals.into_iter().next() };
+        }
+        if let Some(owned) = rivals.iter().position(|rival| rival.uid().as_deref() == Some(owner)) {
+            return Some(rivals.swap_remove(owned));
+        }
+    }
+    rivals.into_iter().next().filter(|first| goes_before(first, object))
 }
 
 /// Whether the object's app sees the thing: now, or, where it was not read since, when its status was written. So a claim
@@ -169,18 +290,19 @@ async fn write<K: Subject>(
     Ok(changed)
 }
 
-/// Leaves the status as it is, but for the echo of action annotations.
+/// Leaves the status as it is, but for the echo of requests that need no more knowledge.
 async fn keep<K: Subject>(
     context: &Context,
     object: &K,
     app: &AppKey,
-    requests: &[Request],
+    mut requests: Vec<Request>,
     requeue: Option<Duration>,
 ) -> Result<Done, Error> {
+    requests.retain(|request| request.verdict.is_err() || request.action == Action::Reconcile);
     // An object that was never reported on has no conditions yet, and gets its echo with them.
     let status = object.status().cloned().filter(|status| !status.conditions().is_empty());
     let changed = match status {
-        Some(status) => write(context, object, app, status, None, requests).await?,
+        Some(status) => write(context, object, app, status, None, &requests).await?,
         None => false,
     };
     Ok(Done { changed, requeue })

@@ -18,9 +18,11 @@ use crate::{
     },
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
+    ledger::Ledgers,
     observe::{Estate, Pollers},
     reconcile::{
-        self, Apps, Context, Kind, Numbers, Objects, Reconciler, Running, ScopeFeed, Secrets, Templates, Wakers,
+        self, Apps, Bindings, Context, Kind, Numbers, Objects, Profiles, Reconciler, Running, ScopeFeed, Secrets,
+        Templates, Wakers,
     },
     timing::Timing,
 };
@@ -122,10 +124,11 @@ async fn lead(
     health: &Health,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
-    let client = counting(config.clone(), metrics)?;
+    let clients =
+        Clients { all: counting(config.clone(), metrics)?, certain: counting_without_retries(config, metrics)? };
     if !settings.leader_elect {
         metrics.leader(true);
-        return work(settings, client, stop, Fence::always(), health, metrics).await;
+        return work(settings, clients, stop, Fence::always(), health, metrics).await;
     }
     let lease_config = LeaseConfig {
         namespace: settings.operator_namespace.clone(),
@@ -136,7 +139,7 @@ async fn lead(
         retry_every: LEASE_DURATION / 10,
     };
     health.enter(Stage::Standby);
-    let acquire = Lease::acquire(counting_without_retries(config, metrics)?, lease_config);
+    let acquire = Lease::acquire(clients.certain.clone(), lease_config);
     let lease = tokio::select! {
         lease = acquire => lease,
         () = stop.clone() => return Ok(()),
@@ -147,7 +150,7 @@ async fn lead(
     // Losing the lease ends the work like being told to stop: what was sent to Meta is still written down. The fence
     // sees to it that nothing more is sent.
     let ends = future::select(stop, lost.clone()).map(drop).boxed().shared();
-    let result = work(settings, client, ends, lease.fence(), health, metrics).await;
+    let result = work(settings, clients, ends, lease.fence(), health, metrics).await;
     metrics.leader(false);
     if lost.peek().is_some() {
         return Err(RunError::LeaseLost);
@@ -161,10 +164,18 @@ fn instance() -> String {
     std::env::var("HOSTNAME").unwrap_or_else(|_| format!("pid-{}", std::process::id()))
 }
 
+/// Clients for the API server.
+struct Clients {
+    /// For nearly everything.
+    all: Client,
+    /// For writes that must not arrive later than their answer: without retries.
+    certain: Client,
+}
+
 /// Everything that only the leader does.
 async fn work(
     settings: Settings,
-    client: Client,
+    Clients { all: client, certain }: Clients,
     stop: Stop,
     fence: Fence,
     health: &Health,
@@ -179,7 +190,7 @@ async fn work(
     let (templates, template_feeds) = Objects::new(&settings.namespaces);
     let wake = Wakers::new(apps.clone(), numbers.clone(), templates.clone());
     let mut tasks = Tasks::new(stop.clone());
-    let secrets = watches::secrets(&client, &settings.namespaces, &apps, &mut tasks);
+    let (secrets, changed) = watches::secrets(&client, &settings.namespaces, &settings.operator_namespace, &wake, &mut tasks);
     let namespaces = settings.namespaces.is_empty().then(|| watches::namespaces(&client, &wake, &mut tasks));
     let (events, sending) = Events::new(client.clone(), NAME, &instance(), metrics);
     let sending = tokio::spawn(sending);
@@ -188,6 +199,9 @@ async fn work(
     let pollers =
         Pollers::new(estate.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
+    let secrets = Arc::new(Secrets::new(client.clone(), secrets));
+    let ledgers = ledgers(certain, &settings, secrets.clone());
+    changed.knows(ledgers.clone());
     let context = Arc::new(Context {
         client: client.clone(),
         graph,
@@ -197,13 +211,17 @@ async fn work(
         numbers: numbers.clone(),
         templates: templates.clone(),
         namespaces,
-        secrets: Secrets::new(client.clone(), secrets),
+        secrets,
+        ledgers,
+        profiles: Profiles::default(),
+        bindings: Bindings::default(),
         fingerprints,
         fence,
         events,
         metrics: metrics.clone(),
         timing: settings.timing.clone(),
         graph_version: GRAPH_VERSION.to_owned(),
+        graph_url: settings.graph_url.as_str().trim_end_matches('/').to_owned(),
     });
     let running = Running { client, metrics: metrics.clone(), shutdown: stop.clone(), synced: synced.clone() };
     let some_only = !settings.namespaces.is_empty();
@@ -229,6 +247,13 @@ async fn work(
     // What is queued is sent, as long as the API server takes it.
     let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
     result
+}
+
+/// The ledgers in the operator's namespace, whose Secrets are watched like all others.
+fn ledgers(client: Client, settings: &Settings, secrets: Arc<Secrets>) -> Arc<Ledgers> {
+    let namespace = settings.operator_namespace.clone();
+    let versions = move |name: &str| secrets.version(&namespace, name);
+    Ledgers::new(client, &settings.operator_namespace, versions, settings.timing.clone())
 }
 
 /// The controllers of the three kinds: one that ends before it was told to takes the process with it.

@@ -1,5 +1,7 @@
 //! The watches that are not of the operator's own kinds: Secrets, as metadata only, and the labels of namespaces.
 
+use std::sync::{Arc, OnceLock};
+
 use futures::{FutureExt, StreamExt, future};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
@@ -8,48 +10,93 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{self, Store},
-        watcher::{self, watcher},
+        watcher::{self, Event, watcher},
     },
 };
 use tracing::warn;
 
 use super::{Stop, Tasks};
 use crate::{
-    api::{MessageTemplate, MetaApp, SecretKeyRef, WhatsAppNumber},
-    reconcile::{Objects, Wakers},
+    api::{MessageTemplate, MetaApp, WhatsAppNumber},
+    ledger::{Ledgers, PREFIX},
+    reconcile::{NumberClaim, Objects, Wakers},
 };
 
 pub(super) type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;
 
-/// Watches Secrets as metadata, and wakes the apps that use one that changed.
+/// Watches Secrets as metadata, in the operator's own namespace too, and wakes who looks at one that changed.
 pub(super) fn secrets(
     client: &Client,
     namespaces: &[String],
-    apps: &Objects<MetaApp>,
+    own: &str,
+    wake: &Wakers,
     tasks: &mut Tasks,
-) -> SecretStores {
-    let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+) -> (SecretStores, Changed) {
+    let mut scopes: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
+    if scopes.is_empty() {
+        scopes.push(None);
+    } else if !namespaces.iter().any(|namespace| namespace == own) {
+        scopes.push(Some(own.to_owned()));
+    }
+    let changed = Changed { own: own.to_owned(), wake: wake.clone(), ledgers: Arc::default() };
     let watch = |namespace: Option<String>| {
         let api = match &namespace {
             Some(namespace) => Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
         let (store, writer) = reflector::store();
-        let apps = apps.clone();
-        let touched =
-            watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer).touched_objects();
-        tasks.spawn(touched.for_each(move |secret| {
-            match secret {
-                Ok(secret) => apps.wake_where(|app| {
-                    app.object().is_some_and(|app| uses(&app, secret.namespace().as_deref(), &secret.name_any()))
-                }),
+        let changed = changed.clone();
+        let events = watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer);
+        tasks.spawn(events.for_each(move |event| {
+            match event {
+                Ok(Event::Apply(secret)) => changed.tell(&secret, false),
+                Ok(Event::Delete(secret)) => changed.tell(&secret, true),
+                // What changed while the watch was away came with no event of its own.
+                Ok(Event::InitDone) => changed.tell_all(),
+                Ok(Event::Init | Event::InitApply(_)) => {}
                 Err(error) => warn!(%error, "watch of Secrets failed; trying again"),
             }
             future::ready(())
         }));
         (namespace, store)
     };
-    scopes.into_iter().map(watch).collect()
+    let stores = scopes.into_iter().map(watch).collect();
+    (stores, changed)
+}
+
+/// Wakes who looks at a Secret.
+#[derive(Clone)]
+pub(super) struct Changed {
+    own: String,
+    wake: Wakers,
+    ledgers: Arc<OnceLock<Arc<Ledgers>>>,
+}
+
+impl Changed {
+    /// From now on, changes of ledgers by this process wake nobody.
+    pub(super) fn knows(&self, ledgers: Arc<Ledgers>) {
+        // Set once.
+        let _ = self.ledgers.set(ledgers);
+    }
+
+    fn tell(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
+        let (namespace, name) = (secret.namespace(), secret.name_any());
+        let digits = name.strip_prefix(PREFIX).and_then(|digits| digits.parse::<u64>().ok());
+        if let Some(digits) = digits.filter(|_| namespace.as_deref() == Some(self.own.as_str())) {
+            let version = secret.resource_version().filter(|_| !gone);
+            let news = self.ledgers.get().is_none_or(|ledgers| ledgers.is_news(digits, version.as_deref()));
+            if news {
+                self.wake.numbers.wake_claimants(&NumberClaim::of(digits));
+            }
+        }
+        self.wake.apps.wake_where(|app| app.looks_at(namespace.as_deref(), &name));
+        self.wake.numbers.wake_where(|number| number.looks_at(namespace.as_deref(), &name));
+    }
+
+    fn tell_all(&self) {
+        self.wake.apps.wake_where(|_| true);
+        self.wake.numbers.wake_where(|number| !number.secrets.is_empty());
+    }
 }
 
 /// Only name and version are read.
@@ -58,15 +105,6 @@ fn strip<K>(secret: &mut PartialObjectMeta<K>) {
     secret.metadata.annotations = None;
     secret.metadata.labels = None;
     secret.metadata.owner_references = None;
-}
-
-fn uses(app: &MetaApp, namespace: Option<&str>, secret: &str) -> bool {
-    let spec = &app.spec;
-    let named = |reference: &SecretKeyRef| reference.name == secret;
-    app.namespace().as_deref() == namespace
-        && (named(&spec.app_secret_ref)
-            || spec.access_token_ref.as_ref().is_some_and(named)
-            || secret.strip_suffix("-token") == app.metadata.name.as_deref())
 }
 
 /// Watches the labels of namespaces, on which `allowedNamespaces` may depend.

@@ -152,7 +152,7 @@ pub struct WhatsAppNumberStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
     /// Ready, Reconciling, Stalled, Suspended, Verified, NameApproved, Registered, PINSynced, TokenValid, RoutingConfigured,
-    /// ProfileSynced.
+    /// ProfileSynced, Bound.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -243,6 +243,9 @@ pub struct RegistrationStatus {
     /// Until when no attempt is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_until: Option<Time>,
+    /// By when an approved display name has to be registered, or it is void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub re_register_before: Option<Time>,
 }
 
 /// A refusal of Meta.

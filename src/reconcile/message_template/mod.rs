@@ -9,7 +9,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use super::{
     cached::Cached,
@@ -17,7 +17,7 @@ use super::{
     controller::{Done, Reconciler},
     objects::{Kind, Objects},
     outlook::{Input, Plan},
-    subject::{self, Subject},
+    subject::{self, Subject, Surroundings, Then},
     wake::Wakers,
 };
 use crate::{
@@ -54,8 +54,25 @@ impl Reconciler<MessageTemplate> for Templates {
 
 impl Subject for MessageTemplate {
     type Facts = Template;
+    type Hold = ();
+    type Custody = ();
+    type Step = Infallible;
 
     const LATER: &'static [Action] = later::MESSAGE_TEMPLATE_ACTIONS;
+
+    fn owner((): &()) -> Option<&str> {
+        None
+    }
+
+    async fn hold(_: &Context, _: &Self) {}
+
+    async fn gather(_: &Surroundings<'_, Self>, (): &mut ()) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn carry_out(_: &Surroundings<'_, Self>, (): &mut (), step: Infallible) -> Result<Then, Error> {
+        match step {}
+    }
 
     fn all(context: &Context) -> &Objects<Self> {
         &context.templates
@@ -95,7 +112,7 @@ impl Subject for MessageTemplate {
         graph.read_template(access, account, id, Priority::Poll).await
     }
 
-    fn plan(input: &Input<'_, Self>) -> Plan<MessageTemplateStatus> {
+    fn plan(input: &Input<'_, Self>) -> Plan<MessageTemplateStatus, Infallible> {
         plan::plan(input)
     }
 }

@@ -1,10 +1,12 @@
 //! How a template stands. Pure.
 
+use std::convert::Infallible;
+
 use super::{facts, phase};
 use crate::{
     api::{MessageTemplate, MessageTemplateStatus, TemplatePhase, later},
     reconcile::{
-        outlook::{Input, Outlook, Plan, not_found, outlook},
+        outlook::{Input, Outlook, Plan, Report, not_found, outlook},
         reason::Reason,
         subject::Subject,
         verdict::{Finding, Progress, Verdict},
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// What to do about a template.
-pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus> {
+pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus, Infallible> {
     let Input { object, app, .. } = input;
     let base = facts::from_spec(object);
     let account = &object.spec.business_account_id;
@@ -46,7 +48,7 @@ pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus> {
 }
 
 /// The phase stays where nothing new is known; those that only told of the object itself are over.
-fn kept(base: MessageTemplateStatus, verdict: Verdict) -> Plan<MessageTemplateStatus> {
+fn kept(base: MessageTemplateStatus, verdict: Verdict) -> Plan<MessageTemplateStatus, Infallible> {
     let phase = match &base.phase {
         None => TemplatePhase::Pending,
         Some(TemplatePhase::Suspended | TemplatePhase::Conflict) => TemplatePhase::Unknown,
@@ -56,7 +58,7 @@ fn kept(base: MessageTemplateStatus, verdict: Verdict) -> Plan<MessageTemplateSt
 }
 
 /// What is not there and is asked for waits to be sent; what is only to be observed is missing.
-fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus> {
+fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Infallible> {
     let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.known_as());
     let later = later::message_template(&object.spec);
     if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {
@@ -76,14 +78,14 @@ fn unread(
     base: MessageTemplateStatus,
     phase: TemplatePhase,
     mut verdict: Verdict,
-) -> Plan<MessageTemplateStatus> {
+) -> Plan<MessageTemplateStatus, Infallible> {
     if phase != TemplatePhase::Conflict {
         verdict.add_later(&later::message_template(&object.spec));
     }
     report(MessageTemplateStatus { sendable: Some(false), ..base }, phase, verdict)
 }
 
-fn report(mut status: MessageTemplateStatus, phase: TemplatePhase, verdict: Verdict) -> Plan<MessageTemplateStatus> {
+fn report(mut status: MessageTemplateStatus, phase: TemplatePhase, verdict: Verdict) -> Plan<MessageTemplateStatus, Infallible> {
     status.phase = Some(phase);
-    Plan::Report(Box::new(status), verdict)
+    Plan::Report(Report::new(status, verdict))
 }

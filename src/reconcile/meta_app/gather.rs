@@ -195,7 +195,7 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
     }
 }
 
-fn unusable(problem: &SecretProblem) -> Problem {
+pub(super) fn unusable(problem: &SecretProblem) -> Problem {
     let reason = match problem.problem {
         Unusable::Missing { .. } => Reason::SecretNotFound,
         Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,

@@ -141,6 +141,9 @@ fn troubled(input: &Input<'_>, trouble: &Trouble, facets: Vec<(&'static str, Fin
     let Trouble { phase, finding, progress, silent_since } = trouble;
     let standing = match phase {
         Some(MetaAppPhase::ExpiredToken) => Standing::TokenExpired(finding.message.clone()),
+        Some(_) if matches!(finding.reason, Reason::SecretNotFound | Reason::SecretKeyNotFound) => {
+            Standing::Gone(finding.message.clone())
+        }
         Some(_) => Standing::NotReady(finding.message.clone()),
         // Nothing is known against the app: its objects keep what they show.
         None => Standing::Starting,

@@ -44,13 +44,17 @@ use super::{
     cached::Cached,
     context::{Context, Error},
     controller::{Done, Reconciler},
+    reason::Reason,
+    verdict::Finding,
     wake::Wakers,
 };
 use crate::{
     api::{Action, ManagementPolicy, MetaApp},
-    cluster::secrets::OwnedSecret,
+    cluster::secrets::{Hidden, OwnedSecret},
     observe::{AppKey, AppView, Polling, Standing},
 };
+
+const BINDING_TOKEN_VALID: &str = "BindingTokenValid";
 
 /// What this process remembers of one app between two reconciles.
 struct Memory {
@@ -81,7 +85,7 @@ impl Reconciler<MetaApp> for Apps {
         let mut memory = kept.lock().await;
         let mut requests = actions::requests(&*app, self.context.graph.now());
         refuse_login(&mut requests);
-        let report = loop {
+        let mut report = loop {
             let input = self.gather(&app, &key, &mut memory, &requests).await;
             match plan(&input, &memory.facts) {
                 ControlFlow::Break(step) => self.carry_out(&app, &key, &mut memory, &input, step).await?,
@@ -92,8 +96,9 @@ impl Reconciler<MetaApp> for Apps {
             // Deleted while Meta was asked: what was learnt concerns nobody any more.
             return Ok(Done { changed: false, requeue: None });
         }
+        let binding_token = self.binding_token(&app, &key, &mut report).await;
         refuse_exchange(&mut requests, &app, &report, memory.exchanged_for.as_deref());
-        self.conclude(&app, &key, &mut memory, report, &requests).await
+        self.conclude(&app, &key, &mut memory, report, binding_token, &requests).await
     }
 
     fn noticed(&self, _: &Cached<MetaApp>) {}
@@ -134,6 +139,23 @@ impl Apps {
         memory.clone()
     }
 
+    /// The token that bindings may hand out; whether it can be read is a condition of its own.
+    async fn binding_token(&self, app: &MetaApp, key: &AppKey, report: &mut Report) -> Option<Hidden> {
+        let reference = app.spec.binding_token_ref.as_ref().filter(|_| !app.spec.suspend)?;
+        let (finding, token) = match self.context.secrets.get(&key.namespace, reference).await {
+            Ok(read) => {
+                let message = "bindings hand out the token that spec.bindingTokenRef names";
+                (Finding::yes(Reason::Valid, message), Some(Hidden(read.value)))
+            }
+            Err(problem) => {
+                let problem = gather::unusable(&problem);
+                (Finding::no(problem.reason, problem.message), None)
+            }
+        };
+        report.verdict.facets.push((BINDING_TOKEN_VALID, finding));
+        token
+    }
+
     /// Tells everybody how the app stands, and writes it.
     async fn conclude(
         &self,
@@ -141,6 +163,7 @@ impl Apps {
         key: &AppKey,
         memory: &mut Memory,
         report: Report,
+        binding_token: Option<Hidden>,
         requests: &[Request],
     ) -> Result<Done, Error> {
         let context = &*self.context;
@@ -148,6 +171,8 @@ impl Apps {
             standing: report.standing.clone(),
             allowed: report.allowed.clone(),
             stale_after: report.interval * context.timing.stale_intervals,
+            token: report.access.as_ref().map(|(_, token)| token.clone()).unwrap_or_default(),
+            binding_token,
         };
         let news = context.estate.set_app(key, view, &report.accounts);
         for account in &report.status.business_accounts {

@@ -1,26 +1,106 @@
 //! From Meta's facts of a number to the fields of its status.
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    binding,
+    custody::{Binding, Custody},
+    ladder::At,
+};
 use crate::{
     api::{
-        Direction, DirectionSummary, Health, HealthError, NumberWebhookStatus, WhatsAppNumber, WhatsAppNumberStatus,
+        BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
+        NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus, whole_seconds,
     },
-    graph::wire::{PhoneNumber, PlatformType},
+    graph::wire::{NameStatus, PhoneNumber, PlatformType},
+    ledger::Operation,
 };
+
+/// How long an approved name waits for a registration.
+const NAME_LIFE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// WhatsApp's customer service window, and so the default of `spec.incoming.sessionTime`.
 const SESSION_TIME: &str = "24h";
 /// How many health errors are shown.
 const ERRORS_SHOWN: usize = 10;
 
-/// The status so far, with what follows from the spec alone.
-pub fn from_spec(number: &WhatsAppNumber) -> WhatsAppNumberStatus {
+/// The status so far, with what follows from the spec and the ledger alone.
+pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
+    if custody.held && custody.trouble.is_none() {
+        remembered(&mut status, custody);
+    }
+    status.binding = match &custody.binding {
+        Binding::Current { .. } => Some(BindingStatus { name: binding::secret_name(number) }),
+        Binding::Waits(_) | Binding::Behind(_) => status.binding,
+        Binding::Unasked | Binding::Unwanted | Binding::Taken(_) => None,
+    };
     status.direction = DirectionSummary::of(&number.spec.directions);
     status.session_time = number.spec.directions.contains(&Direction::Incoming).then(|| {
         let given = number.spec.incoming.as_ref().and_then(|incoming| incoming.session_time.as_ref());
         given.map_or_else(|| SESSION_TIME.to_owned(), ToString::to_string)
     });
     status
+}
+
+/// What the ledger tells people.
+fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
+    let ledger = &custody.ledger;
+    let attempts: Vec<_> = ledger.recent(Operation::Register, custody.now).into_iter().map(whole_seconds).collect();
+    let blocked_until = ledger.blocked_until.filter(|until| custody.now < *until).map(whole_seconds);
+    let re_register_before = status.registration.take().and_then(|registration| registration.re_register_before);
+    let registration = RegistrationStatus {
+        last_attempt_at: attempts.last().cloned(),
+        attempts,
+        blocked_until,
+        re_register_before,
+    };
+    status.registration = (registration != RegistrationStatus::default()).then_some(registration);
+    status.verification = ledger.code.as_ref().map(|code| VerificationStatus {
+        requested_at: Some(whole_seconds(code.requested_at)),
+        method: Some(code.method.clone()),
+        attempts: i32::try_from(code.tried.len()).unwrap_or(i32::MAX),
+    });
+    if let Some(webhook) = &ledger.webhook {
+        status.webhook.get_or_insert_default().verify_token_hash = Some(webhook.inputs.clone());
+    }
+    let order = [
+        Operation::Register,
+        Operation::VerifyCode,
+        Operation::RequestCode,
+        Operation::AddNumber,
+        Operation::Deregister,
+        Operation::SetWebhook,
+        Operation::ClearWebhook,
+        Operation::WriteProfile,
+    ];
+    let refusal = order.iter().find_map(|operation| ledger.refusals.get(operation));
+    status.last_error = refusal.map(|refusal| LastError {
+        code: refusal.code,
+        subcode: refusal.subcode,
+        class: refusal.class.clone(),
+        message: refusal.message.clone(),
+    });
+}
+
+/// By when an approved name has to be registered: 14 days from when the approval was first seen.
+pub fn reregister_before(at: &At<'_>) -> Timestamp {
+    let known = at.object.status.as_ref().and_then(|status| status.registration.as_ref()?.re_register_before.clone());
+    known.map_or_else(|| at.now().checked_add(NAME_LIFE).unwrap_or(Timestamp::MAX), |time| time.0)
+}
+
+/// Notes by when an approved name has to be registered.
+pub fn renamed(status: &mut WhatsAppNumberStatus, at: &At<'_>) {
+    let approved = at.facts.new_name_status == Some(NameStatus::Approved);
+    if approved && at.object.spec.management_policy == ManagementPolicy::Full {
+        let before = whole_seconds(reregister_before(at));
+        status.registration.get_or_insert_default().re_register_before = Some(before);
+    } else if let Some(registration) = &mut status.registration {
+        registration.re_register_before = None;
+    }
+    if status.registration == Some(RegistrationStatus::default()) {
+        status.registration = None;
+    }
 }
 
 /// The status with what Meta shows.
@@ -38,7 +118,8 @@ pub fn observed(mut status: WhatsAppNumberStatus, account: &str, number: &PhoneN
     status.account_mode = number.account_mode.as_ref().map(|m| m.as_str().to_owned());
     status.is_official_business_account = number.is_official_business_account;
     status.health = number.health.as_deref().map(health);
-    status.webhook = webhook(number);
+    let hash = status.webhook.take().and_then(|webhook| webhook.verify_token_hash);
+    status.webhook = webhook(number).map(|webhook| NumberWebhookStatus { verify_token_hash: hash, ..webhook });
     status
 }
 

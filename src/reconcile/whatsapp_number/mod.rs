@@ -1,13 +1,38 @@
-//! `WhatsAppNumber`: one phone number.
+//! `WhatsAppNumber`: one phone number, from bare digits to connected.
+//!
+//! `gather` finds out what is known, `plan` decides, and `steps` carries out what it asks for, one step at a time. The
+//! rungs of the ladder are files of their own: `add`, `verify`, `register`, and `release` at the end; beside them are what
+//! a number has besides: its callback (`routing`), its `profile`, and the `binding` for applications.
 
+mod add;
+mod asked;
+mod binding;
+mod bindings;
+mod custody;
 mod facts;
+mod gather;
+mod hints;
+mod ladder;
 mod phase;
 mod plan;
+mod profile;
+mod profiles;
+mod register;
+mod release;
+mod requests;
+mod routing;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 
+pub use self::{bindings::Bindings, profiles::Profiles};
+use self::{
+    custody::{Custody, Step},
+    gather::Hold,
+};
 use super::{
     cached::Cached,
     claims::digits_of,
@@ -15,14 +40,17 @@ use super::{
     controller::{Done, Reconciler},
     objects::Objects,
     outlook::{Input, Plan},
-    subject::{self, Subject},
+    subject::{self, Subject, Surroundings, Then},
     wake::Wakers,
 };
 use crate::{
-    api::{Action, AppRef, Problem, WhatsAppNumber, WhatsAppNumberStatus, later, validate_number},
+    api::{Action, AppRef, Problem, SecretKeyRef, WhatsAppNumber, WhatsAppNumberStatus, validate_number},
     graph::{self, Access, Priority, wire::PhoneNumber},
     observe::{AppKey, Estate, Seen},
 };
+
+/// Has a deleted object wait until its number is deregistered.
+pub const FINALIZER: &str = "waba.dev/deregister";
 
 /// Reconciles numbers.
 pub struct Numbers {
@@ -47,13 +75,38 @@ impl Reconciler<WhatsAppNumber> for Numbers {
         self.wake.counts_of(number.app.clone());
     }
 
-    fn deleted(&self, _: &Cached<WhatsAppNumber>) {}
+    fn deleted(&self, number: &Cached<WhatsAppNumber>) {
+        if let Some(object) = number.object() {
+            self.context.profiles.forget(object.metadata.uid.as_deref().unwrap_or_default());
+            let namespace = object.metadata.namespace.clone().unwrap_or_default();
+            self.context.bindings.forget(&namespace, &binding::secret_name(&object));
+        }
+    }
 }
 
 impl Subject for WhatsAppNumber {
     type Facts = PhoneNumber;
+    type Hold = Hold;
+    type Custody = Custody;
+    type Step = Step;
 
-    const LATER: &'static [Action] = later::WHATSAPP_NUMBER_ACTIONS;
+    const LATER: &'static [Action] = &[];
+
+    fn owner(custody: &Custody) -> Option<&str> {
+        Some(custody.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty())
+    }
+
+    async fn hold(context: &Context, object: &Self) -> Hold {
+        gather::hold(context, object).await
+    }
+
+    async fn gather(at: &Surroundings<'_, Self>, hold: &mut Hold) -> Result<Custody, Error> {
+        gather::gather(at, hold).await
+    }
+
+    async fn carry_out(at: &Surroundings<'_, Self>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+        steps::carry_out(at, hold, step).await
+    }
 
     fn all(context: &Context) -> &Objects<Self> {
         &context.numbers
@@ -97,7 +150,20 @@ impl Subject for WhatsAppNumber {
         graph.read_number(access, account, id, Priority::Poll).await
     }
 
-    fn plan(input: &Input<'_, Self>) -> Plan<WhatsAppNumberStatus> {
+    fn plan(input: &Input<'_, Self>) -> Plan<WhatsAppNumberStatus, Step> {
         plan::plan(input)
     }
+}
+
+/// The Secrets that a number looks at, besides its ledger: when one changes, so may what is to be done.
+#[must_use]
+pub fn secrets_of(number: &WhatsAppNumber) -> Vec<String> {
+    let spec = &number.spec;
+    let webhook = spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
+    let named = |reference: SecretKeyRef| reference.name;
+    let code = spec.verification.as_ref().map(|_| named(hints::code_ref(number)));
+    let pin = spec.registration.as_ref().map(|_| named(hints::pin_ref(number)));
+    let token = webhook.map(|webhook| webhook.verify_token_ref.name.clone());
+    let bound = spec.binding.as_ref().map(|_| binding::secret_name(number));
+    code.into_iter().chain(pin).chain(token).chain(bound).collect()
 }

@@ -12,7 +12,8 @@ use crate::{
 /// The app's token reaches the number.
 pub const TOKEN_VALID: &str = "TokenValid";
 const VERIFIED: &str = "Verified";
-const NAME_APPROVED: &str = "NameApproved";
+/// The display name is in force.
+pub const NAME_APPROVED: &str = "NameApproved";
 const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.

@@ -1,60 +1,275 @@
-//! How a number stands. Pure.
+//! What to do next for a number, or how it stands. Pure.
 
-use super::{facts, phase};
+use kube::ResourceExt;
+
+use super::{
+    add, binding,
+    custody::Step,
+    facts,
+    ladder::{self, At, Rung, Told},
+    phase,
+    profile::{self, Standing},
+    register,
+    release,
+    requests::Requests,
+    routing::{self, Routing, Stands},
+};
 use crate::{
-    api::{ManagementPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus, later},
+    api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
+    cluster::conditions::State,
+    graph::wire::{NameStatus, NumberStatus, PhoneNumber},
     reconcile::{
-        outlook::{Input, Outlook, Plan, not_found, outlook},
+        outlook::{Input, Need, Outlook, Plan, Report, not_found, outlook},
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
     },
 };
 
+const ROUTING_CONFIGURED: &str = "RoutingConfigured";
+const PROFILE_SYNCED: &str = "ProfileSynced";
+const PIN_SYNCED: &str = "PINSynced";
+const BOUND: &str = "Bound";
+
+type Planned = Plan<WhatsAppNumberStatus, Step>;
+
 /// What to do about a number.
-pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Plan<WhatsAppNumberStatus> {
-    let Input { object, app, .. } = input;
-    let base = facts::from_spec(object);
+pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
+    let Input { object, app, custody, .. } = input;
+    if object.metadata.deletion_timestamp.is_some() {
+        return release::release(input);
+    }
+    if custody.has_finalizer && !release::wants_finalizer(object, true) {
+        return Plan::Step(Step::Finalizer(false));
+    }
+    if let Some(step) = binding::unwanted(custody) {
+        return Plan::Step(step);
+    }
+    if let Some(value) = custody.asked.get(&Action::RefreshToken) {
+        return Plan::Step(Step::RefreshToken(value.clone()));
+    }
+    let mut requests = Requests::of(&custody.asked);
+    let base = facts::from_spec(object, custody);
     let number = &object.spec.phone_number;
     match outlook(input) {
         Outlook::Open(need) => Plan::Open(need),
         Outlook::Kept(verdict) => {
+            requests.wait_all();
             let phase = last_phase(&base);
-            report(base, phase, verdict)
+            report(base, phase, verdict, requests)
         }
-        Outlook::Suspended(verdict) => report(base, NumberPhase::Suspended, verdict),
-        Outlook::Conflict(verdict) => report(base, NumberPhase::Conflict, verdict),
-        Outlook::TokenExpired(why) => report(base, NumberPhase::ExpiredToken, token_expired(why)),
-        Outlook::Unmanaged(verdict) => missing(object, base, verdict),
-        Outlook::Shown { account, facts: shown } => {
-            let (phase, verdict) = phase::judge(object, shown);
-            report(facts::observed(base, account, shown), phase, with_later(object, verdict))
+        Outlook::Suspended(verdict) => {
+            requests.ignore_all("spec.suspend is true");
+            report(base, NumberPhase::Suspended, verdict, requests)
         }
-        Outlook::NeverThere => missing(
-            object,
+        Outlook::Conflict(verdict) => {
+            requests.ignore_all("another object stands for the number");
+            report(base, NumberPhase::Conflict, verdict, requests)
+        }
+        Outlook::TokenExpired(why) => {
+            requests.wait_all();
+            report(base, NumberPhase::ExpiredToken, token_expired(why), requests)
+        }
+        Outlook::Unmanaged(verdict) => absent(base, verdict, requests),
+        Outlook::Shown { account, facts } => {
+            let at = At { object, custody, account, facts, timing: input.timing };
+            shown(&at, base, requests)
+        }
+        Outlook::NeverThere if adds(object) => match add::add(object, custody, input.timing) {
+            Rung::Step(step) => Plan::Step(step),
+            Rung::Told(told) => said(base, told, requests),
+            Rung::Nothing => Plan::Open(Need::Nothing),
+        },
+        Outlook::NeverThere => absent(
             base,
             not_found(format!(
-                "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager, or correct \
-             spec.phoneNumber or spec.businessAccountID"
+                "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager, write provisioning: \
+                 AddIfMissing, or correct spec.phoneNumber or spec.businessAccountID"
             )),
+            requests,
         ),
-        Outlook::Gone { id } => missing(
-            object,
+        Outlook::Gone { id } => absent(
             base,
             not_found(format!(
                 "{number} (id {id}) is gone from Meta, or no longer visible to MetaApp {app}; delete this object, or add \
-             the number again in WhatsApp Manager"
+                 the number again in WhatsApp Manager"
             )),
+            requests,
         ),
-        Outlook::Elsewhere { facts: shown } => missing(
-            object,
+        Outlook::Elsewhere { facts: shown } => absent(
             base,
             not_found(format!(
                 "{number} (id {}) is at Meta, but in no business account of MetaApp {app}; add its account to the \
-             MetaApp's spec.businessAccountIDs, or correct spec.appRef",
+                 MetaApp's spec.businessAccountIDs, or correct spec.appRef",
                 shown.id
             )),
+            requests,
         ),
     }
+}
+
+fn adds(object: &WhatsAppNumber) -> bool {
+    object.spec.provisioning == Provisioning::AddIfMissing && object.spec.management_policy == ManagementPolicy::Full
+}
+
+/// A number that Meta shows.
+fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Planned {
+    let full = at.object.spec.management_policy == ManagementPolicy::Full;
+    if !full {
+        requests.ignore_all("spec.managementPolicy is Observe");
+    }
+    let rung = if full {
+        if let Some(step) = bookkeeping(at) {
+            return Plan::Step(step);
+        }
+        ladder::climb(at, &mut requests)
+    } else {
+        Rung::Nothing
+    };
+    let told = match rung {
+        Rung::Step(step) => return Plan::Step(step),
+        Rung::Told(told) => Some(told),
+        Rung::Nothing => None,
+    };
+    let mut picture = Picture::of(at, told);
+    if full {
+        match routing::routing(at) {
+            Routing::Step(step) => return Plan::Step(step),
+            Routing::Told(finding, stands) => picture.add(ROUTING_CONFIGURED, finding, stands),
+            Routing::Unasked => {}
+        }
+        match profile::profile(at) {
+            Standing::Step(step) => return Plan::Step(step),
+            Standing::Told(finding, stands) => {
+                let last = finding.or_else(|| last_finding(at.object, PROFILE_SYNCED));
+                if let Some(finding) = last {
+                    picture.add(PROFILE_SYNCED, finding, stands);
+                }
+            }
+            Standing::Unasked => {}
+        }
+    }
+    match binding::binding(at.custody) {
+        binding::Bound::Step(step) => return Plan::Step(step),
+        binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
+        binding::Bound::Unasked => {}
+    }
+    if let Some(finding) = register::pin_synced(at).filter(|_| full) {
+        picture.add(PIN_SYNCED, finding, Stands::Fine);
+    }
+    let mut status = facts::observed(base, at.account, at.facts);
+    facts::renamed(&mut status, at);
+    picture.report(status, requests)
+}
+
+/// What has to be on record before anything is done.
+fn bookkeeping(at: &At<'_>) -> Option<Step> {
+    let (custody, object) = (at.custody, at.object);
+    let registered = at.facts.is_registered();
+    if !custody.has_finalizer && release::wants_finalizer(object, registered) {
+        return Some(Step::Finalizer(true));
+    }
+    if !custody.held || custody.trouble.is_some() {
+        return None;
+    }
+    let ledger = &custody.ledger;
+    let is_mine = object.uid().is_some_and(|uid| uid == ledger.owner.uid);
+    let connected = object.spec.registration.is_some()
+        && at.facts.status == Some(NumberStatus::Connected)
+        && registered
+        && !custody.was_connected();
+    let known = adds(object) && ledger.phone_number_id.is_none();
+    let passes_on = ledger.serial > 0 && !is_mine;
+    (connected || known || passes_on).then(|| Step::Note {
+        id: Some((at.facts.id.to_string(), at.account.to_owned())),
+        connected,
+        shown: Vec::new(),
+    })
+}
+
+/// How a number stands, as it is put together.
+struct Picture {
+    phase: NumberPhase,
+    verdict: Verdict,
+    next: Need,
+}
+
+impl Picture {
+    fn of(at: &At<'_>, told: Option<Told>) -> Self {
+        let (phase, verdict) = phase::judge(at.object, at.facts);
+        let mut picture = Self { phase, verdict, next: Need::Nothing };
+        let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
+        let told = told.or_else(|| {
+            let connecting = !observes && picture.phase == NumberPhase::Registering && at.custody.held;
+            match connecting.then(|| register::connecting(at))?? {
+                Rung::Told(told) => Some(told),
+                _ => None,
+            }
+        });
+        if let Some(Told { phase, ready, progress, next }) = told {
+            picture.phase = phase.unwrap_or(picture.phase);
+            picture.verdict.ready = ready;
+            picture.verdict.progress = progress;
+            picture.next = next;
+        } else if !observes && renamed(at.facts) && picture.phase == NumberPhase::Enabled {
+            picture.rename(at);
+        }
+        picture
+    }
+
+    /// The number works under its old name until it is registered again.
+    fn rename(&mut self, at: &At<'_>) {
+        let before = facts::reregister_before(at);
+        let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
+        let message = format!(
+            "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}",
+            ladder::when(before),
+            super::hints::ask(at.object, Action::Register)
+        );
+        let finding = Finding::no(Reason::ReRegisterRequired, message);
+        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED) {
+            Some((_, found)) => *found = finding,
+            None => self.verdict.facets.push((phase::NAME_APPROVED, finding)),
+        }
+    }
+
+    /// One more condition, and what it means for the whole: the first trouble is told.
+    fn add(&mut self, kind: &'static str, finding: Finding, stands: Stands) {
+        if let Stands::Waits(progress, next) = stands {
+            if self.next == Need::Nothing {
+                self.next = next;
+            }
+            if self.verdict.ready.state == State::True && progress != Progress::Settled {
+                self.verdict.ready = finding.clone();
+                self.verdict.progress = progress;
+            }
+        }
+        self.verdict.facets.push((kind, finding));
+    }
+
+    fn report(self, status: WhatsAppNumberStatus, requests: Requests) -> Planned {
+        let mut planned = report(status, self.phase, self.verdict, requests);
+        if let Plan::Report(report) = &mut planned {
+            report.next = self.next;
+        }
+        planned
+    }
+}
+
+/// Whether a new name was approved that is not in force yet.
+fn renamed(facts: &PhoneNumber) -> bool {
+    facts.new_name_status == Some(NameStatus::Approved)
+}
+
+/// What was said the last time nobody looked.
+fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
+    let condition = crate::cluster::conditions::get(&object.status.as_ref()?.conditions, kind)?;
+    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason)?;
+    let state = match condition.status.as_str() {
+        "True" => State::True,
+        "False" => State::False,
+        _ => State::Unknown,
+    };
+    Some(Finding { state, reason: *reason, message: condition.message.clone() })
 }
 
 /// The phase that stays where nothing new is known; those that only told of the object itself are over.
@@ -66,9 +281,20 @@ fn last_phase(status: &WhatsAppNumberStatus) -> NumberPhase {
     }
 }
 
-fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Verdict) -> Plan<WhatsAppNumberStatus> {
+fn said(base: WhatsAppNumberStatus, told: Told, mut requests: Requests) -> Planned {
+    requests.wait_all();
+    let phase = told.phase.unwrap_or(NumberPhase::Pending);
+    let mut planned = report(base, phase, Verdict::new(told.ready, told.progress), requests);
+    if let Plan::Report(report) = &mut planned {
+        report.next = told.next;
+    }
+    planned
+}
+
+fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Verdict, requests: Requests) -> Planned {
     status.phase = Some(phase);
-    Plan::Report(Box::new(status), verdict)
+    let Requests { ignored, waiting, .. } = requests;
+    Plan::Report(Report { ignored, waiting, ..Report::new(status, verdict) })
 }
 
 fn token_expired(why: String) -> Verdict {
@@ -77,22 +303,20 @@ fn token_expired(why: String) -> Verdict {
     Verdict { facets, ..Verdict::keeping(finding, Progress::Stalled) }
 }
 
-fn missing(object: &WhatsAppNumber, base: WhatsAppNumberStatus, verdict: Verdict) -> Plan<WhatsAppNumberStatus> {
-    report(base, NumberPhase::NotFound, with_later(object, verdict))
+fn absent(base: WhatsAppNumberStatus, verdict: Verdict, mut requests: Requests) -> Planned {
+    requests.ignore_all("Meta does not have the number");
+    report(base, NumberPhase::NotFound, verdict, requests)
 }
 
-/// With what this version does not act on yet. Where the number is not enabled and one of those fields asks for more,
-/// that is why it is not ready.
-fn with_later(object: &WhatsAppNumber, mut verdict: Verdict) -> Verdict {
-    let later = later::whatsapp_number(&object.spec);
-    if let Some(first) = later.iter().find(|entry| entry.asks_for_more)
-        && verdict.ready.reason == Reason::Adopted
-        && object.spec.management_policy == ManagementPolicy::Full
-    {
-        let message = format!("{} ({})", first.message, verdict.ready.message);
-        verdict.ready = Finding::no(Reason::NotYetSupported, message);
-        verdict.progress = Progress::Stalled;
-    }
-    verdict.add_later(&later);
-    verdict
+/// Whether the object has anything to do with a ledger, besides one that is there already.
+pub fn needs_ledger(object: &WhatsAppNumber) -> bool {
+    let spec = &object.spec;
+    spec.management_policy == ManagementPolicy::Full
+        && !spec.suspend
+        && (spec.provisioning == Provisioning::AddIfMissing
+            || spec.verification.is_some()
+            || spec.registration.is_some()
+            || spec.profile.is_some()
+            || spec.incoming.as_ref().is_some_and(|incoming| incoming.webhook.is_some())
+            || release::wants_finalizer(object, true))
 }

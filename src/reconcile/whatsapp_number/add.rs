@@ -1,0 +1,125 @@
+//! A number that no account of the app has, and that is to be added. Pure.
+
+use super::{
+    custody::{Custody, End, Step},
+    hints,
+    ladder::{self, Rung, Told, when},
+};
+use crate::{
+    api::{Action, NumberPhase, WhatsAppNumber},
+    ledger::{Operation, Order},
+    observe::digits,
+    reconcile::{outlook::Need, reason::Reason},
+    timing::Timing,
+};
+
+/// What comes next; the number is lacking in two complete reads far enough apart.
+pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung {
+    let number = &object.spec.phone_number;
+    let (Some(account), Some(name)) = (&object.spec.business_account_id, &object.spec.requested_name) else {
+        // The API server demands both.
+        return Rung::Nothing;
+    };
+    let phase = NumberPhase::Pending;
+    let waits = |reason, message: String, next| Told::waits(phase.clone(), reason, message, next);
+    let stalled = |reason, message: String| Told::stalled(phase.clone(), reason, message);
+    let proof = || match custody.counts_from {
+        Some(from) if !custody.evidence.fresh => Need::Since(from),
+        _ => Need::Watching(timing.absence_gap / 2),
+    };
+    if let Some(trouble) = &custody.trouble {
+        return stalled(Reason::LedgerUnusable, trouble.clone());
+    }
+    let order = Order::AddNumber { account: account.clone(), name: name.clone() };
+    let asked = custody.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
+    let send = |action| {
+        let (account, before) = (account.clone(), "absent".to_owned());
+        Rung::Step(Step::Send { order: order.clone(), secret: None, account, id: None, before, action })
+    };
+    if let Some(intent) = custody.open_rung() {
+        if !intent.unknown {
+            return match custody.quarantine.get(&intent.id) {
+                Some(left) => waits(Reason::OutcomePending, pending(number), Need::Time(*left)),
+                None => Rung::Step(Step::Settle { id: intent.id.clone(), end: End::Lost }),
+            };
+        }
+        if !custody.evidence.twice {
+            return waits(Reason::OutcomePending, pending(number), proof());
+        }
+        return match (intent.attempt, asked) {
+            (_, Some(action)) => send(Some(action)),
+            (1, None) => Rung::Step(Step::Again { id: intent.id.clone(), before: "absent".to_owned() }),
+            (_, None) => stalled(
+                Reason::OutcomeUnknown,
+                format!(
+                    "Meta was asked twice to add {number} (last at {}), each answer was lost, and the account does not show \
+                     it. Look into WhatsApp Manager > Phone numbers; to ask once more: {}",
+                    when(intent.time),
+                    hints::ask(object, Action::Reconcile)
+                ),
+            ),
+        };
+    }
+    if let Some(id) = &custody.ledger.phone_number_id {
+        if !custody.evidence.twice {
+            let message = format!("{number} was added (id {id}); the operator waits until its account lists it");
+            return waits(Reason::Adding, message, proof());
+        }
+        let message = format!(
+            "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
+             added again. Delete this object, or add the number in WhatsApp Manager"
+        );
+        return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
+    }
+    if let Some(elder) = &custody.elder {
+        let message = format!("{number} is claimed by {elder}, which goes before this one; delete one of the two");
+        return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
+    }
+    if digits::split_country(number).is_none() {
+        let message = format!("spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber");
+        return stalled(Reason::InvalidSpec, message);
+    }
+    if let Some(why) = &custody.no_writes {
+        return waits(Reason::ClockSkewed, why.clone(), Need::Time(timing.retry_interval));
+    }
+    if let Some(why) = &custody.held_back {
+        let message = format!("{number} could not be added, which is tried again: {why}");
+        return waits(Reason::HeldBack, message, Need::Time(timing.retry_interval));
+    }
+    match custody.ledger.refusals.get(&Operation::AddNumber) {
+        Some(refusal) if refusal.inputs == inputs(&order) && asked.is_none() => match refusal.until {
+            Some(until) if custody.now < until => {
+                let left = std::time::Duration::try_from(until.duration_since(custody.now)).unwrap_or_default();
+                let message = format!("Meta did not add {number}, and is asked again: {}", refusal.message);
+                waits(Reason::AddRefused, message, Need::Time(left))
+            }
+            Some(_) => send(None),
+            None => stalled(
+                Reason::AddRefused,
+                format!(
+                    "Meta did not add {number}: {}. When that is settled, change spec.requestedName or ask once more: {}",
+                    refusal.message,
+                    hints::ask(object, Action::Reconcile)
+                ),
+            ),
+        },
+        _ => send(asked.filter(|_| custody.ledger.refusals.contains_key(&Operation::AddNumber))),
+    }
+}
+
+/// What of an order decides whether it is another one: nothing in it is secret.
+pub fn inputs(order: &Order) -> String {
+    match order {
+        Order::AddNumber { account, name } => format!("{account} {name}"),
+        other => other.operation().to_string(),
+    }
+}
+
+fn pending(number: &str) -> String {
+    let words = ladder::words(Operation::AddNumber);
+    format!(
+        "Meta was asked to {words} {number}, and the answer was lost; the operator waits for reads that show whether it \
+         happened"
+    )
+    .replace("the number ", "")
+}

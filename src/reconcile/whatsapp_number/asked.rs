@@ -1,0 +1,123 @@
+//! What a person asked for by an annotation: a code, a registration, a PIN. Pure.
+
+use super::{
+    custody::{Known, Step, Value},
+    hints,
+    ladder::{At, Rung, when},
+    register::{self, MOST_ATTEMPTS},
+    requests::Requests,
+    verify,
+};
+use crate::{
+    api::Action,
+    graph::wire::NameStatus,
+    ledger::{Operation, Order},
+};
+
+/// The first request that can be acted on.
+pub fn asked(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+    reset_pin(at, requests).or_else(|| register(at, requests)).or_else(|| request_code(at, requests))
+}
+
+fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+    let action = Action::RequestCode;
+    if !requests.is_open(action) {
+        return None;
+    }
+    let why = if at.object.spec.verification.is_none() {
+        "spec.verification is not set, and says how a code is to be sent"
+    } else if at.facts.is_registered() {
+        "the number is registered, and needs no code"
+    } else if at.verified() {
+        "the number is verified already"
+    } else {
+        return Some(at.send(verify::request(at), None, Some(action)));
+    };
+    requests.ignore(action, why);
+    None
+}
+
+fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+    let action = Action::ResetPin;
+    if !requests.is_open(action) {
+        return None;
+    }
+    if at.object.spec.registration.is_none() {
+        requests.ignore(action, "spec.registration is not set, and says where the PIN is");
+        return None;
+    }
+    match pin(at, true) {
+        Pin::Known(known) => Some(at.send(Order::SetPin, Some(known), Some(action))),
+        Pin::Made => Some(Rung::Step(Step::MakePin)),
+        Pin::Wanting(why) => {
+            requests.ignore(action, why);
+            None
+        }
+        Pin::Unread => {
+            requests.wait_all();
+            None
+        }
+    }
+}
+
+fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+    let action = Action::Register;
+    if !requests.is_open(action) {
+        return None;
+    }
+    let ledger = &at.custody.ledger;
+    let renamed = at.facts.new_name_status == Some(NameStatus::Approved);
+    let registered = at.facts.is_registered();
+    let why = if at.object.spec.registration.is_none() {
+        Some("spec.registration is not set, and says where the PIN is".to_owned())
+    } else if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
+        Some(format!("Meta has locked the number's registration until {}", when(until)))
+    } else if ledger.recent(Operation::Register, at.now()).len() >= MOST_ATTEMPTS {
+        Some("one more attempt within 72 hours, and Meta locks the number for 72 hours".to_owned())
+    } else if registered && !renamed {
+        Some("the number is registered, and no new display name was approved: there is nothing to register".to_owned())
+    } else if !registered && !at.verified() {
+        Some("the number is not verified: it has to be before it is registered".to_owned())
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        requests.ignore(action, why);
+        return None;
+    }
+    let order = if registered { Order::RegisterAgain } else { Order::Register };
+    match pin(at, register::pin_is_known(at)) {
+        Pin::Known(known) => Some(at.send(order, Some(known), Some(action))),
+        Pin::Made => Some(Rung::Step(Step::MakePin)),
+        Pin::Wanting(why) => {
+            requests.ignore(action, why);
+            None
+        }
+        Pin::Unread => {
+            requests.wait_all();
+            None
+        }
+    }
+}
+
+enum Pin {
+    Known(Known),
+    Made,
+    Wanting(String),
+    Unread,
+}
+
+/// The PIN to use; `fits` tells whether any PIN will do that is not the number's already.
+fn pin(at: &At<'_>, fits: bool) -> Pin {
+    if at.custody.pin_taken {
+        return Pin::Wanting(register::taken(at.object));
+    }
+    match &at.custody.pin {
+        Value::Known(known) => Pin::Known(known.clone()),
+        Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => Pin::Wanting(trouble.message.clone()),
+        Value::Missing(_) if fits => Pin::Made,
+        Value::Missing(_) => Pin::Wanting(register::unknown_pin(at.object)),
+        Value::Bad(trouble) => Pin::Wanting(trouble.message.clone()),
+        Value::Unasked | Value::Unread => Pin::Unread,
+    }
+}

@@ -1,0 +1,118 @@
+//! The binding Secret: what an application needs to send from the number, in the form of Service Binding. Pure.
+
+use kube::ResourceExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    custody::{Binding, Custody, Step},
+    routing::Stands,
+};
+use crate::{
+    api::{Direction, WhatsAppNumber},
+    cluster::secrets::Hidden,
+    graph::wire::PhoneNumber,
+    reconcile::{
+        outlook::Need,
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+};
+
+/// The name of the Secret.
+pub fn secret_name(object: &WhatsAppNumber) -> String {
+    format!("{}-binding", object.name_any())
+}
+
+/// The type of the Secret.
+pub const TYPE: &str = "servicebinding.io/whatsapp";
+
+/// How the binding stands.
+#[derive(Debug)]
+pub enum Bound {
+    /// None is asked for.
+    Unasked,
+    /// This first.
+    Step(Step),
+    /// So.
+    Told(Finding, Stands),
+}
+
+/// What is to go whatever else there is to say.
+pub fn unwanted(custody: &Custody) -> Option<Step> {
+    (custody.binding == Binding::Unwanted).then_some(Step::Unbind)
+}
+
+/// What comes next for the binding Secret.
+pub fn binding(custody: &Custody) -> Bound {
+    match &custody.binding {
+        Binding::Unasked | Binding::Unwanted => Bound::Unasked,
+        Binding::Behind(content) => Bound::Step(Step::Bind(content.clone())),
+        Binding::Waits(why) => Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Fine),
+        Binding::Current { token: true } => {
+            Bound::Told(Finding::yes(Reason::Bound, "the binding Secret is up to date"), Stands::Fine)
+        }
+        Binding::Current { token: false } => Bound::Told(
+            Finding::yes(
+                Reason::BoundWithoutToken,
+                "the binding Secret is up to date, without access-token: outside the MetaApp's namespace the MetaApp has to \
+                 name one with spec.bindingTokenRef",
+            ),
+            Stands::Fine,
+        ),
+        Binding::Taken(message) => Bound::Told(
+            Finding::no(Reason::SecretNameTaken, message.clone()),
+            Stands::Waits(Progress::Stalled, Need::Nothing),
+        ),
+    }
+}
+
+/// Where applications send to, and with what.
+pub struct Access<'a> {
+    /// The Graph API, without version.
+    pub api_url: &'a str,
+    /// The Graph version.
+    pub api_version: &'a str,
+    /// The token, where one may be handed out.
+    pub token: Option<&'a SecretString>,
+}
+
+/// What is in the Secret, by key, in order. What is not known is left out.
+pub fn content(
+    object: &WhatsAppNumber,
+    account: &str,
+    facts: &PhoneNumber,
+    access: &Access<'_>,
+) -> Vec<(&'static str, Hidden)> {
+    let spec = &object.spec;
+    let directions: Vec<&str> = spec
+        .directions
+        .iter()
+        .map(|direction| match direction {
+            Direction::Incoming => "Incoming",
+            Direction::Outgoing => "Outgoing",
+        })
+        .collect();
+    let incoming = spec.incoming.as_ref();
+    let session = object.status.as_ref().and_then(|status| status.session_time.clone());
+    let token = access.token.map(|token| token.expose_secret().to_owned());
+    let entries = [
+        ("type", Some("whatsapp".to_owned())),
+        ("provider", Some("meta-cloud-api".to_owned())),
+        ("phone-number", Some(spec.phone_number.clone())),
+        ("phone-number-id", Some(facts.id.to_string())),
+        ("business-account-id", Some(account.to_owned())),
+        ("api-url", Some(access.api_url.to_owned())),
+        ("api-version", Some(access.api_version.to_owned())),
+        ("access-token", token),
+        ("directions", Some(directions.join(","))),
+        ("time-zone", spec.time_zone.clone()),
+        ("language", spec.language.clone()),
+        ("session-time", session.or_else(|| Some("24h".to_owned())).filter(|_| spec.directions.contains(&Direction::Incoming))),
+        ("smart-routing", incoming.and_then(|incoming| incoming.smart_routing.clone())),
+        (
+            "end-of-interaction-smart-routing",
+            incoming.and_then(|incoming| incoming.end_of_interaction_smart_routing.clone()),
+        ),
+    ];
+    entries.into_iter().filter_map(|(key, value)| Some((key, Hidden(value?.into())))).collect()
+}

@@ -1,0 +1,268 @@
+//! What a number's plan looks at besides Meta's facts: the ledger, PIN and code, the profile, the binding Secret, and what
+//! people asked for.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::super::reason::Reason;
+use crate::{
+    api::Action,
+    cluster::secrets::Hidden,
+    graph::wire,
+    ledger::{Evidence, Intent, Ledger, Order},
+};
+
+/// What a Secret holds for the number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Value {
+    /// Nobody asked for it.
+    #[default]
+    Unasked,
+    /// It is there.
+    Known(Known),
+    /// There is no such Secret, or it lacks the key.
+    Missing(Trouble),
+    /// It is there, and cannot be used.
+    Bad(Trouble),
+    /// It could not be read just now.
+    Unread,
+}
+
+/// A value, and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The value.
+    pub value: Hidden,
+    /// Names it without showing it.
+    pub fingerprint: String,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// From the closed list.
+    pub reason: Reason,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Names the value that is wrong, if there is one.
+    pub fingerprint: Option<String>,
+}
+
+impl Value {
+    /// The value, if there is one that can be used.
+    pub fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Known(known) => Some(known),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with it.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Missing(trouble) | Self::Bad(trouble) => Some(trouble),
+            _ => None,
+        }
+    }
+}
+
+/// The binding Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// None is asked for, and none is there.
+    #[default]
+    Unasked,
+    /// It cannot be written yet, or stays as it is; why.
+    Waits(&'static str),
+    /// It is as it should be; whether it has a token.
+    Current {
+        /// Whether there is a token in it.
+        token: bool,
+    },
+    /// It has to be written.
+    Behind(Vec<(&'static str, Hidden)>),
+    /// It is there and must not be.
+    Unwanted,
+    /// Somebody else's Secret has its name; what to do.
+    Taken(String),
+}
+
+/// What is known of the number's profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ProfileRead {
+    /// It is not managed, or was not due to be read.
+    #[default]
+    Unread,
+    /// It has to be read first.
+    Due,
+    /// What Meta shows, and whether the read began after the last write had settled.
+    Shown {
+        /// Meta's fields.
+        profile: wire::Profile,
+        /// Whether it counts.
+        fresh: bool,
+        /// When it is read again.
+        next: Duration,
+    },
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Custody {
+    /// Whether this object has anything to do with a ledger at all.
+    pub held: bool,
+    /// What is remembered; empty where nothing is.
+    pub ledger: Ledger,
+    /// Why the ledger cannot be used, for people.
+    pub trouble: Option<String>,
+    /// What reads say, seen from the last call that changed the number.
+    pub evidence: Evidence,
+    /// From when on a read counts.
+    pub counts_from: Option<Instant>,
+    /// For how long intents are left alone that another process may still be at, by id.
+    pub quarantine: BTreeMap<String, Duration>,
+    /// The PIN.
+    pub pin: Value,
+    /// Whether somebody else's Secret has the name under which a PIN would be created.
+    pub pin_taken: bool,
+    /// The code.
+    pub code: Value,
+    /// The verify token of the number's callback.
+    pub verify_token: Value,
+    /// Fingerprint of callback and verify token together.
+    pub webhook_inputs: String,
+    /// The profile.
+    pub profile: ProfileRead,
+    /// The binding Secret.
+    pub binding: Binding,
+    /// Requests that wait to be acted on, with their values.
+    pub asked: BTreeMap<Action, String>,
+    /// Why the last call was not made, if it was not.
+    pub held_back: Option<String>,
+    /// An object that claims the same number and goes before this one, whether or not it sees the number.
+    pub elder: Option<String>,
+    /// Whether any other object claims the same number.
+    pub claimed: bool,
+    /// Why nothing may be written to Meta just now.
+    pub no_writes: Option<String>,
+    /// Whether the object has the operator's finalizer.
+    pub has_finalizer: bool,
+    /// Meta's clock.
+    pub now: Timestamp,
+}
+
+impl Default for Custody {
+    fn default() -> Self {
+        Self {
+            held: false,
+            ledger: Ledger::default(),
+            trouble: None,
+            evidence: Evidence::FULL,
+            counts_from: None,
+            quarantine: BTreeMap::new(),
+            pin: Value::default(),
+            pin_taken: false,
+            code: Value::default(),
+            verify_token: Value::default(),
+            webhook_inputs: String::new(),
+            profile: ProfileRead::default(),
+            binding: Binding::default(),
+            asked: BTreeMap::new(),
+            held_back: None,
+            elder: None,
+            claimed: false,
+            no_writes: None,
+            has_finalizer: false,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Custody {
+    /// Whether the number was ever connected, as far as anybody remembers.
+    pub fn was_connected(&self) -> bool {
+        self.ledger.was_connected || self.ledger.registered_at.is_some()
+    }
+
+    /// The open intent on the ladder, if there is one.
+    pub fn open_rung(&self) -> Option<&Intent> {
+        self.ledger.intents.iter().find(|intent| intent.order.operation().is_rung())
+    }
+}
+
+/// What the shell does before it is planned again.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Through the door: this call, asked for by that action.
+    Send {
+        /// What is asked of Meta.
+        order: Order,
+        /// Fingerprint of the secret input, where there is one.
+        secret: Option<Known>,
+        /// Which account.
+        account: String,
+        /// Which number; none where it is to be added.
+        id: Option<String>,
+        /// What Meta shows now, for people who read the ledger.
+        before: String,
+        /// The action that asks for it.
+        action: Option<Action>,
+    },
+    /// The same call once more, as it was.
+    Again {
+        /// The intent's name.
+        id: String,
+        /// What Meta shows now.
+        before: String,
+    },
+    /// Write down what became of a call.
+    Settle {
+        /// The intent's name.
+        id: String,
+        /// Its end.
+        end: End,
+    },
+    /// Write down that the number belongs to this object, and what is known of it.
+    Note {
+        /// The number's ID, and its account.
+        id: Option<(String, String)>,
+        /// Whether it is connected.
+        connected: bool,
+        /// What Meta shows of fields of the profile that were written.
+        shown: Vec<(String, serde_json::Value)>,
+    },
+    /// Create a Secret with a PIN.
+    MakePin,
+    /// Ask the app for a new token.
+    RefreshToken(String),
+    /// Read the profile.
+    ReadProfile {
+        /// Which account.
+        account: String,
+        /// Which number.
+        id: String,
+    },
+    /// Write the binding Secret.
+    Bind(Vec<(&'static str, Hidden)>),
+    /// Delete the binding Secret.
+    Unbind,
+    /// Have the object wait when it is deleted, or not any more.
+    Finalizer(bool),
+    /// The object may go; what to tell people.
+    LetGo(Option<String>),
+}
+
+/// How a call turned out to have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It happened; the ID of what was added.
+    Happened(Option<String>),
+    /// It did not, and will not be tried again.
+    DidNot(String),
+    /// Whoever was at it is gone, and nobody knows.
+    Lost,
+}

@@ -1,0 +1,321 @@
+//! From bare digits to connected: which rung is next for a number that Meta shows, or why none is. Pure.
+//!
+//! Guarded phases in a row; the first that has something to do or to say ends it.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    custody::{Custody, End, Step},
+    hints,
+    requests::Requests,
+};
+use crate::{
+    api::{Action, NumberPhase, WhatsAppNumber},
+    graph::wire::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
+    ledger::{Intent, Operation, Order},
+    reconcile::{
+        outlook::Need,
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+    timing::Timing,
+};
+
+/// How often an absorbing call is made again before a person is asked.
+const ABSORBING_TRIES: u32 = 3;
+/// How often an observable call is made in all.
+const OBSERVABLE_TRIES: u32 = 2;
+
+/// A number that Meta shows, and all that is known of it.
+pub struct At<'a> {
+    /// The object.
+    pub object: &'a WhatsAppNumber,
+    /// What is known besides.
+    pub custody: &'a Custody,
+    /// The account that has it.
+    pub account: &'a str,
+    /// What Meta shows.
+    pub facts: &'a PhoneNumber,
+    /// Every wait.
+    pub timing: &'a Timing,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Rung {
+    /// Nothing: what Meta shows says it all.
+    Nothing,
+    /// This.
+    Step(Step),
+    /// What to say instead of what Meta shows.
+    Told(Told),
+}
+
+/// What the ladder says of a number.
+#[derive(Debug)]
+pub struct Told {
+    /// The phase, where it is not the one that Meta's facts mean.
+    pub phase: Option<NumberPhase>,
+    /// Condition Ready.
+    pub ready: Finding,
+    /// Who acts next.
+    pub progress: Progress,
+    /// When to look again.
+    pub next: Need,
+}
+
+impl Told {
+    pub fn waits(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Need) -> Rung {
+        let ready = Finding::no(reason, message);
+        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Reconciling, next })
+    }
+
+    pub fn stalled(phase: NumberPhase, reason: Reason, message: impl Into<String>) -> Rung {
+        let ready = Finding::no(reason, message);
+        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Stalled, next: Need::Nothing })
+    }
+}
+
+/// The next rung.
+pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
+    let barred = barred(at);
+    if let Some(why) = &barred {
+        requests.ignore_all(why);
+    }
+    if let Some(trouble) = &at.custody.trouble {
+        requests.wait_all();
+        return Told::stalled(at.phase(), Reason::LedgerUnusable, trouble.clone());
+    }
+    if let Some(rung) = open(at) {
+        requests.wait_all();
+        return rung;
+    }
+    if barred.is_some() {
+        return Rung::Nothing;
+    }
+    if let Some(why) = &at.custody.no_writes {
+        requests.wait_all();
+        return if at.wants_more() {
+            Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), Need::Time(at.timing.retry_interval))
+        } else {
+            Rung::Nothing
+        };
+    }
+    let rung = super::asked::asked(at, requests)
+        .or_else(|| super::verify::verify(at))
+        .or_else(|| super::register::register(at))
+        .unwrap_or(Rung::Nothing);
+    match (rung, &at.custody.held_back) {
+        (Rung::Step(Step::Send { action, .. }), Some(why)) => {
+            if action.is_some() {
+                requests.wait_all();
+            }
+            let message = format!("the next call to Meta could not be made, and is tried again: {why}");
+            Told::waits(at.phase(), Reason::HeldBack, message, Need::Time(at.timing.retry_interval))
+        }
+        (Rung::Step(Step::Send { action, .. }), None) if !at.custody.evidence.fresh => {
+            if action.is_some() {
+                requests.wait_all();
+            }
+            let message = "Meta was asked for something a moment ago; the next step waits for a fresh read";
+            Told::waits(at.phase(), Reason::Settling, message, at.fresh())
+        }
+        (rung, _) => rung,
+    }
+}
+
+/// Why nothing can be done for the number at all.
+fn barred(at: &At<'_>) -> Option<String> {
+    let why = match (&at.facts.status, &at.facts.platform_type) {
+        (Some(NumberStatus::Deleted), _) => "the number is deleted at Meta",
+        (Some(NumberStatus::Migrated), _) => "the number was moved to another account",
+        (Some(NumberStatus::Banned), _) => "Meta has banned the number",
+        (Some(NumberStatus::Restricted), _) => "Meta has restricted the number",
+        (_, Some(PlatformType::OnPremise)) => "the number is on the On-Premises API",
+        _ if at.facts.is_on_biz_app == Some(true) => {
+            "the number is used in the WhatsApp Business app, where it is registered and verified"
+        }
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// A call whose outcome is not known comes before everything else.
+fn open(at: &At<'_>) -> Option<Rung> {
+    let custody = at.custody;
+    let intent = custody.open_rung()?;
+    let operation = intent.order.operation();
+    if !intent.unknown {
+        return Some(match custody.quarantine.get(&intent.id) {
+            Some(left) => pending(at, intent, Need::Time(*left)),
+            None => settle(intent, End::Lost),
+        });
+    }
+    if operation.action().is_some_and(|action| action != Action::Reconcile && custody.asked.contains_key(&action)) {
+        return None;
+    }
+    if happened(operation, at.facts) {
+        let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
+        return Some(settle(intent, End::Happened(id)));
+    }
+    if operation == Operation::SetPin {
+        let more = intent.attempt < ABSORBING_TRIES;
+        return Some(match (more, custody.evidence.fresh) {
+            (true, true) => again(at, intent),
+            (true, false) => pending(at, intent, at.fresh()),
+            (false, _) => undecided(at, intent),
+        });
+    }
+    if !custody.evidence.twice {
+        return Some(pending(at, intent, at.proof()));
+    }
+    if operation == Operation::VerifyCode {
+        let alive = custody.ledger.code.as_ref().is_some_and(|code| custody.now < code.expires());
+        return Some(if alive && intent.attempt < OBSERVABLE_TRIES {
+            again(at, intent)
+        } else {
+            settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
+        });
+    }
+    let paused = operation == Operation::Register && super::register::paused(at).is_some();
+    Some(if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) })
+}
+
+/// Whether Meta shows that it was done.
+pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
+    match operation {
+        Operation::AddNumber => true,
+        Operation::VerifyCode => {
+            facts.is_registered() || facts.code_verification_status == Some(CodeVerificationStatus::Verified)
+        }
+        Operation::Register => facts.is_registered(),
+        Operation::Deregister => !facts.is_registered(),
+        _ => false,
+    }
+}
+
+fn settle(intent: &Intent, end: End) -> Rung {
+    Rung::Step(Step::Settle { id: intent.id.clone(), end })
+}
+
+fn again(at: &At<'_>, intent: &Intent) -> Rung {
+    Rung::Step(Step::Again { id: intent.id.clone(), before: at.before() })
+}
+
+fn pending(at: &At<'_>, intent: &Intent, next: Need) -> Rung {
+    let message = format!(
+        "Meta was asked at {} to {}, and the answer was lost; the operator finds out from what Meta shows whether it \
+         happened, and does nothing twice meanwhile",
+        when(intent.time),
+        words(intent.order.operation())
+    );
+    let phase = if intent.order.operation() == Operation::Register { NumberPhase::Registering } else { at.phase() };
+    Told::waits(phase, Reason::OutcomePending, message, next)
+}
+
+fn undecided(at: &At<'_>, intent: &Intent) -> Rung {
+    let operation = intent.order.operation();
+    let how = operation.action().map_or_else(String::new, |action| format!(": {}", hints::ask(at.object, action)));
+    let message = format!(
+        "Meta was asked {} times to {} (last at {}), and each answer was lost; Meta does not show that it happened. Look \
+         into WhatsApp Manager > Phone numbers, then ask for it anew{how}",
+        intent.attempt,
+        words(operation),
+        when(intent.time),
+    );
+    Told::stalled(at.phase(), Reason::OutcomeUnknown, message)
+}
+
+/// An operation in a sentence: "Meta was asked to …".
+pub fn words(operation: Operation) -> &'static str {
+    match operation {
+        Operation::AddNumber => "add the number",
+        Operation::RequestCode => "send a code",
+        Operation::VerifyCode => "verify the number by its code",
+        Operation::Register => "register the number",
+        Operation::RegisterAgain => "register the number under its new name",
+        Operation::SetPin => "set the number's PIN",
+        Operation::Deregister => "deregister the number",
+        Operation::SetWebhook => "deliver the number's messages elsewhere",
+        Operation::ClearWebhook => "deliver the number's messages as before",
+        Operation::WriteProfile => "change the profile",
+    }
+}
+
+/// A time in a message: whole seconds.
+pub fn when(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
+impl At<'_> {
+    /// The phase that Meta's facts mean.
+    pub fn phase(&self) -> NumberPhase {
+        super::phase::judge(self.object, self.facts).0
+    }
+
+    /// Whether Meta takes the number for verified, or has just said so.
+    pub fn verified(&self) -> bool {
+        self.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
+            || (self.custody.ledger.verified_at.is_some() && !self.custody.evidence.twice)
+    }
+
+    /// Whether the spec asks for a step that was not made yet.
+    fn wants_more(&self) -> bool {
+        let spec = &self.object.spec;
+        !self.facts.is_registered() && (spec.verification.is_some() || spec.registration.is_some())
+    }
+
+    /// What Meta shows, in a few words for the ledger.
+    pub fn before(&self) -> String {
+        before(self.facts)
+    }
+
+    /// Meta's clock.
+    pub fn now(&self) -> Timestamp {
+        self.custody.now
+    }
+
+    /// Until a moment on Meta's clock.
+    pub fn until(&self, time: Timestamp) -> Need {
+        let left = Duration::try_from(time.duration_since(self.custody.now)).unwrap_or_default();
+        // Rather a little late than a little early.
+        Need::Time(left + Duration::from_millis(50))
+    }
+
+    /// A read that counts.
+    pub fn fresh(&self) -> Need {
+        Need::Since(self.custody.counts_from.unwrap_or_else(Instant::now))
+    }
+
+    /// The reads that prove that something did not happen.
+    pub fn proof(&self) -> Need {
+        if self.custody.evidence.fresh { Need::Watching(self.timing.absence_gap / 2) } else { self.fresh() }
+    }
+
+    /// A call about this number.
+    pub fn send(&self, order: Order, secret: Option<super::custody::Known>, action: Option<Action>) -> Rung {
+        Rung::Step(Step::Send {
+            order,
+            secret,
+            account: self.account.to_owned(),
+            id: Some(self.facts.id.to_string()),
+            before: self.before(),
+            action,
+        })
+    }
+
+    /// How long ago, on Meta's clock.
+    pub fn ago(&self, time: Timestamp) -> SignedDuration {
+        self.custody.now.duration_since(time)
+    }
+}
+
+fn before(facts: &PhoneNumber) -> String {
+    let status = facts.status.as_ref().map_or("-", NumberStatus::as_str);
+    let code = facts.code_verification_status.as_ref().map_or("-", CodeVerificationStatus::as_str);
+    let platform = facts.platform_type.as_ref().map_or("-", PlatformType::as_str);
+    let onboarded = facts.last_onboarded_time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    format!("{status} {code} {platform} {onboarded}")
+}

@@ -1,0 +1,189 @@
+//! The business profile: what the spec names is compared with what Meta shows, and set right, at most once a day per
+//! field. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    custody::{ProfileRead, Step},
+    ladder::{At, Rung},
+    routing::Stands,
+};
+use crate::{
+    api::Profile,
+    graph::wire,
+    ledger::{Operation, Order},
+    reconcile::{
+        outlook::Need,
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+};
+
+/// A field that somebody else changes is set right again after this.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How the profile stands.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is none of ours.
+    Unasked,
+    /// This first.
+    Step(Step),
+    /// So; `None`: what was said stays.
+    Told(Option<Finding>, Stands),
+}
+
+/// What comes next for the profile.
+pub fn profile(at: &At<'_>) -> Standing {
+    let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::Unasked };
+    if at.custody.trouble.is_some() || at.custody.no_writes.is_some() {
+        return Standing::Told(None, Stands::Fine);
+    }
+    if !at.facts.is_registered() {
+        let message = "the profile is set once the number is registered";
+        return Standing::Told(Some(Finding::no(Reason::NotRegistered, message)), Stands::Fine);
+    }
+    if let Some(refusal) = at.custody.ledger.refusals.get(&Operation::WriteProfile)
+        && refusal.until.is_none_or(|until| at.now() < until)
+        && refusal.inputs == inputs(wanted)
+    {
+        let message = format!("Meta refused the profile: {}; correct spec.profile, or it is tried again", refusal.message);
+        let next = refusal.until.map_or(Need::Nothing, |until| at.until(until));
+        return Standing::Told(
+            Some(Finding::no(Reason::ProfileRefused, message)),
+            Stands::Waits(Progress::Reconciling, next),
+        );
+    }
+    let (shown, fresh, next) = match &at.custody.profile {
+        ProfileRead::Unread => return Standing::Told(None, Stands::Fine),
+        ProfileRead::Due => {
+            return Standing::Step(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() });
+        }
+        ProfileRead::Shown { profile, fresh, next } => (fields_shown(profile), *fresh, *next),
+    };
+    match compare(at, &fields(wanted), &shown, fresh) {
+        Standing::Told(finding, Stands::Fine) => {
+            Standing::Told(finding, Stands::Waits(Progress::Settled, Need::Time(next)))
+        }
+        other => other,
+    }
+}
+
+fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<String, Value>, fresh: bool) -> Standing {
+    let memory = &at.custody.ledger.profile;
+    let (mut wrong, mut learnt, mut later) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (name, value) in wanted {
+        let now = shown.get(name).cloned().unwrap_or(Value::Null);
+        if same(name, value, &now) {
+            continue;
+        }
+        match memory.get(name).filter(|field| field.sent == *value) {
+            // Meta shows what was sent in its own way.
+            Some(field) if field.shown.as_ref() == Some(&now) => {}
+            Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
+            Some(field) if field.shown.is_none() => later.push((name.clone(), Timestamp::MAX)),
+            Some(field) if at.ago(field.at) < PATIENCE => {
+                later.push((name.clone(), field.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)));
+            }
+            _ => {
+                wrong.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    if !learnt.is_empty() {
+        return Standing::Step(Step::Note { id: None, connected: false, shown: learnt });
+    }
+    if !wrong.is_empty() {
+        return write(at, wrong);
+    }
+    match later.iter().min_by_key(|(_, time)| *time) {
+        None => {
+            let finding = Finding::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
+            Standing::Told(Some(finding), Stands::Fine)
+        }
+        Some((_, time)) if *time == Timestamp::MAX => {
+            let finding = Finding::no(Reason::Settling, "the profile was written a moment ago, and is read again");
+            Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(at.timing.settle)))
+        }
+        Some((_, time)) => {
+            let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!(
+                "somebody else has changed {} at Meta; a field is set right once a day at most, next at {}",
+                names.join(", "),
+                super::ladder::when(*time)
+            );
+            Standing::Told(
+                Some(Finding::no(Reason::ProfileDiffers, message)),
+                Stands::Waits(Progress::Settled, at.until(*time)),
+            )
+        }
+    }
+}
+
+fn write(at: &At<'_>, fields: BTreeMap<String, Value>) -> Standing {
+    let settled = |reason, message: String, next| {
+        Standing::Told(Some(Finding::no(reason, message)), Stands::Waits(Progress::Settled, next))
+    };
+    let open = at.custody.ledger.conflicting(Operation::WriteProfile);
+    if let Some(left) = open.and_then(|intent| at.custody.quarantine.get(&intent.id)) {
+        let message = "another operator may be changing the profile right now".to_owned();
+        return settled(Reason::OutcomePending, message, Need::Time(*left));
+    }
+    if let Some(why) = &at.custody.held_back {
+        let message = format!("Meta could not be asked, and is asked again: {why}");
+        return settled(Reason::HeldBack, message, Need::Time(at.timing.retry_interval));
+    }
+    match at.send(Order::WriteProfile { fields }, None, None) {
+        Rung::Step(step) => Standing::Step(step),
+        _ => Standing::Unasked,
+    }
+}
+
+/// Names what the spec wants.
+pub fn inputs(wanted: &Profile) -> String {
+    // Texts only: they can always be written.
+    serde_json::to_string(&fields(wanted)).unwrap_or_default()
+}
+
+/// The fields that the spec names, by Meta's names.
+fn fields(wanted: &Profile) -> BTreeMap<String, Value> {
+    let Profile { about, address, description, email, websites, vertical } = wanted;
+    let texts = [
+        ("about", about),
+        ("address", address),
+        ("description", description),
+        ("email", email),
+        ("vertical", vertical),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
+    let websites = websites.as_ref().map(|websites| ("websites".to_owned(), json!(websites)));
+    texts.chain(websites).collect()
+}
+
+fn fields_shown(profile: &wire::Profile) -> BTreeMap<String, Value> {
+    let wire::Profile { about, address, description, email, websites, vertical } = profile;
+    let texts = [
+        ("about", about),
+        ("address", address),
+        ("description", description),
+        ("email", email),
+        ("vertical", vertical),
+    ];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
+    let websites = (!websites.is_empty()).then(|| ("websites".to_owned(), json!(websites)));
+    texts.chain(websites).collect()
+}
+
+/// An empty text or list and nothing are the same.
+fn same(name: &str, wanted: &Value, shown: &Value) -> bool {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || (name == "vertical" && text == "UNDEFINED"),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    wanted == shown || (empty(wanted) && empty(shown))
+}

@@ -1,0 +1,232 @@
+//! Registration: once, with the right PIN, and far from Meta's limits. Pure.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    custody::{Known, Step, Value},
+    hints,
+    ladder::{At, Rung, Told, when},
+};
+use crate::{
+    api::{Action, NumberPhase, WhatsAppNumber},
+    ledger::{Operation, Order, Refusal, WINDOW},
+    reconcile::{
+        outlook::Need,
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+};
+
+/// So many attempts in 72 hours the operator makes by itself; Meta locks a number after ten.
+const OWN_ATTEMPTS: usize = 5;
+/// So many it makes when a person asks.
+pub const MOST_ATTEMPTS: usize = 10;
+/// Meta's code for a number that is half deregistered.
+const HALF_DEREGISTERED: i64 = 133_000;
+
+/// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
+pub fn register(at: &At<'_>) -> Option<Rung> {
+    at.object.spec.registration.as_ref()?;
+    if at.facts.is_registered() {
+        return None;
+    }
+    if is_under_way(at) {
+        let message = "Meta has registered the number and does not show it yet";
+        let next = Need::Watching(at.timing.settle * 2);
+        return Some(Told::waits(NumberPhase::Registering, Reason::Registering, message, next));
+    }
+    if !at.verified() {
+        return None;
+    }
+    let ledger = &at.custody.ledger;
+    if at.custody.was_connected() && !ledger.register_wanted {
+        let message = format!(
+            "the number was connected once and is not any more: somebody deregistered it. It is registered again only on \
+             request: {}",
+            hints::ask(at.object, Action::Register)
+        );
+        return Some(Told::stalled(NumberPhase::PinRequired, Reason::Disconnected, message));
+    }
+    if let Some(paused) = paused(at) {
+        return Some(paused);
+    }
+    let pin = match pin(at) {
+        Ok(pin) => pin,
+        Err(rung) => return Some(*rung),
+    };
+    if let Some(refusal) = ledger.refusals.get(&Operation::Register)
+        && let Some(rung) = refused(at, refusal, &pin)
+    {
+        return Some(rung);
+    }
+    Some(at.send(Order::Register, Some(pin), None))
+}
+
+/// Meta accepted a registration and does not show it yet.
+pub fn is_under_way(at: &At<'_>) -> bool {
+    let ledger = &at.custody.ledger;
+    let lately = |time: Timestamp| {
+        let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+        !at.custody.evidence.twice || at.ago(time) < patience
+    };
+    !at.facts.is_registered() && ledger.registered_at.is_some_and(lately)
+}
+
+/// Why no attempt is made for now, whatever the PIN.
+pub fn paused(at: &At<'_>) -> Option<Rung> {
+    let ledger = &at.custody.ledger;
+    if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
+        let message = format!(
+            "Meta has locked the number after too many registrations; the operator goes on at {}",
+            when(until)
+        );
+        return Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationLocked, message, at.until(until)));
+    }
+    let attempts = ledger.recent(Operation::Register, at.now());
+    if attempts.len() < OWN_ATTEMPTS {
+        return None;
+    }
+    let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
+    let message = format!(
+        "{OWN_ATTEMPTS} registrations failed within 72 hours, and Meta locks a number after ten; the operator goes on at \
+         {}. To try before then: {}",
+        when(until),
+        hints::ask(at.object, Action::Register)
+    );
+    Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
+}
+
+fn refused(at: &At<'_>, refusal: &Refusal, pin: &Known) -> Option<Rung> {
+    let phase = NumberPhase::PinRequired;
+    if refusal.is_of_pin() {
+        if refusal.inputs != pin.fingerprint {
+            return None;
+        }
+        let secret = hints::pin_ref(at.object);
+        let message = format!(
+            "Meta refused the PIN in Secret {}, key {}; it is not tried again. Put the number's PIN there, or set this one \
+             at Meta: {}",
+            secret.name,
+            secret.key,
+            hints::ask(at.object, Action::ResetPin)
+        );
+        return Some(Told::stalled(phase, Reason::PINRefused, message));
+    }
+    if refusal.code == HALF_DEREGISTERED && refusal.times == 1 {
+        return Some(at.send(Order::Deregister, None, None));
+    }
+    match refusal.until {
+        Some(until) if at.now() < until => {
+            let message = format!("Meta did not register the number, and is asked again: {}", refusal.message);
+            Some(Told::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
+        }
+        Some(_) => None,
+        None => {
+            let message = format!(
+                "Meta did not register the number: {}. When that is settled: {}",
+                refusal.message,
+                hints::ask(at.object, Action::Register)
+            );
+            Some(Told::stalled(phase, Reason::RegistrationRefused, message))
+        }
+    }
+}
+
+/// The PIN to register with, or what is in the way of one.
+fn pin(at: &At<'_>) -> Result<Known, Box<Rung>> {
+    let phase = NumberPhase::PinRequired;
+    if at.custody.pin_taken {
+        return Err(Box::new(Told::stalled(phase, Reason::SecretNameTaken, taken(at.object))));
+    }
+    match &at.custody.pin {
+        Value::Known(known) => Ok(known.clone()),
+        Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => {
+            Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone())))
+        }
+        Value::Missing(_) if pin_is_known(at) => Err(Box::new(Rung::Step(Step::MakePin))),
+        Value::Missing(_) => Err(Box::new(Told::stalled(phase, Reason::PINUnknown, unknown_pin(at.object)))),
+        Value::Bad(trouble) => Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone()))),
+        Value::Unasked | Value::Unread => {
+            let message = "the Secret with the PIN could not be read, and is tried again";
+            let next = Need::Time(at.timing.retry_interval);
+            Err(Box::new(Told::waits(phase, Reason::SecretUnreadable, message, next)))
+        }
+    }
+}
+
+/// Whether a Secret with a PIN can be created: the ledger has it, or Meta has none, so that any will do.
+pub fn pin_is_known(at: &At<'_>) -> bool {
+    at.custody.ledger.pin.is_some() || at.facts.is_pin_enabled != Some(true)
+}
+
+/// What to do about a PIN at Meta that nobody has told.
+pub fn unknown_pin(object: &WhatsAppNumber) -> String {
+    let secret = crate::api::SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
+    format!(
+        "the number has a two-step PIN at Meta that the operator does not know. Put it into a Secret ({}) and name it in \
+         spec.registration.pinRef; or have a new PIN set at Meta: {}",
+        hints::put(object, &secret, "123456"),
+        hints::ask(object, Action::ResetPin)
+    )
+}
+
+/// What to do about somebody else's Secret under the name that a PIN would have.
+pub fn taken(object: &WhatsAppNumber) -> String {
+    let name = hints::pin_ref(object).name;
+    format!(
+        "Secret {name} is not the operator's, and is left alone: to use the PIN in it, name it in \
+         spec.registration.pinRef; to have a PIN created, rename or delete it"
+    )
+}
+
+/// Condition `PINSynced`: whether the PIN in the Secret is the one in force.
+pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
+    at.object.spec.registration.as_ref()?;
+    let secret = hints::pin_ref(at.object);
+    let place = format!("Secret {}, key {}", secret.name, secret.key);
+    if at.custody.pin_taken {
+        return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
+    }
+    if let Some(trouble) = at.custody.pin.trouble() {
+        let kept = if at.custody.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
+        return Some(Finding::no(trouble.reason, format!("{}{kept}", trouble.message)));
+    }
+    let known = at.custody.pin.known()?;
+    let refused = at.custody.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
+    Some(match &at.custody.ledger.pin {
+        Some(in_force) if *in_force == known.value => {
+            Finding::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
+        }
+        Some(_) => Finding::no(
+            Reason::PINDiffers,
+            format!(
+                "the PIN in {place} is not the one in force, which is kept in the number's ledger; nothing is sent to Meta. \
+                 Put the old PIN back, or set this one at Meta: {}",
+                hints::ask(at.object, Action::ResetPin)
+            ),
+        ),
+        None if refused.is_some_and(|refusal| refusal.inputs == known.fingerprint) => {
+            Finding::no(Reason::PINRefused, format!("Meta refused the PIN in {place}"))
+        }
+        None => Finding::unknown(
+            Reason::PINUnknown,
+            format!("Meta does not show PINs, and the one in {place} was never used: it may be another one"),
+        ),
+    })
+}
+
+/// What the ladder says of a registered number that Meta is still connecting, beyond its usual time.
+pub fn connecting(at: &At<'_>) -> Option<Rung> {
+    let since = at.facts.last_onboarded_time?;
+    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+    let message = if at.ago(since) < patience {
+        "Meta is connecting the number to the Cloud API; this takes some minutes"
+    } else {
+        "Meta has been connecting the number for longer than usual; the operator keeps looking. If it stays so, ask Meta's \
+         support"
+    };
+    let ready = Finding::no(Reason::Registering, message);
+    let next = Need::Watching(at.timing.settle * 2);
+    Some(Rung::Told(Told { phase: None, ready, progress: Progress::Reconciling, next }))
+}

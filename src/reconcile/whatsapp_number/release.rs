@@ -1,0 +1,186 @@
+//! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
+
+use super::{
+    custody::{End, Step},
+
+    ladder::{self, At, Rung, when},
+};
+use crate::{
+    api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
+    ledger::{Operation, Order},
+    observe::Seen,
+    reconcile::{
+        link::{Link, expired},
+        outlook::{Input, Need, Plan, Report},
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+type Planned = Plan<WhatsAppNumberStatus, Step>;
+
+/// Whether the object is to wait for the number to be deregistered when it is deleted.
+pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
+    object.spec.deletion_policy == NumberDeletionPolicy::Deregister
+        && object.spec.management_policy == ManagementPolicy::Full
+        && registered
+}
+
+/// What comes next for an object that is being deleted.
+pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
+    let Input { object, custody, app, namespace, link, .. } = input;
+    if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
+        return Plan::Step(Step::LetGo(None));
+    }
+    if let Some(why) = lets_go(input) {
+        let note = format!("{} is left at Meta as it is: {why}", object.spec.phone_number);
+        return Plan::Step(Step::LetGo(Some(note)));
+    }
+    if let Link::Expired(why) = link {
+        let message = format!(
+            "the number is to be deregistered before this object goes, and the token is dead: {}. To leave the number as it \
+             is: kubectl -n {namespace} patch wan {} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'",
+            expired(why, app, namespace),
+            kube::ResourceExt::name_any(*object)
+        );
+        return told(object, Reason::ExpiredToken, message, Progress::Stalled, Need::Nothing);
+    }
+    let Seen::Present { account, facts, .. } = &input.seen else {
+        let message = "the number is to be deregistered before this object goes; the operator waits until Meta can be read";
+        return told(
+            object,
+            Reason::Deregistering,
+            message.to_owned(),
+            Progress::Reconciling,
+            Need::Reading(input.timing.absence_gap / 4),
+        );
+    };
+    let at = At { object, custody, account, facts, timing: input.timing };
+    deregister(&at)
+}
+
+/// Why nothing is done at Meta, if nothing is.
+fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
+    let Input { object, custody, link, .. } = input;
+    let why = if object.spec.suspend {
+        "spec.suspend is true"
+    } else if object.spec.management_policy == ManagementPolicy::Observe {
+        "spec.managementPolicy is Observe"
+    } else if input.rival.is_some() || input.custody.elder.is_some() {
+        "another object stands for the number"
+    } else if custody.claimed {
+        "another object claims the number, and takes it over"
+    } else if object.recorded_id().is_none() && custody.ledger.phone_number_id.is_none() {
+        "its id was never known"
+    } else {
+        match (link, &input.seen) {
+            (Link::Missing, _) => "its MetaApp is gone",
+            (Link::NotAllowed, _) => "the MetaApp does not let this namespace in",
+            (Link::Suspended, _) => "its MetaApp is suspended",
+            (Link::Gone(_), _) => "the MetaApp's credentials are gone",
+            (_, Seen::Unmanaged) => "the MetaApp does not manage its account any more",
+            (_, Seen::Absent { .. }) => "no account of the MetaApp has it any more",
+            (_, Seen::Present { facts, .. }) if facts.is_on_biz_app == Some(true) => {
+                "it is used in the WhatsApp Business app, where it has to be managed"
+            }
+            _ => return None,
+        }
+    };
+    Some(why.to_owned())
+}
+
+fn deregister(at: &At<'_>) -> Planned {
+    let custody = at.custody;
+    let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
+    if let Some(trouble) = &custody.trouble {
+        return told(at.object, Reason::LedgerUnusable, trouble.clone(), Progress::Stalled, Need::Nothing);
+    }
+    if let Some(intent) = custody.open_rung() {
+        if !intent.unknown {
+            return match custody.quarantine.get(&intent.id) {
+                Some(left) => waits(Reason::OutcomePending, "an earlier call may be under way".into(), Need::Time(*left)),
+                None => Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Lost }),
+            };
+        }
+        let operation = intent.order.operation();
+        if ladder::happened(operation, at.facts) {
+            return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Happened(None) });
+        }
+        if !custody.evidence.twice {
+            let message = format!("whether Meta did {} is found out first", ladder::words(operation));
+            return waits(Reason::OutcomePending, message, at.proof());
+        }
+        if operation == Operation::Deregister {
+            return if intent.attempt == 1 {
+                Plan::Step(Step::Again { id: intent.id.clone(), before: at.before() })
+            } else {
+                told(at.object, Reason::OutcomeUnknown, retain(at, "two answers of Meta were lost"), Progress::Stalled, Need::Nothing)
+            };
+        }
+    }
+    // Meta has just said that it is done, or shows it.
+    if !at.facts.is_registered() || custody.ledger.registered_at.is_none() && !custody.evidence.twice && done(at) {
+        return Plan::Step(Step::LetGo(None));
+    }
+    if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
+        return waits(Reason::HeldBack, why.clone(), Need::Time(at.timing.retry_interval));
+    }
+    if let Some(refusal) = custody.ledger.refusals.get(&Operation::Deregister) {
+        match refusal.until {
+            // Half done: once more.
+            _ if refusal.code == 133_000 && refusal.times < 3 => {}
+            Some(until) if at.now() < until => {
+                let message = format!("Meta did not deregister the number, and is asked again: {}", refusal.message);
+                return waits(Reason::Deregistering, message, at.until(until));
+            }
+            Some(_) => {}
+            None => {
+                let why = format!("Meta did not deregister the number: {}", refusal.message);
+                return told(at.object, Reason::DeregistrationRefused, retain(at, &why), Progress::Stalled, Need::Nothing);
+            }
+        }
+    }
+    if let Some(until) = custody.ledger.blocked_until.filter(|until| at.now() < *until) {
+        let message = format!("Meta has locked the number; the operator goes on at {}", when(until));
+        return waits(Reason::RegistrationLocked, message, at.until(until));
+    }
+    if !custody.evidence.fresh {
+        return waits(Reason::Settling, "the operator waits for a fresh read of Meta".into(), at.fresh());
+    }
+    match at.send(Order::Deregister, None, None) {
+        Rung::Step(step) => Plan::Step(step),
+        _ => waits(Reason::Deregistering, "the number is deregistered".into(), Need::Nothing),
+    }
+}
+
+/// Whether a deregistration of ours has ended well, whatever reads still show.
+fn done(at: &At<'_>) -> bool {
+    !at.custody.ledger.recent(Operation::Deregister, at.now()).is_empty()
+        && !at.custody.ledger.refusals.contains_key(&Operation::Deregister)
+}
+
+fn retain(at: &At<'_>, why: &str) -> String {
+    let (name, namespace) = (kube::ResourceExt::name_any(at.object), kube::ResourceExt::namespace(at.object));
+    format!(
+        "{why}. Deregister it elsewhere, or leave it as it is: kubectl -n {} patch wan {name} --type merge -p \
+         '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'",
+        namespace.unwrap_or_default()
+    )
+}
+
+fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Progress, next: Need) -> Planned {
+    let mut status = object.status.clone().unwrap_or_default();
+    if status.phase().is_none() {
+        status.phase = Some(NumberPhase::Unknown);
+    }
+    let verdict = Verdict::keeping(Finding::no(reason, message), progress);
+    Plan::Report(Report { next, ..Report::new(status, verdict) })
+}
+
+impl WhatsAppNumber {
+    /// The ID under which Meta was last seen to have it.
+    pub fn recorded_id(&self) -> Option<&str> {
+        self.status.as_ref()?.phone_number_id.as_deref()
+    }
+}
+

@@ -1,0 +1,163 @@
+//! The number's own callback: set, kept, taken back from others, and cleared when its block goes. Pure.
+
+use super::{
+    custody::{Custody, Known, Step, Value},
+    ladder::{At, Rung},
+};
+use crate::{
+    ledger::{Operation, Order, Refusal, Webhook},
+    reconcile::{
+        outlook::Need,
+        reason::Reason,
+        verdict::{Finding, Progress},
+    },
+};
+
+/// So many changes of others are taken back within a day; then they are left alone.
+const FIGHTS: usize = 2;
+/// Meta's code for an app that does not listen to the account yet.
+const NOT_SUBSCRIBED: i64 = 100;
+/// Meta's code for a callback that did not answer as it should.
+const CALLBACK_FAILED: i64 = 2200;
+
+/// How the callback stands.
+#[derive(Debug)]
+pub enum Routing {
+    /// It is none of ours.
+    Unasked,
+    /// This first.
+    Step(Step),
+    /// So.
+    Told(Finding, Stands),
+}
+
+/// What a finding means for the number as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stands {
+    /// Nothing.
+    Fine,
+    /// It is not ready.
+    Waits(Progress, Need),
+}
+
+/// What comes next for the callback.
+pub fn routing(at: &At<'_>) -> Routing {
+    let custody = at.custody;
+    let shown = at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default();
+    let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
+    let ours = custody.ledger.webhook.as_ref();
+    let Some(wanted) = wanted else {
+        return match ours {
+            Some(ours) if ours.url == shown => clear(at),
+            _ => Routing::Unasked,
+        };
+    };
+    if custody.trouble.is_some() || custody.no_writes.is_some() {
+        return Routing::Unasked;
+    }
+    match &custody.verify_token {
+        Value::Known(_) => {}
+        Value::Unread | Value::Unasked => {
+            let finding = Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
+            return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
+        }
+        Value::Missing(trouble) | Value::Bad(trouble) => {
+            let finding = Finding::no(trouble.reason, trouble.message.clone());
+            return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
+        }
+    }
+    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == custody.webhook_inputs);
+    let is_shown = shown == wanted.callback_url;
+    // A callback that was there before us is taken for what is wanted; its verify token nobody can read.
+    if is_shown && (told_so || ours.is_none()) {
+        let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
+        return Routing::Told(Finding::yes(Reason::Configured, message), Stands::Fine);
+    }
+    if !custody.evidence.fresh {
+        let finding = Finding::no(Reason::Settling, "the callback was set a moment ago, and Meta does not show it yet");
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
+    }
+    let taken = told_so && !is_shown;
+    if let Some(finding) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
+        return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
+    }
+    if let Some(refusal) = refusal(custody, Operation::SetWebhook, &custody.webhook_inputs) {
+        return refused(at, refusal);
+    }
+    held_or(at, Order::SetWebhook { url: wanted.callback_url.clone(), again: taken }, custody.verify_token.known())
+}
+
+fn clear(at: &At<'_>) -> Routing {
+    if at.custody.trouble.is_some() || at.custody.no_writes.is_some() || !at.custody.evidence.fresh {
+        let finding = Finding::no(Reason::Settling, "the number's own callback is removed in a moment");
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
+    }
+    if let Some(refusal) = refusal(at.custody, Operation::ClearWebhook, "") {
+        return refused(at, refusal);
+    }
+    held_or(at, Order::ClearWebhook, None)
+}
+
+fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
+    let open = at.custody.ledger.conflicting(order.operation()).filter(|intent| !intent.unknown);
+    if let Some(left) = open.and_then(|intent| at.custody.quarantine.get(&intent.id)) {
+        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left)));
+    }
+    if let Some(why) = &at.custody.held_back {
+        let finding = Finding::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
+    }
+    match at.send(order, secret.cloned(), None) {
+        Rung::Step(step) => Routing::Step(step),
+        _ => Routing::Unasked,
+    }
+}
+
+/// A refusal that still holds: of these very inputs, and not yet to be tried again.
+fn refusal<'a>(custody: &'a Custody, operation: Operation, inputs: &str) -> Option<&'a Refusal> {
+    let refusal = custody.ledger.refusals.get(&operation)?;
+    let same = inputs.is_empty() || refusal.inputs == inputs;
+    (same && refusal.until.is_none_or(|until| custody.now < until)).then_some(refusal)
+}
+
+fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<Finding> {
+    let day = jiff::SignedDuration::from_hours(24);
+    let fights = ours.taken_back.iter().filter(|at| custody.now.duration_since(**at) < day).count();
+    (fights >= FIGHTS).then(|| {
+        let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
+        let message = format!(
+            "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
+             day. Find out who, or write what they want into spec.incoming.webhook"
+        );
+        Finding::no(Reason::Contested, message)
+    })
+}
+
+fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
+    let again = refusal.until.map_or(Need::Nothing, |until| at.until(until));
+    if refusal.class == "Permission" {
+        let message = format!(
+            "Meta does not let this number have a callback of its own (numbers that are also used in the WhatsApp Business \
+             app cannot): {}. Messages go where status.webhook.effective says",
+            refusal.message
+        );
+        return Routing::Told(Finding::no(Reason::NotPermitted, message), Stands::Fine);
+    }
+    let (reason, message) = match refusal.code {
+        CALLBACK_FAILED => (
+            Reason::CallbackRefused,
+            "Meta asked the callback for its verify token, and did not get the right answer: see that it is reachable from \
+             the internet and knows the token; it is tried again"
+                .to_owned(),
+        ),
+        NOT_SUBSCRIBED => (
+            Reason::NotSubscribed,
+            "Meta refused the callback: the app has to be subscribed to the business account first (App Dashboard > \
+             WhatsApp > Configuration); it is tried again"
+                .to_owned(),
+        ),
+        _ => (Reason::CallbackRefused, format!("Meta refused the callback: {}; it is tried again", refusal.message)),
+    };
+    Routing::Told(Finding::no(reason, message), Stands::Waits(Progress::Reconciling, again))
+}

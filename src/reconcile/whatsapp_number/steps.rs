@@ -1,0 +1,307 @@
+//! Carries out what a number's plan asks for.
+
+use std::time::Instant;
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use secrecy::SecretString;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{
+    FINALIZER, add, binding,
+    custody::{End, Known, Step},
+    gather::{Hold, digest},
+    hints, profile,
+};
+use crate::{
+    api::{Action, MetaApp, WhatsAppNumber},
+    cluster::{
+        events::EventType,
+        guard::call,
+        secrets::{FOR_NUMBER, Hidden, OwnedProblem, OwnedSecret},
+    },
+    ledger::{Begin, Door, Ended, Order, Owner, Refusal, Sending, Sent, Target},
+    reconcile::{
+        claims::digits_of,
+        context::Error,
+        subject::{Surroundings, Then},
+    },
+};
+
+type At<'a> = Surroundings<'a, WhatsAppNumber>;
+
+/// See the module.
+pub async fn carry_out(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+    match step {
+        Step::Send { order, secret, account, id, before, action } => {
+            let inputs = inputs(at, &order, secret.as_ref());
+            let value = |action: Action| {
+                let request = at.requests.iter().find(|request| request.action == action);
+                request.map(|request| (action, request.value.clone()))
+            };
+            let begin = Begin {
+                id: fresh_id(),
+                order,
+                inputs,
+                before,
+                secret: secret.map(|known| known.value),
+                action: action.and_then(value),
+                now: at.context.graph.now(),
+            };
+            send(at, hold, begin, account, id).await
+        }
+        Step::Again { id, before } => again(at, hold, &id, before).await,
+        Step::Settle { id, end } => settle(at, hold, &id, end).await,
+        Step::Note { id, connected, shown } => note(at, hold, id, connected, shown).await,
+        Step::MakePin => make_pin(at, hold).await,
+        Step::RefreshToken(value) => {
+            forward(at, &value).await?;
+            hold.forwarded = true;
+            Ok(Then::Plan)
+        }
+        Step::ReadProfile { account, id } => {
+            let began = Instant::now();
+            let profile = match at.context.pollers.access(at.app) {
+                Some(access) => at.context.graph.read_profile(&access, &account, &id).await.ok(),
+                None => None,
+            };
+            at.context.profiles.learn(&at.object.uid().unwrap_or_default(), profile, began, &at.context.timing);
+            Ok(Then::Plan)
+        }
+        Step::Bind(content) => bind(at, &content).await,
+        Step::Unbind => unbind(at).await,
+        Step::Finalizer(wanted) => finalizer(at, wanted).await,
+        Step::LetGo(note) => {
+            if let Some(note) = note {
+                info!(number = at.object.spec.phone_number, note, "left at Meta");
+                let reference = at.object.object_ref(&());
+                at.context.events.publish(&reference, EventType::Warning, "LeftAtMeta", "Delete", &note);
+            }
+            finalizer(at, false).await
+        }
+    }
+}
+
+fn fresh_id() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
+fn owner(at: &At<'_>) -> Owner {
+    Owner {
+        uid: at.object.uid().unwrap_or_default(),
+        namespace: at.namespace.to_owned(),
+        name: at.object.name_any(),
+    }
+}
+
+/// Names what goes into a call, so that it can be told whether another one would be the same.
+fn inputs(at: &At<'_>, order: &Order, secret: Option<&Known>) -> String {
+    match order {
+        Order::VerifyCode | Order::Register | Order::RegisterAgain | Order::SetPin => {
+            secret.map(|known| known.fingerprint.clone()).unwrap_or_default()
+        }
+        Order::SetWebhook { url, .. } => {
+            let token = secret.map(|known| secrecy::ExposeSecret::expose_secret(&known.value.0).to_owned());
+            let both = SecretString::from(format!("{url}\n{}", token.unwrap_or_default()));
+            at.context.fingerprints.of("webhook", &both)
+        }
+        Order::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
+        Order::AddNumber { .. } | Order::RequestCode { .. } | Order::Deregister | Order::ClearWebhook => add::inputs(order),
+    }
+}
+
+async fn send(
+    at: &At<'_>,
+    hold: &mut Hold,
+    mut begin: Begin,
+    account: String,
+    id: Option<String>,
+) -> Result<Then, Error> {
+    let context = at.context;
+    let (Some(book), Some(access)) = (&mut hold.book, context.pollers.access(at.app)) else {
+        hold.held_back = Some("the MetaApp's token is not in use yet".to_owned());
+        return Ok(Then::Plan);
+    };
+    // A verify token is no PIN: it can be read from its Secret again, and is not kept.
+    let is_webhook = matches!(begin.order, Order::SetWebhook { .. });
+    let verify_token = if is_webhook { begin.secret.take().map(|Hidden(token)| token) } else { None };
+    let target = Target {
+        access,
+        account,
+        id: id.unwrap_or_default(),
+        number: at.object.spec.phone_number.clone(),
+    };
+    let door = Door { graph: &context.graph, fence: &context.fence, timing: &context.timing };
+    let sending = Sending { begin, target, verify_token, owner: owner(at) };
+    match book.send(&door, sending).await? {
+        Sent::Ended(_) => {}
+        Sent::Held(why) => hold.held_back = Some(why),
+    }
+    Ok(Then::Plan)
+}
+
+/// The call of an open intent once more, as it was.
+async fn again(at: &At<'_>, hold: &mut Hold, id: &str, before: String) -> Result<Then, Error> {
+    let Some(ledger) = hold.book.as_ref().and_then(|book| book.ledger()) else { return Ok(Then::Plan) };
+    let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
+    let secret = match intent.order {
+        Order::VerifyCode => ledger.code_tried.clone(),
+        Order::Register | Order::RegisterAgain | Order::SetPin => ledger.pin_tried.clone(),
+        _ => None,
+    };
+    let (account, number) = match &intent.order {
+        Order::AddNumber { account, .. } => (Some(account.clone()), None),
+        _ => (ledger.business_account_id.clone(), ledger.phone_number_id.clone()),
+    };
+    let begin = Begin {
+        id: fresh_id(),
+        order: intent.order.clone(),
+        inputs: intent.inputs.clone(),
+        before,
+        secret,
+        action: None,
+        now: at.context.graph.now(),
+    };
+    send(at, hold, begin, account.unwrap_or_default(), number).await
+}
+
+async fn settle(at: &At<'_>, hold: &mut Hold, id: &str, end: End) -> Result<Then, Error> {
+    let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
+    let ended = match end {
+        End::Happened(id) => Ended::Done(id),
+        End::Lost => Ended::Unknown,
+        End::DidNot(message) => {
+            let inputs = book.ledger().and_then(|ledger| ledger.intent(id)).map(|intent| intent.inputs.clone());
+            Ended::Refused(Refusal {
+                code: 0,
+                subcode: None,
+                class: "Unknown".to_owned(),
+                message,
+                until: None,
+                inputs: inputs.unwrap_or_default(),
+                times: 1,
+            })
+        }
+    };
+    info!(number = at.object.spec.phone_number, id, ?ended, "found out what became of a call");
+    book.settle(id, ended, at.context.graph.now()).await?;
+    Ok(Then::Plan)
+}
+
+async fn note(
+    at: &At<'_>,
+    hold: &mut Hold,
+    id: Option<(String, String)>,
+    connected: bool,
+    shown: Vec<(String, serde_json::Value)>,
+) -> Result<Then, Error> {
+    let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
+    let owner = owner(at);
+    book.save(at.context.graph.now(), |ledger| {
+        ledger.owner = owner;
+        if let Some((id, account)) = id {
+            ledger.phone_number_id = Some(id);
+            ledger.business_account_id = Some(account);
+        }
+        ledger.was_connected |= connected;
+        for (name, value) in shown {
+            if let Some(field) = ledger.profile.get_mut(&name) {
+                field.shown = Some(value);
+            }
+        }
+    })
+    .await?;
+    Ok(Then::Plan)
+}
+
+/// Creates the Secret with the PIN; only what is read back from it is used.
+async fn make_pin(at: &At<'_>, hold: &mut Hold) -> Result<Then, Error> {
+    let client = &at.context.client;
+    let reference = hints::pin_ref(at.object);
+    let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin.clone());
+    let pin = kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |Hidden(pin)| pin);
+    let mut secret = OwnedSecret::new(at.namespace, &reference.name, None);
+    secret.set(&reference.key, &pin);
+    secret.annotate(FOR_NUMBER, Some(&digits_of(at.object).to_string()));
+    match secret.save(client).await {
+        Ok(_) | Err(OwnedProblem::Stale(_)) => {}
+        Err(problem) => return Err(problem.into()),
+    }
+    let read = OwnedSecret::read(client, at.namespace, &reference.name).await?;
+    let number = digits_of(at.object).to_string();
+    let own = read.filter(|secret| secret.annotation(FOR_NUMBER) == Some(&number));
+    hold.made_pin = own.and_then(|secret| secret.get(&reference.key));
+    if hold.made_pin.is_none() {
+        // Somebody was faster: the watch will show it.
+        return Err(Error::Stale);
+    }
+    Ok(Then::Plan)
+}
+
+/// Passes a request on to the app: its annotation is the request's, unless a later one is there.
+async fn forward(at: &At<'_>, value: &str) -> Result<(), Error> {
+    let key = Action::RefreshToken.annotation();
+    let api = Api::<MetaApp>::namespaced(at.context.client.clone(), &at.app.namespace);
+    let Some(app) = call(api.get_opt(&at.app.name)).await? else { return Ok(()) };
+    let time = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    if app.annotations().get(key).is_some_and(|there| time(there) >= time(value)) {
+        return Ok(());
+    }
+    let patch = json!({"metadata": {"annotations": {key: value}, "resourceVersion": app.resource_version()}});
+    match call(api.patch(&at.app.name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) if error.is_conflict() => Err(Error::Stale),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn bind(at: &At<'_>, content: &[(&'static str, Hidden)]) -> Result<Then, Error> {
+    let (client, name) = (&at.context.client, binding::secret_name(at.object));
+    let mut secret = match OwnedSecret::read(client, at.namespace, &name).await? {
+        Some(secret) => secret,
+        None => OwnedSecret::new(at.namespace, &name, Some(binding::TYPE)),
+    };
+    let keys: Vec<String> = secret.keys().map(str::to_owned).collect();
+    keys.iter().for_each(|key| secret.unset(key));
+    for (key, Hidden(value)) in content {
+        secret.set(key, value);
+    }
+    if let Some(owner) = at.object.controller_owner_ref(&()) {
+        secret.owned_by(owner);
+    }
+    let saved = secret.save(client).await?;
+    let digest = digest(at.context, content);
+    at.context.bindings.remember(at.namespace, &name, saved.resource_version(), &digest);
+    Ok(Then::Plan)
+}
+
+async fn unbind(at: &At<'_>) -> Result<Then, Error> {
+    let (client, name) = (&at.context.client, binding::secret_name(at.object));
+    at.context.bindings.forget(at.namespace, &name);
+    if let Some(secret) = OwnedSecret::read(client, at.namespace, &name).await? {
+        secret.delete(client).await?;
+        warn!(namespace = at.namespace, name, "binding Secret deleted");
+    }
+    Ok(Then::Plan)
+}
+
+/// Has the object wait when it is deleted, or go.
+async fn finalizer(at: &At<'_>, wanted: bool) -> Result<Then, Error> {
+    let api = Api::<WhatsAppNumber>::namespaced(at.context.client.clone(), at.namespace);
+    let finalizers = if wanted { json!([FINALIZER]) } else { json!([]) };
+    let patch = json!({
+        "apiVersion": WhatsAppNumber::api_version(&()), "kind": WhatsAppNumber::kind(&()),
+        "metadata": {"name": at.object.name_any(), "uid": at.object.uid(), "finalizers": finalizers},
+    });
+    let params = PatchParams::apply("waba-operator-finalizer").force();
+    match call(api.patch(&at.object.name_any(), &params, &Patch::Apply(&patch))).await {
+        Ok(_) => Ok(Then::End),
+        Err(error) if error.is_not_found() => Ok(Then::End),
+        Err(error) if error.is_conflict() => Err(Error::Stale),
+        Err(error) => Err(error.into()),
+    }
+}

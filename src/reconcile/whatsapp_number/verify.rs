@@ -1,0 +1,142 @@
+//! Verification: one code, sent once; each new value that a person brings is tried once. Pure.
+
+use super::{
+    custody::{Trouble, Value},
+    hints,
+    ladder::{At, Rung, Told, when},
+};
+use crate::{
+    api::{Action, CodeMethod, NumberPhase},
+    graph::wire::CodeVerificationStatus,
+    ledger::{Operation, Order, Refusal, SentCode},
+    reconcile::{outlook::Need, reason::Reason},
+};
+
+/// The language of a code's message where none is given.
+const LANGUAGE: &str = "en_US";
+
+/// What comes next for a number that is not verified; `None` where verification is not in the way.
+pub fn verify(at: &At<'_>) -> Option<Rung> {
+    if at.facts.is_registered() || at.verified() || super::register::is_under_way(at) {
+        return None;
+    }
+    let lapsed = match at.facts.code_verification_status {
+        Some(CodeVerificationStatus::Expired) => true,
+        Some(CodeVerificationStatus::NotVerified) => false,
+        // A word of tomorrow, or none: not ours to act on.
+        _ => return None,
+    };
+    if at.object.spec.verification.is_none() {
+        return at.object.spec.registration.as_ref().map(|_| {
+            let message = "spec.registration asks to register the number, which is not verified: add spec.verification, \
+                           or verify it in WhatsApp Manager > Phone numbers";
+            Told::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
+        });
+    }
+    if let Some(code) = &at.custody.ledger.code {
+        return Some(awaiting(at, code));
+    }
+    if let Some(refusal) = at.custody.ledger.refusals.get(&Operation::RequestCode) {
+        return Some(not_sent(at, refusal));
+    }
+    if lapsed {
+        let message = format!(
+            "the verification lapsed; no code is sent by itself. To have one sent: {}",
+            hints::ask(at.object, Action::RequestCode)
+        );
+        return Some(Told::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message));
+    }
+    Some(if at.custody.code == Value::Unread { unread(at) } else { at.send(request(at), None, None) })
+}
+
+/// The call that has a code sent. What the code's Secret holds now is not the code.
+pub fn request(at: &At<'_>) -> Order {
+    let verification = at.object.spec.verification.clone().unwrap_or_default();
+    let method = match verification.method {
+        CodeMethod::Sms => "SMS",
+        CodeMethod::Voice => "Voice",
+    };
+    let baseline = match &at.custody.code {
+        Value::Known(known) => Some(known.fingerprint.clone()),
+        Value::Bad(trouble) => trouble.fingerprint.clone(),
+        _ => None,
+    };
+    Order::RequestCode {
+        method: method.to_owned(),
+        language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
+        baseline,
+    }
+}
+
+fn not_sent(at: &At<'_>, refusal: &Refusal) -> Rung {
+    match refusal.until {
+        Some(until) if at.now() < until => {
+            let message = format!("Meta sent no code, and is asked again: {}", refusal.message);
+            Told::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))
+        }
+        Some(_) => at.send(request(at), None, None),
+        None => {
+            let message = format!(
+                "{}. See that the number can be reached, or set spec.verification.method to the other one; then: {}",
+                refusal.message,
+                hints::ask(at.object, Action::RequestCode)
+            );
+            Told::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
+        }
+    }
+}
+
+/// A code was sent: the value that a person brings is tried.
+fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
+    let secret = hints::code_ref(at.object);
+    let place = format!("Secret {}, key {}", secret.name, secret.key);
+    if at.now() >= code.expires() {
+        let message = format!(
+            "the code that was sent at {} is no longer valid; no other is sent by itself. To have one sent: {}",
+            when(code.requested_at),
+            hints::ask(at.object, Action::RequestCode)
+        );
+        return Told::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
+    }
+    let refusal = at.custody.ledger.refusals.get(&Operation::VerifyCode);
+    if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
+        let message = "Meta could not check the code, and is asked again";
+        return Told::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
+    }
+    match &at.custody.code {
+        Value::Known(known) if code.is_new(&known.fingerprint) => {
+            return at.send(Order::VerifyCode, Some(known.clone()), None);
+        }
+        Value::Unread => return unread(at),
+        Value::Bad(Trouble { message, fingerprint, .. })
+            if fingerprint.as_ref().is_none_or(|fingerprint| code.is_new(fingerprint)) =>
+        {
+            let message = message.clone();
+            return Told::waits(
+                NumberPhase::AwaitingCode,
+                Reason::SecretValueInvalid,
+                message,
+                at.until(code.expires()),
+            );
+        }
+        _ => {}
+    }
+    let how = hints::put(at.object, &secret, "123456");
+    let (reason, message) = if code.tried.is_empty() {
+        let sent = match (code.certain, code.method.as_str()) {
+            (true, "Voice") => "a code was told by a call",
+            (true, _) => "a code was sent by SMS",
+            (false, _) => "a code was asked for, Meta's answer was lost, and it was probably sent",
+        };
+        let at = when(code.requested_at);
+        (Reason::AwaitingCode, format!("{sent} at {at}; put it into {place}, within 10 minutes: {how}"))
+    } else {
+        (Reason::WrongCode, format!("Meta did not accept the code in {place}; put the right one there: {how}"))
+    };
+    Told::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
+}
+
+fn unread(at: &At<'_>) -> Rung {
+    let message = "the Secret with the code could not be read, and is tried again";
+    Told::waits(at.phase(), Reason::SecretUnreadable, message, Need::Time(at.timing.retry_interval))
+}
