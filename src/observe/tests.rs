@@ -46,7 +46,7 @@ fn read(account: &str, numbers: &[Value], templates: &[Value], started: Instant)
 
 fn estate(standing: Standing, accounts: &[&str]) -> Estate {
     let estate = Estate::default();
-    let view = AppView { standing, allowed: Allowed::Same, stale_after: 30 * MINUTE };
+    let view = AppView { standing, stale_after: 30 * MINUTE, ..AppView::default() };
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     assert!(estate.set_app(&app(), view.clone(), &accounts), "all is new");
     assert!(!estate.set_app(&app(), view, &accounts), "nothing is new");

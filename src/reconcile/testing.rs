@@ -37,6 +37,7 @@ pub struct Scene<K: Subject> {
     pub seen: Seen<K::Facts>,
     pub rival: Option<String>,
     pub proof: Option<Proof<K::Facts>>,
+    pub custody: K::Custody,
     pub instant: Instant,
 }
 
@@ -46,12 +47,13 @@ impl<K: Subject> Scene<K> {
         object.meta_mut().generation = Some(1);
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
-        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, instant }
+        let custody = K::Custody::default();
+        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, custody, instant }
     }
 
     /// The account shows this.
     pub fn shows(&mut self, facts: K::Facts) {
-        self.seen = Seen::Present { account: ACCOUNT.into(), facts, stale: false };
+        self.seen = Seen::Present { account: ACCOUNT.into(), facts, read: self.instant, stale: false };
     }
 
     /// Complete reads lack the thing, the first and the last so far apart.
@@ -75,7 +77,8 @@ impl<K: Subject> Scene<K> {
         self.object.meta_mut().generation = Some(generation + 1);
     }
 
-    fn plan(&self) -> Plan<K::Status> {
+    /// What is to be done.
+    pub fn plan(&self) -> Plan<K::Status, K::Step> {
         K::plan(&Input {
             object: &self.object,
             namespace: NAMESPACE,
@@ -85,6 +88,7 @@ impl<K: Subject> Scene<K> {
             rival: self.rival.clone(),
             problems: self.object.problems(),
             proof: self.proof.clone(),
+            custody: self.custody.clone(),
             instant: self.instant,
             timing: &Timing::default(),
         })
@@ -101,11 +105,12 @@ impl<K: Subject> Scene<K> {
     /// Reconciles once: the status is written, keeps the rules, and the next reconcile writes nothing; or it is left
     /// as it is, for what has to come first.
     pub fn reconcile(&mut self) -> Option<Need> {
-        let (status, verdict) = match self.plan() {
+        let report = match self.plan() {
             Plan::Open(need) => return Some(need),
-            Plan::Report(status, verdict) => (*status, verdict),
+            Plan::Step(step) => panic!("a step where a report was expected: {step:?}"),
+            Plan::Report(report) => report,
         };
-        let status = self.settled(status, &verdict, "2026-11-22T10:00:00Z");
+        let status = self.settled(*report.status, &report.verdict, "2026-11-22T10:00:00Z");
         let generation = self.object.meta().generation.unwrap_or_default();
         let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
         assert!(broken.is_empty(), "{broken:?} in {status:?}");
@@ -113,8 +118,9 @@ impl<K: Subject> Scene<K> {
         match self.plan() {
             Plan::Open(Need::Nothing) => {}
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
-            Plan::Report(again, verdict) => {
-                let again = self.settled(*again, &verdict, "2026-11-22T11:00:00Z");
+            Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
+            Plan::Report(again) => {
+                let again = self.settled(*again.status, &again.verdict, "2026-11-22T11:00:00Z");
                 assert_eq!(again, status, "the same plan writes again");
             }
         }
@@ -187,6 +193,7 @@ pub fn events<T: Clone + std::fmt::Debug + 'static>(
         Link::Waiting,
         Link::Suspended,
         Link::NotReady("why".to_owned()),
+        Link::Gone("why".to_owned()),
         Link::Expired("why".to_owned()),
     ];
     let event = prop_oneof![
@@ -224,7 +231,8 @@ impl<K: Subject> Scene<K> {
                 Event::Rival(rival) => self.rival = rival,
                 Event::Edit(which) => self.edit(edits[which]),
             }
-            if self.reconcile().is_none() {
+            // What a step leads to is not played here.
+            if !matches!(self.plan(), Plan::Step(_)) && self.reconcile().is_none() {
                 let phase = self.object.status().and_then(ManagedStatus::phase);
                 assert_eq!(phase == Some("Suspended"), self.object.suspend(), "{phase:?}");
             }

@@ -21,6 +21,7 @@ mod drift;
 mod exchange;
 mod expiry;
 mod import;
+mod ladder;
 mod outage;
 mod process;
 mod reference;

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{
-        Binding, Direction, ManagementPolicy, Provisioning, Registration, Verification, WhatsAppNumber,
-        WhatsAppNumberSpec,
+        Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec,
     },
     graph::wire::PhoneNumber,
     observe::{AppKey, Seen},
@@ -100,22 +99,6 @@ fn what_meta_shows() {
 #[test]
 fn what_the_object_asks_for() {
     let cases: &[Case<WhatsAppNumber>] = &[
-        (
-            "an unverified number, and a code is asked for",
-            |scene| {
-                unverified(scene);
-                asks_to_verify(scene);
-            },
-            "Unverified False/NotYetSupported Stalled",
-        ),
-        (
-            "an unregistered number, and registration is asked for",
-            |scene| {
-                unregistered(scene);
-                scene.object.spec.registration = Some(Registration::default());
-            },
-            "PINRequired False/NotYetSupported Stalled",
-        ),
         (
             "a block that an enabled number does not need",
             |scene| {
@@ -286,10 +269,9 @@ fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
 fn a_number_that_never_was_needs_no_read_by_id() {
     let mut scene = scene();
     scene.lacks(MINUTE);
-    scene.object.spec.provisioning = Provisioning::AddIfMissing;
     assert_eq!(scene.reconcile(), None);
     assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
-    assert_eq!(scene.condition("Provisioned").as_deref(), Some("False/NotYetSupported"));
+    assert!(scene.message("Ready").contains("AddIfMissing"), "{}", scene.message("Ready"));
 }
 
 #[test]

@@ -282,6 +282,7 @@ impl Scene {
             standing: report.standing.clone(),
             allowed: report.allowed.clone(),
             stale_after: report.interval * self.timing.stale_intervals,
+            ..AppView::default()
         };
         self.estate.set_app(&key(), view, &report.accounts);
         let polling = report.access.as_ref();
