@@ -101,7 +101,8 @@ pub struct MetaAppStatus {
     /// The call to Meta whose outcome is not settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// Ready, Reconciling, Stalled, Suspended, CredentialsValid, TokenValid, AccountsSynced, WebhookConfigured.
+    /// Ready, Reconciling, Stalled, Suspended, CredentialsValid, TokenValid, AccountsSynced, WebhookConfigured,
+    /// BindingTokenValid.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
