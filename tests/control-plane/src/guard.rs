@@ -1,5 +1,6 @@
 //! A child process that cannot outlive us, whatever happens to us.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,13 +11,14 @@ use crate::log;
 
 /// Starts the command and waits for two things: that the command ends, or that the pipe on standard input closes, which
 /// the kernel does for us when our process ends, even by SIGKILL. Then the command is killed, and the folder `$1`, if one is
-/// given, removed. A command that ends by itself leaves the folder, because its log is in it.
+/// given, removed. A command that ends by itself leaves the folder, because its log is in it, and so does one that is killed
+/// because of a line on standard input: it is to be started again.
 const SCRIPT: &str = r#"
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
-(read -r _ <&3; trap '' TERM; kill -KILL $child) &
+(read -r _ <&3; closed=$?; trap '' TERM; kill -KILL $child; [ $closed -ne 0 ]) &
 watcher=$!
 wait $child; status=$?
 kill $watcher 2>/dev/null
@@ -54,6 +56,15 @@ impl Guarded {
             .spawn()
             .context(|| format!("starting {name}"))?;
         Ok(Self { name, log, guard })
+    }
+
+    /// Kills the program and waits until it is gone; the folder stays.
+    pub(crate) fn end(&mut self) {
+        if let Some(mut stdin) = self.guard.stdin.take() {
+            // A guard that has ended already has nothing to be told.
+            let _ = stdin.write_all(b"\n");
+            let _ = self.guard.wait();
+        }
     }
 
     /// An error with the end of the log if the program has ended.

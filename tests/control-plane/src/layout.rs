@@ -28,6 +28,11 @@ impl Layout {
         self.folder.join(format!("{name}.log"))
     }
 
+    /// Everything that the control plane remembers.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("etcd")
+    }
+
     /// The administrator's access. A proxy from the environment does not concern a server on this machine.
     pub(crate) async fn config(&self) -> Result<Config, Error> {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
@@ -40,7 +45,7 @@ impl Layout {
         let url = format!("http://127.0.0.1:{}", self.etcd_port);
         let mut command = Command::new(assets::binary("etcd")?);
         command
-            .arg(flag("data-dir", &self.folder.join("etcd")))
+            .arg(flag("data-dir", &self.data()))
             .arg(format!("--listen-client-urls={url}"))
             .arg(format!("--advertise-client-urls={url}"))
             // One member: nobody else has to find it.

@@ -32,9 +32,11 @@ mod identity;
 mod layout;
 mod log;
 mod ready;
+mod snapshot;
 
 pub use assets::{assets, binary};
 pub use error::Error;
+pub use snapshot::Snapshot;
 
 use error::Context;
 use guard::Guarded;
@@ -54,6 +56,7 @@ pub struct ControlPlane {
     controller_manager: Option<Guarded>,
     apiserver: Option<Guarded>,
     etcd: Guarded,
+    options: Options,
     config: Config,
     layout: Layout,
     _folder: TempDir,
@@ -80,8 +83,9 @@ impl ControlPlane {
         identity::write(&layout.folder, layout.apiserver_port)?;
         let config = layout.config().await?;
 
-        let etcd = Guarded::start("etcd", &layout.etcd()?, layout.log("etcd"), Some(&layout.folder))?;
-        let mut plane = Self { controller_manager: None, apiserver: None, etcd, config, layout, _folder: folder };
+        let etcd = start_etcd(&layout)?;
+        let mut plane =
+            Self { controller_manager: None, apiserver: None, etcd, options, config, layout, _folder: folder };
         plane.restart_apiserver().await?;
         if options.controller_manager {
             plane.start_controller_manager().await?;
@@ -190,6 +194,11 @@ impl ControlPlane {
     pub async fn apply_crds(&self, crds: &[serde_json::Value]) -> Result<(), Error> {
         crds::apply(&self.client(), crds).await
     }
+}
+
+/// Its guard removes the folder of the whole control plane: etcd is the last to end.
+fn start_etcd(layout: &Layout) -> Result<Guarded, Error> {
+    Guarded::start("etcd", &layout.etcd()?, layout.log("etcd"), Some(&layout.folder))
 }
 
 /// How long any of the waits may take before it is given up; ten times what a busy machine needs.

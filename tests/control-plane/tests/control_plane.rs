@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use control_plane::{ControlPlane, Options, binary, shared};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use serde_json::json;
 
@@ -104,6 +104,44 @@ async fn an_api_server_that_was_killed_comes_back_on_the_same_port_with_the_same
 
     plane.restart_apiserver().await.unwrap();
     Api::<Namespace>::all(client).get(&namespace).await.expect("the old client reaches the old data");
+}
+
+#[tokio::test]
+async fn a_restored_snapshot_undoes_what_happened_since() {
+    let mut plane = ControlPlane::start(Options::default()).await.unwrap();
+    let namespace = plane.namespace("restored").await;
+    let maps = Api::<ConfigMap>::namespaced(plane.client(), &namespace);
+    let before = maps.create(&PostParams::default(), &config_map("old")).await.unwrap();
+
+    let snapshot = plane.snapshot().await.unwrap();
+    assert_eq!(maps.get("old").await.unwrap(), before, "it goes on as before");
+    for _ in 0..2 {
+        let change = Patch::Merge(json!({"data": {"changed": "yes"}}));
+        let changed = maps.patch("old", &PatchParams::default(), &change).await.unwrap();
+        assert_ne!(changed, before);
+        maps.create(&PostParams::default(), &config_map("new")).await.unwrap();
+
+        plane.restore(&snapshot).await.unwrap();
+        assert_eq!(maps.get("old").await.unwrap(), before);
+        assert_eq!(maps.get_opt("new").await.unwrap(), None);
+    }
+    let folder = plane.kubeconfig().parent().unwrap().to_owned();
+    plane.stop();
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn with_controller_manager_restored_namespaces_can_go_again() {
+    let mut plane = ControlPlane::start(Options { controller_manager: true }).await.unwrap();
+    let name = plane.namespace("goes").await;
+    let snapshot = plane.snapshot().await.unwrap();
+    for _ in 0..2 {
+        let namespaces = Api::<Namespace>::all(plane.client());
+        namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
+        until("the namespace is gone", async || namespaces.get_opt(&name).await.unwrap().is_none()).await;
+        plane.restore(&snapshot).await.unwrap();
+    }
+    assert!(Api::<Namespace>::all(plane.client()).get_opt(&name).await.unwrap().is_some());
 }
 
 #[tokio::test]
