@@ -1,6 +1,6 @@
 //! The world of one test: a namespace, a simulator, an operator, and a witness of everything that becomes of the objects.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, path::PathBuf, sync::Arc};
 
 use graph_sim::{Control, Sim};
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
@@ -21,7 +21,8 @@ use waba_operator::{
 use crate::{
     logs::Logs,
     manifests::CREDENTIALS,
-    operator::{Operator, settings},
+    operator::{Operator, SPEEDUP, settings},
+    program::{Output, Program, ProgramSettings},
     seed::APP,
     witness::Witness,
 };
@@ -30,10 +31,14 @@ pub struct World {
     pub namespace: String,
     pub client: Client,
     pub config: kube::Config,
+    pub kubeconfig: PathBuf,
     pub sim: Control,
     pub logs: Logs,
     simulator: Arc<Sim>,
     pub operator: Option<Operator>,
+    pub program: Option<Program>,
+    /// What the programs have written, also those that are gone.
+    pub outputs: Vec<Output>,
     pub witness: Witness,
     pub planted: Vec<String>,
     _listening: Option<DefaultGuard>,
@@ -77,10 +82,13 @@ impl World {
             namespace,
             client,
             config,
+            kubeconfig: plane.kubeconfig(),
             sim,
             logs,
             simulator: Arc::new(simulator),
             operator: None,
+            program: None,
+            outputs: Vec::new(),
             witness,
             planted: Vec::new(),
             _listening: Some(listening),
@@ -96,10 +104,13 @@ impl World {
             namespace: namespace.to_owned(),
             client: self.client.clone(),
             config: self.config.clone(),
+            kubeconfig: self.kubeconfig.clone(),
             sim: self.sim.clone(),
             logs: self.logs.clone(),
             simulator: self.simulator.clone(),
             operator: None,
+            program: None,
+            outputs: Vec::new(),
             witness: Witness::of(&self.client, namespace),
             planted: self.planted.clone(),
             _listening: None,
@@ -138,6 +149,39 @@ impl World {
     pub async fn restart(&mut self) {
         self.take_operator().stop().await;
         self.start().await;
+    }
+
+    pub fn program_settings(&self) -> ProgramSettings {
+        ProgramSettings {
+            graph_url: self.simulator.url(),
+            namespaces: vec![self.namespace.clone()],
+            operator_namespace: self.namespace.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            leader_elect: false,
+            speedup: SPEEDUP,
+            more: Vec::new(),
+        }
+    }
+
+    /// Starts the operator as a program.
+    pub async fn start_program(&mut self, settings: &ProgramSettings) {
+        assert!(self.operator.is_none() && self.program.is_none(), "one operator at a time");
+        self.program = Some(self.spawn_program(settings).await);
+    }
+
+    /// Starts a program besides the one that runs, for the test to stop.
+    pub async fn spawn_program(&mut self, settings: &ProgramSettings) -> Program {
+        let program = Program::start(settings).await;
+        self.outputs.push(program.output());
+        program
+    }
+
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("the program runs")
+    }
+
+    pub fn take_program(&mut self) -> Program {
+        self.program.take().expect("the program runs")
     }
 
     // The API server.

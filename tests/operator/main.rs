@@ -1,4 +1,5 @@
-//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, all in this process.
+//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or in
+//! one of its own, which can be killed and paused.
 //!
 //! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
 //! facts. Every test ends with `World::finish`, which looks for what must never be: a careless call to Meta, a
@@ -9,6 +10,8 @@ mod harness;
 mod logs;
 mod manifests;
 mod operator;
+mod pages;
+mod program;
 mod seed;
 mod verdict;
 mod waiting;

@@ -1,6 +1,6 @@
 //! One operator in this process.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, ops::Deref, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 use waba_operator::{
@@ -8,15 +8,17 @@ use waba_operator::{
     timing::Timing,
 };
 
+use crate::pages::Pages;
+
 /// An operator that is told to stop ends within this, whatever it is doing.
-const STOPS_WITHIN: Duration = Duration::from_secs(10);
+pub const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// By how much the tests are faster than the world: an interval of ten minutes is one second.
 pub const SPEEDUP: u32 = 600;
 
 /// A running operator.
 pub struct Operator {
-    url: String,
+    pages: Pages,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), RunError>>,
 }
@@ -33,6 +35,14 @@ pub fn settings(graph_url: &str, namespace: &str) -> Settings {
     }
 }
 
+impl Deref for Operator {
+    type Target = Pages;
+
+    fn deref(&self) -> &Pages {
+        &self.pages
+    }
+}
+
 impl Operator {
     /// Starts one and waits until it listens.
     pub async fn start(settings: Settings, config: kube::Config) -> Self {
@@ -44,7 +54,7 @@ impl Operator {
         };
         let running = tokio::spawn(run(settings, config, stopped, Some(listening)));
         let address = listens.await.expect("the operator listens");
-        Self { url: format!("http://{address}"), stop, running }
+        Self { pages: Pages::at(&address.to_string()), stop, running }
     }
 
     /// Tells it to stop, and waits until it has.
@@ -63,38 +73,6 @@ impl Operator {
     pub async fn kill(self) {
         self.running.abort();
         let _ = self.running.await;
-    }
-
-    /// Status and body of one of its pages.
-    pub async fn page(&self, path: &str) -> (u16, String) {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("the operator answers");
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    }
-
-    /// Its metrics.
-    pub async fn metrics(&self) -> String {
-        self.page("/metrics").await.1
-    }
-
-    /// The sum of the samples of a metric whose labels contain all of `labels`.
-    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let text = self.metrics().await;
-        let samples = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-                && labels.iter().all(|label| line.contains(label))
-        });
-        samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-    }
-
-    /// How many writes it sent to the API server, those of its lease aside.
-    pub async fn writes(&self) -> f64 {
-        self.metric("waba_api_writes_total", &[]).await - self.metric("waba_api_writes_total", &["\"leases\""]).await
-    }
-
-    /// Waits until its readiness page shows this stage.
-    pub async fn until_ready(&self, stage: &str) {
-        let is_ready = async || self.page("/readyz").await == (200, format!("{stage}\n"));
-        until(&format!("the operator is {stage}"), is_ready).await;
     }
 }
 

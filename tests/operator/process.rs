@@ -1,4 +1,4 @@
-//! The operator as a process: health, metrics, an orderly end, several of it, and with few rights.
+//! The operator as a process: health, metrics, an orderly end and a sudden one, several of it, and with few rights.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,11 @@ use k8s_openapi::api::{
     coordination::v1::Lease,
     rbac::v1::{Role, RoleBinding},
 };
-use kube::{Api, api::PostParams};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use rustix::process::test_kill_process;
 use serde_json::json;
 use waba_operator::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
@@ -17,6 +21,7 @@ use crate::{
     harness::{World, define, is_poll},
     manifests::{INO, app, importing, number},
     operator::{Operator, in_time},
+    program::ProgramSettings,
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
 };
 
@@ -93,7 +98,7 @@ async fn of_two_operators_one_works_and_the_other_takes_over() {
 
     // Somebody takes the lease away: it ends at once, to be started anew.
     let theft = json!({"spec": {"holderIdentity": "thief"}});
-    leases.patch("waba-operator", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(theft)).await.unwrap();
+    leases.patch("waba-operator", &PatchParams::default(), &Patch::Merge(theft)).await.unwrap();
     let ended = in_time("it notices", second.ended()).await;
     assert!(matches!(ended, Err(RunError::LeaseLost)), "{ended:?}");
     let since = world.last_call().await;
@@ -187,5 +192,61 @@ async fn a_crash_in_the_middle_of_an_import_loses_nothing() {
     world.until::<MetaApp>(INO, "all of them", complete).await;
     let calls = world.sim.calls(0).await.unwrap();
     assert!(calls.iter().filter(|call| is_poll(call, ACCOUNT)).count() > 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_killed_program_leaves_nothing() {
+    let mut world = World::new("killed", seed::small()).await;
+    let settings = world.program_settings();
+    world.start_program(&settings).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let program = world.take_program();
+    let (pid, output) = (program.pid(), program.output());
+    test_kill_process(pid).unwrap();
+    program.kill();
+    test_kill_process(pid).unwrap_err();
+    assert!(!output.text().contains("told to stop"));
+
+    let program = world.spawn_program(&settings).await;
+    let output = program.output();
+    program.stop().await;
+    assert!(output.text().contains("told to stop"), "one that is told to stop has time to say so");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_paused_program_does_nothing_until_it_goes_on() {
+    let mut world = World::new("paused", seed::small()).await;
+    let settings = ProgramSettings { leader_elect: true, ..world.program_settings() };
+    world.start_program(&settings).await;
+    world.create(&importing()).await;
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let versions = world.settle().await;
+
+    world.program().pause().await;
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "FLAGGED"})).await.unwrap();
+    let last = world.last_call().await;
+    // Meanwhile another one, with a Meta of its own, does what this one would have done.
+    let clock = World::running("clock", seed::small()).await;
+    clock.create(&importing()).await;
+    clock.polls(ACCOUNT, 5).await;
+    clock.finish().await;
+    assert_eq!(world.last_call().await, last);
+    world.versions().await.must_be(&versions);
+    world.program().resume();
+    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Flagged").await;
+
+    // It slept while its lease was taken: it finds out and ends.
+    let program = world.take_program();
+    program.pause().await;
+    let leases = Api::<Lease>::namespaced(world.client.clone(), &world.namespace);
+    let theft = Patch::Merge(json!({"spec": {"holderIdentity": "thief"}}));
+    leases.patch("waba-operator", &PatchParams::default(), &theft).await.unwrap();
+    program.resume();
+    let output = program.output();
+    assert_eq!(program.ended().await.code(), Some(1));
+    assert!(output.text().contains("the lease was lost"), "{}", output.text());
     world.finish().await;
 }

@@ -8,14 +8,15 @@ use crate::harness::World;
 impl World {
     /// Stops the operator and looks for what must never be.
     pub async fn finish(mut self) {
-        let metrics = match self.operator.take() {
-            Some(operator) => {
-                let metrics = operator.metrics().await;
-                operator.stop().await;
-                metrics
-            }
-            None => String::new(),
-        };
+        let mut metrics = String::new();
+        if let Some(operator) = self.operator.take() {
+            metrics += &operator.metrics().await;
+            operator.stop().await;
+        }
+        if let Some(program) = self.program.take() {
+            metrics += &program.metrics().await;
+            program.stop().await;
+        }
         let violations = self.sim.violations().await.unwrap();
         assert!(violations.is_empty(), "careless calls: {violations:#?}\n{}", self.picture().await);
         let broken = self.witness.broken();
@@ -26,12 +27,13 @@ impl World {
         }
         let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace).list(&ListParams::default()).await;
         let events = serde_json::to_string(&events.unwrap()).unwrap();
-        let log = self.logs.text();
+        let log = self.outputs.iter().fold(self.logs.text(), |log, output| log + &output.text());
         for (place, text) in [("Events", &events), ("metrics", &metrics), ("the log", &log)] {
             let line = text.lines().find(|line| secrets.iter().any(|secret| line.contains(secret)));
             assert!(line.is_none(), "a secret in {place}: {line:?}");
         }
-        assert!(!log.contains("panicked"), "{log}");
+        // A program logs its panics itself.
+        assert!(!log.contains("panicked") && !log.contains("\"message\":\"panic\""), "{log}");
     }
 
     async fn all_secrets(&self) -> Vec<String> {

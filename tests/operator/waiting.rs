@@ -108,6 +108,8 @@ impl World {
             fields.join(" ")
         };
         let calls: Vec<String> = calls[calls.len().saturating_sub(LINES_SHOWN)..].iter().map(line).collect();
-        format!("--- the operator\n{}\n--- Meta\n{}", self.logs.tail(LINES_SHOWN), calls.join("\n"))
+        let programs: Vec<String> = self.outputs.iter().map(|output| output.tail(LINES_SHOWN)).collect();
+        let operators = [self.logs.tail(LINES_SHOWN), programs.join("\n")].concat();
+        format!("--- the operator\n{operators}\n--- Meta\n{}", calls.join("\n"))
     }
 }
