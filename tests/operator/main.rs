@@ -1,11 +1,12 @@
 //! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or in
-//! one of its own, which can be killed and paused.
+//! one of its own, which can be killed and paused. Between it and the API server there may be a gate that stops a request.
 //!
 //! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
 //! facts. Every test ends with `World::finish`, which looks for what must never be: a careless call to Meta, a
 //! status that breaks the rules, a secret where people can read it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod gate;
 mod harness;
 mod logs;
 mod manifests;
@@ -18,6 +19,7 @@ mod waiting;
 mod witness;
 
 mod conflict;
+mod crash;
 mod credentials;
 mod custody;
 mod drift;
