@@ -2,10 +2,7 @@
 //!
 //! Where a person has set such a field, a condition of the object says so, with reason `NotYetSupported`.
 
-use super::{
-    Action, AppDeletionPolicy, ManagementPolicy, MessageTemplateSpec, MetaAppSpec,
-    TemplateDeletionPolicy,
-};
+use super::{Action, AppDeletionPolicy, ManagementPolicy, MessageTemplateSpec, MetaAppSpec, TemplateDeletionPolicy};
 
 /// A field of a spec that is accepted and not acted on yet.
 #[derive(Debug)]

@@ -151,12 +151,6 @@ impl Client {
     }
 }
 
-fn post<'a>(
-    access: &'a Access,
-    endpoint: Endpoint,
-    path: &'a [&'a str],
-    waba_id: &'a str,
-    body: Body<'a>,
-) -> Call<'a> {
+fn post<'a>(access: &'a Access, endpoint: Endpoint, path: &'a [&'a str], waba_id: &'a str, body: Body<'a>) -> Call<'a> {
     Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Write) }
 }

@@ -138,7 +138,8 @@ impl Book {
                 info!(operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
                     "refused by Meta");
                 let code = error.code().map_or(0, i64::from);
-                let earlier = self.ledger().and_then(|l| l.refusals.get(&operation.counted_as())).filter(|r| r.code == code);
+                let earlier =
+                    self.ledger().and_then(|l| l.refusals.get(&operation.counted_as())).filter(|r| r.code == code);
                 let times = earlier.map_or(1, |earlier| earlier.times.saturating_add(1));
                 let refusal = Refusal {
                     code,

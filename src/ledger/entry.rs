@@ -356,9 +356,9 @@ impl Ledger {
             times.push(now);
             self.attempts.insert(operation.counted_as(), times);
         }
-        let handled_before = action.as_ref().and_then(|(action, value)| {
-            self.handled.insert(action.annotation().to_owned(), value.clone())
-        });
+        let handled_before = action
+            .as_ref()
+            .and_then(|(action, value)| self.handled.insert(action.annotation().to_owned(), value.clone()));
         match operation {
             Operation::VerifyCode => self.code_tried = secret,
             Operation::Register | Operation::RegisterAgain | Operation::SetPin => self.pin_tried = secret,

@@ -79,13 +79,7 @@ pub struct Report<S> {
 impl<S> Report<S> {
     /// There is nothing more to be done.
     pub fn new(status: S, verdict: Verdict) -> Self {
-        Self {
-            status: Box::new(status),
-            verdict,
-            next: Need::Nothing,
-            ignored: Vec::new(),
-            waiting: Vec::new(),
-        }
+        Self { status: Box::new(status), verdict, next: Need::Nothing, ignored: Vec::new(), waiting: Vec::new() }
     }
 }
 

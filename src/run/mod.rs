@@ -190,7 +190,8 @@ async fn work(
     let (templates, template_feeds) = Objects::new(&settings.namespaces);
     let wake = Wakers::new(apps.clone(), numbers.clone(), templates.clone());
     let mut tasks = Tasks::new(stop.clone());
-    let (secrets, changed) = watches::secrets(&client, &settings.namespaces, &settings.operator_namespace, &wake, &mut tasks);
+    let (secrets, changed) =
+        watches::secrets(&client, &settings.namespaces, &settings.operator_namespace, &wake, &mut tasks);
     let namespaces = settings.namespaces.is_empty().then(|| watches::namespaces(&client, &wake, &mut tasks));
     let (events, sending) = Events::new(client.clone(), NAME, &instance(), metrics);
     let sending = tokio::spawn(sending);

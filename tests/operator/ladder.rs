@@ -55,7 +55,10 @@ async fn from_unverified_to_enabled_with_a_code_and_a_generated_pin() {
     assert_eq!(world.pin_at_meta(NUMBER).await, Some(pin));
     world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
     let counters = world.counters(NUMBER).await;
-    assert_eq!((&counters["codes"], &counters["register"], &counters["verifyAttempts"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(
+        (&counters["codes"], &counters["register"], &counters["verifyAttempts"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
     world.settle().await;
     world.finish().await;
 }

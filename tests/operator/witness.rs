@@ -43,10 +43,9 @@ impl Witness {
         self.seen.lock().unwrap().broken.clone()
     }
 
-    /// The first version of an object in which one of these words stands.
-    pub fn told(&self, words: &[String]) -> Option<String> {
-        let seen = self.seen.lock().unwrap();
-        seen.texts.iter().find(|text| words.iter().any(|word| text.contains(word))).cloned()
+    /// Every version of every object, one a line.
+    pub fn texts(&self) -> String {
+        self.seen.lock().unwrap().texts.join("\n")
     }
 }
 
@@ -72,7 +71,8 @@ fn watch<K: Managed>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) 
 
 fn rules_broken<K: Managed>(object: &K) -> Vec<String> {
     let Some(status) = object.status() else { return vec![format!("{} has no status", object.name_any())] };
-    if !object.finalizers().is_empty() {
+    let spec = serde_json::to_value(object).unwrap()["spec"]["deletionPolicy"].clone();
+    if !object.finalizers().is_empty() && spec != "Deregister" {
         return vec![format!("{} has a finalizer, and nothing of ours is at Meta", object.name_any())];
     }
     let generation = object.meta().generation.unwrap_or_default();

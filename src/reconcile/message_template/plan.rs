@@ -85,7 +85,11 @@ fn unread(
     report(MessageTemplateStatus { sendable: Some(false), ..base }, phase, verdict)
 }
 
-fn report(mut status: MessageTemplateStatus, phase: TemplatePhase, verdict: Verdict) -> Plan<MessageTemplateStatus, Infallible> {
+fn report(
+    mut status: MessageTemplateStatus,
+    phase: TemplatePhase,
+    verdict: Verdict,
+) -> Plan<MessageTemplateStatus, Infallible> {
     status.phase = Some(phase);
     Plan::Report(Report::new(status, verdict))
 }

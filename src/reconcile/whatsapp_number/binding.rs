@@ -107,7 +107,10 @@ pub fn content(
         ("directions", Some(directions.join(","))),
         ("time-zone", spec.time_zone.clone()),
         ("language", spec.language.clone()),
-        ("session-time", session.or_else(|| Some("24h".to_owned())).filter(|_| spec.directions.contains(&Direction::Incoming))),
+        (
+            "session-time",
+            session.or_else(|| Some("24h".to_owned())).filter(|_| spec.directions.contains(&Direction::Incoming)),
+        ),
         ("smart-routing", incoming.and_then(|incoming| incoming.smart_routing.clone())),
         (
             "end-of-interaction-smart-routing",

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     api::{
         BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
-        NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus, whole_seconds,
+        NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
+        whole_seconds,
     },
     graph::wire::{NameStatus, PhoneNumber, PlatformType},
     ledger::Operation,
@@ -49,12 +50,8 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
     let attempts: Vec<_> = ledger.recent(Operation::Register, custody.now).into_iter().map(whole_seconds).collect();
     let blocked_until = ledger.blocked_until.filter(|until| custody.now < *until).map(whole_seconds);
     let re_register_before = status.registration.take().and_then(|registration| registration.re_register_before);
-    let registration = RegistrationStatus {
-        last_attempt_at: attempts.last().cloned(),
-        attempts,
-        blocked_until,
-        re_register_before,
-    };
+    let registration =
+        RegistrationStatus { last_attempt_at: attempts.last().cloned(), attempts, blocked_until, re_register_before };
     status.registration = (registration != RegistrationStatus::default()).then_some(registration);
     status.verification = ledger.code.as_ref().map(|code| VerificationStatus {
         requested_at: Some(whole_seconds(code.requested_at)),

@@ -85,12 +85,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     Ok(custody)
 }
 
-async fn remember(
-    custody: &mut Custody,
-    book: &mut Book,
-    read: Option<Instant>,
-    now: Timestamp,
-) -> Result<(), Error> {
+async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>, now: Timestamp) -> Result<(), Error> {
     match book.load(now).await {
         Ok(ledger) => custody.ledger = ledger.cloned().unwrap_or_default(),
         Err(problem) if problem.is_lasting() => custody.trouble = Some(problem.to_string()),
@@ -151,8 +146,10 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
         let reference = hints::pin_ref(object);
         let given = hints::given_pin_ref(object).is_some();
         let read = context.secrets.get(namespace, &reference).await;
-        let foreign = |read: &Result<_, Arc<SecretProblem>>| matches!(read, Ok(crate::cluster::secrets::SecretValue { ours, number, .. })
-            if !ours || number.as_ref().is_some_and(|number| *number != digits_of(object).to_string()));
+        let foreign = |read: &Result<_, Arc<SecretProblem>>| {
+            matches!(read, Ok(crate::cluster::secrets::SecretValue { ours, number, .. })
+            if !ours || number.as_ref().is_some_and(|number| *number != digits_of(object).to_string()))
+        };
         custody.pin_taken = !given && foreign(&read);
         custody.pin = value(context, &read.map(|read| read.value), "pin", &reference, six_digits);
         if let (Value::Missing(_), Some(made)) = (&custody.pin, &hold.made_pin) {
@@ -254,7 +251,9 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         };
     }
     if object.spec.suspend || *at.link != Link::Ready {
-        return Binding::Waits("the MetaApp cannot be relied on just now; a binding Secret that is there stays as it is");
+        return Binding::Waits(
+            "the MetaApp cannot be relied on just now; a binding Secret that is there stays as it is",
+        );
     }
     let (Seen::Present { account, facts, .. }, Some(access)) = (at.seen, context.pollers.access(at.app)) else {
         return Binding::Waits("Meta has not shown the number yet");

@@ -9,8 +9,7 @@ use super::{
     ladder::{self, At, Rung, Told},
     phase,
     profile::{self, Standing},
-    register,
-    release,
+    register, release,
     requests::Requests,
     routing::{self, Routing, Stands},
 };
@@ -170,6 +169,9 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     }
     if !custody.held || custody.trouble.is_some() {
         return None;
+    }
+    if let Some(step) = routing::open(at) {
+        return Some(step);
     }
     let ledger = &custody.ledger;
     let is_mine = object.uid().is_some_and(|uid| uid == ledger.owner.uid);

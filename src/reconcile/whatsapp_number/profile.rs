@@ -50,7 +50,8 @@ pub fn profile(at: &At<'_>) -> Standing {
         && refusal.until.is_none_or(|until| at.now() < until)
         && refusal.inputs == inputs(wanted)
     {
-        let message = format!("Meta refused the profile: {}; correct spec.profile, or it is tried again", refusal.message);
+        let message =
+            format!("Meta refused the profile: {}; correct spec.profile, or it is tried again", refusal.message);
         let next = refusal.until.map_or(Need::Nothing, |until| at.until(until));
         return Standing::Told(
             Some(Finding::no(Reason::ProfileRefused, message)),

@@ -77,10 +77,8 @@ pub fn is_under_way(at: &At<'_>) -> bool {
 pub fn paused(at: &At<'_>) -> Option<Rung> {
     let ledger = &at.custody.ledger;
     if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
-        let message = format!(
-            "Meta has locked the number after too many registrations; the operator goes on at {}",
-            when(until)
-        );
+        let message =
+            format!("Meta has locked the number after too many registrations; the operator goes on at {}", when(until));
         return Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationLocked, message, at.until(until)));
     }
     let attempts = ledger.recent(Operation::Register, at.now());
@@ -189,7 +187,8 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
         return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {
-        let kept = if at.custody.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
+        let kept =
+            if at.custody.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
         return Some(Finding::no(trouble.reason, format!("{}{kept}", trouble.message)));
     }
     let known = at.custody.pin.known()?;

@@ -1,11 +1,11 @@
 //! The number's own callback: set, kept, taken back from others, and cleared when its block goes. Pure.
 
 use super::{
-    custody::{Custody, Known, Step, Value},
+    custody::{Custody, End, Known, Step, Value},
     ladder::{At, Rung},
 };
 use crate::{
-    ledger::{Operation, Order, Refusal, Webhook},
+    ledger::{Intent, Operation, Order, Refusal, Webhook},
     reconcile::{
         outlook::Need,
         reason::Reason,
@@ -40,10 +40,32 @@ pub enum Stands {
     Waits(Progress, Need),
 }
 
+/// A call beside the ladder that another process has begun, or this one lost sight of: its outcome is seen, or it is done
+/// again as if it had never been.
+pub fn open(at: &At<'_>) -> Option<Step> {
+    let custody = at.custody;
+    let is_over =
+        |intent: &&Intent| !intent.order.operation().is_rung() && !custody.quarantine.contains_key(&intent.id);
+    let intent = custody.ledger.intents.iter().find(is_over)?;
+    let shown = shown(at);
+    let happened = match &intent.order {
+        Order::SetWebhook { url, .. } => shown == url,
+        Order::ClearWebhook => shown.is_empty(),
+        _ => false,
+    };
+    let end = if happened { End::Happened(None) } else { End::Lost };
+    Some(Step::Settle { id: intent.id.clone(), end })
+}
+
+/// The number's own callback at Meta; empty where it has none.
+fn shown<'a>(at: &At<'a>) -> &'a str {
+    at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default()
+}
+
 /// What comes next for the callback.
 pub fn routing(at: &At<'_>) -> Routing {
     let custody = at.custody;
-    let shown = at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default();
+    let shown = shown(at);
     let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let ours = custody.ledger.webhook.as_ref();
     let Some(wanted) = wanted else {
@@ -58,7 +80,8 @@ pub fn routing(at: &At<'_>) -> Routing {
     match &custody.verify_token {
         Value::Known(_) => {}
         Value::Unread | Value::Unasked => {
-            let finding = Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
+            let finding =
+                Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
             return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
         }
         Value::Missing(trouble) | Value::Bad(trouble) => {
@@ -68,6 +91,9 @@ pub fn routing(at: &At<'_>) -> Routing {
     }
     let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == custody.webhook_inputs);
     let is_shown = shown == wanted.callback_url;
+    if let Some(waits) = under_way(custody) {
+        return waits;
+    }
     // A callback that was there before us is taken for what is wanted; its verify token nobody can read.
     if is_shown && (told_so || ours.is_none()) {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
@@ -88,6 +114,9 @@ pub fn routing(at: &At<'_>) -> Routing {
 }
 
 fn clear(at: &At<'_>) -> Routing {
+    if let Some(waits) = under_way(at.custody) {
+        return waits;
+    }
     if at.custody.trouble.is_some() || at.custody.no_writes.is_some() || !at.custody.evidence.fresh {
         let finding = Finding::no(Reason::Settling, "the number's own callback is removed in a moment");
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
@@ -99,11 +128,6 @@ fn clear(at: &At<'_>) -> Routing {
 }
 
 fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
-    let open = at.custody.ledger.conflicting(order.operation()).filter(|intent| !intent.unknown);
-    if let Some(left) = open.and_then(|intent| at.custody.quarantine.get(&intent.id)) {
-        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left)));
-    }
     if let Some(why) = &at.custody.held_back {
         let finding = Finding::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
@@ -112,6 +136,14 @@ fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
         Rung::Step(step) => Routing::Step(step),
         _ => Routing::Unasked,
     }
+}
+
+/// Another operator may be at it.
+fn under_way(custody: &Custody) -> Option<Routing> {
+    let intent = custody.ledger.conflicting(Operation::SetWebhook)?;
+    let left = custody.quarantine.get(&intent.id)?;
+    let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+    Some(Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left))))
 }
 
 /// A refusal that still holds: of these very inputs, and not yet to be tried again.

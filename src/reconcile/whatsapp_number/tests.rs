@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{
-        Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec,
-    },
+    api::{Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     graph::wire::PhoneNumber,
     observe::{AppKey, Seen},
     reconcile::{

@@ -187,7 +187,13 @@ async fn work(shared: &Shared, seq: u64, call: &Call) -> Answer {
             Reply::Question(question) => question,
         }
     };
-    let outcome = handshake::ask(question.callback()).await;
+    let callback = question.callback();
+    let played = shared.world().habits.receiver(&callback.url).cloned();
+    let outcome = match played {
+        Some(receiver) if receiver.verify_token == callback.verify_token => Ok(()),
+        Some(_) => Err("HTTP Status Code = 403; HTTP Message = Forbidden".to_owned()),
+        None => handshake::ask(callback).await,
+    };
     let mut world = shared.world();
     let answer = question.settle(&mut world, outcome);
     world.journal.effect(seq, answer.effect.clone());

@@ -1,0 +1,106 @@
+//! Looks for secrets where people can read, in every form in which they might have got there.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+/// What must not be found, in all its forms.
+pub struct Scan {
+    /// Long values, as they are and encoded: any occurrence is one too many.
+    long: BTreeMap<String, String>,
+    /// Six digits occur by chance within longer numbers: they count as a number of their own.
+    digits: Vec<(String, Regex)>,
+}
+
+/// Times have six digits behind the point, which are no PIN.
+const TIME: &str = r"\d{2}:\d{2}:\d{2}(\.\d+)?Z?";
+
+impl Scan {
+    pub fn of(secrets: &[String]) -> Self {
+        let (mut long, mut digits) = (BTreeMap::new(), Vec::new());
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            let short = secret.len() <= 6 && secret.bytes().all(|byte| byte.is_ascii_digit());
+            for (name, form) in forms(secret) {
+                if short && name == "plain" {
+                    digits.push((secret.clone(), Regex::new(&format!(r"(^|[^0-9]){form}([^0-9]|$)")).unwrap()));
+                } else {
+                    long.insert(form, format!("{name} of a secret"));
+                }
+            }
+        }
+        Self { long, digits }
+    }
+
+    /// The first secret that is found in a text: in what form, and in which line.
+    pub fn find(&self, text: &str) -> Option<String> {
+        let times = Regex::new(TIME).unwrap();
+        text.lines().find_map(|line| {
+            let form = self.long.iter().find(|(form, _)| line.contains(form.as_str())).map(|(_, name)| name.clone());
+            let line_without_times = times.replace_all(line, "TIME");
+            let number = || self.digits.iter().find(|(_, regex)| regex.is_match(&line_without_times));
+            let found = form.or_else(|| number().map(|(digits, _)| format!("the number {digits}")))?;
+            Some(format!("{found}: {line}"))
+        })
+    }
+}
+
+/// A secret as it is, and as somebody might have thought it would not be seen.
+fn forms(secret: &str) -> Vec<(&'static str, String)> {
+    let bytes = secret.as_bytes();
+    let hash = Sha256::digest(bytes);
+    let salted = Hmac::<Sha256>::new_from_slice(b"").unwrap().chain_update(bytes).finalize().into_bytes();
+    let mut forms = vec![
+        ("plain", secret.to_owned()),
+        ("base64", base64(bytes)),
+        ("base64 with a newline", base64(format!("{secret}\n").as_bytes())),
+        ("hex", hex::encode(bytes)),
+        ("SHA-256", hex::encode(hash)),
+        ("SHA-256, shortened", hex::encode(hash)[..32].to_owned()),
+        ("SHA-256 in base64", base64(&hash)),
+        ("HMAC under no key", hex::encode(salted)),
+    ];
+    let escaped: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+    forms.push(("URL escape", escaped));
+    let reversed: String = secret.chars().rev().collect();
+    if reversed != secret && secret.len() > 6 {
+        forms.push(("reversed", reversed));
+    }
+    // A form of a few characters would be found everywhere.
+    forms.retain(|(name, form)| *name == "plain" || form.len() >= 8);
+    forms
+}
+
+/// Without padding, so that it is found within a longer one too, as far as it is whole.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let value = chunk.iter().fold(0_u32, |value, byte| (value << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(value >> (18 - 6 * place) & 63) as usize]));
+        }
+    }
+    text
+}
+
+#[test]
+fn what_is_hidden_is_found() {
+    let scan = Scan::of(&["048213".to_owned(), "EAAsecrettoken".to_owned()]);
+    for (text, found) in [
+        ("the PIN 048213 is set", true),
+        (r#""pin":"048213""#, true),
+        ("id 1048213 and 0482133", false),
+        ("2026-11-25T14:51:35.048213Z", false),
+        ("data: MDQ4MjEz", true),
+        ("3034383231 33", false),
+        ("303438323133", true),
+        ("token EAAsecrettoken", true),
+        (&base64(b"EAAsecrettoken"), true),
+        (&hex::encode(Sha256::digest(b"048213")), true),
+        ("nothing", false),
+    ] {
+        assert_eq!(scan.find(text).is_some(), found, "{text}");
+    }
+}
