@@ -40,6 +40,8 @@ pub struct Timing {
     pub counts_gap: Duration,
     /// The first polls after a start are spread over this.
     pub start_spread: Duration,
+    /// How often it is looked whether the API server's data went back in time.
+    pub rewind_check: Duration,
     /// Longest call to the API server.
     pub api_timeout: Duration,
     /// Tokens that end within this are warned about on the condition `TokenValid`, also where nothing refreshes them.
@@ -70,6 +72,8 @@ impl Timing {
             stale_intervals: 3,
             counts_gap: seconds(10),
             start_spread: seconds(5),
+            // However much waits are shrunk: this one costs the API server something.
+            rewind_check: seconds(60).max(Duration::from_secs(1)),
             api_timeout: Duration::from_secs(30),
             // A date, not a wait: it is compared with Meta's clock and does not shrink.
             expiry_warning: Duration::from_hours(240),

@@ -8,5 +8,6 @@ pub mod events;
 pub mod fingerprint;
 pub mod guard;
 pub mod lease;
+pub mod rewind;
 pub mod secrets;
 pub mod status;

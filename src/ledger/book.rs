@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{
     entry::{Ended, Intent, Ledger},
@@ -87,6 +87,19 @@ impl Ledgers {
     pub async fn open(self: &Arc<Self>, digits: u64) -> Book {
         let slot = self.slots.lock().entry(digits).or_default().clone();
         Book { slot: slot.lock_owned().await, ledgers: self.clone(), name: secret_name(digits) }
+    }
+
+    /// Writes down again what this process remembers and a restored backup of the cluster does not have. What cannot be
+    /// written is told in the log.
+    pub async fn heal(self: &Arc<Self>, now: Timestamp) {
+        let known: Vec<u64> = self.slots.lock().keys().copied().collect();
+        for digits in known {
+            let mut book = self.open(digits).await;
+            book.slot.stale = true;
+            if let Err(problem) = book.load(now).await {
+                error!(number = digits, %problem, "what is remembered of a number is not written down again");
+            }
+        }
     }
 
     /// Whether the watch has seen another version of a ledger than this process wrote.

@@ -15,6 +15,7 @@ use crate::{
         events::Events,
         fingerprint::Fingerprinter,
         lease::{Fence, Lease, LeaseConfig},
+        rewind,
     },
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
@@ -73,6 +74,9 @@ pub enum RunError {
     /// Another operator leads now.
     #[error("the lease was lost; another operator may lead now")]
     LeaseLost,
+    /// A backup of the cluster was restored.
+    #[error("the API server's data went back in time; everything has to be read anew")]
+    Rewound,
     /// A part that must run as long as the process does has ended.
     #[error("{0} ended")]
     Ended(&'static str),
@@ -181,6 +185,12 @@ async fn work(
     health: &Health,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
+    let rewound = {
+        let (client, namespace) = (client.clone(), settings.operator_namespace.clone());
+        let every = settings.timing.rewind_check;
+        async move { rewind::rewound(&client, &namespace, every).await }.boxed().shared()
+    };
+    let stop = future::select(stop, rewound.clone()).map(drop).boxed().shared();
     let Some(fingerprints) = fingerprints(&client, &settings.operator_namespace, stop.clone()).await else {
         return Ok(());
     };
@@ -241,12 +251,17 @@ async fn work(
             future::pending::<()>().await;
         }
     });
+    let (ledgers, graph) = (context.ledgers.clone(), context.graph.clone());
     drop(context);
 
     let result = controllers.until_the_end(&stop, health).await;
     tasks.end().await;
     // What is queued is sent, as long as the API server takes it.
     let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
+    if rewound.peek().is_some() {
+        ledgers.heal(graph.now()).await;
+        return Err(RunError::Rewound);
+    }
     result
 }
 

@@ -29,6 +29,7 @@ mod expiry;
 mod import;
 mod ladder;
 mod matrix;
+mod moves;
 mod outage;
 mod process;
 mod reference;

@@ -173,6 +173,9 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     if let Some(step) = routing::open(at) {
         return Some(step);
     }
+    if register::pin_is_lost(at) {
+        return Some(Step::MakePin);
+    }
     let ledger = &custody.ledger;
     let is_mine = object.uid().is_some_and(|uid| uid == ledger.owner.uid);
     let connected = object.spec.registration.is_some()

@@ -158,6 +158,14 @@ pub fn pin_is_known(at: &At<'_>) -> bool {
     at.custody.ledger.pin.is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
+/// Whether the Secret that the operator had created is gone, and the ledger has what was in it.
+pub fn pin_is_lost(at: &At<'_>) -> bool {
+    at.object.spec.registration.is_some()
+        && hints::given_pin_ref(at.object).is_none()
+        && matches!(&at.custody.pin, Value::Missing(trouble) if trouble.reason == Reason::SecretNotFound)
+        && at.custody.ledger.pin.is_some()
+}
+
 /// What to do about a PIN at Meta that nobody has told.
 pub fn unknown_pin(object: &WhatsAppNumber) -> String {
     let secret = crate::api::SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
