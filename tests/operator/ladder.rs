@@ -40,6 +40,67 @@ impl World {
     }
 }
 
+/// From nothing at all: by SMS and by voice, with a PIN that is given and with one that is made.
+async fn from_nothing(prefix: &str, method: &str, given: Option<&str>) {
+    let mut seed = unverified();
+    seed["numbers"] = json!([]);
+    let mut world = World::running(prefix, seed).await;
+    world.create(&app(INO, json!({}))).await;
+    if let Some(pin) = given {
+        world.planted.push(pin.to_owned());
+        world.put_secret("our-pins", &[("support", &format!("{pin}\n"))]).await;
+    }
+    let registration = given.map_or(json!({}), |_| json!({"pinRef": {"name": "our-pins", "key": "support"}}));
+    let spec = json!({
+        "provisioning": "AddIfMissing", "businessAccountID": ACCOUNT, "requestedName": "INO Support",
+        "verification": {"method": method, "language": "fr_FR"}, "registration": registration,
+    });
+    world.create(&number(SUPPORT, "+33612345678", spec)).await;
+    let waiting = world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let id = waiting.status.unwrap().phone_number_id.unwrap();
+    let code = world.code(&id).await;
+    world.put_secret("support-code", &[("code", &format!("{} {}", &code[..3], &code[3..]))]).await;
+    let number = world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+
+    let secret = if given.is_some() { ("our-pins", "support") } else { ("support-pin", "pin") };
+    let pin = world.secret_value(secret.0, secret.1).await.expect("there is a PIN").trim().to_owned();
+    assert_eq!(world.pin_at_meta(&id).await, Some(pin));
+    world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
+    let counters = world.counters(&id).await;
+    let counted = ["codes", "verifyAttempts", "register", "deregister"].map(|name| counters[name].as_u64().unwrap());
+    assert_eq!(counted, [1, 1, 1, 0]);
+    let codes = world.sim.get(&format!("numbers/{id}/codes")).await.unwrap();
+    assert_eq!(codes[0]["method"], method.to_uppercase());
+    // What a person sees who only ever looks at the object.
+    let status = number.status.unwrap();
+    let phases: Vec<&str> = status.history.iter().map(|transition| transition.phase.as_str()).collect();
+    assert_eq!(phases, ["Pending", "AwaitingCode", "Registering", "Enabled"], "{:#?}", status.history);
+    let told = &status.history[1].message;
+    assert!(told.contains("Secret support-code, key code") && told.contains("kubectl -n "), "{told}");
+    world.settle().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_by_sms_with_a_generated_pin() {
+    from_nothing("sms-made", "SMS", None).await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_by_sms_with_a_given_pin_that_begins_with_zeros() {
+    from_nothing("sms-given", "SMS", Some("004213")).await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_by_voice_with_a_generated_pin() {
+    from_nothing("voice-made", "Voice", None).await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_by_voice_with_a_given_pin() {
+    from_nothing("voice-given", "Voice", Some("580926")).await;
+}
+
 #[tokio::test]
 async fn from_unverified_to_enabled_with_a_code_and_a_generated_pin() {
     let world = World::running("ladder", unverified()).await;

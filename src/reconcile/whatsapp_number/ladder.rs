@@ -51,6 +51,8 @@ pub enum Rung {
     Step(Step),
     /// What to say instead of what Meta shows.
     Told(Told),
+    /// Nothing yet: a step waits for a read that counts, and what was said stays until then.
+    Wait(Need),
 }
 
 /// What the ladder says of a number.
@@ -119,8 +121,7 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
             if action.is_some() {
                 requests.wait_all();
             }
-            let message = "Meta was asked for something a moment ago; the next step waits for a fresh read";
-            Told::waits(at.phase(), Reason::Settling, message, at.fresh())
+            Rung::Wait(at.fresh())
         }
         (rung, _) => rung,
     }

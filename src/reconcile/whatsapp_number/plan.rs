@@ -76,6 +76,7 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
         Outlook::NeverThere if adds(object) => match add::add(object, custody, input.timing) {
             Rung::Step(step) => Plan::Step(step),
             Rung::Told(told) => said(base, told, requests),
+            Rung::Wait(need) => Plan::Open(need),
             Rung::Nothing => Plan::Open(Need::Nothing),
         },
         Outlook::NeverThere => absent(
@@ -126,6 +127,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
     };
     let told = match rung {
         Rung::Step(step) => return Plan::Step(step),
+        Rung::Wait(need) => return Plan::Open(need),
         Rung::Told(told) => Some(told),
         Rung::Nothing => None,
     };
