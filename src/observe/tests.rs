@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Allowed, AppKey, AppView, Changes, Estate, Failure, Seen, Snapshot, Standing, TemplateKey};
+use super::{AppKey, AppView, Changes, Estate, Failure, Seen, Snapshot, Standing, TemplateKey};
 use crate::graph::{self, AccountRead};
 
 const ONE: &str = "102290129340398";

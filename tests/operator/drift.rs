@@ -153,7 +153,7 @@ async fn an_action_reads_meta_now_and_once() {
 }
 
 #[tokio::test]
-async fn stale_and_unsupported_actions_are_echoed_and_ignored() {
+async fn stale_and_pointless_actions_are_echoed_and_ignored() {
     let world = World::running("ignored", seed::small()).await;
     world.create(&app(INO, json!({}))).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
@@ -174,8 +174,8 @@ async fn stale_and_unsupported_actions_are_echoed_and_ignored() {
         })
         .await;
     world
-        .so("told that it is not supported", async || {
-            world.events("support").await.into_iter().find(|(_, note)| note.contains("does not support it yet"))
+        .so("told why nothing is done", async || {
+            world.events("support").await.into_iter().find(|(_, note)| note.contains("spec.verification is not set"))
         })
         .await;
     world.settle().await;

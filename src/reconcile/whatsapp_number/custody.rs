@@ -111,6 +111,7 @@ pub enum ProfileRead {
 }
 
 /// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 #[derive(Debug, Clone)]
 pub struct Custody {
     /// Whether this object has anything to do with a ledger at all.

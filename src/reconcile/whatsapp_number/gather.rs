@@ -291,10 +291,11 @@ fn wanted(
     binding::content(at.object, account, facts, &access)
 }
 
-/// Names a binding's content.
-pub fn digest(context: &Context, content: &[(&'static str, Hidden)]) -> String {
-    let text: String =
-        content.iter().map(|(key, Hidden(value))| format!("{key}={}\n", value.expose_secret())).collect();
+/// Names what is in a binding.
+pub fn digest(context: &Context, entries: &[(&'static str, Hidden)]) -> String {
+    let text = entries.iter().fold(String::new(), |text, (key, Hidden(value))| {
+        text + key + "=" + value.expose_secret() + "\n"
+    });
     context.fingerprints.of("binding", &text.into())
 }
 

@@ -1,5 +1,7 @@
 //! What to do next for a number, or how it stands. Pure.
 
+use std::time::Duration;
+
 use kube::ResourceExt;
 
 use super::{
@@ -157,6 +159,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
     if let Some(finding) = register::pin_synced(at).filter(|_| full) {
         picture.add(PIN_SYNCED, finding, Stands::Fine);
     }
+    picture.come_back(at.custody.quarantine.values().min());
     let mut status = facts::observed(base, at.account, at.facts);
     facts::renamed(&mut status, at);
     picture.report(status, requests)
@@ -251,6 +254,15 @@ impl Picture {
             }
         }
         self.verdict.facets.push((kind, finding));
+    }
+
+    /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
+    fn come_back(&mut self, left: Option<&Duration>) {
+        match (&self.next, left) {
+            (Need::Nothing, Some(left)) => self.next = Need::Time(*left),
+            (Need::Time(next), Some(left)) if left < next => self.next = Need::Time(*left),
+            _ => {}
+        }
     }
 
     fn report(self, status: WhatsAppNumberStatus, requests: Requests) -> Planned {

@@ -193,6 +193,7 @@ fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Prog
 
 impl WhatsAppNumber {
     /// The ID under which Meta was last seen to have it.
+    #[must_use]
     pub fn recorded_id(&self) -> Option<&str> {
         self.status.as_ref()?.phone_number_id.as_deref()
     }

@@ -259,7 +259,9 @@ async fn bind(at: &At<'_>, content: &[(&'static str, Hidden)]) -> Result<Then, E
         None => OwnedSecret::new(at.namespace, &name, Some(binding::TYPE)),
     };
     let keys: Vec<String> = secret.keys().map(str::to_owned).collect();
-    keys.iter().for_each(|key| secret.unset(key));
+    for key in &keys {
+        secret.unset(key);
+    }
     for (key, Hidden(value)) in content {
         secret.set(key, value);
     }
