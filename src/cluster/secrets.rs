@@ -188,6 +188,12 @@ impl OwnedSecret {
         Self(secret)
     }
 
+    /// Without what only the API server reads, and which is most of it.
+    fn slim(mut secret: Secret) -> Self {
+        secret.metadata.managed_fields = None;
+        Self(secret)
+    }
+
     /// Reads it; `None` when there is none.
     ///
     /// # Errors
@@ -195,7 +201,7 @@ impl OwnedSecret {
     pub async fn read(client: &Client, namespace: &str, name: &str) -> Result<Option<Self>, OwnedProblem> {
         match call(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await {
             Ok(None) => Ok(None),
-            Ok(Some(secret)) if is_ours(&secret) => Ok(Some(Self(secret))),
+            Ok(Some(secret)) if is_ours(&secret) => Ok(Some(Self::slim(secret))),
             Ok(Some(secret)) => Err(OwnedProblem::Taken(path(&secret))),
             Err(error) => Err(OwnedProblem::Api(format!("{namespace}/{name}"), error)),
         }
@@ -218,7 +224,7 @@ impl OwnedSecret {
             call(api.replace(&name, &params, &self.0)).await
         };
         match saved {
-            Ok(secret) => Ok(Self(secret)),
+            Ok(secret) => Ok(Self::slim(secret)),
             Err(error) if new && error.is_already_exists() => {
                 // Reading it tells a foreign Secret from a race with our own.
                 Self::read(client, &namespace, &name).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::operation::{Class, Operation};
+use super::operation::Operation;
 use crate::{api::Action, cluster::secrets::Hidden};
 
 /// The window in which Meta counts registrations, and codes are counted here.
@@ -375,7 +375,8 @@ impl Ledger {
         let intent = self.intents[place].clone();
         let operation = intent.order.operation();
         match ended {
-            Ended::Unknown if operation.class() == Class::Observable || operation == Operation::SetPin => {
+            // What can still be found out stays open.
+            Ended::Unknown if !intent.unknown && operation.is_settled_later() => {
                 self.intents[place].unknown = true;
                 self.touched = Some(now);
                 return;

@@ -91,6 +91,12 @@ impl Operation {
         matches!(self.counted_as(), Self::Register | Self::Deregister | Self::RequestCode)
     }
 
+    /// Whether a lost answer leaves it open, until reads or another try settle it. Of a profile the next read tells all.
+    #[must_use]
+    pub fn is_settled_later(self) -> bool {
+        self.class() != Class::Blind && self != Self::WriteProfile
+    }
+
     /// Whether one must wait until the outcome of the other is known.
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {

@@ -293,9 +293,9 @@ fn wanted(
 
 /// Names what is in a binding.
 pub fn digest(context: &Context, entries: &[(&'static str, Hidden)]) -> String {
-    let text = entries.iter().fold(String::new(), |text, (key, Hidden(value))| {
-        text + key + "=" + value.expose_secret() + "\n"
-    });
+    let text = entries
+        .iter()
+        .fold(String::new(), |text, (key, Hidden(value))| text + key + "=" + value.expose_secret() + "\n");
     context.fingerprints.of("binding", &text.into())
 }
 

@@ -127,6 +127,11 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
     }
 }
 
+/// Whether Meta lets anybody do anything with the number.
+pub fn is_usable(facts: &PhoneNumber) -> bool {
+    !facts.is_gone() && !matches!(facts.status, Some(NumberStatus::Banned | NumberStatus::Restricted))
+}
+
 /// Why nothing can be done for the number at all.
 fn barred(at: &At<'_>) -> Option<String> {
     let why = match (&at.facts.status, &at.facts.platform_type) {

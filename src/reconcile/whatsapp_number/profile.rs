@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     custody::{ProfileRead, Step},
-    ladder::{At, Rung},
+    ladder::{self, At, Rung},
     routing::Stands,
 };
 use crate::{
@@ -42,7 +42,7 @@ pub fn profile(at: &At<'_>) -> Standing {
     if at.custody.trouble.is_some() || at.custody.no_writes.is_some() {
         return Standing::Told(None, Stands::Fine);
     }
-    if !at.facts.is_registered() {
+    if !at.facts.is_registered() || !ladder::is_usable(at.facts) {
         let message = "the profile is set once the number is registered";
         return Standing::Told(Some(Finding::no(Reason::NotRegistered, message)), Stands::Fine);
     }
