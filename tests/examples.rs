@@ -267,7 +267,12 @@ fn the_examples_fit_the_demo_estate() {
                     && holds("tokens", &[("token", text("/stringData/access-token"))])
             }
             "MetaApp" => holds("apps", &[("id", text("/spec/appID"))]),
-            "WhatsAppNumber" => holds("numbers", &[("display_phone_number", text("/spec/phoneNumber"))]),
+            "WhatsAppNumber" => {
+                let known = holds("numbers", &[("display_phone_number", text("/spec/phoneNumber"))]);
+                // A number that is to be added is not there yet; its account is.
+                let added = || !known && holds("accounts", &[("id", text("/spec/businessAccountID"))]);
+                if text("/spec/provisioning") == "AddIfMissing" { added() } else { known }
+            }
             "MessageTemplate" => holds(
                 "templates",
                 &[

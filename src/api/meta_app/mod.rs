@@ -95,7 +95,8 @@ pub struct MetaAppSpec {
     /// Namespaces whose numbers and templates may reference this app; by default its own only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
-    /// A token with messaging rights only, for the binding Secrets of numbers in other namespaces.
+    /// A token with messaging rights only, which the binding Secrets of numbers hand out. Without it, those in the MetaApp's
+    /// namespace hand out the token in use, and those in other namespaces none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding_token_ref: Option<SecretKeyRef>,
     /// Time between two reads of Meta, such as `10m`; 1m at least. By default the operator's.

@@ -96,7 +96,7 @@ pub struct WhatsAppNumberSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub provisioning: Provisioning,
     /// The name customers see, asked for when the number is added (2 to 75 characters). Needed with provisioning
-    /// AddIfMissing. Later changes are reported, not sent.
+    /// AddIfMissing. Later changes are not sent.
     #[schemars(length(min = 2, max = 75))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_name: Option<String>,

@@ -210,7 +210,7 @@ pub struct NumberWebhookStatus {
     /// The app's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// HMAC-SHA256 of the verify token last sent, under a key of the operator.
+    /// HMAC-SHA256 of the address and the verify token last sent, under a key of the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_token_hash: Option<String>,
 }
