@@ -22,10 +22,10 @@ pub enum CodeMethod {
     Voice,
 }
 
-/// `{"success": true}`, or `"true"`.
+/// `{"success": true}`, or `"true"`. Without the word it is something else, perhaps an error with a status of success.
 #[derive(Deserialize)]
 struct Success {
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(deserialize_with = "loose::flag")]
     success: Option<bool>,
 }
 
@@ -151,12 +151,6 @@ impl Client {
     }
 }
 
-fn post<'a>(
-    access: &'a Access,
-    endpoint: Endpoint,
-    path: &'a [&'a str],
-    waba_id: &'a str,
-    body: Body<'a>,
-) -> Call<'a> {
+fn post<'a>(access: &'a Access, endpoint: Endpoint, path: &'a [&'a str], waba_id: &'a str, body: Body<'a>) -> Call<'a> {
     Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Write) }
 }
