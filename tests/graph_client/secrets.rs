@@ -25,6 +25,11 @@ pub fn watch_the_log() {
     LazyLock::force(&LOG);
 }
 
+/// What was logged so far.
+pub fn log() -> String {
+    String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap()
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -104,7 +109,7 @@ async fn the_log_tells_no_secret() {
     world.client.exchange_token(&access()).await.map(drop).unwrap_done();
     world.client.probe_account(&wrong, WABA).await.unwrap_err();
     world.client.test_credentials(&wrong.app, VERSION).await.unwrap_err();
-    let log = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+    let log = log();
     assert!(log.contains("call to Meta"), "the client does log");
     for line in log.lines() {
         for secret in [TOKEN, SECRET, OTHER_SECRET, "appsecret_proof=", "access_token="] {
