@@ -34,6 +34,7 @@ fn case(
 }
 
 const LOCKED: &str = "Meta has locked the account (Meta code 131031)";
+const LOCKED_OR_PIN: &str = "Meta has locked the account, or the PIN is not the number's PIN (Meta code 131031)";
 const NO_CODE: &str =
     "Meta sent no code: the number is verified already, or cannot be reached (Meta code 136024/2388091)";
 const PARAMETER: &str = "a parameter of the call is not valid (Meta code 100)";
@@ -71,8 +72,8 @@ fn cases() -> Vec<Case> {
             "Precondition", "the number has to be verified first (Meta code 133006)"),
         case("half deregistered", Register, (verified, json!({"half_deregistered": true})), (133_000, 0, 500), "Conflict",
             "an earlier deregistration of the number is incomplete (Meta code 133000)"),
-        case("banned", Register, (verified, json!({"status": "BANNED"})), (131_031, 0, 403), "Policy", LOCKED),
-        case("in a closed account", Register, (account, json!({"status": "DISABLED"})), (131_031, 0, 403), "Policy", LOCKED),
+        case("banned", Register, (verified, json!({"status": "BANNED"})), (131_031, 0, 403), "Policy", LOCKED_OR_PIN),
+        case("in a closed account", Register, (account, json!({"status": "DISABLED"})), (131_031, 0, 403), "Policy", LOCKED_OR_PIN),
         case("deleted", Register, (verified, json!({"status": "DELETED"})), (33, 0, 400), "NotFound",
             "the number was deleted at Meta (Meta code 33)"),
         case("moved", Register, (verified, json!({"status": "MIGRATED"})), (100, 33, 400), "NotFound", GONE),
