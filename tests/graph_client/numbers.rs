@@ -163,9 +163,12 @@ fn seed() -> Value {
 
 /// A server that knows the verify token; its URL.
 async fn callback() -> String {
-    let prove = async |Query(query): Query<HashMap<String, String>>| match query["hub.verify_token"] == VERIFY_TOKEN {
-        true => (StatusCode::OK, query["hub.challenge"].clone()),
-        false => (StatusCode::FORBIDDEN, String::new()),
+    let prove = async |Query(query): Query<HashMap<String, String>>| {
+        if query["hub.verify_token"] == VERIFY_TOKEN {
+            (StatusCode::OK, query["hub.challenge"].clone())
+        } else {
+            (StatusCode::FORBIDDEN, String::new())
+        }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
