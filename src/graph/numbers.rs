@@ -22,10 +22,10 @@ pub enum CodeMethod {
     Voice,
 }
 
-/// `{"success": true}`, or `"true"`.
+/// `{"success": true}`, or `"true"`. Without the word it is something else, perhaps an error with a status of success.
 #[derive(Deserialize)]
 struct Success {
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(deserialize_with = "loose::flag")]
     success: Option<bool>,
 }
 

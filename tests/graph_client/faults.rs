@@ -9,7 +9,7 @@ use waba_operator::graph::{Class, Outcome, Timing};
 use crate::support::{TOKEN, WABA, World, access, estate, timing};
 
 /// Everything that can come instead of an answer, and what a person reads of it.
-fn mishaps() -> Vec<(Value, &'static str)> {
+pub fn mishaps() -> Vec<(Value, &'static str)> {
     vec![
         (json!({"html": true}), "Meta, or something on the way to it, answered with a web page (HTTP status 502)"),
         (json!({"empty": true}), "Meta's answer is empty (HTTP status 200)"),

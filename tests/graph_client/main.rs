@@ -3,6 +3,7 @@
 
 mod budget;
 mod faults;
+mod numbers;
 mod reading;
 mod secrets;
 mod support;

@@ -13,7 +13,8 @@ use crate::support::{OTHER_SECRET, SECRET, TOKEN, VERSION, WABA, World, access, 
 
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
-    let everything = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.clone());
+    // A time has six digits after the second, and sooner or later they are those of a PIN.
+    let everything = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(log.clone());
     // The simulator runs in this process too, and knows every secret.
     let all_but_the_simulator = tracing_subscriber::EnvFilter::new("trace,graph_sim=off");
     tracing_subscriber::registry().with(all_but_the_simulator).with(everything).init();
@@ -23,6 +24,11 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
 /// From here on, everything that is logged in this process is kept.
 pub fn watch_the_log() {
     LazyLock::force(&LOG);
+}
+
+/// What was logged so far.
+pub fn log() -> String {
+    String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap()
 }
 
 #[derive(Clone, Default)]
@@ -104,7 +110,7 @@ async fn the_log_tells_no_secret() {
     world.client.exchange_token(&access()).await.map(drop).unwrap_done();
     world.client.probe_account(&wrong, WABA).await.unwrap_err();
     world.client.test_credentials(&wrong.app, VERSION).await.unwrap_err();
-    let log = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+    let log = log();
     assert!(log.contains("call to Meta"), "the client does log");
     for line in log.lines() {
         for secret in [TOKEN, SECRET, OTHER_SECRET, "appsecret_proof=", "access_token="] {

@@ -54,6 +54,11 @@ impl World {
         client
     }
 
+    /// Where Meta is.
+    pub fn url(&self) -> String {
+        self.sim.url()
+    }
+
     /// What the recorder heard, in order.
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
@@ -92,6 +97,11 @@ impl World {
     pub async fn assert_well_behaved(&self) {
         assert_eq!(self.control.violations().await.unwrap(), Vec::<Value>::new());
     }
+}
+
+/// A client of whatever is at a URL.
+pub fn client_at(url: &str) -> Client {
+    client(url, timing(), Arc::default())
 }
 
 fn client(url: &str, timing: Timing, heard: Arc<Mutex<Vec<Heard>>>) -> Client {

@@ -182,6 +182,7 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(131_005), Is(Permission), "the access token lacks the permission for this call"),
     (Code(368), Is(Policy), "Meta blocks the account for a violation of its policies"),
     (Code(130_497), Is(Policy), "Meta does not allow the account to message this country"),
+    (At(Endpoint::Register, 131_031), Is(Policy), "Meta has locked the account, or the PIN is not the number's PIN"),
     (Code(131_031), Is(Policy), "Meta has locked the account"),
     (Code(131_042), Is(Policy), "the account's payment method is missing or failed"),
 

@@ -32,10 +32,9 @@ impl Profile {
     pub(in crate::graph) const FIELDS: &str = "about,address,description,email,websites,vertical";
 }
 
-/// A list of one, flat.
+/// A list of one, flat. Without the list it is no profile, and must not be taken for an empty one.
 #[derive(Deserialize)]
 pub(in crate::graph) struct ProfileAnswer {
-    #[serde(default)]
     data: Vec<Profile>,
 }
 

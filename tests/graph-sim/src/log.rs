@@ -11,8 +11,16 @@ use crate::world::journal::CallEntry;
 /// Longer bodies are cut, so that the log stays small.
 const BODY_KEPT: usize = 4_096;
 /// Parameters that carry secrets even when the simulator does not know the value.
-const SECRETS: [&str; 7] =
-    ["access_token", "input_token", "fb_exchange_token", "client_secret", "revoke_token", "verify_token", "code"];
+const SECRETS: [&str; 8] = [
+    "access_token",
+    "input_token",
+    "fb_exchange_token",
+    "client_secret",
+    "revoke_token",
+    "verify_token",
+    "code",
+    "pin",
+];
 
 /// The log's entry for a call that has just arrived.
 pub(crate) fn entry(world: &World, call: &Call) -> CallEntry {
@@ -76,6 +84,8 @@ fn scrub_value(estate: &Estate, name: &str, value: Value) -> Value {
         Value::String(text) => named(estate, name, &text),
         Value::Object(inner) => Value::Object(scrub(estate, inner)),
         Value::Array(list) => list.into_iter().map(|item| scrub_value(estate, name, item)).collect(),
+        // A PIN that was sent as a number is refused, and a PIN all the same.
+        Value::Number(number) if SECRETS.contains(&name) => json!(tokens::stranger(&number.to_string())),
         other => other,
     }
 }

@@ -179,6 +179,9 @@ async fn hold(shared: &Shared, call: &Call, at: Point) {
 async fn work(shared: &Shared, seq: u64, call: &Call) -> Answer {
     let question = {
         let mut world = shared.world();
+        if !world.journal.is_ours(seq) {
+            return meta::too_late(&world);
+        }
         match meta::answer(&mut world, seq, call) {
             Reply::Answer(answer) => {
                 world.journal.effect(seq, answer.effect.clone());
@@ -195,6 +198,9 @@ async fn work(shared: &Shared, seq: u64, call: &Call) -> Answer {
         None => handshake::ask(callback).await,
     };
     let mut world = shared.world();
+    if !world.journal.is_ours(seq) {
+        return meta::too_late(&world);
+    }
     let answer = question.settle(&mut world, outcome);
     world.journal.effect(seq, answer.effect.clone());
     answer

@@ -1,5 +1,6 @@
 //! Meta asks a callback to prove that it is the caller's, before it believes in it.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use reqwest::redirect;
@@ -13,9 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub(crate) async fn ask(callback: &Callback) -> Result<(), String> {
     let challenge = (rand::random::<u32>() | 1 << 30).to_string();
     let answer = match send(callback, &challenge).await {
-        Ok(answer) => answer,
-        Err(error) if error.is_timeout() => return Err(unreached(28, "Timeout was reached")),
-        Err(_) => return Err(unreached(7, "Couldn't connect to server")),
+        Some(Ok(answer)) => answer,
+        Some(Err(error)) if error.is_timeout() => return Err(unreached(28, "Timeout was reached")),
+        Some(Err(_)) | None => return Err(unreached(7, "Couldn't connect to server")),
     };
     let status = answer.status();
     let echoed = answer.text().await.is_ok_and(|body| body == challenge);
@@ -26,11 +27,17 @@ pub(crate) async fn ask(callback: &Callback) -> Result<(), String> {
     Err(format!("HTTP Status Code = {}; HTTP Message = {phrase}", status.as_u16()))
 }
 
-async fn send(callback: &Callback, challenge: &str) -> reqwest::Result<reqwest::Response> {
-    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).build()?;
+/// One for all, since it takes long to make. It keeps no connection: whoever asks next may live in another runtime.
+static CLIENT: LazyLock<reqwest::Result<reqwest::Client>> = LazyLock::new(|| {
+    let client = reqwest::Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none());
+    client.pool_max_idle_per_host(0).build()
+});
+
+async fn send(callback: &Callback, challenge: &str) -> Option<reqwest::Result<reqwest::Response>> {
+    let client = CLIENT.as_ref().ok()?;
     let query =
         [("hub.mode", "subscribe"), ("hub.challenge", challenge), ("hub.verify_token", callback.verify_token.as_str())];
-    client.get(&callback.url).query(&query).send().await
+    Some(client.get(&callback.url).query(&query).send().await)
 }
 
 fn unreached(number: u8, text: &str) -> String {

@@ -151,6 +151,12 @@ fn floor(world: &World, token: &str) -> Option<u32> {
     versions::parse(world.estate.get(Kind::App, app)?.text("oldest_version")?)
 }
 
+/// The answer to a call that was made to a world that is gone, and must not change the one that came after it.
+pub(crate) fn too_late(world: &World) -> Answer {
+    let error = GraphError::new(2, "(#2) Service temporarily unavailable").status(503).transient();
+    refuse(world, &error, None, Vec::new())
+}
+
 fn refuse(world: &World, error: &GraphError, token: Option<&str>, mut headers: Vec<(&'static str, String)>) -> Answer {
     let record = token.and_then(|token| world.estate.get(Kind::Token, world.estate.token_named(token)?));
     let locale = record.and_then(|record| record.text("locale")).unwrap_or("en_US");

@@ -17,13 +17,16 @@ pub(crate) fn computed(reader: &Reader<'_>, record: &Record, name: &str) -> Opti
     if name == "webhook_configuration" {
         return webhook_configuration(reader, record, account);
     }
+    // A PIN may be in force that nobody knows; one that is known is in force.
+    if name == "is_pin_enabled" {
+        return Some(json!(record.get("pin").is_some() || record.flag(name) == Some(true)));
+    }
     if record.get(name).is_some() {
         return None;
     }
     match name {
         "throughput" => Some(json!({"level": if registered(record) { "STANDARD" } else { "NOT_APPLICABLE" }})),
         "quality_score" => Some(json!({"score": record.text("quality_rating").unwrap_or("GREEN")})),
-        "is_pin_enabled" => Some(json!(record.get("pin").is_some())),
         "whatsapp_business_manager_messaging_limit" => Some(json!(accounts::messaging_limit(reader.estate, account))),
         // From v24 on it mirrors the portfolio's limit.
         "messaging_limit_tier" => {

@@ -1,9 +1,11 @@
 //! Who calls: access tokens, proofs, and what they open.
 
+use std::sync::LazyLock;
+
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::tz::Offset;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::errors::{self, GraphError};
 use super::request::{Call, Params};
@@ -178,7 +180,10 @@ pub(crate) fn name_of(estate: &Estate, value: &str) -> Option<String> {
     Some(format!("secret-of:{app}"))
 }
 
-/// What the log calls a value that should be a secret and is not one of ours.
+/// Makes the names of strangers this process's own: six digits could be guessed from a plain digest.
+static STRANGERS: LazyLock<String> = LazyLock::new(|| rand::random::<u128>().to_string());
+
+/// What the log calls a value that should be a secret and is not one of ours: the same each time, and no way back.
 pub(crate) fn stranger(value: &str) -> String {
-    format!("unknown:{}", &hex::encode(Sha256::digest(value.as_bytes()))[..8])
+    format!("unknown:{}", &hmac_hex(&STRANGERS, value.as_bytes())[..8])
 }

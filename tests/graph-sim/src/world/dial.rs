@@ -33,6 +33,15 @@ pub(crate) fn canonical(text: &str) -> String {
     short(&digits(text))
 }
 
+/// Whether two spellings end in the same digits, as those of one number do: tells most numbers apart at once.
+pub(crate) fn end_alike(one: &str, other: &str) -> bool {
+    let end = |text: &str| -> [Option<char>; 6] {
+        let mut digits = text.chars().rev().filter(char::is_ascii_digit);
+        std::array::from_fn(|_| digits.next())
+    };
+    end(one) == end(other)
+}
+
 /// Country code and number as a caller sent them, joined; the number may begin with the country code or not. Nothing when
 /// they are no phone number.
 pub(crate) fn join(country: &str, number: &str) -> Option<String> {
@@ -121,6 +130,7 @@ mod tests {
             [("5215512345678", "525512345678"), ("5491123456789", "541123456789"), ("5511987654321", "551187654321")]
         {
             assert_eq!(canonical(longer), canonical(shorter));
+            assert!(end_alike(longer, shorter) && !end_alike(longer, "5215512345679"));
             assert_eq!(read_back(shorter, Variant::Long), longer);
             assert_eq!(read_back(longer, Variant::Short), shorter);
             assert_eq!(read_back(longer, Variant::AsSent), longer);

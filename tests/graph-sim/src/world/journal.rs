@@ -46,6 +46,8 @@ pub(crate) struct Journal {
     calls: VecDeque<CallEntry>,
     violations: VecDeque<Violation>,
     last: u64,
+    /// Calls up to this one were made to a world that is gone.
+    before: u64,
     refused_tokens: BTreeMap<String, i64>,
     one_by_one: BTreeMap<String, (i64, BTreeSet<String>)>,
 }
@@ -64,7 +66,12 @@ impl Journal {
 
     /// Continues another journal's numbers, so that calls still running cannot be taken for new ones.
     pub(crate) const fn number_on_from(&mut self, old: &Self) {
-        self.last = old.last;
+        (self.last, self.before) = (old.last, old.last);
+    }
+
+    /// Whether a call was made to this world, and not to the one before.
+    pub(crate) const fn is_ours(&self, seq: u64) -> bool {
+        seq > self.before
     }
 
     fn entry(&mut self, seq: u64) -> Option<&mut CallEntry> {

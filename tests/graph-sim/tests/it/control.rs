@@ -29,11 +29,47 @@ async fn the_log_tells_everything_but_secrets() {
     assert_eq!(calls[1]["body"]["client_secret"], "secret-of:100");
     assert!(calls[1]["body"]["fb_exchange_token"].as_str().unwrap().starts_with("unknown:"));
     assert_eq!(calls[2]["headers"]["authorization"], "Bearer good");
-    assert_eq!(calls[2]["body"], json!({"nested": [{"access_token": "good"}], "pin": "123456"}));
+    assert_eq!(calls[2]["body"]["nested"], json!([{"access_token": "good"}]));
     let text = json!(calls).to_string();
-    for secret in [TOKEN, SECRET, "EAAstranger"] {
+    for secret in [TOKEN, SECRET, "EAAstranger", "123456"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn pins_codes_and_verify_tokens_have_names_that_stay_the_same() {
+    let bench = Bench::new().await;
+    let path = format!("/v25.0/{NUMBER}");
+    for body in [
+        json!({"pin": "604317"}),
+        json!({"pin": 604_317}),
+        json!({"pin": "604318"}),
+        json!({"code": "604317"}),
+        json!({"webhook_configuration": {"override_callback_uri": "https://ino.cx/", "verify_token": "604317"}}),
+    ] {
+        bench.post(&path, body).await;
+    }
+    for request in [
+        bench.request(Method::POST, &path).form(&[("pin", "604317")]),
+        bench.request(Method::POST, &path).query(&[("pin", "604317")]),
+        bench.request(Method::POST, &path).form(&[("webhook_configuration", r#"{"verify_token": "604317"}"#)]),
+    ] {
+        Bench::read(request.bearer_auth(TOKEN)).await;
+    }
+    let calls = bench.control.calls(0).await.unwrap();
+    let name = calls[0]["body"]["pin"].as_str().unwrap();
+    assert!(name.starts_with("unknown:"), "{name}");
+    for same in [
+        &calls[1]["body"]["pin"],
+        &calls[3]["body"]["code"],
+        &calls[4]["body"]["webhook_configuration"]["verify_token"],
+        &calls[5]["body"]["pin"],
+        &calls[6]["query"]["pin"],
+    ] {
+        assert_eq!(same, name, "one value has one name");
+    }
+    assert_ne!(calls[2]["body"]["pin"], name, "another has another");
+    assert!(!json!(calls).to_string().contains("60431"));
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ async fn a_reset_lets_go_of_everything() {
     let held = tokio::spawn(request.send());
     bench.control.reached("h").await.unwrap();
     bench.control.post("reset", json!({"seed": crate::support::estate()})).await.unwrap();
-    assert_eq!(held.await.unwrap().unwrap().status(), 200);
+    assert_eq!(held.await.unwrap().unwrap().status(), 503, "the world it was about is gone");
     assert_eq!(bench.control.get("holds").await.unwrap(), json!([]));
 }
 

@@ -4,6 +4,7 @@
 mod adding;
 mod callback;
 mod callbacks;
+mod climbing;
 mod contradictions;
 mod control;
 mod faults;

@@ -126,6 +126,36 @@ async fn a_pin_that_is_on_and_unknown_matches_nothing() {
 }
 
 #[tokio::test]
+async fn a_pin_reads_back_as_enabled_whoever_set_it() {
+    let bench = verified().await;
+    let enabled = async || bench.number(NEW, "is_pin_enabled").await["is_pin_enabled"].clone();
+    assert_eq!(enabled().await, false);
+    bench.control.patch("numbers/502", json!({"is_pin_enabled": false})).await.unwrap();
+    assert_eq!(bench.post(&format!("/v25.0/{NEW}"), json!({"pin": "123456"})).await.status, 200);
+    assert_eq!(enabled().await, true, "by a call");
+    bench.control.patch("numbers/502", json!({"is_pin_enabled": false})).await.unwrap();
+    assert_eq!(enabled().await, false, "switched off by a person");
+    bench.control.patch("numbers/502", json!({"is_pin_enabled": false})).await.unwrap();
+    bench.control.patch("numbers/502", json!({"pin": "260417"})).await.unwrap();
+    assert_eq!(enabled().await, true, "by a person");
+    assert_eq!(bench.register(NEW, "123456").await.error(), (133_005, 0), "and it has to match");
+}
+
+#[tokio::test]
+async fn a_number_that_was_thrown_off_is_registered_again() {
+    let bench = Bench::new().await;
+    bench.control.patch("numbers/501", json!({"status": "DISCONNECTED", "pin": "260417"})).await.unwrap();
+    let profile = json!({"messaging_product": "whatsapp", "about": "Soon"});
+    let profile = bench.post(&format!("/v25.0/{NUMBER}/whatsapp_business_profile"), profile).await;
+    assert_eq!(profile.error(), (133_010, 0));
+    assert_eq!(deregister(&bench, NUMBER).await.error(), (133_010, 0), "it is off already");
+    assert_eq!(bench.register(NUMBER, "260417").await.status, 200);
+    assert_eq!(bench.effect().await, "number 501 registered");
+    assert_eq!(status(&bench, NUMBER).await, "PENDING");
+    assert!(bench.rules().await.is_empty());
+}
+
+#[tokio::test]
 async fn after_five_wrong_pins_none_is_looked_at_for_a_day() {
     let bench = verified().await;
     bench.control.patch("numbers/502", json!({"pin": "260417"})).await.unwrap();

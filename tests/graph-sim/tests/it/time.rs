@@ -88,6 +88,18 @@ async fn lists_lag_in_what_they_contain() {
 }
 
 #[tokio::test]
+async fn profiles_lag_as_their_number_does() {
+    let bench = Bench::new().await;
+    lag(&bench, "node").await;
+    let path = format!("/v25.0/{NUMBER}/whatsapp_business_profile");
+    let about = async || bench.get(&format!("{path}?fields=about")).await.body["data"][0]["about"].clone();
+    bench.post(&path, json!({"messaging_product": "whatsapp", "about": "New"})).await;
+    assert_eq!(about().await, Value::Null);
+    bench.control.advance(61).await.unwrap();
+    assert_eq!(about().await, "New");
+}
+
+#[tokio::test]
 async fn debug_token_can_lag() {
     let bench = Bench::new().await;
     lag(&bench, "debug_token").await;

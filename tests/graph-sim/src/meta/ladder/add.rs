@@ -76,7 +76,10 @@ fn held(record: &Record) -> bool {
 fn holder(world: &World, digits: &str) -> Option<String> {
     let wanted = dial::canonical(digits);
     let mut held = world.estate.all(Kind::Number).map(|(_, node)| &node.record).filter(|record| held(record));
-    let same = |record: &&Record| record.text("display_phone_number").map(dial::canonical).as_ref() == Some(&wanted);
+    let same = |record: &&Record| {
+        let shown = record.text("display_phone_number").unwrap_or_default();
+        dial::end_alike(shown, &wanted) && dial::canonical(shown) == wanted
+    };
     held.find(same)?.text("account").map(str::to_owned)
 }
 

@@ -24,8 +24,9 @@ struct Number<'a> {
 }
 
 impl Number<'_> {
+    /// On the Cloud API, and not thrown off it since.
     fn registered(&self) -> bool {
-        numbers::registered(&self.record)
+        numbers::registered(&self.record) && !["DISCONNECTED", "UNVERIFIED"].contains(&self.status())
     }
 
     fn status(&self) -> &str {
