@@ -82,7 +82,8 @@ impl Client {
 
     /// Takes the number off the Cloud API.
     pub async fn deregister(&self, access: &Access, waba_id: &str, id: &str) -> Outcome<()> {
-        let json = json!({"messaging_product": "whatsapp"});
+        // Meta documents no parameter.
+        let json = json!({});
         self.succeed(access, Endpoint::Deregister, &[id, "deregister"], waba_id, json, None).await
     }
 

@@ -14,7 +14,8 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::{error, warn};
 
 use super::{
-    entry::{Ended, Intent, Ledger},
+    entry::{Ended, Ledger},
+    order::Intent,
     store::{self, LedgerProblem, secret_name},
 };
 use crate::{cluster::secrets::OwnedSecret, timing::Timing};

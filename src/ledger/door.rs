@@ -9,8 +9,9 @@ use tracing::{info, warn};
 
 use super::{
     book::Book,
-    entry::{Begin, Ended, Order, Refusal},
+    entry::{Begin, Ended, Refusal},
     operation::Operation,
+    order::Order,
     store::LedgerProblem,
 };
 use crate::{
@@ -199,7 +200,7 @@ async fn perform(
         }
         Order::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
         Order::Register | Order::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
-        Order::SetPin => plain(graph.set_pin(access, account, id, secret?).await),
+        Order::SetPin { .. } => plain(graph.set_pin(access, account, id, secret?).await),
         Order::Deregister => plain(graph.deregister(access, account, id).await),
         Order::SetWebhook { url, .. } => plain(graph.set_webhook(access, account, id, url, verify_token?).await),
         Order::ClearWebhook => plain(graph.clear_webhook(access, account, id).await),

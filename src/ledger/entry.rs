@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::operation::Operation;
+use super::{
+    operation::Operation,
+    order::{Intent, Order},
+};
 use crate::{api::Action, cluster::secrets::Hidden};
 
 /// The window in which Meta counts registrations, and codes are counted here.
@@ -18,109 +21,6 @@ const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
 const LOCKED: i64 = 133_016;
 /// Meta's code for a number that is not registered.
 const NOT_REGISTERED: i64 = 133_010;
-
-/// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "operation", rename_all_fields = "camelCase")]
-pub enum Order {
-    /// [`Operation::AddNumber`].
-    #[serde(rename = "addNumber")]
-    AddNumber {
-        /// The account.
-        account: String,
-        /// The name to be reviewed.
-        name: String,
-    },
-    /// [`Operation::RequestCode`].
-    #[serde(rename = "requestCode")]
-    RequestCode {
-        /// `SMS` or `Voice`.
-        method: String,
-        /// As Meta spells it.
-        language: String,
-        /// Fingerprint of what the code's Secret held then, if anything: that is not the code.
-        baseline: Option<String>,
-    },
-    /// [`Operation::VerifyCode`]; the code is kept beside.
-    #[serde(rename = "verifyCode")]
-    VerifyCode,
-    /// [`Operation::Register`]; the PIN is kept beside.
-    #[serde(rename = "register")]
-    Register,
-    /// [`Operation::RegisterAgain`]; the PIN is kept beside.
-    #[serde(rename = "registerAgain")]
-    RegisterAgain,
-    /// [`Operation::SetPin`]; the PIN is kept beside.
-    #[serde(rename = "setPin")]
-    SetPin,
-    /// [`Operation::Deregister`].
-    #[serde(rename = "deregister")]
-    Deregister,
-    /// [`Operation::SetWebhook`].
-    #[serde(rename = "setWebhook")]
-    SetWebhook {
-        /// The callback.
-        url: String,
-        /// Whether somebody else had changed a callback of ours.
-        again: bool,
-    },
-    /// [`Operation::ClearWebhook`].
-    #[serde(rename = "clearWebhook")]
-    ClearWebhook,
-    /// [`Operation::WriteProfile`].
-    #[serde(rename = "writeProfile")]
-    WriteProfile {
-        /// By Meta's names.
-        fields: BTreeMap<String, serde_json::Value>,
-    },
-}
-
-impl Order {
-    /// Which operation it is.
-    #[must_use]
-    pub fn operation(&self) -> Operation {
-        match self {
-            Self::AddNumber { .. } => Operation::AddNumber,
-            Self::RequestCode { .. } => Operation::RequestCode,
-            Self::VerifyCode => Operation::VerifyCode,
-            Self::Register => Operation::Register,
-            Self::RegisterAgain => Operation::RegisterAgain,
-            Self::SetPin => Operation::SetPin,
-            Self::Deregister => Operation::Deregister,
-            Self::SetWebhook { .. } => Operation::SetWebhook,
-            Self::ClearWebhook => Operation::ClearWebhook,
-            Self::WriteProfile { .. } => Operation::WriteProfile,
-        }
-    }
-}
-
-/// A call that was about to be sent, and whose outcome is not written yet, or not known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Intent {
-    /// Random name of this one call.
-    pub id: String,
-    /// What is asked.
-    #[serde(flatten)]
-    pub order: Order,
-    /// Fingerprint of all inputs, the secret ones too.
-    pub inputs: String,
-    /// What Meta showed before.
-    pub before: String,
-    /// Which try this is, from 1.
-    pub attempt: u32,
-    /// Value of the annotation that asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
-    /// What was handled before it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub handled_before: Option<String>,
-    /// When it was written down, on Meta's clock.
-    pub time: Timestamp,
-    /// The answer was lost; else the call may be under way.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unknown: bool,
-}
 
 /// A refusal of Meta.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,7 +129,7 @@ pub struct Ledger {
     /// Grows with each write: a smaller one than was seen before comes from a restored backup.
     pub serial: u64,
     /// ID of the number, once it had one through us.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "phoneNumberID", skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
     /// ID of the account that has it.
     #[serde(rename = "businessAccountID", skip_serializing_if = "Option::is_none")]
@@ -415,9 +315,9 @@ impl Ledger {
                 self.pin = self.pin_tried.take();
                 self.refusals.remove(&Operation::Register);
             }
-            Order::SetPin => {
+            Order::SetPin { then_register } => {
                 self.pin = self.pin_tried.take();
-                self.register_wanted = intent.action.is_some();
+                self.register_wanted = *then_register;
                 // Whatever was refused was refused under another PIN.
                 self.refusals.remove(&Operation::Register);
             }

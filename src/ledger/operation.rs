@@ -63,7 +63,7 @@ operations! {
     /// Puts a PIN in force.
     SetPin = "setPin", Absorbing, Some(Action::ResetPin);
     /// Takes the number off the Cloud API.
-    Deregister = "deregister", Observable, None;
+    Deregister = "deregister", Observable, Some(Action::Register);
     /// Sets the number's own callback.
     SetWebhook = "setWebhook", Absorbing, None;
     /// Removes the number's own callback.

@@ -83,8 +83,20 @@ pub struct AppView {
     pub stale_after: Duration,
     /// Names the token in use.
     pub token: String,
-    /// The token that bindings may hand out, where the app names one.
-    pub binding_token: Option<Hidden>,
+    /// What bindings hand out.
+    pub binding_token: BindingToken,
+}
+
+/// The token that bindings hand out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum BindingToken {
+    /// The token in use, and that in the app's own namespace only.
+    #[default]
+    InUse,
+    /// The one that the app names for it.
+    Named(Hidden),
+    /// The app names one that cannot be read: none.
+    Unreadable,
 }
 
 /// Why an account's last read failed.

@@ -8,6 +8,6 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use estate::{AccountState, Allowed, AppKey, AppView, Estate, Failure, Seen, Standing};
+pub use estate::{AccountState, Allowed, AppKey, AppView, BindingToken, Estate, Failure, Seen, Standing};
 pub use poller::{Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};

@@ -51,7 +51,7 @@ use super::{
 use crate::{
     api::{Action, ManagementPolicy, MetaApp},
     cluster::secrets::{Hidden, OwnedSecret},
-    observe::{AppKey, AppView, Polling, Standing},
+    observe::{AppKey, AppView, BindingToken, Polling, Standing},
 };
 
 const BINDING_TOKEN_VALID: &str = "BindingTokenValid";
@@ -140,16 +140,18 @@ impl Apps {
     }
 
     /// The token that bindings may hand out; whether it can be read is a condition of its own.
-    async fn binding_token(&self, app: &MetaApp, key: &AppKey, report: &mut Report) -> Option<Hidden> {
-        let reference = app.spec.binding_token_ref.as_ref().filter(|_| !app.spec.suspend)?;
+    async fn binding_token(&self, app: &MetaApp, key: &AppKey, report: &mut Report) -> BindingToken {
+        let Some(reference) = app.spec.binding_token_ref.as_ref().filter(|_| !app.spec.suspend) else {
+            return BindingToken::InUse;
+        };
         let (finding, token) = match self.context.secrets.get(&key.namespace, reference).await {
             Ok(read) => {
                 let message = "bindings hand out the token that spec.bindingTokenRef names";
-                (Finding::yes(Reason::Valid, message), Some(Hidden(read.value)))
+                (Finding::yes(Reason::Configured, message), BindingToken::Named(Hidden(read.value)))
             }
             Err(problem) => {
                 let problem = gather::unusable(&problem);
-                (Finding::no(problem.reason, problem.message), None)
+                (Finding::no(problem.reason, problem.message), BindingToken::Unreadable)
             }
         };
         report.verdict.facets.push((BINDING_TOKEN_VALID, finding));
@@ -163,7 +165,7 @@ impl Apps {
         key: &AppKey,
         memory: &mut Memory,
         report: Report,
-        binding_token: Option<Hidden>,
+        binding_token: BindingToken,
         requests: &[Request],
     ) -> Result<Done, Error> {
         let context = &*self.context;

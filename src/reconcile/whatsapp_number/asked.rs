@@ -47,7 +47,10 @@ fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         return None;
     }
     match pin(at, true) {
-        Pin::Known(known) => Some(at.send(Order::SetPin, Some(known), Some(action))),
+        Pin::Known(known) => {
+            let order = Order::SetPin { then_register: !at.facts.is_registered() };
+            Some(at.send(order, Some(known), Some(action)))
+        }
         Pin::Made => Some(Rung::Step(Step::MakePin)),
         Pin::Wanting(why) => {
             requests.ignore(action, why);

@@ -16,6 +16,7 @@ use crate::{
         reason::Reason,
         verdict::{Finding, Progress},
     },
+    timing::Timing,
 };
 
 /// The name of the Secret.
@@ -43,11 +44,14 @@ pub fn unwanted(custody: &Custody) -> Option<Step> {
 }
 
 /// What comes next for the binding Secret.
-pub fn binding(custody: &Custody) -> Bound {
+pub fn binding(custody: &Custody, timing: &Timing) -> Bound {
     match &custody.binding {
         Binding::Unasked | Binding::Unwanted => Bound::Unasked,
         Binding::Behind(content) => Bound::Step(Step::Bind(content.clone())),
-        Binding::Waits(why) => Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Fine),
+        Binding::Waits(why) => {
+            let again = Need::Time(timing.retry_interval);
+            Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Waits(Progress::Settled, again))
+        }
         Binding::Current { token: true } => {
             Bound::Told(Finding::yes(Reason::Bound, "the binding Secret is up to date"), Stands::Fine)
         }

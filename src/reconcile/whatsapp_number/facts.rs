@@ -28,7 +28,7 @@ const ERRORS_SHOWN: usize = 10;
 /// The status so far, with what follows from the spec and the ledger alone.
 pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
-    if custody.held && custody.trouble.is_none() {
+    if custody.held && custody.trouble.is_none() && custody.ledger.serial > 0 {
         remembered(&mut status, custody);
     }
     status.binding = match &custody.binding {

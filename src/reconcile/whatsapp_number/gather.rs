@@ -8,16 +8,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     binding,
-    custody::{Binding, Custody, Known, ProfileRead, Trouble, Value},
+    custody::{Binding, Custody, Known, ProfileRead, Recalled, Trouble, Value},
     hints, plan,
     profiles::Look,
 };
 use crate::{
-    api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
+    api::{Action, ManagementPolicy, NumberPhase, SecretKeyRef, WhatsAppNumber},
     cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, Unusable},
     graph::wire::PhoneNumber,
     ledger::Book,
-    observe::Seen,
+    observe::{BindingToken, Seen},
     reconcile::{
         claims::{NumberClaim, digits_of, goes_before, whose},
         context::{Context, Error},
@@ -75,6 +75,9 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
         custody.held = true;
         remember(&mut custody, book, at.seen.read(), now).await?;
     }
+    if custody.ledger.serial == 0 {
+        custody.recalled = recalled(object);
+    }
     claimants(&mut custody, at);
     custody.asked = asked(at, &custody, hold.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
@@ -96,6 +99,17 @@ async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>,
     let open = custody.ledger.intents.iter();
     custody.quarantine = open.filter_map(|intent| Some((intent.id.clone(), book.quarantine(intent)?))).collect();
     Ok(())
+}
+
+/// What the status tells of the time before a ledger that is not there.
+fn recalled(object: &WhatsAppNumber) -> Recalled {
+    let Some(status) = &object.status else { return Recalled::default() };
+    let enabled = NumberPhase::Enabled;
+    Recalled {
+        code: status.verification.as_ref().and_then(|verification| Some(verification.requested_at.as_ref()?.0)),
+        connected: status.phase.as_ref() == Some(&enabled)
+            || status.history.iter().any(|transition| transition.phase == enabled.as_str()),
+    }
 }
 
 fn skewed(context: &Context) -> Option<String> {
@@ -259,8 +273,11 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         return Binding::Waits("Meta has not shown the number yet");
     };
     let view = context.estate.app(at.app).unwrap_or_default();
-    let own = (*at.app.namespace == **namespace).then_some(&access.token);
-    let token = view.binding_token.as_ref().map(|Hidden(token)| token).or(own);
+    let token = match &view.binding_token {
+        BindingToken::InUse => (*at.app.namespace == **namespace).then_some(&access.token),
+        BindingToken::Named(Hidden(token)) => Some(token),
+        BindingToken::Unreadable => None,
+    };
     let wanted = wanted(at, account, facts, &access.version, token);
     let has_token = token.is_some();
     let digest = digest(context, &wanted);

@@ -13,11 +13,11 @@ pub fn ask(object: &WhatsAppNumber, action: Action) -> String {
     )
 }
 
-/// Puts a value into a Secret, whether or not it is there; other keys of it are lost.
+/// Puts a value into a Secret, whether or not it is there. Server-side: an ordinary apply would write it into an annotation.
 pub fn put(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String {
     let (namespace, SecretKeyRef { name, key }) = (object.namespace().unwrap_or_default(), secret);
     format!(
-        "kubectl -n {namespace} create secret generic {name} --from-literal={key}={what} --dry-run=client -o yaml | kubectl apply -f -"
+        "kubectl -n {namespace} create secret generic {name} --from-literal={key}={what} --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -"
     )
 }
 

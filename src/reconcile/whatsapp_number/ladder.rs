@@ -82,7 +82,7 @@ impl Told {
 
 /// The next rung.
 pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
-    let barred = barred(at);
+    let barred = barred(at.facts);
     if let Some(why) = &barred {
         requests.ignore_all(why);
     }
@@ -133,14 +133,14 @@ pub fn is_usable(facts: &PhoneNumber) -> bool {
 }
 
 /// Why nothing can be done for the number at all.
-fn barred(at: &At<'_>) -> Option<String> {
-    let why = match (&at.facts.status, &at.facts.platform_type) {
+pub fn barred(facts: &PhoneNumber) -> Option<String> {
+    let why = match (&facts.status, &facts.platform_type) {
         (Some(NumberStatus::Deleted), _) => "the number is deleted at Meta",
         (Some(NumberStatus::Migrated), _) => "the number was moved to another account",
         (Some(NumberStatus::Banned), _) => "Meta has banned the number",
         (Some(NumberStatus::Restricted), _) => "Meta has restricted the number",
         (_, Some(PlatformType::OnPremise)) => "the number is on the On-Premises API",
-        _ if at.facts.is_on_biz_app == Some(true) => {
+        _ if facts.is_on_biz_app == Some(true) => {
             "the number is used in the WhatsApp Business app, where it is registered and verified"
         }
         _ => return None,

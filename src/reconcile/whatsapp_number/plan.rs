@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
-    cluster::conditions::State,
+    cluster::conditions::{self, State},
     graph::wire::{NameStatus, NumberStatus, PhoneNumber},
     reconcile::{
+        link::Link,
         outlook::{Input, Need, Outlook, Plan, Report, not_found, outlook},
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
@@ -45,14 +46,14 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
     if let Some(step) = binding::unwanted(custody) {
         return Plan::Step(step);
     }
-    if let Some(value) = custody.asked.get(&Action::RefreshToken) {
-        return Plan::Step(Step::RefreshToken(value.clone()));
-    }
     let mut requests = Requests::of(&custody.asked);
+    if let Some(step) = refresh_token(input, &mut requests) {
+        return Plan::Step(step);
+    }
     let base = facts::from_spec(object, custody);
     let number = &object.spec.phone_number;
     match outlook(input) {
-        Outlook::Open(need) => Plan::Open(need),
+        Outlook::Open(need) => open(base, need, requests),
         Outlook::Kept(verdict) => {
             requests.wait_all();
             let phase = last_phase(&base);
@@ -109,8 +110,37 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
     }
 }
 
+/// A request for a new token is passed on to the app, by whoever may refer to it.
+fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
+    let Input { object, custody, link, .. } = input;
+    let value = custody.asked.get(&Action::RefreshToken)?;
+    let why = match link {
+        Link::Missing => "there is no such MetaApp",
+        Link::NotAllowed => "the MetaApp does not let this namespace refer to it",
+        _ if object.spec.suspend => "spec.suspend is true",
+        _ if object.spec.management_policy == ManagementPolicy::Observe => "spec.managementPolicy is Observe",
+        _ if input.rival.is_some() => "another object stands for the number",
+        _ => return Some(Step::RefreshToken(value.clone())),
+    };
+    requests.ignore(Action::RefreshToken, why);
+    None
+}
+
 fn adds(object: &WhatsAppNumber) -> bool {
     object.spec.provisioning == Provisioning::AddIfMissing && object.spec.management_policy == ManagementPolicy::Full
+}
+
+/// Nothing can be told yet; an object of which nothing was ever told says at least that.
+fn open(base: WhatsAppNumberStatus, need: Need, requests: Requests) -> Planned {
+    let ready = conditions::get(&base.conditions, conditions::READY).map(|ready| ready.reason.as_str());
+    let untold = base.phase.is_none() || ready == Some(Reason::Reading.as_str());
+    if !untold || !matches!(need, Need::Time(_) | Need::Reading(_)) {
+        return Plan::Open(need);
+    }
+    let message = "no business account of the MetaApp lists the number; the operator looks again, a minute apart, before it \
+                   takes that for so";
+    let ready = Finding::no(Reason::Reading, message);
+    said(base, Told { phase: None, ready, progress: Progress::Reconciling, next: need }, requests)
 }
 
 /// A number that Meta shows.
@@ -151,7 +181,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
             Standing::Unasked => {}
         }
     }
-    match binding::binding(at.custody) {
+    match binding::binding(at.custody, at.timing) {
         binding::Bound::Step(step) => return Plan::Step(step),
         binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
         binding::Bound::Unasked => {}
@@ -215,15 +245,35 @@ impl Picture {
                 _ => None,
             }
         });
+        let told_nothing = told.is_none();
         if let Some(Told { phase, ready, progress, next }) = told {
             picture.phase = phase.unwrap_or(picture.phase);
             picture.verdict.ready = ready;
             picture.verdict.progress = progress;
             picture.next = next;
-        } else if !observes && renamed(at.facts) && picture.phase == NumberPhase::Enabled {
+        }
+        picture.name_differs(at);
+        if told_nothing && !observes && renamed(at.facts) && picture.phase == NumberPhase::Enabled {
             picture.rename(at);
         }
         picture
+    }
+
+    /// A name that was asked for when the number was added, and is another one now: told, and left to people.
+    fn name_differs(&mut self, at: &At<'_>) {
+        let Some(wanted) = at.object.spec.requested_name.as_deref().filter(|_| adds(at.object)) else { return };
+        let shown = at.facts.verified_name.as_deref();
+        if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
+            return;
+        }
+        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED);
+        if let (Some((_, finding)), Some(shown)) = (approved, shown) {
+            finding.message = format!(
+                "{}; Meta shows {shown}, and spec.requestedName asks for {wanted}, which is sent only when a number is added: \
+                 change the name in WhatsApp Manager > Phone numbers",
+                finding.message
+            );
+        }
     }
 
     /// The number works under its old name until it is registered again.
@@ -281,7 +331,7 @@ fn renamed(facts: &PhoneNumber) -> bool {
 
 /// What was said the last time nobody looked.
 fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
-    let condition = crate::cluster::conditions::get(&object.status.as_ref()?.conditions, kind)?;
+    let condition = conditions::get(&object.status.as_ref()?.conditions, kind)?;
     let reason = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason)?;
     let state = match condition.status.as_str() {
         "True" => State::True,

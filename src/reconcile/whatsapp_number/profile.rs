@@ -55,7 +55,7 @@ pub fn profile(at: &At<'_>) -> Standing {
         let next = refusal.until.map_or(Need::Nothing, |until| at.until(until));
         return Standing::Told(
             Some(Finding::no(Reason::ProfileRefused, message)),
-            Stands::Waits(Progress::Reconciling, next),
+            Stands::Waits(Progress::Stalled, next),
         );
     }
     let (shown, fresh, next) = match &at.custody.profile {

@@ -103,8 +103,8 @@ fn refused(at: &At<'_>, refusal: &Refusal, pin: &Known) -> Option<Rung> {
         }
         let secret = hints::pin_ref(at.object);
         let message = format!(
-            "Meta refused the PIN in Secret {}, key {}; it is not tried again. Put the number's PIN there, or set this one \
-             at Meta: {}",
+            "{} (Secret {}, key {}); it is not tried again. Put the number's PIN there, or set this one at Meta: {}",
+            refusal.message,
             secret.name,
             secret.key,
             hints::ask(at.object, Action::ResetPin)
@@ -193,6 +193,9 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
     let place = format!("Secret {}, key {}", secret.name, secret.key);
     if at.custody.pin_taken {
         return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
+    }
+    if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
+        return Some(Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {
         let kept =

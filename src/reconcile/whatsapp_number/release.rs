@@ -80,9 +80,7 @@ fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
             (Link::Gone(_), _) => "the MetaApp's credentials are gone",
             (_, Seen::Unmanaged) => "the MetaApp does not manage its account any more",
             (_, Seen::Absent { .. }) => "no account of the MetaApp has it any more",
-            (_, Seen::Present { facts, .. }) if facts.is_on_biz_app == Some(true) => {
-                "it is used in the WhatsApp Business app, where it has to be managed"
-            }
+            (_, Seen::Present { facts, .. }) => return ladder::barred(facts),
             _ => return None,
         }
     };

@@ -20,8 +20,8 @@ pub struct Requests {
 impl Requests {
     /// Of what was asked for.
     pub fn of(asked: &BTreeMap<Action, String>) -> Self {
-        let changing = asked.keys().filter(|action| CHANGING.contains(action)).copied();
-        Self { asked: changing.collect(), ..Self::default() }
+        let known = asked.keys().filter(|action| CHANGING.contains(action) || **action == Action::RefreshToken);
+        Self { asked: known.copied().collect(), ..Self::default() }
     }
 
     /// This one is not acted on.
@@ -40,7 +40,7 @@ impl Requests {
 
     /// All wait that are not decided yet.
     pub fn wait_all(&mut self) {
-        for action in &self.asked {
+        for action in self.asked.iter().filter(|action| CHANGING.contains(action)) {
             if !self.ignored.iter().any(|(ignored, _)| ignored == action) && !self.waiting.contains(action) {
                 self.waiting.push(*action);
             }

@@ -1,5 +1,7 @@
 //! The number's own callback: set, kept, taken back from others, and cleared when its block goes. Pure.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     custody::{Custody, End, Known, Step, Value},
     ladder::{self, At, Rung},
@@ -110,8 +112,8 @@ pub fn routing(at: &At<'_>) -> Routing {
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
     }
     let taken = told_so && !is_shown;
-    if let Some(finding) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
-        return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
+    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
+        return Routing::Told(finding, Stands::Waits(Progress::Stalled, at.until(until)));
     }
     if let Some(refusal) = refusal(custody, Operation::SetWebhook, &custody.webhook_inputs) {
         return refused(at, refusal);
@@ -165,16 +167,19 @@ fn refusal<'a>(custody: &'a Custody, operation: Operation, inputs: &str) -> Opti
     (same && refusal.until.is_none_or(|until| custody.now < until)).then_some(refusal)
 }
 
-fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<Finding> {
-    let day = jiff::SignedDuration::from_hours(24);
-    let fights = ours.taken_back.iter().filter(|at| custody.now.duration_since(**at) < day).count();
-    (fights >= FIGHTS).then(|| {
+/// What to say of a fight, and until when it is left alone.
+fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<(Finding, Timestamp)> {
+    let day = SignedDuration::from_hours(24);
+    let mut fights: Vec<Timestamp> = ours.taken_back.clone();
+    fights.retain(|at| custody.now.duration_since(*at) < day);
+    (fights.len() >= FIGHTS).then(|| {
         let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
         let message = format!(
             "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
              day. Find out who, or write what they want into spec.incoming.webhook"
         );
-        Finding::no(Reason::Contested, message)
+        let until = fights[fights.len() - FIGHTS].checked_add(day).unwrap_or(Timestamp::MAX);
+        (Finding::no(Reason::Contested, message), until)
     })
 }
 
@@ -188,20 +193,22 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
         );
         return Routing::Told(Finding::no(Reason::NotPermitted, message), Stands::Fine);
     }
-    let (reason, message) = match refusal.code {
+    let (reason, progress, message) = match refusal.code {
         CALLBACK_FAILED => (
             Reason::CallbackRefused,
+            Progress::Reconciling,
             "Meta asked the callback for its verify token, and did not get the right answer: see that it is reachable from \
              the internet and knows the token; it is tried again"
                 .to_owned(),
         ),
         NOT_SUBSCRIBED => (
             Reason::NotSubscribed,
+            Progress::Stalled,
             "Meta refused the callback: the app has to be subscribed to the business account first (App Dashboard > \
              WhatsApp > Configuration); it is tried again"
                 .to_owned(),
         ),
-        _ => (Reason::CallbackRefused, format!("Meta refused the callback: {}; it is tried again", refusal.message)),
+        _ => (Reason::CallbackRefused, Progress::Reconciling, format!("Meta refused the callback: {}; it is tried again", refusal.message)),
     };
-    Routing::Told(Finding::no(reason, message), Stands::Waits(Progress::Reconciling, again))
+    Routing::Told(Finding::no(reason, message), Stands::Waits(progress, again))
 }

@@ -96,7 +96,7 @@ fn owner(at: &At<'_>) -> Owner {
 /// Names what goes into a call, so that it can be told whether another one would be the same.
 fn inputs(at: &At<'_>, order: &Order, secret: Option<&Known>) -> String {
     match order {
-        Order::VerifyCode | Order::Register | Order::RegisterAgain | Order::SetPin => {
+        Order::VerifyCode | Order::Register | Order::RegisterAgain | Order::SetPin { .. } => {
             secret.map(|known| known.fingerprint.clone()).unwrap_or_default()
         }
         Order::SetWebhook { url, .. } => {
@@ -142,7 +142,7 @@ async fn again(at: &At<'_>, hold: &mut Hold, id: &str, before: String) -> Result
     let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
     let secret = match intent.order {
         Order::VerifyCode => ledger.code_tried.clone(),
-        Order::Register | Order::RegisterAgain | Order::SetPin => ledger.pin_tried.clone(),
+        Order::Register | Order::RegisterAgain | Order::SetPin { .. } => ledger.pin_tried.clone(),
         _ => None,
     };
     let (account, number) = match &intent.order {
@@ -287,13 +287,14 @@ async fn unbind(at: &At<'_>) -> Result<Then, Error> {
 /// Has the object wait when it is deleted, or go.
 async fn finalizer(at: &At<'_>, wanted: bool) -> Result<Then, Error> {
     let api = Api::<WhatsAppNumber>::namespaced(at.context.client.clone(), at.namespace);
-    let finalizers = if wanted { json!([FINALIZER]) } else { json!([]) };
-    let patch = json!({
-        "apiVersion": WhatsAppNumber::api_version(&()), "kind": WhatsAppNumber::kind(&()),
-        "metadata": {"name": at.object.name_any(), "uid": at.object.uid(), "finalizers": finalizers},
-    });
-    let params = PatchParams::apply("waba-operator-finalizer").force();
-    match call(api.patch(&at.object.name_any(), &params, &Patch::Apply(&patch))).await {
+    let mut finalizers: Vec<&str> = at.object.finalizers().iter().map(String::as_str).collect();
+    finalizers.retain(|name| *name != FINALIZER);
+    finalizers.extend(wanted.then_some(FINALIZER));
+    // Under the version that was read, and whoever owns the field: a restored object's is not ours.
+    let patch = json!({"metadata": {
+        "uid": at.object.uid(), "resourceVersion": at.object.resource_version(), "finalizers": finalizers,
+    }});
+    match call(api.patch(&at.object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await {
         Ok(_) => Ok(Then::End),
         Err(error) if error.is_not_found() => Ok(Then::End),
         Err(error) if error.is_conflict() => Err(Error::Stale),
