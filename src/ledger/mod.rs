@@ -15,7 +15,7 @@ mod store;
 pub use book::{Book, Evidence, Ledgers};
 pub use door::{Door, Sending, Sent, Target};
 pub use entry::{
-    Begin, CODE_LIFE, Ended, Intent, Ledger, Order, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook,
+    Begin, CODE_LIFE, Ended, HALF_DEREGISTERED, Intent, Ledger, Order, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook,
 };
 pub use operation::{Class, Operation};
 pub use store::{LedgerProblem, PREFIX, secret_name};

@@ -9,8 +9,7 @@ use super::{
     ladder::{self, At, Rung, Told},
     phase,
     profile::{self, Standing},
-    register,
-    release,
+    register, release,
     requests::Requests,
     routing::{self, Routing, Stands},
 };
@@ -19,6 +18,7 @@ use crate::{
     cluster::conditions::State,
     graph::wire::{NameStatus, NumberStatus, PhoneNumber},
     reconcile::{
+        link::Link,
         outlook::{Input, Need, Outlook, Plan, Report, not_found, outlook},
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
@@ -44,10 +44,13 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
     if let Some(step) = binding::unwanted(custody) {
         return Plan::Step(step);
     }
-    if let Some(value) = custody.asked.get(&Action::RefreshToken) {
-        return Plan::Step(Step::RefreshToken(value.clone()));
-    }
     let mut requests = Requests::of(&custody.asked);
+    if let Some(value) = custody.asked.get(&Action::RefreshToken) {
+        match not_forwarded(input) {
+            None => return Plan::Step(Step::RefreshToken(value.clone())),
+            Some(why) => requests.refuse(Action::RefreshToken, why),
+        }
+    }
     let base = facts::from_spec(object, custody);
     let number = &object.spec.phone_number;
     match outlook(input) {
@@ -104,6 +107,18 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
             )),
             requests,
         ),
+    }
+}
+
+/// Why a wish for a new token is not passed on to the app, if it is not.
+fn not_forwarded(input: &Input<'_, WhatsAppNumber>) -> Option<&'static str> {
+    if input.object.spec.suspend {
+        return Some("spec.suspend is true");
+    }
+    match input.link {
+        Link::Missing => Some("its MetaApp does not exist"),
+        Link::NotAllowed => Some("the MetaApp does not let this namespace in"),
+        _ => None,
     }
 }
 
@@ -176,7 +191,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     let connected = object.spec.registration.is_some()
         && at.facts.status == Some(NumberStatus::Connected)
         && registered
-        && !custody.was_connected();
+        && (!custody.was_connected() || ledger.register_wanted);
     let known = adds(object) && ledger.phone_number_id.is_none();
     let passes_on = ledger.serial > 0 && !is_mine;
     (connected || known || passes_on).then(|| Step::Note {

@@ -2,12 +2,11 @@
 
 use super::{
     custody::{End, Step},
-
     ladder::{self, At, Rung, when},
 };
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    ledger::{Operation, Order},
+    ledger::{HALF_DEREGISTERED, Operation, Order},
     observe::Seen,
     reconcile::{
         link::{Link, expired},
@@ -46,7 +45,8 @@ pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
         return told(object, Reason::ExpiredToken, message, Progress::Stalled, Need::Nothing);
     }
     let Seen::Present { account, facts, .. } = &input.seen else {
-        let message = "the number is to be deregistered before this object goes; the operator waits until Meta can be read";
+        let message =
+            "the number is to be deregistered before this object goes; the operator waits until Meta can be read";
         return told(
             object,
             Reason::Deregistering,
@@ -98,7 +98,9 @@ fn deregister(at: &At<'_>) -> Planned {
     if let Some(intent) = custody.open_rung() {
         if !intent.unknown {
             return match custody.quarantine.get(&intent.id) {
-                Some(left) => waits(Reason::OutcomePending, "an earlier call may be under way".into(), Need::Time(*left)),
+                Some(left) => {
+                    waits(Reason::OutcomePending, "an earlier call may be under way".into(), Need::Time(*left))
+                }
                 None => Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Lost }),
             };
         }
@@ -111,10 +113,18 @@ fn deregister(at: &At<'_>) -> Planned {
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {
-            return if intent.attempt == 1 {
+            return if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
+                waits(Reason::HeldBack, why.clone(), Need::Time(at.timing.retry_interval))
+            } else if intent.attempt == 1 {
                 Plan::Step(Step::Again { id: intent.id.clone(), before: at.before() })
             } else {
-                told(at.object, Reason::OutcomeUnknown, retain(at, "two answers of Meta were lost"), Progress::Stalled, Need::Nothing)
+                told(
+                    at.object,
+                    Reason::OutcomeUnknown,
+                    retain(at, "two answers of Meta were lost"),
+                    Progress::Stalled,
+                    Need::Nothing,
+                )
             };
         }
     }
@@ -128,7 +138,7 @@ fn deregister(at: &At<'_>) -> Planned {
     if let Some(refusal) = custody.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
-            _ if refusal.code == 133_000 && refusal.times < 3 => {}
+            _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!("Meta did not deregister the number, and is asked again: {}", refusal.message);
                 return waits(Reason::Deregistering, message, at.until(until));
@@ -136,7 +146,13 @@ fn deregister(at: &At<'_>) -> Planned {
             Some(_) => {}
             None => {
                 let why = format!("Meta did not deregister the number: {}", refusal.message);
-                return told(at.object, Reason::DeregistrationRefused, retain(at, &why), Progress::Stalled, Need::Nothing);
+                return told(
+                    at.object,
+                    Reason::DeregistrationRefused,
+                    retain(at, &why),
+                    Progress::Stalled,
+                    Need::Nothing,
+                );
             }
         }
     }
@@ -183,4 +199,3 @@ impl WhatsAppNumber {
         self.status.as_ref()?.phone_number_id.as_deref()
     }
 }
-

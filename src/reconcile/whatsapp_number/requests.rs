@@ -31,6 +31,11 @@ impl Requests {
         }
     }
 
+    /// One that is not among [`CHANGING`] is not acted on.
+    pub fn refuse(&mut self, action: Action, why: impl Into<String>) {
+        self.ignored.push((action, why.into()));
+    }
+
     /// None is acted on.
     pub fn ignore_all(&mut self, why: &str) {
         for action in CHANGING {

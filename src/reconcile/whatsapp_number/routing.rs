@@ -1,7 +1,9 @@
 //! The number's own callback: set, kept, taken back from others, and cleared when its block goes. Pure.
 
+use jiff::Timestamp;
+
 use super::{
-    custody::{Custody, Known, Step, Value},
+    custody::{Custody, End, Known, Step, Value},
     ladder::{At, Rung},
 };
 use crate::{
@@ -46,6 +48,16 @@ pub fn routing(at: &At<'_>) -> Routing {
     let shown = at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default();
     let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let ours = custody.ledger.webhook.as_ref();
+    if at.is_out_of_reach() {
+        return Routing::Unasked;
+    }
+    if let Some(open) = custody.ledger.conflicting(Operation::SetWebhook).filter(|_| custody.trouble.is_none()) {
+        let Some(left) = custody.quarantine.get(&open.id) else {
+            return Routing::Step(Step::Settle { id: open.id.clone(), end: End::Lost });
+        };
+        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left)));
+    }
     let Some(wanted) = wanted else {
         return match ours {
             Some(ours) if ours.url == shown => clear(at),
@@ -58,7 +70,8 @@ pub fn routing(at: &At<'_>) -> Routing {
     match &custody.verify_token {
         Value::Known(_) => {}
         Value::Unread | Value::Unasked => {
-            let finding = Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
+            let finding =
+                Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
             return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
         }
         Value::Missing(trouble) | Value::Bad(trouble) => {
@@ -78,8 +91,8 @@ pub fn routing(at: &At<'_>) -> Routing {
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
     }
     let taken = told_so && !is_shown;
-    if let Some(finding) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
-        return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
+    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
+        return Routing::Told(finding, Stands::Waits(Progress::Stalled, at.until(until)));
     }
     if let Some(refusal) = refusal(custody, Operation::SetWebhook, &custody.webhook_inputs) {
         return refused(at, refusal);
@@ -99,11 +112,6 @@ fn clear(at: &At<'_>) -> Routing {
 }
 
 fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
-    let open = at.custody.ledger.conflicting(order.operation()).filter(|intent| !intent.unknown);
-    if let Some(left) = open.and_then(|intent| at.custody.quarantine.get(&intent.id)) {
-        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left)));
-    }
     if let Some(why) = &at.custody.held_back {
         let finding = Finding::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
@@ -121,17 +129,17 @@ fn refusal<'a>(custody: &'a Custody, operation: Operation, inputs: &str) -> Opti
     (same && refusal.until.is_none_or(|until| custody.now < until)).then_some(refusal)
 }
 
-fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<Finding> {
+/// Why others are let have it, and until when.
+fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<(Finding, Timestamp)> {
     let day = jiff::SignedDuration::from_hours(24);
-    let fights = ours.taken_back.iter().filter(|at| custody.now.duration_since(**at) < day).count();
-    (fights >= FIGHTS).then(|| {
-        let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
-        let message = format!(
-            "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
-             day. Find out who, or write what they want into spec.incoming.webhook"
-        );
-        Finding::no(Reason::Contested, message)
-    })
+    let fights: Vec<_> = ours.taken_back.iter().filter(|at| custody.now.duration_since(**at) < day).collect();
+    let first = *fights.get(fights.len().checked_sub(FIGHTS)?)?;
+    let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
+    let message = format!(
+        "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
+         day. Find out who, or write what they want into spec.incoming.webhook"
+    );
+    Some((Finding::no(Reason::Contested, message), first.checked_add(day).unwrap_or(Timestamp::MAX)))
 }
 
 fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {

@@ -90,11 +90,7 @@ fn fresh_id() -> String {
 }
 
 fn owner(at: &At<'_>) -> Owner {
-    Owner {
-        uid: at.object.uid().unwrap_or_default(),
-        namespace: at.namespace.to_owned(),
-        name: at.object.name_any(),
-    }
+    Owner { uid: at.object.uid().unwrap_or_default(), namespace: at.namespace.to_owned(), name: at.object.name_any() }
 }
 
 /// Names what goes into a call, so that it can be told whether another one would be the same.
@@ -109,7 +105,9 @@ fn inputs(at: &At<'_>, order: &Order, secret: Option<&Known>) -> String {
             at.context.fingerprints.of("webhook", &both)
         }
         Order::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
-        Order::AddNumber { .. } | Order::RequestCode { .. } | Order::Deregister | Order::ClearWebhook => add::inputs(order),
+        Order::AddNumber { .. } | Order::RequestCode { .. } | Order::Deregister | Order::ClearWebhook => {
+            add::inputs(order)
+        }
     }
 }
 
@@ -128,12 +126,7 @@ async fn send(
     // A verify token is no PIN: it can be read from its Secret again, and is not kept.
     let is_webhook = matches!(begin.order, Order::SetWebhook { .. });
     let verify_token = if is_webhook { begin.secret.take().map(|Hidden(token)| token) } else { None };
-    let target = Target {
-        access,
-        account,
-        id: id.unwrap_or_default(),
-        number: at.object.spec.phone_number.clone(),
-    };
+    let target = Target { access, account, id: id.unwrap_or_default(), number: at.object.spec.phone_number.clone() };
     let door = Door { graph: &context.graph, fence: &context.fence, timing: &context.timing };
     let sending = Sending { begin, target, verify_token, owner: owner(at) };
     match book.send(&door, sending).await? {
@@ -207,6 +200,8 @@ async fn note(
             ledger.business_account_id = Some(account);
         }
         ledger.was_connected |= connected;
+        // Connected it is: what a person wished for is over, lest it be done at another time.
+        ledger.register_wanted &= !connected;
         for (name, value) in shown {
             if let Some(field) = ledger.profile.get_mut(&name) {
                 field.shown = Some(value);
