@@ -19,6 +19,10 @@ pub const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
 const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
 /// Meta's code for a number that is locked after too many registrations.
 const LOCKED: i64 = 133_016;
+/// Meta's code for a number that is half deregistered.
+pub const HALF_DEREGISTERED: i64 = 133_000;
+/// Meta's code for a number that has to be verified first.
+const UNVERIFIED: i64 = 133_006;
 /// Meta's code for a number that is not registered.
 const NOT_REGISTERED: i64 = 133_010;
 
@@ -107,6 +111,9 @@ pub struct ProfileField {
     pub shown: Option<serde_json::Value>,
     /// When, on Meta's clock.
     pub at: Timestamp,
+    /// The answer was lost: it is looked at before it is written again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// Who a number belongs to.
@@ -247,9 +254,11 @@ impl Ledger {
     pub fn begin(&mut self, begin: Begin) {
         let Begin { id, order, inputs, before, secret, action, now } = begin;
         let operation = order.operation();
+        // A person's word begins anew; a second try is still what a person asked for.
         let again = self.intents.iter().find(|open| open.unknown && open.order.operation() == operation);
-        // A person's word begins anew.
-        let attempt = again.filter(|_| action.is_none()).map_or(1, |open| open.attempt + 1);
+        let again = again.filter(|_| action.is_none());
+        let attempt = again.map_or(1, |open| open.attempt + 1);
+        let asked = again.and_then(|open| open.action.clone());
         self.intents.retain(|open| !open.order.operation().conflicts(operation));
         if operation.is_counted() {
             let mut times = self.recent(operation, now);
@@ -264,7 +273,7 @@ impl Ledger {
             Operation::Register | Operation::RegisterAgain | Operation::SetPin => self.pin_tried = secret,
             _ => {}
         }
-        let action = action.map(|(_, value)| value);
+        let action = action.map(|(_, value)| value).or(asked);
         let intent = Intent { id, order, inputs, before, attempt, action, handled_before, time: now, unknown: false };
         self.intents.push(intent);
     }
@@ -308,15 +317,18 @@ impl Ledger {
             Order::VerifyCode => {
                 self.code_tried(intent);
                 self.verified_at = Some(now);
+                if self.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED) {
+                    self.refusals.remove(&Operation::Register);
+                }
             }
             Order::Register | Order::RegisterAgain => {
                 self.registered_at = Some(now);
                 self.register_wanted = false;
-                self.pin = self.pin_tried.take();
+                self.pin = self.pin_tried.take().or(self.pin.take());
                 self.refusals.remove(&Operation::Register);
             }
             Order::SetPin { then_register } => {
-                self.pin = self.pin_tried.take();
+                self.pin = self.pin_tried.take().or(self.pin.take());
                 self.register_wanted = *then_register;
                 // Whatever was refused was refused under another PIN.
                 self.refusals.remove(&Operation::Register);
@@ -324,7 +336,11 @@ impl Ledger {
             Order::Deregister => {
                 // Half deregistered, it was never connected: then it may be registered as before.
                 self.was_connected |= self.registered_at.take().is_some();
-                self.refusals.remove(&Operation::Register);
+                match self.refusals.get_mut(&Operation::Register) {
+                    // Registered again now; how often it was refused is not forgotten, or it would go round in a circle.
+                    Some(refusal) if refusal.code == HALF_DEREGISTERED => refusal.until = Some(now),
+                    _ => drop(self.refusals.remove(&Operation::Register)),
+                }
             }
             Order::SetWebhook { url, again } => {
                 let mut taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
@@ -341,7 +357,7 @@ impl Ledger {
             }
             Order::WriteProfile { fields } => {
                 for (name, value) in fields {
-                    let field = ProfileField { sent: value.clone(), shown: None, at: now };
+                    let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: false };
                     self.profile.insert(name.clone(), field);
                 }
             }
@@ -371,7 +387,9 @@ impl Ledger {
         {
             times.remove(last);
         }
-        if let (Some(_), Some(action)) = (&intent.action, operation.action()) {
+        if intent.attempt == 1
+            && let (Some(_), Some(action)) = (&intent.action, operation.action())
+        {
             let key = action.annotation().to_owned();
             match &intent.handled_before {
                 Some(before) => self.handled.insert(key, before.clone()),
@@ -389,8 +407,20 @@ impl Ledger {
     /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
     fn assume(&mut self, intent: &Intent, now: Timestamp) {
         self.touched = Some(now);
-        if matches!(intent.order, Order::RequestCode { .. }) {
-            self.code_sent(intent, false);
+        match &intent.order {
+            Order::RequestCode { .. } => self.code_sent(intent, false),
+            // Ours, should it be there; without its inputs, so that it is set again all the same.
+            Order::SetWebhook { url, .. } => {
+                let taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
+                self.webhook = Some(Webhook { url: url.clone(), inputs: String::new(), taken_back });
+            }
+            Order::WriteProfile { fields } => {
+                for (name, value) in fields {
+                    let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: true };
+                    self.profile.insert(name.clone(), field);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -403,6 +433,8 @@ impl Ledger {
                 tried: Vec::new(),
                 certain,
             });
+            self.verified_at = None;
+            self.refusals.remove(&Operation::RequestCode);
             self.refusals.remove(&Operation::VerifyCode);
         }
     }

@@ -15,7 +15,9 @@ mod store;
 
 pub use book::{Book, Evidence, Ledgers};
 pub use door::{Door, Sending, Sent, Target};
-pub use entry::{Begin, CODE_LIFE, Ended, Ledger, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook};
+pub use entry::{
+    Begin, CODE_LIFE, Ended, HALF_DEREGISTERED, Ledger, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook,
+};
 pub use operation::{Class, Operation};
 pub use order::{Intent, Order};
 pub use store::{LedgerProblem, PREFIX, secret_name};

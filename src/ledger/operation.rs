@@ -91,10 +91,11 @@ impl Operation {
         matches!(self.counted_as(), Self::Register | Self::Deregister | Self::RequestCode)
     }
 
-    /// Whether a lost answer leaves it open, until reads or another try settle it. Of a profile the next read tells all.
+    /// Whether a lost answer leaves it open, until reads or another try settle it. What the spec keeps asking for is done
+    /// again anyway.
     #[must_use]
     pub fn is_settled_later(self) -> bool {
-        self.class() != Class::Blind && self != Self::WriteProfile
+        self.class() == Class::Observable || self == Self::SetPin
     }
 
     /// Whether one must wait until the outcome of the other is known.

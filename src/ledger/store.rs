@@ -66,6 +66,8 @@ impl LedgerProblem {
 pub(super) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerProblem> {
     let text = secret.get(LEDGER);
     let ledger = text.and_then(|text| serde_json::from_str::<Ledger>(text.expose_secret()).ok());
+    // What the operator has written has been written at least once: all else in it may be lacking, or be left out.
+    let ledger = ledger.filter(|ledger| ledger.serial > 0);
     let mut ledger = ledger.ok_or_else(|| LedgerProblem::Damaged(path.to_owned()))?;
     let hidden = |key: &str| secret.get(key).map(Hidden);
     ledger.pin = hidden(PIN);
@@ -90,4 +92,117 @@ pub(super) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
     let open: BTreeSet<&str> = ledger.intents.iter().map(|intent| intent.order.operation().as_str()).collect();
     let open = open.into_iter().collect::<Vec<_>>().join(",");
     secret.annotate(OPEN_CALLS, (!open.is_empty()).then_some(open.as_str()));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+    use crate::{
+        api::Action,
+        cluster::guard::ApiError,
+        ledger::{Begin, Ended, Operation, Order, Owner},
+    };
+
+    fn now() -> jiff::Timestamp {
+        "2026-11-22T10:00:00Z".parse().unwrap()
+    }
+
+    fn begin(id: &str, order: Order) -> Begin {
+        let action = Some((Action::Register, now().to_string()));
+        let secret = Some(Hidden::from("004217"));
+        Begin { id: id.into(), order, inputs: "f".into(), before: "-".into(), secret, action, now: now() }
+    }
+
+    /// With a PIN in force, one that is tried, and a callback that is being set.
+    fn ledger() -> Ledger {
+        let owner = Owner { uid: "u".into(), namespace: "cc".into(), name: "support-fr".into() };
+        let mut ledger = Ledger { owner, serial: 7, pin: Some("111111".into()), ..Ledger::default() };
+        ledger.begin(begin("one", Order::Register));
+        ledger.finish("one", Ended::Unknown, now());
+        ledger.begin(begin("two", Order::SetWebhook { url: "https://a.example".into(), again: false }));
+        ledger
+    }
+
+    fn secret(ledger: &Ledger) -> OwnedSecret {
+        let mut secret = OwnedSecret::new("waba", &secret_name(33_612_345_678), None);
+        write(ledger, &mut secret);
+        secret
+    }
+
+    fn key(secret: &OwnedSecret, key: &str) -> Option<String> {
+        secret.get(key).map(|value| value.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for ledger in [Ledger { serial: 1, ..Ledger::default() }, ledger()] {
+            assert_eq!(read(&secret(&ledger), "waba/x").unwrap(), ledger);
+        }
+    }
+
+    #[test]
+    fn a_person_can_read_pins_and_nobody_finds_one_in_the_rest() {
+        let mut secret = secret(&ledger());
+        assert_eq!(key(&secret, "pin").as_deref(), Some("111111"));
+        assert_eq!(key(&secret, "pin-tried").as_deref(), Some("004217"));
+        assert_eq!(key(&secret, "code-tried"), None);
+        let json = key(&secret, "ledger").unwrap();
+        assert!(!json.contains("111111") && !json.contains("004217"), "{json}");
+        write(&Ledger::default(), &mut secret);
+        assert_eq!((key(&secret, "pin"), key(&secret, "pin-tried")), (None, None), "what is over is gone");
+    }
+
+    #[test]
+    fn annotations_tell_whose_it_is_and_what_is_open() {
+        let mut ledger = ledger();
+        let mut secret = secret(&ledger);
+        assert_eq!(secret.annotation(OWNER), Some("cc/support-fr"));
+        assert_eq!(secret.annotation(OPEN_CALLS), Some("register,setWebhook"));
+        ledger.finish("one", Ended::Done(None), now());
+        write(&ledger, &mut secret);
+        assert_eq!(secret.annotation(OPEN_CALLS), Some(Operation::SetWebhook.as_str()));
+        ledger.finish("two", Ended::NotSent, now());
+        write(&ledger, &mut secret);
+        assert_eq!(secret.annotation(OPEN_CALLS), None);
+    }
+
+    #[test]
+    fn what_is_no_ledger_is_damaged() {
+        for (text, reason) in [
+            (None, "no ledger in it"),
+            (Some(""), "empty"),
+            (Some("{"), "cut off"),
+            (Some("[]"), "something else"),
+            (Some("{}"), "nothing that the operator ever wrote"),
+            (Some(r#"{"serial":"seven"}"#), "another type"),
+            (
+                Some(r#"{"intents":[{"id":"one","operation":"launchRocket"}]}"#),
+                "a call that this version does not know",
+            ),
+        ] {
+            let mut secret = secret(&ledger());
+            match text {
+                Some(text) => secret.set(LEDGER, &text.into()),
+                None => secret.unset(LEDGER),
+            }
+            let problem = read(&secret, "waba/waba-number-1").unwrap_err();
+            assert!(matches!(&problem, LedgerProblem::Damaged(path) if path == "waba/waba-number-1"), "{reason}");
+            assert!(problem.to_string().contains("restore it from a backup"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_person_has_to_settle_lasts() {
+        let api = || OwnedProblem::Api("waba/x".into(), ApiError::Timeout(std::time::Duration::from_secs(30)));
+        for (problem, stale, lasting) in [
+            (LedgerProblem::from(OwnedProblem::Stale("waba/x".into())), true, false),
+            (LedgerProblem::from(OwnedProblem::Taken("waba/x".into())), false, true),
+            (LedgerProblem::from(api()), false, false),
+            (LedgerProblem::Damaged("waba/x".into()), false, true),
+        ] {
+            assert_eq!((problem.is_stale(), problem.is_lasting()), (stale, lasting), "{problem}");
+        }
+    }
 }

@@ -46,6 +46,9 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         if !custody.evidence.twice {
             return waits(Reason::OutcomePending, pending(number), proof());
         }
+        if let Some(rung) = held(custody, number, timing).filter(|_| asked.is_some() || intent.attempt == 1) {
+            return rung;
+        }
         return match (intent.attempt, asked) {
             (_, Some(action)) => send(Some(action)),
             (1, None) => Rung::Step(Step::Again { id: intent.id.clone(), before: "absent".to_owned() }),
@@ -79,12 +82,8 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         let message = format!("spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber");
         return stalled(Reason::InvalidSpec, message);
     }
-    if let Some(why) = &custody.no_writes {
-        return waits(Reason::ClockSkewed, why.clone(), Need::Time(timing.retry_interval));
-    }
-    if let Some(why) = &custody.held_back {
-        let message = format!("{number} could not be added, which is tried again: {why}");
-        return waits(Reason::HeldBack, message, Need::Time(timing.retry_interval));
+    if let Some(rung) = held(custody, number, timing) {
+        return rung;
     }
     match custody.ledger.refusals.get(&Operation::AddNumber) {
         Some(refusal) if refusal.inputs == inputs(&order) && asked.is_none() => match refusal.until {
@@ -105,6 +104,16 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         },
         _ => send(asked.filter(|_| custody.ledger.refusals.contains_key(&Operation::AddNumber))),
     }
+}
+
+/// Why Meta is not asked just now, if it is not.
+fn held(custody: &Custody, number: &str, timing: &Timing) -> Option<Rung> {
+    let (reason, message) = match (&custody.no_writes, &custody.held_back) {
+        (Some(why), _) => (Reason::ClockSkewed, why.clone()),
+        (None, Some(why)) => (Reason::HeldBack, format!("{number} could not be added, which is tried again: {why}")),
+        (None, None) => return None,
+    };
+    Some(Told::waits(NumberPhase::Pending, reason, message, Need::Time(timing.retry_interval)))
 }
 
 /// What of an order decides whether it is another one: nothing in it is secret.

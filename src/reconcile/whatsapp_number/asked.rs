@@ -19,6 +19,16 @@ pub fn asked(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     reset_pin(at, requests).or_else(|| register(at, requests)).or_else(|| request_code(at, requests))
 }
 
+/// This request, if it can be acted on.
+pub fn one(at: &At<'_>, action: Action, requests: &mut Requests) -> Option<Rung> {
+    match action {
+        Action::ResetPin => reset_pin(at, requests),
+        Action::Register => register(at, requests),
+        Action::RequestCode => request_code(at, requests),
+        _ => None,
+    }
+}
+
 fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     let action = Action::RequestCode;
     if !requests.is_open(action) {
@@ -79,6 +89,8 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         Some("one more attempt within 72 hours, and Meta locks the number for 72 hours".to_owned())
     } else if registered && !renamed {
         Some("the number is registered, and no new display name was approved: there is nothing to register".to_owned())
+    } else if register::is_under_way(at) {
+        Some("Meta has accepted a registration a moment ago, and does not show it yet".to_owned())
     } else if !registered && !at.verified() {
         Some("the number is not verified: it has to be before it is registered".to_owned())
     } else {

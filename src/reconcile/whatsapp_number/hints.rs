@@ -14,6 +14,8 @@ pub fn ask(object: &WhatsAppNumber, action: Action) -> String {
 }
 
 /// Puts a value into a Secret, whether or not it is there. Server-side: an ordinary apply would write it into an annotation.
+/// `what` stands for the value, and is no number: six digits after `pin=` would look like a PIN to whatever takes PINs out of
+/// texts.
 pub fn put(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String {
     let (namespace, SecretKeyRef { name, key }) = (object.namespace().unwrap_or_default(), secret);
     format!(

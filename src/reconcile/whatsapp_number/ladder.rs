@@ -90,9 +90,15 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
         requests.wait_all();
         return Told::stalled(at.phase(), Reason::LedgerUnusable, trouble.clone());
     }
-    if let Some(rung) = open(at) {
-        requests.wait_all();
-        return rung;
+    if let Some(intent) = at.custody.open_rung() {
+        let rung = closing(at, intent, requests).unwrap_or_else(|| {
+            requests.wait_all();
+            open(at, intent)
+        });
+        return match rung {
+            Rung::Step(Step::Again { .. }) if barred.is_some() => Rung::Nothing,
+            rung => held(at, rung, requests),
+        };
     }
     if barred.is_some() {
         return Rung::Nothing;
@@ -109,27 +115,31 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
         .or_else(|| super::verify::verify(at))
         .or_else(|| super::register::register(at))
         .unwrap_or(Rung::Nothing);
-    match (rung, &at.custody.held_back) {
-        (Rung::Step(Step::Send { action, .. }), Some(why)) => {
-            if action.is_some() {
-                requests.wait_all();
-            }
-            let message = format!("the next call to Meta could not be made, and is tried again: {why}");
-            Told::waits(at.phase(), Reason::HeldBack, message, Need::Time(at.timing.retry_interval))
-        }
-        (Rung::Step(Step::Send { action, .. }), None) if !at.custody.evidence.fresh => {
-            if action.is_some() {
-                requests.wait_all();
-            }
-            Rung::Wait(at.fresh())
-        }
-        (rung, _) => rung,
-    }
+    held(at, rung, requests)
 }
 
-/// Whether Meta lets anybody do anything with the number.
-pub fn is_usable(facts: &PhoneNumber) -> bool {
-    !facts.is_gone() && !matches!(facts.status, Some(NumberStatus::Banned | NumberStatus::Restricted))
+/// A call is only made when it may be; else this tells what it waits for.
+fn held(at: &At<'_>, rung: Rung, requests: &mut Requests) -> Rung {
+    let asked = match &rung {
+        Rung::Step(Step::Send { action, .. }) => action.is_some(),
+        Rung::Step(Step::Again { .. }) => false,
+        _ => return rung,
+    };
+    let again = Need::Time(at.timing.retry_interval);
+    let waits = if let Some(why) = &at.custody.no_writes {
+        Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), again)
+    } else if let Some(why) = &at.custody.held_back {
+        let message = format!("the next call to Meta could not be made, and is tried again: {why}");
+        Told::waits(at.phase(), Reason::HeldBack, message, again)
+    } else if at.custody.evidence.fresh {
+        return rung;
+    } else {
+        Rung::Wait(at.fresh())
+    };
+    if asked {
+        requests.wait_all();
+    }
+    waits
 }
 
 /// Why nothing can be done for the number at all.
@@ -148,45 +158,47 @@ pub fn barred(facts: &PhoneNumber) -> Option<String> {
     Some(why.to_owned())
 }
 
+/// What a person asks for in place of a call whose outcome is not known, if that can be done.
+fn closing(at: &At<'_>, intent: &Intent, requests: &mut Requests) -> Option<Rung> {
+    let action = intent.order.operation().action().filter(|_| intent.unknown)?;
+    super::asked::one(at, action, requests)
+}
+
 /// A call whose outcome is not known comes before everything else.
-fn open(at: &At<'_>) -> Option<Rung> {
+fn open(at: &At<'_>, intent: &Intent) -> Rung {
     let custody = at.custody;
-    let intent = custody.open_rung()?;
     let operation = intent.order.operation();
     if !intent.unknown {
-        return Some(match custody.quarantine.get(&intent.id) {
+        return match custody.quarantine.get(&intent.id) {
             Some(left) => pending(at, intent, Need::Time(*left)),
             None => settle(intent, End::Lost),
-        });
-    }
-    if operation.action().is_some_and(|action| action != Action::Reconcile && custody.asked.contains_key(&action)) {
-        return None;
+        };
     }
     if happened(operation, at.facts) {
         let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
-        return Some(settle(intent, End::Happened(id)));
+        return settle(intent, End::Happened(id));
     }
     if operation == Operation::SetPin {
         let more = intent.attempt < ABSORBING_TRIES;
-        return Some(match (more, custody.evidence.fresh) {
+        return match (more, custody.evidence.fresh) {
             (true, true) => again(at, intent),
             (true, false) => pending(at, intent, at.fresh()),
             (false, _) => undecided(at, intent),
-        });
+        };
     }
     if !custody.evidence.twice {
-        return Some(pending(at, intent, at.proof()));
+        return pending(at, intent, at.proof());
     }
     if operation == Operation::VerifyCode {
         let alive = custody.ledger.code.as_ref().is_some_and(|code| custody.now < code.expires());
-        return Some(if alive && intent.attempt < OBSERVABLE_TRIES {
+        return if alive && intent.attempt < OBSERVABLE_TRIES {
             again(at, intent)
         } else {
             settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
-        });
+        };
     }
     let paused = operation == Operation::Register && super::register::paused(at).is_some();
-    Some(if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) })
+    if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
 }
 
 /// Whether Meta shows that it was done.
@@ -264,7 +276,21 @@ impl At<'_> {
     /// Whether Meta takes the number for verified, or has just said so.
     pub fn verified(&self) -> bool {
         self.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
-            || (self.custody.ledger.verified_at.is_some() && !self.custody.evidence.twice)
+            || self.custody.ledger.verified_at.is_some_and(|time| self.is_unseen(time))
+    }
+
+    /// Whether reads may not show yet what Meta said then: nothing has happened since, or not for long.
+    pub fn is_unseen(&self, time: Timestamp) -> bool {
+        let patience = SignedDuration::try_from(self.timing.connecting).unwrap_or_default();
+        let last = self.custody.ledger.touched.is_none_or(|touched| touched <= time);
+        !self.custody.evidence.twice && (last || self.ago(time) < patience)
+    }
+
+    /// Whether nothing that is set at Meta can reach the number any more.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.facts.is_gone()
+            || self.facts.status == Some(NumberStatus::Banned)
+            || self.facts.platform_type == Some(PlatformType::OnPremise)
     }
 
     /// Whether the spec asks for a step that was not made yet.

@@ -5,26 +5,48 @@
 //! a number has besides: its callback (`routing`), its `profile`, and the `binding` for applications.
 
 mod add;
+#[cfg(test)]
+mod add_tests;
 mod asked;
 mod binding;
 mod bindings;
 mod custody;
 mod facts;
 mod gather;
+#[cfg(test)]
+mod happenings;
 mod hints;
 mod ladder;
+#[cfg(test)]
+mod ladder_tests;
 mod phase;
+#[cfg(test)]
+mod pin_tests;
 mod plan;
 mod profile;
+#[cfg(test)]
+mod profile_tests;
 mod profiles;
+#[cfg(test)]
+mod properties;
 mod register;
+#[cfg(test)]
+mod register_tests;
 mod release;
+#[cfg(test)]
+mod release_tests;
 mod requests;
 mod routing;
+#[cfg(test)]
+mod routing_tests;
+#[cfg(test)]
+mod scenes;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod verify;
+#[cfg(test)]
+mod verify_tests;
 
 use std::sync::Arc;
 

@@ -216,7 +216,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     let connected = object.spec.registration.is_some()
         && at.facts.status == Some(NumberStatus::Connected)
         && registered
-        && !custody.was_connected();
+        && (!custody.was_connected() || ledger.register_wanted);
     let known = adds(object) && ledger.phone_number_id.is_none();
     let passes_on = ledger.serial > 0 && !is_mine;
     (connected || known || passes_on).then(|| Step::Note {

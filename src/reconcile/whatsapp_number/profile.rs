@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    custody::{ProfileRead, Step},
-    ladder::{self, At, Rung},
+    custody::{End, ProfileRead, Step},
+    ladder::{At, Rung},
     routing::Stands,
 };
 use crate::{
@@ -38,11 +38,22 @@ pub enum Standing {
 
 /// What comes next for the profile.
 pub fn profile(at: &At<'_>) -> Standing {
+    if let Some(open) = at.custody.ledger.conflicting(Operation::WriteProfile).filter(|_| at.custody.trouble.is_none())
+    {
+        let Some(left) = at.custody.quarantine.get(&open.id) else {
+            return Standing::Step(Step::Settle { id: open.id.clone(), end: End::Lost });
+        };
+        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the profile right now");
+        return Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(*left)));
+    }
     let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::Unasked };
     if at.custody.trouble.is_some() || at.custody.no_writes.is_some() {
         return Standing::Told(None, Stands::Fine);
     }
-    if !at.facts.is_registered() || !ladder::is_usable(at.facts) {
+    if at.is_out_of_reach() {
+        return Standing::Unasked;
+    }
+    if !at.facts.is_registered() {
         let message = "the profile is set once the number is registered";
         return Standing::Told(Some(Finding::no(Reason::NotRegistered, message)), Stands::Fine);
     }
@@ -84,6 +95,8 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
         match memory.get(name).filter(|field| field.sent == *value) {
             // Meta shows what was sent in its own way.
             Some(field) if field.shown.as_ref() == Some(&now) => {}
+            // Not there, it was not written.
+            Some(field) if field.lost && fresh => drop(wrong.insert(name.clone(), value.clone())),
             Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
             Some(field) if field.shown.is_none() => later.push((name.clone(), Timestamp::MAX)),
             Some(field) if at.ago(field.at) < PATIENCE => {
@@ -128,11 +141,6 @@ fn write(at: &At<'_>, fields: BTreeMap<String, Value>) -> Standing {
     let settled = |reason, message: String, next| {
         Standing::Told(Some(Finding::no(reason, message)), Stands::Waits(Progress::Settled, next))
     };
-    let open = at.custody.ledger.conflicting(Operation::WriteProfile);
-    if let Some(left) = open.and_then(|intent| at.custody.quarantine.get(&intent.id)) {
-        let message = "another operator may be changing the profile right now".to_owned();
-        return settled(Reason::OutcomePending, message, Need::Time(*left));
-    }
     if let Some(why) = &at.custody.held_back {
         let message = format!("Meta could not be asked, and is asked again: {why}");
         return settled(Reason::HeldBack, message, Need::Time(at.timing.retry_interval));

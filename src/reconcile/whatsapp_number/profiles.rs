@@ -12,7 +12,10 @@ use crate::{graph::wire::Profile, timing::Timing};
 
 struct Read {
     profile: Option<Profile>,
+    /// When the read of it began.
     began: Instant,
+    /// When it was last tried to be read, if ever.
+    tried: Option<Instant>,
     next: Instant,
 }
 
@@ -42,11 +45,11 @@ impl Profiles {
         let read = reads.entry(look.uid.clone()).or_insert_with(|| {
             // After a restart what is known already is read again some time in the day, not all of it at once.
             let wait = if look.is_new { 0.0 } else { rand::rng().random_range(0.0..1.0) };
-            Read { profile: None, began: now, next: now + timing.profile_interval.mul_f64(wait) }
+            Read { profile: None, began: now, tried: None, next: now + timing.profile_interval.mul_f64(wait) }
         });
         let counts = look.counts_from.is_none_or(|from| read.began >= from);
         let settles = look.unsettled && !counts && look.counts_from.is_some_and(|from| from <= now);
-        let pause = now >= read.began + timing.settle || read.profile.is_none();
+        let pause = read.tried.is_none_or(|tried| now >= tried + timing.settle);
         if now >= read.next || ((settles || look.is_new || look.asked) && pause) {
             return ProfileRead::Due;
         }
@@ -65,9 +68,10 @@ impl Profiles {
         let day = timing.profile_interval.mul_f64(rand::rng().random_range(0.9..1.1));
         let wait: Duration = if profile.is_some() { day } else { timing.retry_interval * 10 };
         let mut reads = self.0.lock();
-        let kept = reads.remove(uid).and_then(|read| read.profile);
-        let read = Read { profile: profile.or(kept), began, next: Instant::now() + wait };
-        reads.insert(uid.to_owned(), read);
+        // What was not read is as old as it was.
+        let kept = reads.remove(uid).filter(|_| profile.is_none());
+        let (profile, read) = kept.map_or((profile, began), |kept| (kept.profile, kept.began));
+        reads.insert(uid.to_owned(), Read { profile, began: read, tried: Some(began), next: Instant::now() + wait });
     }
 
     /// Forgets a number that is gone.

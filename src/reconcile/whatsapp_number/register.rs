@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    ledger::{Operation, Order, Refusal, WINDOW},
+    ledger::{HALF_DEREGISTERED, Operation, Order, Refusal, WINDOW},
     reconcile::{
         outlook::Need,
         reason::Reason,
@@ -22,8 +22,6 @@ use crate::{
 const OWN_ATTEMPTS: usize = 5;
 /// So many it makes when a person asks.
 pub const MOST_ATTEMPTS: usize = 10;
-/// Meta's code for a number that is half deregistered.
-const HALF_DEREGISTERED: i64 = 133_000;
 
 /// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
 pub fn register(at: &At<'_>) -> Option<Rung> {
@@ -65,12 +63,9 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
 
 /// Meta accepted a registration and does not show it yet.
 pub fn is_under_way(at: &At<'_>) -> bool {
-    let ledger = &at.custody.ledger;
-    let lately = |time: Timestamp| {
-        let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
-        !at.custody.evidence.twice || at.ago(time) < patience
-    };
-    !at.facts.is_registered() && ledger.registered_at.is_some_and(lately)
+    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+    let lately = |time: Timestamp| at.is_unseen(time) || at.ago(time) < patience;
+    !at.facts.is_registered() && at.custody.ledger.registered_at.is_some_and(lately)
 }
 
 /// Why no attempt is made for now, whatever the PIN.
@@ -111,9 +106,13 @@ fn refused(at: &At<'_>, refusal: &Refusal, pin: &Known) -> Option<Rung> {
         );
         return Some(Told::stalled(phase, Reason::PINRefused, message));
     }
-    if refusal.code == HALF_DEREGISTERED && refusal.times == 1 {
+    // Deregistered anew, it may be registered again: that says its `until`.
+    let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
+    let deregistration = at.custody.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
+    if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
         return Some(at.send(Order::Deregister, None, None));
     }
+    let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
             let message = format!("Meta did not register the number, and is asked again: {}", refusal.message);
@@ -172,7 +171,7 @@ pub fn unknown_pin(object: &WhatsAppNumber) -> String {
     format!(
         "the number has a two-step PIN at Meta that the operator does not know. Put it into a Secret ({}) and name it in \
          spec.registration.pinRef; or have a new PIN set at Meta: {}",
-        hints::put(object, &secret, "123456"),
+        hints::put(object, &secret, "YOUR_PIN"),
         hints::ask(object, Action::ResetPin)
     )
 }
@@ -195,7 +194,9 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
         return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
     }
     if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
-        return Some(Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
+        // One is made, when it is needed.
+        let wanting = at.facts.is_registered() || !pin_is_known(at);
+        return wanting.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {
         let kept =

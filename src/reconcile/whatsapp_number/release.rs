@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    ledger::{Operation, Order},
+    ledger::{HALF_DEREGISTERED, Operation, Order},
     observe::Seen,
     reconcile::{
         link::{Link, expired},
@@ -111,7 +111,9 @@ fn deregister(at: &At<'_>) -> Planned {
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {
-            return if intent.attempt == 1 {
+            return if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
+                waits(Reason::HeldBack, why.clone(), Need::Time(at.timing.retry_interval))
+            } else if intent.attempt == 1 {
                 Plan::Step(Step::Again { id: intent.id.clone(), before: at.before() })
             } else {
                 told(
@@ -134,7 +136,7 @@ fn deregister(at: &At<'_>) -> Planned {
     if let Some(refusal) = custody.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
-            _ if refusal.code == 133_000 && refusal.times < 3 => {}
+            _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!("Meta did not deregister the number, and is asked again: {}", refusal.message);
                 return waits(Reason::Deregistering, message, at.until(until));

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     custody::{Custody, End, Known, Step, Value},
-    ladder::{self, At, Rung},
+    ladder::{At, Rung},
 };
 use crate::{
     ledger::{Intent, Operation, Order, Refusal, Webhook},
@@ -55,9 +55,6 @@ pub fn open(at: &At<'_>) -> Option<Step> {
         Order::ClearWebhook => shown.is_empty(),
         _ => false,
     };
-    if intent.unknown && !happened && !custody.evidence.fresh {
-        return None;
-    }
     let end = if happened { End::Happened(None) } else { End::Lost };
     Some(Step::Settle { id: intent.id.clone(), end })
 }
@@ -70,12 +67,12 @@ fn shown<'a>(at: &At<'a>) -> &'a str {
 /// What comes next for the callback.
 pub fn routing(at: &At<'_>) -> Routing {
     let custody = at.custody;
-    if !ladder::is_usable(at.facts) {
-        return Routing::Unasked;
-    }
     let shown = shown(at);
     let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let ours = custody.ledger.webhook.as_ref();
+    if at.is_out_of_reach() {
+        return Routing::Unasked;
+    }
     let Some(wanted) = wanted else {
         return match ours {
             Some(ours) if ours.url == shown => clear(at),
@@ -149,15 +146,9 @@ fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
 /// What became of the last call is not known yet.
 fn under_way(custody: &Custody) -> Option<Routing> {
     let intent = custody.ledger.conflicting(Operation::SetWebhook)?;
-    let (message, next) = match (custody.quarantine.get(&intent.id), custody.counts_from) {
-        (Some(left), _) => ("another operator may be changing the callback right now", Need::Time(*left)),
-        (None, Some(from)) => {
-            ("Meta's answer was lost; whether it changed the callback is read first", Need::Since(from))
-        }
-        (None, None) => return None,
-    };
-    let finding = Finding::no(Reason::OutcomePending, message);
-    Some(Routing::Told(finding, Stands::Waits(Progress::Reconciling, next)))
+    let left = custody.quarantine.get(&intent.id)?;
+    let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+    Some(Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left))))
 }
 
 /// A refusal that still holds: of these very inputs, and not yet to be tried again.

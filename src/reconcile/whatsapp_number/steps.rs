@@ -200,6 +200,8 @@ async fn note(
             ledger.business_account_id = Some(account);
         }
         ledger.was_connected |= connected;
+        // Connected it is: what a person wished for is over, lest it be done at another time.
+        ledger.register_wanted &= !connected;
         for (name, value) in shown {
             if let Some(field) = ledger.profile.get_mut(&name) {
                 field.shown = Some(value);

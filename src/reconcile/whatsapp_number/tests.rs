@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::scenes::facts as number;
 use crate::{
     api::{Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     graph::wire::PhoneNumber,
@@ -13,7 +14,7 @@ use crate::{
     reconcile::{
         link::Link,
         outlook::{Need, Proof},
-        testing::{ACCOUNT, Case, MINUTE, Scene, events, sent, table, word},
+        testing::{ACCOUNT, Case, MINUTE, Scene, events, table, word},
     },
 };
 
@@ -25,16 +26,6 @@ fn scene() -> Scene<WhatsAppNumber> {
         ..WhatsAppNumberSpec::default()
     };
     Scene::new(WhatsAppNumber::new("support-fr", spec))
-}
-
-/// A connected number, but for what is given.
-fn number(given: &Value) -> PhoneNumber {
-    let usual = json!({
-        "id": "106540352242922", "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO",
-        "status": "CONNECTED", "platform_type": "CLOUD_API", "code_verification_status": "VERIFIED",
-        "name_status": "APPROVED", "quality_rating": "GREEN",
-    });
-    sent(usual, given)
 }
 
 fn connected(scene: &mut Scene<WhatsAppNumber>) {

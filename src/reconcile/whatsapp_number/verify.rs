@@ -130,7 +130,7 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         }
         _ => {}
     }
-    let how = hints::put(at.object, &secret, "123456");
+    let how = hints::put(at.object, &secret, "YOUR_CODE");
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {
             (true, "Voice") => "a code was told by a call",

@@ -1,0 +1,119 @@
+//! Lost answers, second tries, and what a person makes of them.
+
+use super::*;
+
+#[test]
+fn what_was_taken_back_from_others_is_remembered_for_a_day() {
+    let mut ledger = Ledger::default();
+    for minute in [0, 600, 1_200, 1_800] {
+        play(&mut ledger, SetWebhook, Ended::Done(None), minute);
+    }
+    assert_eq!(ledger.webhook.as_ref().unwrap().taken_back, [at(600), at(1_200), at(1_800)]);
+    ledger.begin(Begin {
+        order: Order::SetWebhook { url: "https://b.example".to_owned(), again: false },
+        ..call("b", SetWebhook, at(1_801))
+    });
+    ledger.finish("b", Ended::Done(None), at(1_801));
+    let webhook = ledger.webhook.as_ref().unwrap();
+    assert_eq!((webhook.url.as_str(), webhook.inputs.as_str()), ("https://b.example", "inputs of b"));
+    assert_eq!(webhook.taken_back.len(), 3, "our own change is nobody's fight");
+    play(&mut ledger, ClearWebhook, Ended::Done(None), 1_802);
+    assert_eq!(ledger.webhook, None);
+}
+
+#[test]
+fn a_callback_that_may_have_been_set_is_ours_and_set_again() {
+    let ledger = after(SetWebhook, Ended::Unknown);
+    let webhook = ledger.webhook.unwrap();
+    assert_eq!((webhook.url.as_str(), webhook.inputs.as_str()), ("https://a.example", ""));
+    let mut ledger = after(SetWebhook, Ended::Done(None));
+    play(&mut ledger, ClearWebhook, Ended::Unknown, 5);
+    assert!(ledger.webhook.is_some(), "it may still be there");
+}
+
+#[test]
+fn a_pin_that_a_person_had_set_leads_to_a_registration() {
+    let set = |again: bool| {
+        let mut ledger = Ledger::default();
+        ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
+        if again {
+            ledger.finish("one", Ended::Unknown, at(0));
+            ledger.begin(call("two", SetPin, at(1)));
+        }
+        ledger.finish(if again { "two" } else { "one" }, Ended::Done(None), at(2));
+        ledger
+    };
+    assert!(set(false).register_wanted);
+    assert!(set(true).register_wanted, "the second try is still the person's wish");
+    for (ended, wanted, reason) in [
+        (Ended::Done(None), false, "it is registered"),
+        (refused(133_006), false, "a person has to look"),
+        (Ended::NotSent, true, "it was not tried"),
+        (Ended::Unknown, true, "it is found out first"),
+    ] {
+        let mut ledger = set(false);
+        play(&mut ledger, Register, ended, 5);
+        assert_eq!(ledger.register_wanted, wanted, "{reason}");
+    }
+}
+
+#[test]
+fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
+    for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
+        let mut ledger = Ledger::default();
+        ledger.begin(call("one", operation, at(0)));
+        ledger.finish("one", Ended::Unknown, at(0));
+        let first = ledger.clone();
+
+        ledger.begin(call("two", operation, at(5)));
+        assert_eq!(ledger.intents.iter().map(|i| (i.id.as_str(), i.attempt)).collect::<Vec<_>>(), [("two", 2)]);
+        let mut not_sent = ledger.clone();
+        not_sent.finish("two", Ended::NotSent, at(5));
+        let [intent] = &not_sent.intents[..] else { panic!("{operation}: the first may still have happened") };
+        assert_eq!((intent.attempt, intent.unknown, &intent.order), (1, true, &order(operation)), "{operation}");
+        assert_eq!(
+            (&not_sent.pin_tried, &not_sent.code_tried, &not_sent.attempts),
+            (&first.pin_tried, &first.code_tried, &first.attempts),
+            "{operation}: with its secret"
+        );
+        ledger.finish("two", Ended::Unknown, at(5));
+        assert!(ledger.intents[0].unknown);
+
+        if let Some(action) = operation.action() {
+            ledger.begin(asked("three", operation, action, at(9)));
+            assert_eq!(ledger.intents.iter().map(|i| i.attempt).collect::<Vec<_>>(), [1], "{operation}");
+        }
+    }
+}
+
+#[test]
+fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first() {
+    let mut ledger = Ledger::default();
+    ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
+    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.begin(call("two", SetPin, at(1)));
+    ledger.finish("two", Ended::NotSent, at(1));
+    assert_eq!(ledger.handled(Action::ResetPin), Some(at(0).to_string().as_str()));
+}
+
+#[test]
+fn what_conflicts_is_closed_and_nothing_else() {
+    for &first in Operation::ALL {
+        for &second in Operation::ALL {
+            let mut ledger = Ledger::default();
+            ledger.begin(call("first", first, at(0)));
+            ledger.begin(call("second", second, at(1)));
+            assert_eq!(ledger.intent("first").is_none(), first.conflicts(second), "{first}, {second}");
+            assert!(ledger.intent("second").is_some(), "{first}, {second}");
+        }
+    }
+}
+
+#[test]
+fn a_callback_does_not_make_the_ladder_forget_its_secret() {
+    let mut ledger = Ledger::default();
+    ledger.begin(call("one", Register, at(0)));
+    ledger.finish("one", Ended::Unknown, at(0));
+    play(&mut ledger, SetWebhook, Ended::Done(None), 1);
+    assert_eq!(ledger.pin_tried, Some("004217".into()));
+}

@@ -1,0 +1,203 @@
+//! The PIN: named, made or waited for; set when a person asks; and whether the Secret has the one in force.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::json;
+
+use super::{
+    custody::Value,
+    scenes::{
+        Number, asks, asks_to_register, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
+        unregistered,
+    },
+};
+use crate::{
+    api::{Action, ManagementPolicy, Registration, SecretKeyRef},
+    ledger::{Ended, Order},
+};
+
+const REGISTER: &str = "send register 004217";
+const PIN_UNKNOWN: &str = "PINRequired False/PINUnknown Stalled";
+
+/// Verified, never registered, with `spec.registration` and a PIN.
+fn verified() -> Number {
+    let mut scene = number();
+    unregistered(&mut scene, "VERIFIED");
+    asks_to_register(&mut scene, "004217");
+    scene
+}
+
+/// Connected, and known to be.
+fn connected() -> Number {
+    let mut scene = number();
+    shows(&mut scene, &json!({}));
+    asks_to_register(&mut scene, "004217");
+    scene.custody.ledger.was_connected = true;
+    scene
+}
+
+fn registered(scene: &mut Number, ended: Ended, minute: i64) {
+    made(scene, Order::Register, Some("004217"), ended, minute);
+}
+
+fn has_pin(scene: &mut Number) {
+    shows(scene, &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE", "is_pin_enabled": true}));
+}
+
+fn names_a_secret(scene: &mut Number) {
+    let pin_ref = SecretKeyRef { name: "our-pins".to_owned(), key: "support-fr".to_owned() };
+    scene.object.spec.registration = Some(Registration { pin_ref: Some(pin_ref) });
+    scene.custody.pin = missing("Secret cc/our-pins does not exist");
+}
+
+#[test]
+fn the_pin_is_there_is_made_or_is_waited_for() {
+    rows(
+        verified,
+        &[
+            ("none is named, and Meta has none", |scene| scene.custody.pin = missing("none"), "make a PIN"),
+            (
+                "Meta has one that nobody told",
+                |scene| {
+                    scene.custody.pin = missing("none");
+                    has_pin(scene);
+                },
+                PIN_UNKNOWN,
+            ),
+            (
+                "Meta has one that the ledger knows",
+                |scene| {
+                    scene.custody.pin = missing("none");
+                    has_pin(scene);
+                    scene.custody.ledger.pin = Some("004217".into());
+                },
+                "make a PIN",
+            ),
+            ("Meta has one, and a person has told one", has_pin, REGISTER),
+            ("a named one is waited for", names_a_secret, "PINRequired False/SecretNotFound Stalled"),
+            (
+                "not six digits",
+                |scene| scene.custody.pin = bad("12345"),
+                "PINRequired False/SecretValueInvalid Stalled",
+            ),
+            (
+                "somebody else's Secret has its name",
+                |scene| scene.custody.pin_taken = true,
+                "PINRequired False/SecretNameTaken Stalled",
+            ),
+            ("unreadable", |scene| scene.custody.pin = Value::Unread, "PINRequired False/SecretUnreadable Reconciling"),
+        ],
+    );
+}
+
+#[test]
+fn a_pin_is_set_when_a_person_asks() {
+    fn asks_reset(scene: &mut Number) {
+        asks(scene, Action::ResetPin);
+    }
+    const SET: &str = "send setPin 004217 for reset-pin-at";
+    rows(
+        verified,
+        &[
+            ("the Secret's", asks_reset, SET),
+            (
+                "none yet: any will do, whatever Meta has",
+                |scene| {
+                    scene.custody.pin = missing("none");
+                    has_pin(scene);
+                    asks_reset(scene);
+                },
+                "make a PIN",
+            ),
+            (
+                "a named one has to be there",
+                |scene| {
+                    names_a_secret(scene);
+                    asks_reset(scene);
+                },
+                "PINRequired False/SecretNotFound Stalled; ignored reset-pin-at",
+            ),
+            (
+                "after a refusal",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -1);
+                    asks_reset(scene);
+                },
+                SET,
+            ),
+            (
+                "then it is registered",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -2);
+                    made(scene, Order::SetPin { then_register: true }, Some("004217"), Ended::Done(None), -1);
+                },
+                REGISTER,
+            ),
+            (
+                "unreadable: it waits",
+                |scene| {
+                    scene.custody.pin = Value::Unread;
+                    asks_reset(scene);
+                },
+                "PINRequired False/SecretUnreadable Reconciling; waits reset-pin-at",
+            ),
+            (
+                "no block",
+                |scene| {
+                    scene.object.spec.registration = None;
+                    asks_reset(scene);
+                },
+                "PINRequired True/Adopted; ignored reset-pin-at",
+            ),
+            (
+                "somebody else's Secret",
+                |scene| {
+                    scene.custody.pin_taken = true;
+                    asks_reset(scene);
+                },
+                "PINRequired False/SecretNameTaken Stalled; ignored reset-pin-at",
+            ),
+        ],
+    );
+    let mut scene = connected();
+    asks_reset(&mut scene);
+    assert_eq!(next(&mut scene), SET, "on a connected number too");
+}
+
+#[test]
+fn whether_the_pin_in_the_secret_is_the_one_in_force() {
+    type Change = fn(&mut Number);
+    let cases: [(&str, Change, Option<&str>); 8] = [
+        ("no block", |scene| scene.object.spec.registration = None, None),
+        ("never used", |_| {}, Some("Unknown/PINUnknown")),
+        ("in force", |scene| scene.custody.ledger.pin = Some("004217".into()), Some("True/PINSynced")),
+        ("another one is", |scene| scene.custody.ledger.pin = Some("111111".into()), Some("False/PINDiffers")),
+        (
+            "a person deleted a Secret of their own",
+            |scene| {
+                scene.object.spec.registration = Some(Registration { pin_ref: Some(SecretKeyRef::default()) });
+                scene.custody.ledger.pin = Some("111111".into());
+                scene.custody.pin = missing("gone");
+            },
+            Some("False/SecretNotFound"),
+        ),
+        ("not six digits", |scene| scene.custody.pin = bad("x"), Some("False/SecretValueInvalid")),
+        ("somebody else's", |scene| scene.custody.pin_taken = true, Some("False/SecretNameTaken")),
+        ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, None),
+    ];
+    for (reason, change, expected) in cases {
+        let mut scene = connected();
+        change(&mut scene);
+        next(&mut scene);
+        assert_eq!(scene.condition("PINSynced").as_deref(), expected, "{reason}");
+    }
+    let mut scene = connected();
+    scene.custody.ledger.pin = Some("111111".into());
+    scene.custody.pin = missing("gone");
+    assert_eq!(next(&mut scene), "make a PIN", "a person deleted the one that was made: it comes back");
+    let mut scene = verified();
+    registered(&mut scene, refusal(133_005, None), -1);
+    assert_eq!(scene.custody.ledger.refusals.values().next().unwrap().inputs, fingerprint("004217"));
+    next(&mut scene);
+    assert_eq!(scene.condition("PINSynced").as_deref(), Some("False/PINRefused"));
+    assert!(scene.message("Ready").contains("waba.dev/reset-pin-at="), "{}", scene.message("Ready"));
+}

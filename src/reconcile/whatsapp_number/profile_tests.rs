@@ -1,0 +1,256 @@
+//! The profile is as written, or set right once a day at most per field.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::{
+    custody::ProfileRead,
+    profiles::{Look, Profiles},
+    scenes::{Number, begun, made, next, number, refusal, rows, shows, unregistered},
+};
+use crate::{
+    api::{ManagementPolicy, Profile},
+    graph::wire,
+    ledger::{Ended, Order},
+    reconcile::testing::{MINUTE, sent},
+    timing::Timing,
+};
+
+const FINE: &str = "Enabled True/Enabled";
+const WRITE: &str = r#"send writeProfile {"about":"we help"}"#;
+
+/// Connected; `about` is wanted, and Meta has none.
+fn wanted() -> Number {
+    let mut scene = number();
+    shows(&mut scene, &json!({}));
+    scene.object.spec.profile = Some(Profile { about: Some("we help".into()), ..Profile::default() });
+    has(&mut scene, "", true);
+    scene
+}
+
+/// Meta shows this `about`.
+fn has(scene: &mut Number, about: &str, fresh: bool) {
+    let profile: wire::Profile = sent(json!({}), &json!({"about": about, "vertical": "UNDEFINED"}));
+    scene.custody.profile = ProfileRead::Shown { profile, fresh, next: Duration::from_hours(20) };
+}
+
+fn wrote(scene: &mut Number, ended: Ended, minute: i64) {
+    let fields = BTreeMap::from([("about".to_owned(), json!("we help"))]);
+    let order = Order::WriteProfile { fields };
+    made(scene, order, None, ended, minute);
+    let inputs = super::profile::inputs(scene.object.spec.profile.as_ref().unwrap());
+    if let Some(refusal) = scene.custody.ledger.refusals.values_mut().next() {
+        refusal.inputs = inputs;
+    }
+}
+
+#[test]
+fn what_the_spec_names_is_written_and_nothing_else() {
+    rows(
+        wanted,
+        &[
+            ("it is not there", |_| {}, WRITE),
+            ("it is there", |scene| has(scene, "we help", true), FINE),
+            ("it is read first", |scene| scene.custody.profile = ProfileRead::Due, "read the profile"),
+            ("nobody has read it", |scene| scene.custody.profile = ProfileRead::Unread, FINE),
+            ("no block", |scene| scene.object.spec.profile = None, FINE),
+            ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
+            ("not registered", |scene| unregistered(scene, "VERIFIED"), "PINRequired True/Adopted"),
+            (
+                "nothing is what Meta calls undefined",
+                |scene| {
+                    scene.object.spec.profile = Some(Profile {
+                        vertical: Some(String::new()),
+                        websites: Some(Vec::new()),
+                        email: Some(String::new()),
+                        ..Profile::default()
+                    });
+                },
+                FINE,
+            ),
+            (
+                "only what differs",
+                |scene| {
+                    has(scene, "we help", true);
+                    scene.object.spec.profile.as_mut().unwrap().email = Some("a@b.example".into());
+                },
+                r#"send writeProfile {"email":"a@b.example"}"#,
+            ),
+            ("a pause", |scene| scene.custody.held_back = Some("pause".into()), FINE),
+            ("a wrong clock", |scene| scene.custody.no_writes = Some("clock".into()), FINE),
+        ],
+    );
+}
+
+#[test]
+fn what_was_written_is_compared_with_what_meta_made_of_it() {
+    fn written(scene: &mut Number, minute: i64, shown: Option<&str>) {
+        wrote(scene, Ended::Done(None), minute);
+        scene.custody.ledger.profile.get_mut("about").unwrap().shown = shown.map(|shown| json!(shown));
+    }
+    fn written_and_lagging(scene: &mut Number) {
+        written(scene, 0, None);
+        has(scene, "", false);
+    }
+    rows(
+        wanted,
+        &[
+            (
+                "Meta spells it in its own way: that is noted",
+                |scene| {
+                    written(scene, -5, None);
+                    has(scene, "We help", true);
+                },
+                "note",
+            ),
+            ("a read from before says nothing", written_and_lagging, FINE),
+            (
+                "as Meta spells it",
+                |scene| {
+                    written(scene, -5, Some("We help"));
+                    has(scene, "We help", true);
+                },
+                FINE,
+            ),
+            (
+                "somebody changed it: not twice a day",
+                |scene| {
+                    written(scene, -5, Some("We help"));
+                    has(scene, "other", true);
+                },
+                FINE,
+            ),
+            (
+                "a day later",
+                |scene| {
+                    written(scene, -24 * 60, Some("We help"));
+                    has(scene, "other", true);
+                },
+                WRITE,
+            ),
+            (
+                "a person wants another text",
+                |scene| {
+                    written(scene, -5, Some("We help"));
+                    has(scene, "We help", true);
+                    scene.object.spec.profile.as_mut().unwrap().about = Some("new".into());
+                },
+                r#"send writeProfile {"about":"new"}"#,
+            ),
+        ],
+    );
+    let mut scene = wanted();
+    written(&mut scene, -5, Some("We help"));
+    has(&mut scene, "other", true);
+    next(&mut scene);
+    assert_eq!(scene.condition("ProfileSynced").as_deref(), Some("False/ProfileDiffers"));
+}
+
+#[test]
+fn a_lost_answer_is_looked_at_before_it_is_written_again() {
+    rows(
+        wanted,
+        &[
+            (
+                "no read counts yet",
+                |scene| {
+                    wrote(scene, Ended::Unknown, 0);
+                    has(scene, "", false);
+                },
+                FINE,
+            ),
+            (
+                "it was not written",
+                |scene| {
+                    wrote(scene, Ended::Unknown, -1);
+                    has(scene, "", true);
+                },
+                WRITE,
+            ),
+            (
+                "it was",
+                |scene| {
+                    wrote(scene, Ended::Unknown, -1);
+                    has(scene, "we help", true);
+                },
+                FINE,
+            ),
+            (
+                "a process died",
+                |scene| drop(begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5)),
+                "settle writeProfile lost",
+            ),
+            (
+                "a process may be at it",
+                |scene| {
+                    let id = begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5);
+                    scene.custody.quarantine.insert(id, MINUTE);
+                },
+                FINE,
+            ),
+            (
+                "a process died, and the block is gone",
+                |scene| {
+                    begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5);
+                    scene.object.spec.profile = None;
+                },
+                "settle writeProfile lost",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_waits_for_its_time_or_another_profile() {
+    rows(
+        wanted,
+        &[
+            ("its time", |scene| wrote(scene, refusal(100, Some(10)), -1), "Enabled False/ProfileRefused Stalled"),
+            ("it has come", |scene| wrote(scene, refusal(100, Some(0)), -1), WRITE),
+            (
+                "another profile",
+                |scene| {
+                    wrote(scene, refusal(100, Some(10)), -1);
+                    scene.object.spec.profile.as_mut().unwrap().about = Some("new".into());
+                },
+                r#"send writeProfile {"about":"new"}"#,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
+    let timing = Timing::default();
+    let look = |is_new, unsettled, counts_from| Look { uid: "u".into(), counts_from, unsettled, is_new, asked: false };
+    let profiles = Profiles::default();
+    assert_eq!(profiles.look(&look(true, false, None), &timing), ProfileRead::Due, "nobody has looked at this spec");
+    profiles.learn("u", None, Instant::now(), &timing);
+    assert_eq!(
+        profiles.look(&look(true, false, None), &timing),
+        ProfileRead::Unread,
+        "a read that failed is not repeated at once"
+    );
+    let began = Instant::now();
+    profiles.learn("u", Some(wire::Profile::default()), began, &timing);
+    let fresh = |read: ProfileRead| match read {
+        ProfileRead::Shown { fresh, .. } => Some(fresh),
+        _ => None,
+    };
+    assert_eq!(fresh(profiles.look(&look(false, false, None), &timing)), Some(true));
+    let written = Some(began + Duration::from_nanos(1));
+    assert_eq!(fresh(profiles.look(&look(false, false, written), &timing)), Some(false), "it is older than the write");
+    profiles.learn("u", None, Instant::now() + timing.settle, &timing);
+    assert_eq!(
+        fresh(profiles.look(&look(false, true, written), &timing)),
+        Some(false),
+        "a read that failed makes it no younger"
+    );
+    profiles.forget("u");
+    assert_eq!(profiles.look(&look(true, false, None), &timing), ProfileRead::Due);
+}

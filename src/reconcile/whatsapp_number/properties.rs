@@ -1,0 +1,312 @@
+//! Whatever people, Meta and the network do: nothing is called that must not be, nothing twice, and it comes to an end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::{
+    custody::{End, ProfileRead, Step},
+    happenings::{CHANGES, Happens, STARTS, any_row},
+    scenes::{Number, asks_to_register, asks_to_verify, at, known, number},
+};
+use crate::{
+    api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning},
+    cluster::secrets::Hidden,
+    graph::wire::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    ledger::{Begin, Ended, Evidence, Operation, Order, Refusal},
+    observe::Seen,
+    reconcile::{outlook::Plan, testing::MINUTE},
+};
+
+/// As many steps as the shell takes before it calls it a circle.
+const MOST_STEPS: usize = 24;
+
+/// What is known of a number from outside: the calls that Meta may have heard of.
+struct Play {
+    scene: Number,
+    ends: Vec<Option<Ended>>,
+    codes: usize,
+    calls: usize,
+}
+
+impl Play {
+    fn shown(&self) -> Option<PhoneNumber> {
+        match &self.scene.seen {
+            Seen::Present { facts, .. } => Some(facts.clone()),
+            _ => None,
+        }
+    }
+
+    fn happens(&mut self, event: Happens) {
+        let scene = &mut self.scene;
+        match event {
+            Happens::Shows(facts) => scene.shows(*facts),
+            Happens::Lacks => scene.lacks(MINUTE),
+            Happens::Time(minutes) => {
+                scene.custody.now = scene.custody.now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+            }
+            Happens::Reads(fresh, twice) => scene.custody.evidence = Evidence { fresh, twice },
+            Happens::Does(which) => CHANGES[which](scene),
+            Happens::Ends(ends) => self.ends = ends,
+        }
+    }
+
+    /// Plans and carries out until there is nothing more to do, as the shell does.
+    fn reconcile(&mut self) {
+        self.scene.custody.held_back = None;
+        for _ in 0..MOST_STEPS {
+            match self.scene.plan() {
+                Plan::Open(_) => return,
+                Plan::Report(report) => {
+                    let waits = report.waiting;
+                    // Every status that is told keeps the rules.
+                    self.scene.reconcile();
+                    self.scene.custody.asked.retain(|action, _| waits.contains(action));
+                    return;
+                }
+                Plan::Step(step) => {
+                    self.check(&step);
+                    if !self.carry_out(step) {
+                        return;
+                    }
+                }
+            }
+        }
+        panic!("it goes round in a circle: {:?}", self.scene.plan());
+    }
+
+    fn check(&self, step: &Step) {
+        let Number { object, custody, rival, .. } = &self.scene;
+        let ledger = &custody.ledger;
+        let (operation, action, again) = match step {
+            Step::Send { order, action, .. } => (order.operation(), *action, false),
+            Step::Again { id, .. } => (ledger.intent(id).unwrap().order.operation(), None, true),
+            Step::ReadProfile { .. } => (Operation::WriteProfile, None, true),
+            _ => return,
+        };
+        let why = format!("{step:?} with {custody:?}");
+        let spec = &object.spec;
+        let deleted = object.metadata.deletion_timestamp.is_some();
+        assert!(spec.management_policy == ManagementPolicy::Full && !spec.suspend, "not ours to change: {why}");
+        assert!(rival.is_none() && custody.trouble.is_none(), "not ours, or not remembered: {why}");
+        assert!(!deleted || spec.deletion_policy == NumberDeletionPolicy::Deregister, "left as it is: {why}");
+        if matches!(step, Step::ReadProfile { .. }) {
+            return;
+        }
+        assert!(custody.no_writes.is_none() && custody.held_back.is_none(), "not now: {why}");
+        self.check_blocks(operation, again, &why);
+        if let Some(facts) = self.shown() {
+            self.check_facts(&facts, operation, action, &why);
+        }
+        if !operation.is_rung() {
+            return;
+        }
+        if let Some(open) = custody.open_rung() {
+            let same = action.is_some() && open.order.operation().action() == action;
+            let settled = deleted && custody.evidence.twice;
+            assert!(open.unknown && (again || same || settled), "another call is not settled: {why}");
+        }
+        if again {
+            let tries = if operation == Operation::SetPin { 3 } else { 2 };
+            assert!(ledger.conflicting(operation).unwrap().attempt < tries, "once more, and no more: {why}");
+            assert!(custody.evidence.twice || operation == Operation::SetPin, "no read proves it: {why}");
+        }
+        assert!(custody.evidence.fresh || operation == Operation::AddNumber, "reads lag: {why}");
+        if operation == Operation::RequestCode {
+            assert!(action.is_some() || self.codes == 0, "a second code: {why}");
+        }
+    }
+
+    /// Nothing is sent without its block.
+    fn check_blocks(&self, operation: Operation, again: bool, why: &str) {
+        let spec = &self.scene.object.spec;
+        let asked = match operation {
+            Operation::AddNumber => spec.provisioning == Provisioning::AddIfMissing,
+            Operation::RequestCode | Operation::VerifyCode => spec.verification.is_some(),
+            Operation::Register | Operation::RegisterAgain | Operation::SetPin => spec.registration.is_some(),
+            Operation::SetWebhook => spec.incoming.is_some(),
+            Operation::ClearWebhook => spec.incoming.is_none(),
+            Operation::WriteProfile => spec.profile.is_some(),
+            Operation::Deregister => true,
+        };
+        assert!(asked || again, "no block asks for it: {why}");
+    }
+
+    fn check_facts(&self, facts: &PhoneNumber, operation: Operation, action: Option<Action>, why: &str) {
+        let custody = &self.scene.custody;
+        let ledger = &custody.ledger;
+        let lost = [NumberStatus::Banned, NumberStatus::Deleted];
+        let out = facts.status.as_ref().is_some_and(|status| lost.contains(status))
+            || facts.platform_type == Some(PlatformType::OnPremise);
+        if operation != Operation::Deregister {
+            assert!(!out, "nothing can be done for it: {why}");
+            assert!(!operation.is_rung() || facts.is_on_biz_app != Some(true), "the Business app has it: {why}");
+        }
+        match operation {
+            Operation::Register => {
+                assert!(!facts.is_registered(), "it is registered: {why}");
+                let tried = ledger.recent(Operation::Register, custody.now).len();
+                assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
+                assert!(ledger.blocked_until.is_none_or(|until| until <= custody.now), "locked: {why}");
+                let refused = ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
+                let pin = custody.pin.known().map(|known| &known.fingerprint);
+                let open = custody.open_rung().is_some();
+                assert!(
+                    action.is_some() || open || refused.is_none_or(|refusal| Some(&refusal.inputs) != pin),
+                    "a refused PIN: {why}"
+                );
+                assert!(action.is_some() || open || !custody.was_connected() || ledger.register_wanted, "{why}");
+            }
+            Operation::RegisterAgain => {
+                assert!(facts.is_registered() && action == Some(Action::Register), "nobody asked: {why}");
+                assert_eq!(facts.new_name_status, Some(NameStatus::Approved), "for nothing: {why}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is planned again.
+    fn carry_out(&mut self, step: Step) -> bool {
+        let custody = &mut self.scene.custody;
+        match step {
+            Step::Send { order, secret, id, before, action, .. } => {
+                let inputs = match &order {
+                    Order::SetWebhook { .. } => custody.webhook_inputs.clone(),
+                    Order::WriteProfile { .. } => {
+                        super::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
+                    }
+                    order => {
+                        secret.as_ref().map_or_else(|| super::add::inputs(order), |known| known.fingerprint.clone())
+                    }
+                };
+                let secret = secret.map(|known| known.value).filter(|_| !matches!(order, Order::SetWebhook { .. }));
+                let action = action.map(|action| (action, custody.asked[&action].clone()));
+                custody.ledger.phone_number_id = id.or(custody.ledger.phone_number_id.take());
+                self.call(order, inputs, before, secret, action)
+            }
+            Step::Again { id, before } => {
+                let intent = custody.ledger.intent(&id).unwrap().clone();
+                let secret = match intent.order {
+                    Order::VerifyCode => custody.ledger.code_tried.clone(),
+                    Order::Register | Order::SetPin { then_register: true } => custody.ledger.pin_tried.clone(),
+                    _ => None,
+                };
+                let needs = matches!(intent.order, Order::VerifyCode | Order::Register | Order::SetPin { then_register: true });
+                assert_eq!(secret.is_some(), needs, "with its secret");
+                self.call(intent.order, intent.inputs, before, secret, None)
+            }
+            Step::Settle { id, end } => {
+                let now = custody.now;
+                let ended = match end {
+                    End::Happened(id) => Ended::Done(id),
+                    End::Lost => {
+                        custody.evidence = Evidence::default();
+                        Ended::Unknown
+                    }
+                    End::DidNot(_) => super::scenes::refusal(0, None),
+                };
+                custody.ledger.finish(&id, ended, now);
+                true
+            }
+            Step::Note { id, connected, shown } => {
+                if let Some((id, _)) = id {
+                    custody.ledger.phone_number_id = Some(id);
+                }
+                custody.ledger.was_connected |= connected;
+                custody.ledger.register_wanted &= !connected;
+                for (name, value) in shown {
+                    custody.ledger.profile.get_mut(&name).unwrap().shown = Some(value);
+                }
+                true
+            }
+            Step::MakePin => {
+                custody.pin = known("590218");
+                true
+            }
+            Step::RefreshToken(_) => custody.asked.remove(&Action::RefreshToken).is_some(),
+            Step::ReadProfile { .. } => {
+                let next = Duration::from_hours(20);
+                let fresh = custody.evidence.fresh;
+                custody.profile = ProfileRead::Shown { profile: wire::Profile::default(), fresh, next };
+                true
+            }
+            Step::Finalizer(wanted) => {
+                custody.has_finalizer = wanted;
+                false
+            }
+            Step::LetGo(_) => {
+                self.scene.object.metadata.deletion_timestamp = None;
+                false
+            }
+            Step::Bind(_) | Step::Unbind => panic!("no binding is asked for"),
+        }
+    }
+
+    fn call(
+        &mut self,
+        order: Order,
+        inputs: String,
+        before: String,
+        secret: Option<Hidden>,
+        action: Option<(Action, String)>,
+    ) -> bool {
+        self.calls += 1;
+        let custody = &mut self.scene.custody;
+        let (id, now, operation) = (format!("call {}", self.calls), custody.now, order.operation());
+        let asked = action.as_ref().map(|(action, _)| *action);
+        let named = inputs.clone();
+        custody.ledger.begin(Begin { id: id.clone(), order, inputs, before, secret, action, now });
+        let ended = if self.ends.is_empty() { Some(Ended::Unknown) } else { self.ends.remove(0) };
+        self.codes += usize::from(
+            operation == Operation::RequestCode && matches!(ended, None | Some(Ended::Done(_) | Ended::Unknown)),
+        );
+        if let Some(action) = asked.filter(|_| ended != Some(Ended::NotSent)) {
+            custody.asked.remove(&action);
+        }
+        let Some(ended) = ended else {
+            // The process dies; the next one finds an open call that it did not make.
+            custody.quarantine.insert(id, MINUTE);
+            return false;
+        };
+        let ended = match ended {
+            Ended::Refused(refusal) => {
+                let earlier = custody.ledger.refusals.get(&operation.counted_as()).filter(|r| r.code == refusal.code);
+                let times = earlier.map_or(1, |earlier| earlier.times + 1);
+                let until = refusal.until.map(|until| now + until.duration_since(at(0)));
+                Ended::Refused(Refusal { inputs: named, times, until, ..refusal })
+            }
+            ended => ended,
+        };
+        match &ended {
+            Ended::NotSent => custody.held_back = Some("Meta could not be reached".to_owned()),
+            Ended::Done(_) | Ended::Unknown => {
+                custody.evidence = Evidence::default();
+                if let ProfileRead::Shown { fresh, .. } = &mut custody.profile {
+                    *fresh = false;
+                }
+            }
+            Ended::Refused(_) => {}
+        }
+        custody.ledger.finish(&id, ended, now);
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn whatever_happens_nothing_is_done_that_must_not_be(start in 0..STARTS.len(), row in any_row()) {
+        let mut scene = number();
+        asks_to_verify(&mut scene);
+        asks_to_register(&mut scene, "004217");
+        scene.custody.code = known("111111");
+        STARTS[start](&mut scene);
+        let mut play = Play { scene, ends: Vec::new(), codes: 0, calls: 0 };
+        for event in row {
+            play.happens(event);
+            play.reconcile();
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Registered once, with the right PIN, far from Meta's limits; again only when a person asks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::json;
+
+use super::scenes::{
+    Number, asks, asks_to_register, asks_to_verify, at, bad, made, next, number, read_once, reads_lag, refusal, rows,
+    shows, unregistered,
+};
+use crate::{
+    api::{Action, ManagementPolicy},
+    ledger::{Ended, Order},
+};
+
+const REGISTER: &str = "send register 004217";
+const ASKED: &str = "send register 004217 for register-at";
+const REFUSED: &str = "PINRequired False/RegistrationRefused Stalled";
+const PIN_REFUSED: &str = "PINRequired False/PINRefused Stalled";
+const UNDER_WAY: &str = "Registering False/Registering Reconciling";
+
+/// Verified, never registered, with `spec.registration` and a PIN.
+fn verified() -> Number {
+    let mut scene = number();
+    unregistered(&mut scene, "VERIFIED");
+    asks_to_register(&mut scene, "004217");
+    scene
+}
+
+/// Connected, and known to be.
+fn connected() -> Number {
+    let mut scene = number();
+    shows(&mut scene, &json!({}));
+    asks_to_register(&mut scene, "004217");
+    scene.custody.ledger.was_connected = true;
+    scene
+}
+
+/// Connected under a name that is not in force yet.
+fn renamed() -> Number {
+    let mut scene = connected();
+    shows(&mut scene, &json!({"new_name_status": "APPROVED", "new_display_name": "INO 2"}));
+    scene
+}
+
+fn registered(scene: &mut Number, ended: Ended, minute: i64) {
+    made(scene, Order::Register, Some("004217"), ended, minute);
+}
+
+fn asks_register(scene: &mut Number) {
+    asks(scene, Action::Register);
+}
+
+#[test]
+fn a_verified_number_is_registered_once() {
+    rows(
+        verified,
+        &[
+            ("verified, and a PIN is there", |_| {}, REGISTER),
+            ("no block", |scene| scene.object.spec.registration = None, "PINRequired True/Adopted"),
+            (
+                "Observe",
+                |scene| scene.object.spec.management_policy = ManagementPolicy::Observe,
+                "PINRequired True/Adopted",
+            ),
+            ("not verified", |scene| unregistered(scene, "NOT_VERIFIED"), "Unverified False/NotVerified Stalled"),
+            ("Meta said yes, and does not show it yet", |scene| registered(scene, Ended::Done(None), -1), UNDER_WAY),
+            (
+                "nor do reads that lag",
+                |scene| {
+                    registered(scene, Ended::Done(None), 0);
+                    reads_lag(scene);
+                },
+                UNDER_WAY,
+            ),
+            (
+                "nor one read",
+                |scene| {
+                    registered(scene, Ended::Done(None), -100);
+                    read_once(scene);
+                },
+                UNDER_WAY,
+            ),
+            (
+                "a quarter of an hour later somebody has to look",
+                |scene| registered(scene, Ended::Done(None), -16),
+                "PINRequired False/Disconnected Stalled",
+            ),
+            ("being connected", |scene| shows(scene, &json!({"status": "PENDING"})), UNDER_WAY),
+            ("not before reads show the last call", reads_lag, "open: a fresh read"),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_is_understood() {
+    rows(
+        verified,
+        &[
+            ("a wrong PIN is not tried again", |scene| registered(scene, refusal(133_005, None), -1), PIN_REFUSED),
+            ("131031 may be one", |scene| registered(scene, refusal(131_031, None), -1), PIN_REFUSED),
+            (
+                "another one is tried",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -1);
+                    asks_to_register(scene, "555555");
+                },
+                "send register 555555",
+            ),
+            (
+                "the same one when a person says so",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -1);
+                    asks_register(scene);
+                },
+                ASKED,
+            ),
+            ("verified first", |scene| registered(scene, refusal(133_006, None), -1), REFUSED),
+            (
+                "deleted a moment ago",
+                |scene| registered(scene, refusal(133_015, Some(4)), -1),
+                "PINRequired False/RegistrationRefused Reconciling",
+            ),
+            ("and five minutes later", |scene| registered(scene, refusal(133_015, Some(0)), -5), REGISTER),
+            (
+                "too many PINs",
+                |scene| registered(scene, refusal(133_008, Some(10)), -1),
+                "PINRequired False/RegistrationRefused Reconciling",
+            ),
+            (
+                "locked",
+                |scene| registered(scene, refusal(133_016, Some(4_000)), -1),
+                "PINRequired False/RegistrationLocked Reconciling",
+            ),
+            (
+                "locked, and another PIN does not help",
+                |scene| {
+                    registered(scene, refusal(133_016, Some(4_000)), -1);
+                    asks_to_register(scene, "555555");
+                },
+                "PINRequired False/RegistrationLocked Reconciling",
+            ),
+            ("a lock that is over", |scene| registered(scene, refusal(133_016, Some(-1)), -4_321), REGISTER),
+            (
+                "half deregistered: that is completed",
+                |scene| registered(scene, refusal(133_000, None), -1),
+                "send deregister",
+            ),
+            (
+                "then registered",
+                |scene| {
+                    registered(scene, refusal(133_000, None), -2);
+                    made(scene, Order::Deregister, None, Ended::Done(None), -1);
+                },
+                REGISTER,
+            ),
+            (
+                "and that is not done twice",
+                |scene| {
+                    registered(scene, refusal(133_000, None), -3);
+                    made(scene, Order::Deregister, None, Ended::Done(None), -2);
+                    registered(scene, refusal(133_000, None), -1);
+                },
+                REFUSED,
+            ),
+            (
+                "a deregistration that was refused is not repeated for ever",
+                |scene| {
+                    registered(scene, refusal(133_000, None), -2);
+                    made(scene, Order::Deregister, None, refusal(200, None), -1);
+                },
+                REFUSED,
+            ),
+            (
+                "or waits",
+                |scene| {
+                    registered(scene, refusal(133_000, None), -2);
+                    made(scene, Order::Deregister, None, refusal(133_004, Some(1)), -1);
+                },
+                "PINRequired False/RegistrationRefused Reconciling",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_operator_stops_itself_before_meta_does() {
+    const PAUSED: &str = "PINRequired False/RegistrationPaused Reconciling";
+    let tried = |times: i64| {
+        let mut scene = verified();
+        (0..times).for_each(|n| registered(&mut scene, refusal(133_004, Some(0)), n - 60));
+        scene
+    };
+    for (times, expected) in [(4, REGISTER), (5, PAUSED), (6, PAUSED)] {
+        assert_eq!(next(&mut tried(times)), expected, "{times}");
+    }
+    let mut scene = tried(5);
+    asks_to_register(&mut scene, "555555");
+    assert_eq!(next(&mut scene), PAUSED, "another PIN does not help");
+    assert!(scene.message("Ready").contains("2026-11-25T09:00:00Z"), "{}", scene.message("Ready"));
+    scene.custody.now = at(72 * 60 - 60);
+    assert_eq!(next(&mut scene), "send register 555555", "the first of them does not count any more");
+    for (times, expected) in
+        [(5, ASKED), (9, ASKED), (10, "PINRequired False/RegistrationPaused Reconciling; ignored register-at")]
+    {
+        let mut scene = tried(times);
+        asks_register(&mut scene);
+        assert_eq!(next(&mut scene), expected, "{times}");
+    }
+}
+
+#[test]
+fn once_connected_it_is_registered_only_when_a_person_asks() {
+    let lost: fn() -> Number = || {
+        let mut scene = connected();
+        unregistered(&mut scene, "VERIFIED");
+        scene
+    };
+    rows(
+        lost,
+        &[
+            ("somebody deregistered it", |_| {}, "PINRequired False/Disconnected Stalled"),
+            ("a person asks", asks_register, ASKED),
+            (
+                "a new PIN is no request",
+                |scene| asks_to_register(scene, "555555"),
+                "PINRequired False/Disconnected Stalled",
+            ),
+            ("a PIN that was set for it is", |scene| scene.custody.ledger.register_wanted = true, REGISTER),
+            (
+                "not verified any more",
+                |scene| {
+                    unregistered(scene, "EXPIRED");
+                    asks_register(scene);
+                },
+                "Unverified False/NotVerified Stalled; ignored register-at",
+            ),
+            (
+                "locked",
+                |scene| {
+                    registered(scene, refusal(133_016, Some(4_000)), -1);
+                    asks_register(scene);
+                },
+                "PINRequired False/Disconnected Stalled; ignored register-at",
+            ),
+            (
+                "Meta has said yes a moment ago",
+                |scene| {
+                    registered(scene, Ended::Done(None), -1);
+                    asks_register(scene);
+                },
+                "Registering False/Registering Reconciling; ignored register-at",
+            ),
+        ],
+    );
+    rows(
+        connected,
+        &[
+            ("nothing to do", |_| {}, "Enabled True/Enabled"),
+            ("there is nothing to register", asks_register, "Enabled True/Enabled; ignored register-at"),
+            ("it was never seen connected before", |scene| scene.custody.ledger.was_connected = false, "note"),
+            (
+                "a wish that is fulfilled is not kept for another time",
+                |scene| scene.custody.ledger.register_wanted = true,
+                "note",
+            ),
+            (
+                "no block",
+                |scene| {
+                    scene.object.spec.registration = None;
+                    asks_register(scene);
+                },
+                "Enabled True/Enabled; ignored register-at",
+            ),
+            (
+                "a changed PIN is no reason to call",
+                |scene| {
+                    scene.custody.ledger.pin = Some("004217".into());
+                    asks_to_register(scene, "555555");
+                },
+                "Enabled True/Enabled",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_new_name_comes_into_force_when_a_person_asks() {
+    let mut scene = renamed();
+    assert_eq!(next(&mut scene), "Enabled True/Enabled", "it works under its old one");
+    assert_eq!(scene.condition("NameApproved").as_deref(), Some("False/ReRegisterRequired"));
+    let message = scene.message("NameApproved");
+    assert!(message.contains("2026-12-06T10:00:00Z") && message.contains("waba.dev/register-at="), "{message}");
+    rows(
+        renamed,
+        &[
+            ("a person asks", asks_register, "send registerAgain 004217 for register-at"),
+            (
+                "only where there is a PIN",
+                |scene| {
+                    scene.custody.pin = bad("1");
+                    asks_register(scene);
+                },
+                "Enabled True/Enabled; ignored register-at",
+            ),
+            (
+                "a lost answer is not repeated",
+                |scene| made(scene, Order::RegisterAgain, Some("004217"), Ended::Unknown, -1),
+                "Enabled True/Enabled",
+            ),
+            (
+                "a name in review is not registered",
+                |scene| {
+                    shows(scene, &json!({"new_name_status": "PENDING_REVIEW"}));
+                    asks_register(scene);
+                },
+                "Enabled True/Enabled; ignored register-at",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_code_first_then_the_registration() {
+    let mut scene = verified();
+    asks_to_verify(&mut scene);
+    unregistered(&mut scene, "NOT_VERIFIED");
+    assert_eq!(next(&mut scene), "send requestCode SMS en_US");
+}

@@ -1,0 +1,211 @@
+//! What deleting the object does: by policy, once, and by whom the number belongs to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
+
+use super::scenes::{ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows};
+use crate::{
+    api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
+    ledger::{Ended, Order},
+    observe::Seen,
+    reconcile::{link::Link, testing::MINUTE},
+};
+
+const LET_GO: &str = "let go";
+const LEFT: &str = "let go, left at Meta";
+const SEND: &str = "send deregister";
+
+/// Connected, to be deregistered, and deleted.
+fn deleted() -> Number {
+    let mut scene = number();
+    shows(&mut scene, &json!({}));
+    scene.object.spec.deletion_policy = NumberDeletionPolicy::Deregister;
+    scene.object.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    scene.custody.has_finalizer = true;
+    let status = WhatsAppNumberStatus { phone_number_id: Some(ID.to_owned()), ..WhatsAppNumberStatus::default() };
+    scene.object.status = Some(status);
+    scene
+}
+
+fn gone(scene: &mut Number) {
+    shows(scene, &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"}));
+}
+
+fn deregistered(scene: &mut Number, ended: Ended, minute: i64) {
+    made(scene, Order::Deregister, None, ended, minute);
+}
+
+/// Where the step is a report, what it says.
+fn said(change: fn(&mut Number)) -> String {
+    let mut scene = deleted();
+    change(&mut scene);
+    let told = next(&mut scene);
+    told.split_once(' ').map_or(told.clone(), |(_, ready)| ready.to_owned())
+}
+
+#[test]
+fn by_policy_the_number_is_deregistered_before_the_object_goes() {
+    rows(
+        deleted,
+        &[
+            ("registered", |_| {}, SEND),
+            ("Retain", |scene| scene.object.spec.deletion_policy = NumberDeletionPolicy::Retain, LET_GO),
+            ("it is not registered", gone, LET_GO),
+            ("suspended", |scene| scene.object.spec.suspend = true, LEFT),
+            ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, LEFT),
+            ("a rival", |scene| scene.rival = Some("x".into()), LEFT),
+            ("an elder", |scene| scene.custody.elder = Some("x".into()), LEFT),
+            ("another object takes it over", |scene| scene.custody.claimed = true, LEFT),
+            ("its id was never known", |scene| scene.object.status = None, LEFT),
+            (
+                "the ledger knows it",
+                |scene| {
+                    scene.object.status = None;
+                    scene.custody.ledger.phone_number_id = Some(ID.to_owned());
+                },
+                SEND,
+            ),
+            ("the app is gone", |scene| scene.link = Link::Missing, LEFT),
+            ("not let in", |scene| scene.link = Link::NotAllowed, LEFT),
+            ("the app is suspended", |scene| scene.link = Link::Suspended, LEFT),
+            ("the credentials are gone", |scene| scene.link = Link::Gone("why".into()), LEFT),
+            ("the account is none of the app's", |scene| scene.seen = Seen::Unmanaged, LEFT),
+            ("no account has it", |scene| scene.lacks(MINUTE), LEFT),
+            ("the Business app has it", |scene| shows(scene, &json!({"is_on_biz_app": true})), LEFT),
+            (
+                "Meta says that it was not registered",
+                |scene| {
+                    deregistered(scene, refusal(133_010, None), -1);
+                    read_once(scene);
+                },
+                LET_GO,
+            ),
+            (
+                "done, and reads lag",
+                |scene| {
+                    deregistered(scene, Ended::Done(None), 0);
+                    reads_lag(scene);
+                },
+                LET_GO,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn it_waits_where_waiting_helps() {
+    for (reason, change, expected) in [
+        (
+            "a dead token",
+            (|scene| scene.link = Link::Expired("why".into())) as fn(&mut Number),
+            "False/ExpiredToken Stalled",
+        ),
+        ("nothing was read", |scene| scene.seen = Seen::Unread, "False/Deregistering Reconciling"),
+        ("nothing can be read", |scene| scene.seen = Seen::Unreadable, "False/Deregistering Reconciling"),
+        ("no memory", |scene| scene.custody.trouble = Some("x".into()), "False/LedgerUnusable Stalled"),
+        ("a pause", |scene| scene.custody.held_back = Some("x".into()), "False/HeldBack Reconciling"),
+        ("reads lag behind another call", reads_lag, "False/Settling Reconciling"),
+        ("locked", |scene| scene.custody.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),
+        (
+            "refused for now",
+            |scene| deregistered(scene, refusal(133_004, Some(1)), -1),
+            "False/Deregistering Reconciling",
+        ),
+        ("refused", |scene| deregistered(scene, refusal(200, None), -1), "False/DeregistrationRefused Stalled"),
+    ] {
+        assert_eq!(said(change), expected, "{reason}");
+    }
+}
+
+#[test]
+fn a_lost_answer_is_found_out_about() {
+    for (reason, change, expected) in [
+        (
+            "no read counts",
+            (|scene| {
+                deregistered(scene, Ended::Unknown, -1);
+                reads_lag(scene);
+            }) as fn(&mut Number),
+            "False/OutcomePending Reconciling",
+        ),
+        (
+            "twice",
+            |scene| {
+                deregistered(scene, Ended::Unknown, -5);
+                deregistered(scene, Ended::Unknown, -1);
+            },
+            "False/OutcomeUnknown Stalled",
+        ),
+        (
+            "once more, after a pause",
+            |scene| {
+                deregistered(scene, Ended::Unknown, -1);
+                scene.custody.held_back = Some("pause".into());
+            },
+            "False/HeldBack Reconciling",
+        ),
+    ] {
+        assert_eq!(said(change), expected, "{reason}");
+    }
+    rows(
+        deleted,
+        &[
+            ("it did not happen: once more", |scene| deregistered(scene, Ended::Unknown, -1), "again deregister"),
+            (
+                "it did",
+                |scene| {
+                    deregistered(scene, Ended::Unknown, -1);
+                    gone(scene);
+                },
+                "settle deregister happened",
+            ),
+            ("a process died", |scene| drop(begun(scene, Order::Deregister, None, -5)), "settle deregister lost"),
+            (
+                "a registration that happened is settled first",
+                |scene| {
+                    made(scene, Order::Register, Some("004217"), Ended::Unknown, -5);
+                },
+                "settle register happened",
+            ),
+            ("half done: once more", |scene| deregistered(scene, refusal(133_000, None), -1), SEND),
+            ("its time has come", |scene| deregistered(scene, refusal(133_004, Some(0)), -1), SEND),
+        ],
+    );
+}
+
+#[test]
+fn a_finalizer_is_there_only_while_there_is_something_to_release() {
+    let kept: fn() -> Number = || {
+        let mut scene = deleted();
+        scene.object.metadata.deletion_timestamp = None;
+        scene.custody.has_finalizer = false;
+        scene
+    };
+    rows(
+        kept,
+        &[
+            ("registered", |_| {}, "finalizer true"),
+            ("not registered", gone, "PINRequired True/Adopted"),
+            (
+                "Retain",
+                |scene| scene.object.spec.deletion_policy = NumberDeletionPolicy::Retain,
+                "Enabled True/Enabled",
+            ),
+            (
+                "Observe",
+                |scene| scene.object.spec.management_policy = ManagementPolicy::Observe,
+                "Enabled True/Enabled",
+            ),
+            (
+                "no longer wanted",
+                |scene| {
+                    scene.custody.has_finalizer = true;
+                    scene.object.spec.deletion_policy = NumberDeletionPolicy::Retain;
+                },
+                "finalizer false",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,261 @@
+//! The number's own callback: set, kept, taken back twice a day at most, cleared when its block goes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::json;
+
+use super::{
+    custody::Value,
+    scenes::{
+        CALLBACK, Number, asks_for_callback, at, bad, begun, facts, made, missing, next, number, reads_lag, refusal,
+        rows, unregistered,
+    },
+};
+use crate::{
+    api::ManagementPolicy,
+    ledger::{Ended, Order},
+    reconcile::testing::MINUTE,
+};
+
+const SET: &str = "send setWebhook https://hook.example/wa";
+const AGAIN: &str = "send setWebhook https://hook.example/wa again";
+const FINE: &str = "Enabled True/Enabled";
+
+/// Connected, with a callback of its own that Meta does not have yet.
+fn wanted() -> Number {
+    let mut scene = number();
+    delivers(&mut scene, "");
+    asks_for_callback(&mut scene);
+    scene
+}
+
+/// Meta delivers its messages there.
+fn delivers(scene: &mut Number, url: &str) {
+    scene.shows(facts(&json!({"webhook_configuration": {"phone_number": url, "application": "https://app.example"}})));
+}
+
+fn set(scene: &mut Number, again: bool, ended: Ended, minute: i64) {
+    made(scene, Order::SetWebhook { url: CALLBACK.into(), again }, None, ended, minute);
+}
+
+/// Set by us, and shown.
+fn ours() -> Number {
+    let mut scene = wanted();
+    set(&mut scene, false, Ended::Done(None), -100);
+    delivers(&mut scene, CALLBACK);
+    scene
+}
+
+fn drops_the_block(scene: &mut Number) {
+    scene.object.spec.incoming = None;
+    scene.custody.verify_token = Value::Unasked;
+}
+
+fn told(scene: &mut Number) -> (String, Option<String>) {
+    (next(scene), scene.condition("RoutingConfigured"))
+}
+
+#[test]
+fn a_callback_is_set_where_a_block_asks_for_it() {
+    rows(
+        wanted,
+        &[
+            ("it is not there", |_| {}, SET),
+            ("no block", drops_the_block, FINE),
+            ("another one is there, and was not ours", |scene| delivers(scene, "https://old.example"), SET),
+            ("it was there before us", |scene| delivers(scene, CALLBACK), FINE),
+            ("Observe sets none", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
+            (
+                "no verify token",
+                |scene| scene.custody.verify_token = missing("none"),
+                "Enabled False/SecretNotFound Stalled",
+            ),
+            ("a bad one", |scene| scene.custody.verify_token = bad("x"), "Enabled False/SecretValueInvalid Stalled"),
+            (
+                "an unreadable one",
+                |scene| scene.custody.verify_token = Value::Unread,
+                "Enabled Unknown/SecretUnreadable Reconciling",
+            ),
+            ("after a fresh read", reads_lag, "Enabled False/Settling Reconciling"),
+            (
+                "after a pause",
+                |scene| scene.custody.held_back = Some("pause".into()),
+                "Enabled False/HeldBack Reconciling",
+            ),
+            ("not with a wrong clock", |scene| scene.custody.no_writes = Some("clock".into()), FINE),
+        ],
+    );
+    rows(
+        ours,
+        &[
+            ("as it should be", |_| {}, FINE),
+            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.custody.webhook_inputs), SET),
+            (
+                "another callback",
+                |scene| {
+                    let incoming = scene.object.spec.incoming.as_mut().unwrap();
+                    incoming.webhook.as_mut().unwrap().callback_url = "https://new.example/".into();
+                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                },
+                "send setWebhook https://new.example/",
+            ),
+            ("the block is gone", drops_the_block, "send clearWebhook"),
+            (
+                "the block is gone, and it is somebody else's by now",
+                |scene| {
+                    drops_the_block(scene);
+                    delivers(scene, "https://other.example");
+                },
+                FINE,
+            ),
+            (
+                "the block is gone, after a fresh read",
+                |scene| {
+                    drops_the_block(scene);
+                    reads_lag(scene);
+                },
+                "Enabled False/Settling Reconciling",
+            ),
+        ],
+    );
+    assert_eq!(told(&mut ours()).1.as_deref(), Some("True/Configured"));
+}
+
+#[test]
+fn it_is_not_fought_over() {
+    rows(
+        ours,
+        &[
+            ("somebody removed it", |scene| delivers(scene, ""), AGAIN),
+            ("somebody changed it", |scene| delivers(scene, "https://other.example"), AGAIN),
+            (
+                "once it was taken back today",
+                |scene| {
+                    set(scene, true, Ended::Done(None), -60);
+                    delivers(scene, "");
+                },
+                AGAIN,
+            ),
+            (
+                "twice it was",
+                |scene| {
+                    set(scene, true, Ended::Done(None), -60);
+                    set(scene, true, Ended::Done(None), -30);
+                    delivers(scene, "");
+                },
+                "Enabled False/Contested Stalled",
+            ),
+            (
+                "a day later it may be again",
+                |scene| {
+                    set(scene, true, Ended::Done(None), -60);
+                    set(scene, true, Ended::Done(None), -30);
+                    delivers(scene, "");
+                    scene.custody.now = at(24 * 60 - 59);
+                },
+                AGAIN,
+            ),
+            (
+                "another callback is no part of the fight",
+                |scene| {
+                    set(scene, true, Ended::Done(None), -60);
+                    set(scene, true, Ended::Done(None), -30);
+                    delivers(scene, "");
+                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                },
+                SET,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_refusal_is_told_and_tried_again_in_its_time() {
+    let refused = |code, until| {
+        let mut scene = wanted();
+        set(&mut scene, false, refusal(code, until), -1);
+        scene
+    };
+    for (code, until, ready, condition, reason) in [
+        (200, Some(30), FINE, Some("False/NotPermitted"), "a number of the Business app: not fatal"),
+        (100, Some(30), "Enabled False/NotSubscribed Stalled", Some("False/NotSubscribed"), "subscribe first"),
+        (2200, Some(30), "Enabled False/CallbackRefused Reconciling", Some("False/CallbackRefused"), "no answer"),
+        (1, Some(0), SET, None, "it is time"),
+    ] {
+        let (ready_now, condition_now) = told(&mut refused(code, until));
+        assert_eq!((ready_now.as_str(), condition_now.as_deref()), (ready, condition), "{reason}");
+    }
+    let mut scene = refused(2200, Some(30));
+    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+    assert_eq!(next(&mut scene), SET, "another token is another request");
+}
+
+#[test]
+fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
+    rows(
+        wanted,
+        &[
+            ("set again", |scene| set(scene, false, Ended::Unknown, -5), SET),
+            (
+                "also where it is shown: the token may be another one",
+                |scene| {
+                    set(scene, false, Ended::Unknown, -5);
+                    delivers(scene, CALLBACK);
+                },
+                SET,
+            ),
+            (
+                "without its block it is cleared, should it be there",
+                |scene| {
+                    set(scene, false, Ended::Unknown, -5);
+                    drops_the_block(scene);
+                    delivers(scene, CALLBACK);
+                },
+                "send clearWebhook",
+            ),
+            (
+                "not there, there is nothing to clear",
+                |scene| {
+                    set(scene, false, Ended::Unknown, -5);
+                    drops_the_block(scene);
+                },
+                FINE,
+            ),
+            (
+                "a process died",
+                |scene| {
+                    begun(scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+                    delivers(scene, CALLBACK);
+                },
+                "settle setWebhook happened",
+            ),
+            (
+                "a process may be at it",
+                |scene| {
+                    let id = begun(scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+                    scene.custody.quarantine.insert(id, MINUTE);
+                },
+                "Enabled False/OutcomePending Reconciling",
+            ),
+        ],
+    );
+    rows(
+        ours,
+        &[(
+            "a process died while it removed it",
+            |scene| {
+                begun(scene, Order::ClearWebhook, None, -5);
+                drops_the_block(scene);
+            },
+            "settle clearWebhook lost",
+        )],
+    );
+}
+
+#[test]
+fn a_rung_that_is_unsettled_does_not_hold_it_up() {
+    let mut scene = wanted();
+    unregistered(&mut scene, "VERIFIED");
+    made(&mut scene, Order::Register, Some("004217"), Ended::Unknown, -5);
+    super::scenes::read_once(&mut scene);
+    assert_eq!(next(&mut scene), SET);
+}

@@ -1,0 +1,244 @@
+//! A number for tests of its ladder: what its object asks for, what Meta shows, what is remembered, and what comes next.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::{Value as Json, json};
+
+use super::custody::{End, Known, Step, Trouble, Value};
+use crate::{
+    api::{
+        Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
+        WhatsAppNumberSpec,
+    },
+    cluster::secrets::Hidden,
+    graph::wire::PhoneNumber,
+    ledger::{Begin, Ended, Evidence, Operation, Order, Owner, Refusal},
+    reconcile::{
+        outlook::{Need, Plan},
+        reason::Reason,
+        testing::{ACCOUNT, NAMESPACE, Scene, sent},
+    },
+};
+
+/// A number and its circumstances.
+pub type Number = Scene<WhatsAppNumber>;
+/// Why it is so, what is so, and what [`next`] says then.
+pub type Row = (&'static str, fn(&mut Number), &'static str);
+
+/// Its ID.
+pub const ID: &str = "106540352242922";
+/// The callback that it asks for, where it asks for one.
+pub const CALLBACK: &str = "https://hook.example/wa";
+
+/// So many minutes from now, or before.
+pub fn at(minutes: i64) -> Timestamp {
+    "2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+}
+
+/// A connected number, but for what is given.
+pub fn facts(given: &Json) -> PhoneNumber {
+    let usual = json!({
+        "id": ID, "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO",
+        "status": "CONNECTED", "platform_type": "CLOUD_API", "code_verification_status": "VERIFIED",
+        "name_status": "APPROVED", "quality_rating": "GREEN",
+    });
+    sent(usual, given)
+}
+
+/// An object that asks for nothing yet, to which the number belongs.
+pub fn number() -> Number {
+    let spec = WhatsAppNumberSpec {
+        app_ref: AppRef { name: "ino-cx".to_owned(), namespace: None },
+        phone_number: "+33612345678".to_owned(),
+        directions: vec![Direction::Incoming],
+        ..WhatsAppNumberSpec::default()
+    };
+    let mut object = WhatsAppNumber::new("support-fr", spec);
+    object.metadata.namespace = Some(NAMESPACE.to_owned());
+    object.metadata.uid = Some("uid".to_owned());
+    let mut scene = Scene::new(object);
+    scene.custody.held = true;
+    scene.custody.now = at(0);
+    scene.custody.ledger.owner = Owner { uid: "uid".into(), namespace: NAMESPACE.into(), name: "support-fr".into() };
+    scene
+}
+
+/// Meta shows this.
+pub fn shows(scene: &mut Number, given: &Json) {
+    scene.shows(facts(given));
+}
+
+/// Not registered; verified or not.
+pub fn unregistered(scene: &mut Number, code: &str) {
+    shows(
+        scene,
+        &json!({"status": "PENDING", "platform_type": "NOT_APPLICABLE", "code_verification_status": code,
+        "is_pin_enabled": false}),
+    );
+}
+
+/// With `spec.verification`, and nothing in the code's Secret.
+pub fn asks_to_verify(scene: &mut Number) {
+    scene.object.spec.verification = Some(Verification::default());
+    scene.custody.code = missing("Secret cc/support-fr-code does not exist");
+}
+
+/// With `spec.registration`, and this PIN in its Secret.
+pub fn asks_to_register(scene: &mut Number, pin: &str) {
+    scene.object.spec.registration = Some(Registration::default());
+    scene.custody.pin = known(pin);
+}
+
+/// With `spec.incoming.webhook`.
+pub fn asks_for_callback(scene: &mut Number) {
+    let verify_token_ref = SecretKeyRef { name: "hook".to_owned(), key: "verify-token".to_owned() };
+    let webhook = NumberWebhook { callback_url: CALLBACK.to_owned(), verify_token_ref };
+    scene.object.spec.incoming = Some(Incoming { webhook: Some(webhook), ..Incoming::default() });
+    scene.custody.verify_token = known("tell-me");
+    "webhook one".clone_into(&mut scene.custody.webhook_inputs);
+}
+
+/// A person asks for this.
+pub fn asks(scene: &mut Number, action: Action) {
+    scene.custody.asked.insert(action, at(0).to_string());
+}
+
+pub fn known(value: &str) -> Value {
+    Value::Known(Known { value: value.into(), fingerprint: fingerprint(value) })
+}
+
+/// As an HMAC would be.
+pub fn fingerprint(value: &str) -> String {
+    format!("name of {value}")
+}
+
+pub fn missing(message: &str) -> Value {
+    Value::Missing(Trouble { reason: Reason::SecretNotFound, message: message.to_owned(), fingerprint: None })
+}
+
+pub fn bad(value: &str) -> Value {
+    let message = "what Secret x holds under y is not six digits".to_owned();
+    Value::Bad(Trouble { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint(value)) })
+}
+
+pub fn refusal(code: i64, until: Option<i64>) -> Ended {
+    Ended::Refused(Refusal {
+        code,
+        subcode: None,
+        class: if code == 200 { "Permission" } else { "BadRequest" }.to_owned(),
+        message: format!("Meta refused with {code}"),
+        until: until.map(at),
+        inputs: String::new(),
+        times: 1,
+    })
+}
+
+/// The call is in the ledger as one that this process did not make, or lost sight of.
+pub fn begun(scene: &mut Number, order: Order, secret: Option<&str>, minute: i64) -> String {
+    let id = format!("{} {minute}", order.operation());
+    let inputs = match (&order, secret) {
+        (Order::SetWebhook { .. }, _) => scene.custody.webhook_inputs.clone(),
+        (_, Some(secret)) => fingerprint(secret),
+        (order, None) => super::add::inputs(order),
+    };
+    let before = "-".to_owned();
+    let secret = secret.map(Hidden::from);
+    scene.custody.ledger.begin(Begin { id: id.clone(), order, inputs, before, secret, action: None, now: at(minute) });
+    id
+}
+
+/// The call was made then, and ended so.
+pub fn made(scene: &mut Number, order: Order, secret: Option<&str>, ended: Ended, minute: i64) {
+    let id = begun(scene, order, secret, minute);
+    let ledger = &mut scene.custody.ledger;
+    let ended = match ended {
+        Ended::Refused(refusal) => {
+            let inputs = ledger.intent(&id).unwrap().inputs.clone();
+            let earlier = ledger.refusals.get(&ledger.intent(&id).unwrap().order.operation().counted_as());
+            let times = earlier.filter(|earlier| earlier.code == refusal.code).map_or(1, |earlier| earlier.times + 1);
+            Ended::Refused(Refusal { inputs, times, ..refusal })
+        }
+        ended => ended,
+    };
+    ledger.finish(&id, ended, at(minute));
+}
+
+/// A code was asked for.
+pub fn coded(scene: &mut Number, ended: Ended, minute: i64) {
+    let baseline = Some(fingerprint("000000"));
+    made(scene, Order::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline }, None, ended, minute);
+}
+
+/// No read counts yet that began after the last call.
+pub fn reads_lag(scene: &mut Number) {
+    scene.custody.evidence = Evidence::default();
+    scene.custody.counts_from = Some(scene.instant + Duration::from_secs(10));
+}
+
+/// One read counts; it proves no absence.
+pub fn read_once(scene: &mut Number) {
+    scene.custody.evidence = Evidence { fresh: true, twice: false };
+}
+
+/// What comes next: the step; or phase, Ready and who has to act, and what becomes of requests.
+pub fn next(scene: &mut Number) -> String {
+    let report = match scene.plan() {
+        Plan::Open(Need::Since(_)) => return "open: a fresh read".to_owned(),
+        Plan::Open(need) => return format!("open: {need:?}"),
+        Plan::Step(step) => return words(scene, &step),
+        Plan::Report(report) => report,
+    };
+    scene.reconcile();
+    let ignored = report.ignored.iter().map(|(action, _)| format!("; ignored {}", short(*action)));
+    let waiting = report.waiting.iter().map(|action| format!("; waits {}", short(*action)));
+    scene.told() + &ignored.chain(waiting).collect::<String>()
+}
+
+fn short(action: Action) -> &'static str {
+    action.annotation().trim_start_matches("waba.dev/")
+}
+
+/// A step in few words.
+pub fn words(scene: &Number, step: &Step) -> String {
+    let of = |id: &str| scene.custody.ledger.intent(id).map_or("nothing", |intent| intent.order.operation().as_str());
+    match step {
+        Step::Send { order, secret, account, id, action, .. } => {
+            assert_eq!(account, ACCOUNT);
+            assert_eq!(id.as_deref(), (order.operation() != Operation::AddNumber).then_some(ID));
+            let detail = match order {
+                Order::AddNumber { name, .. } => format!(" {name}"),
+                Order::RequestCode { method, language, .. } => format!(" {method} {language}"),
+                Order::SetWebhook { url, again } => format!(" {url}{}", if *again { " again" } else { "" }),
+                Order::WriteProfile { fields } => format!(" {}", serde_json::to_string(fields).unwrap()),
+                _ => secret.as_ref().map_or(String::new(), |known| format!(" {}", known.value.0.expose_secret())),
+            };
+            let asked = action.map_or(String::new(), |action| format!(" for {}", short(action)));
+            format!("send {}{detail}{asked}", order.operation())
+        }
+        Step::Again { id, .. } => format!("again {}", of(id)),
+        Step::Settle { id, end: End::Happened(_) } => format!("settle {} happened", of(id)),
+        Step::Settle { id, end: End::DidNot(_) } => format!("settle {} did not", of(id)),
+        Step::Settle { id, end: End::Lost } => format!("settle {} lost", of(id)),
+        Step::Note { .. } => "note".to_owned(),
+        Step::MakePin => "make a PIN".to_owned(),
+        Step::RefreshToken(_) => "forward".to_owned(),
+        Step::ReadProfile { .. } => "read the profile".to_owned(),
+        Step::Bind(_) => "bind".to_owned(),
+        Step::Unbind => "unbind".to_owned(),
+        Step::Finalizer(wanted) => format!("finalizer {wanted}"),
+        Step::LetGo(None) => "let go".to_owned(),
+        Step::LetGo(Some(_)) => "let go, left at Meta".to_owned(),
+    }
+}
+
+/// Each row of a table, in a scene of its own.
+pub fn rows(scene: fn() -> Number, rows: &[Row]) {
+    for (reason, change, expected) in rows {
+        let mut scene = scene();
+        change(&mut scene);
+        assert_eq!(next(&mut scene), *expected, "{reason}");
+    }
+}
