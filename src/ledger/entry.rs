@@ -371,7 +371,8 @@ impl Ledger {
             self.code_tried(intent);
         }
         if operation == Operation::Register {
-            self.register_wanted = false;
+            // What Meta could not do just now is still what the person wants.
+            self.register_wanted = refusal.until.is_some() && (self.register_wanted || intent.action.is_some());
         }
         if refusal.code == LOCKED {
             self.blocked_until = refusal.until;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::Action,
-    graph::wire::NameStatus,
+    graph::wire::{CodeVerificationStatus, NameStatus},
     ledger::{Operation, Order},
 };
 
@@ -91,7 +91,10 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         Some("the number is registered, and no new display name was approved: there is nothing to register".to_owned())
     } else if register::is_under_way(at) {
         Some("Meta has accepted a registration a moment ago, and does not show it yet".to_owned())
-    } else if !registered && !at.verified() {
+    } else if !registered
+        && !at.verified()
+        && at.facts.code_verification_status != Some(CodeVerificationStatus::Verified)
+    {
         Some("the number is not verified: it has to be before it is registered".to_owned())
     } else {
         None

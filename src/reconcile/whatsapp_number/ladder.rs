@@ -203,13 +203,12 @@ fn open(at: &At<'_>, intent: &Intent) -> Rung {
 
 /// Whether Meta shows that it was done.
 pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
+    let on_cloud = facts.platform_type == Some(PlatformType::CloudApi);
     match operation {
         Operation::AddNumber => true,
-        Operation::VerifyCode => {
-            facts.is_registered() || facts.code_verification_status == Some(CodeVerificationStatus::Verified)
-        }
-        Operation::Register => facts.is_registered(),
-        Operation::Deregister => !facts.is_registered(),
+        Operation::VerifyCode => on_cloud || facts.code_verification_status == Some(CodeVerificationStatus::Verified),
+        Operation::Register => on_cloud,
+        Operation::Deregister => !on_cloud,
         _ => false,
     }
 }
@@ -275,6 +274,9 @@ impl At<'_> {
 
     /// Whether Meta takes the number for verified, or has just said so.
     pub fn verified(&self) -> bool {
+        if super::register::is_lapsed(self) {
+            return false;
+        }
         self.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
             || self.custody.ledger.verified_at.is_some_and(|time| self.is_unseen(time))
     }

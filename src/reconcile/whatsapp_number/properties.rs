@@ -193,7 +193,8 @@ impl Play {
                     Order::Register | Order::SetPin { then_register: true } => custody.ledger.pin_tried.clone(),
                     _ => None,
                 };
-                let needs = matches!(intent.order, Order::VerifyCode | Order::Register | Order::SetPin { then_register: true });
+                let needs =
+                    matches!(intent.order, Order::VerifyCode | Order::Register | Order::SetPin { then_register: true });
                 assert_eq!(secret.is_some(), needs, "with its secret");
                 self.call(intent.order, intent.inputs, before, secret, None)
             }

@@ -19,9 +19,17 @@ use crate::{
 };
 
 /// So many attempts in 72 hours the operator makes by itself; Meta locks a number after ten.
-const OWN_ATTEMPTS: usize = 5;
+pub const OWN_ATTEMPTS: usize = 5;
 /// So many it makes when a person asks.
 pub const MOST_ATTEMPTS: usize = 10;
+
+/// Meta's code for a number whose verification has lapsed, whatever it shows.
+const UNVERIFIED: i64 = 133_006;
+
+/// Whether Meta refused to register the number for not being verified.
+pub fn is_lapsed(at: &At<'_>) -> bool {
+    at.custody.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
+}
 
 /// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
 pub fn register(at: &At<'_>) -> Option<Rung> {

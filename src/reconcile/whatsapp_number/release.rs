@@ -3,10 +3,13 @@
 use super::{
     custody::{End, Step},
     ladder::{self, At, Rung, when},
+    register::OWN_ATTEMPTS,
 };
+use jiff::Timestamp;
+
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    ledger::{HALF_DEREGISTERED, Operation, Order},
+    ledger::{HALF_DEREGISTERED, Operation, Order, WINDOW},
     observe::Seen,
     reconcile::{
         link::{Link, expired},
@@ -157,6 +160,18 @@ fn deregister(at: &At<'_>) -> Planned {
     if let Some(until) = custody.ledger.blocked_until.filter(|until| at.now() < *until) {
         let message = format!("Meta has locked the number; the operator goes on at {}", when(until));
         return waits(Reason::RegistrationLocked, message, at.until(until));
+    }
+    let attempts = custody.ledger.recent(Operation::Deregister, at.now());
+    if attempts.len() >= OWN_ATTEMPTS {
+        let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
+        let message = retain(
+            at,
+            &format!(
+                "Meta locks a number after ten tries, and {OWN_ATTEMPTS} failed; the operator goes on at {}",
+                when(until)
+            ),
+        );
+        return waits(Reason::RegistrationPaused, message, at.until(until));
     }
     if !custody.evidence.fresh {
         return waits(Reason::Settling, "the operator waits for a fresh read of Meta".into(), at.fresh());

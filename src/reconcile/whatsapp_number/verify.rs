@@ -22,6 +22,7 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
     }
     let lapsed = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,
+        _ if super::register::is_lapsed(at) => true,
         Some(CodeVerificationStatus::NotVerified) => false,
         // A word of tomorrow, or none: not ours to act on.
         _ => return None,
