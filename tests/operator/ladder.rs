@@ -74,8 +74,8 @@ async fn from_nothing(prefix: &str, method: &str, given: Option<&str>) {
     // What a person sees who only ever looks at the object.
     let status = number.status.unwrap();
     let phases: Vec<&str> = status.history.iter().map(|transition| transition.phase.as_str()).collect();
-    assert_eq!(phases, ["Pending", "AwaitingCode", "Registering", "Enabled"], "{:#?}", status.history);
-    let told = &status.history[1].message;
+    assert!(phases.ends_with(&["AwaitingCode", "Registering", "Enabled"]), "{:#?}", status.history);
+    let told = &status.history[phases.len() - 3].message;
     assert!(told.contains("Secret support-code, key code") && told.contains("kubectl -n "), "{told}");
     world.settle().await;
     world.finish().await;

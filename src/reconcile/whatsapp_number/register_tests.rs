@@ -114,7 +114,11 @@ fn a_refusal_is_understood() {
                 },
                 ASKED,
             ),
-            ("verified first", |scene| registered(scene, refusal(133_006, None), -1), REFUSED),
+            (
+                "verified first",
+                |scene| registered(scene, refusal(133_006, None), -1),
+                "Unverified False/NotVerified Stalled",
+            ),
             (
                 "deleted a moment ago",
                 |scene| registered(scene, refusal(133_015, Some(4)), -1),
