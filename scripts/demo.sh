@@ -84,6 +84,30 @@ run kubectl apply -f examples/02-number.yaml
 wait_for whatsappnumber/support-fr '{.status.phase}' Enabled
 kubectl --namespace meta wait whatsappnumber/number-33612345678 --for=delete --timeout=60s | sed 's/^/    /'
 
+say 'A number from bare digits: added to its account, and a code is sent'
+run kubectl apply -f examples/04-number-from-scratch.yaml
+wait_for whatsappnumber/new-line-fr '{.status.phase}' AwaitingCode
+run kubectl --namespace meta get whatsappnumber/new-line-fr -o 'jsonpath={.status.conditions[?(@.type=="Ready")].message}{"\n"}'
+
+say 'The code that came by SMS goes into a Secret; the PIN is made, and the number registered'
+number=$(kubectl --namespace meta get whatsappnumber/new-line-fr -o 'jsonpath={.status.phoneNumberID}')
+simulated() { curl --fail --silent --show-error --noproxy '*' "$GRAPH_URL/_sim/$1"; }
+code=$(simulated "numbers/$number/code" | sed -n 's/.*"code": *"\([0-9]*\)".*/\1/p')
+printf '    The phone shows: your code is %s-%s\n' "${code:0:3}" "${code:3}"
+run kubectl --namespace meta create secret generic new-line-fr-code --from-literal="code=${code:0:3}-${code:3}"
+wait_for whatsappnumber/new-line-fr '{.status.phase}' Enabled
+wait_for whatsappnumber/new-line-fr '{.status.conditions[?(@.type=="PINSynced")].status}' True
+pin=$(kubectl --namespace meta get secret new-line-fr-pin -o 'jsonpath={.data.pin}' | base64 --decode)
+simulated "numbers/$number/counters" | grep -q "\"pin\": *\"$pin\"" || { echo '    NOT TRUE: the PIN at Meta is another one'; exit 1; }
+printf '    \033[32mtrue:\033[0m the PIN at Meta is the one in Secret new-line-fr-pin\n'
+run kubectl --namespace meta describe whatsappnumber/new-line-fr
+
+say 'What an application sees of it: a Secret in the form of Service Binding, to be mounted'
+kubectl --namespace meta get secret new-line-fr-binding \
+  -o go-template='{{range $key, $value := .data}}    {{$key}}={{if eq $key "access-token"}}(the token){{else}}{{$value | base64decode}}{{end}}{{"\n"}}{{end}}'
+bound() { kubectl --namespace meta get secret new-line-fr-binding -o 'jsonpath={.data.access-token}' | base64 --decode; }
+[ -n "$(bound)" ] || { echo '    NOT TRUE: the binding has no token'; exit 1; }
+
 say 'Meta restricts a number, rejects a template, and somebody adds a number: the objects follow'
 meta PATCH numbers/106540352242923 '{"status": "RESTRICTED"}'
 meta POST templates/730001000000002/review '{"status": "REJECTED", "reason": "INVALID_FORMAT"}'
@@ -109,6 +133,13 @@ token=$(sed -n 's/^ *token: \(EAAdemo9[A-Za-z0-9]*\)$/\1/p' examples/demo-seed.y
 kubectl --namespace meta patch secret ino-cx-meta --type merge --patch "{\"stringData\": {\"access-token\": \"$token\"}}" | sed 's/^/    /'
 wait_for metaapp/ino-cx '{.status.phase}' Connected
 wait_for whatsappnumber/support-fr '{.status.phase}' Enabled
+wait_for whatsappnumber/new-line-fr '{.status.phase}' Enabled
+for _ in $(seq 60); do
+  [ "$(bound)" = "$token" ] && break
+  sleep 1
+done
+[ "$(bound)" = "$token" ] || { echo '    NOT TRUE: the binding still has the old token'; exit 1; }
+printf '    \033[32mtrue:\033[0m the binding has the new token\n'
 
 say 'The token comes near its end: it is exchanged for a longer one before (spec.tokenRefresh), and nobody has to do anything'
 meta PATCH tokens/replacement '{"expires_at": "+100h"}'
