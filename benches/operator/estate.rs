@@ -1,13 +1,15 @@
 //! The estate at Meta, and what the operator asks of it.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use graph_sim::{Control, Sim};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
     Failure,
+    calls::{Calls, begins_poll},
     operator::{LOOK_AGAIN, PATIENCE, in_time},
     real,
 };
@@ -16,6 +18,11 @@ use crate::{
 pub const APP: &str = "1234567890";
 pub const APP_SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub const TOKEN: &str = "EAAbench0123456789abcdef0123456789abcdef";
+
+/// The name of [`TOKEN`] in the simulator's log.
+const TOKEN_NAME: &str = "main";
+/// So many things are changed by hand at a time.
+const HANDS: usize = 16;
 
 /// How many there are of what.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +37,11 @@ impl Size {
     pub fn scaled(accounts: usize, numbers_each: f64, templates_each: f64, scale: f64) -> Self {
         let scaled = |count: f64| (count * scale).round().max(1.0) as usize;
         Self { accounts, numbers_each: scaled(numbers_each), templates_each: scaled(templates_each) }
+    }
+
+    /// The same without templates.
+    pub fn numbers_only(self) -> Self {
+        Self { templates_each: 0, ..self }
     }
 
     pub fn numbers(self) -> usize {
@@ -55,10 +67,17 @@ pub struct Estate {
     sim: Sim,
     control: Control,
     size: Size,
+    accounts: Value,
 }
 
-/// Calls to Meta.
-pub struct Calls(Vec<Value>);
+/// A number at Meta.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub id: String,
+    pub account: String,
+    /// In international form.
+    pub number: String,
+}
 
 /// What was seen of a number of polls.
 pub struct Polls {
@@ -72,7 +91,7 @@ impl Estate {
     /// An app, a token that sees every account, and as many accounts, numbers and templates as `size` says.
     pub async fn of(size: Size) -> Result<Self, Failure> {
         let sim = Sim::start(seed()).await?;
-        let mut estate = Self { control: sim.control(), sim, size };
+        let mut estate = Self { control: sim.control(), sim, size, accounts: Value::Null };
         estate.become_of(size).await?;
         Ok(estate)
     }
@@ -83,9 +102,62 @@ impl Estate {
         self.control.post("reset", json!({"seed": seed()})).await?;
         let Size { accounts, numbers_each, templates_each } = size;
         let load = json!({"wabas": accounts, "numbersPerWaba": numbers_each, "templatesPerWaba": templates_each});
-        let loaded = self.control.post("load", load).await?;
-        self.control.post("tokens", token(&loaded["accounts"])).await?;
+        self.accounts = self.control.post("load", load).await?["accounts"].take();
+        self.add_token(TOKEN_NAME, TOKEN).await
+    }
+
+    /// Issues a token that sees every account; the log calls it `name`.
+    pub async fn add_token(&self, name: &str, token: &str) -> Result<(), Failure> {
+        self.control.post("tokens", self::token(name, token, &self.accounts)).await?;
         Ok(())
+    }
+
+    /// All numbers, account by account.
+    pub async fn lines(&self) -> Result<Vec<Line>, Failure> {
+        let state = self.control.get("state").await?;
+        let line = |number: &Value| {
+            let text = |field: &str| number[field].as_str().map(str::to_owned);
+            let digits = text("display_phone_number")?.chars().filter(char::is_ascii_digit).collect::<String>();
+            Some(Line { id: text("id")?, account: text("account")?, number: format!("+{digits}") })
+        };
+        Ok(state["numbers"].as_array().into_iter().flatten().filter_map(line).collect())
+    }
+
+    /// Changes fields of numbers by hand, without a webhook.
+    pub async fn change(&self, lines: &[Line], fields: &Value) -> Result<(), Failure> {
+        stream::iter(lines)
+            .map(|line| async move {
+                self.control.patch(&format!("numbers/{}?silent=true", line.id), fields.clone()).await.map(drop)
+            })
+            .buffer_unordered(HANDS)
+            .try_collect::<()>()
+            .await?;
+        Ok(())
+    }
+
+    /// A call that is as small as can be, and is not in the log.
+    pub async fn greet(&self) -> Result<(), Failure> {
+        self.control.get("clock").await?;
+        Ok(())
+    }
+
+    /// The code that was sent to a number last.
+    pub async fn code(&self, line: &Line) -> Result<String, Failure> {
+        let code = self.control.get(&format!("numbers/{}/code", line.id)).await?;
+        let code = code["code"].as_str().map(str::to_owned);
+        code.ok_or_else(|| format!("no code was sent to {}", line.number).into())
+    }
+
+    /// How many codes were sent to numbers, in all.
+    pub async fn codes_sent(&self, lines: &[Line]) -> Result<usize, Failure> {
+        stream::iter(lines)
+            .map(|line| async move {
+                let codes = self.control.get(&format!("numbers/{}/codes", line.id)).await?;
+                Ok(codes.as_array().map_or(0, Vec::len))
+            })
+            .buffer_unordered(HANDS)
+            .try_fold(0, |sum, codes| async move { Ok(sum + codes) })
+            .await
     }
 
     pub fn size(&self) -> Size {
@@ -105,7 +177,7 @@ impl Estate {
 
     /// What was called since then.
     pub async fn calls(&self, since: u64) -> Result<Calls, Failure> {
-        Ok(Calls(self.control.calls(since).await?))
+        Ok(Calls::new(self.control.calls(since).await?))
     }
 
     /// What a careful client would not have done.
@@ -147,6 +219,12 @@ impl Estate {
         })
     }
 
+    /// Waits until every account was polled with the token of this name since then.
+    pub async fn polled_with(&self, token: &str, since: u64) -> Result<(), Failure> {
+        let so = |calls: &Calls| calls.first_polls_with(token).len() == self.size.accounts;
+        self.until(since, "every account is polled with the new token", so).await.map(drop)
+    }
+
     async fn until(&self, since: u64, what: &str, so: impl Fn(&Calls) -> bool) -> Result<Calls, Failure> {
         let patience = Instant::now() + PATIENCE;
         loop {
@@ -160,67 +238,15 @@ impl Estate {
     }
 }
 
-impl Calls {
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Those about an account, under its id: answered ones only.
-    fn by_account(&self) -> BTreeMap<String, Vec<&Value>> {
-        let mut found = BTreeMap::<String, Vec<&Value>>::new();
-        for call in self.0.iter().filter(|call| call["status"] == 200 && !is_limit(call)) {
-            if let Some(account) = path(call).get(1).filter(|segment| segment.starts_with(ACCOUNT_PREFIX)) {
-                found.entry((*account).to_owned()).or_default().push(call);
-            }
-        }
-        found
-    }
-
-    /// How often what was called by whom.
-    pub fn print(&self, title: &str) {
-        let mut counts = BTreeMap::<String, usize>::new();
-        for call in &self.0 {
-            let shown = path(call).into_iter().skip(1);
-            let shown: Vec<&str> =
-                shown.map(|part| if part.starts_with(ACCOUNT_PREFIX) { "{account}" } else { part }).collect();
-            let (client, method) = (call["client"].as_str().unwrap_or("?"), call["method"].as_str().unwrap_or("?"));
-            let limit = if is_limit(call) { " (limit)" } else { "" };
-            *counts.entry(format!("{client}: {method} {}{limit}", shown.join("/"))).or_default() += 1;
-        }
-        eprintln!("bench: {title}: {}", self.len());
-        for (call, count) in &counts {
-            eprintln!("bench:   {count:>5} × {call}");
-        }
-    }
-}
-
-/// How the ids of accounts begin that the simulator makes up.
-const ACCOUNT_PREFIX: &str = "9000";
-
-/// The path of a call: version first.
-fn path(call: &Value) -> Vec<&str> {
-    call["path"].as_str().unwrap_or_default().split('/').filter(|part| !part.is_empty()).collect()
-}
-
-/// The first call of a poll reads the account itself, and with it the first pages.
-fn begins_poll(call: &Value, account: &str) -> bool {
-    path(call).get(1..).is_some_and(|rest| rest == [account])
-}
-
-/// Asks how many templates the account may have, once a day.
-fn is_limit(call: &Value) -> bool {
-    call["query"].to_string().contains("message_template_limit")
-}
-
 fn seed() -> Value {
     json!({"apps": [{
         "id": APP, "name": "Bench", "secret": APP_SECRET, "require_app_secret": true, "daily_active_users": 1000,
     }]})
 }
 
-fn token(accounts: &Value) -> Value {
+fn token(name: &str, token: &str, accounts: &Value) -> Value {
     json!({
-        "name": "main", "token": TOKEN, "app": APP, "type": "SYSTEM_USER", "user_id": "12210001",
+        "name": name, "token": token, "app": APP, "type": "SYSTEM_USER", "user_id": "12210001",
         "issued_at": "-10s", "expires_at": "+1440h", "accounts": accounts,
         "scopes": ["whatsapp_business_management", "whatsapp_business_messaging"],
     })

@@ -5,13 +5,19 @@
 //! same control plane, each in a namespace of its own and in this order: import, loop, import. What the first run warms up
 //! and what the last one suffers from a fuller etcd falls on the import, once each; the two times are averaged.
 //!
-//! `BENCH_SCALE=0.1` makes the estate ten times smaller, to try things out. A missed aim is marked, and is no failure.
+//! Three parts: `estate` (import, restart, steady state), `tokens` (another token for a large estate) and `ladder`
+//! (numbers from unverified to enabled, then what people ask of them). `cargo bench -- ladder tokens` runs these two.
+//! `BENCH_SCALE=0.1` makes everything ten times smaller, to try things out. A missed aim is marked, and is no failure.
 
+mod actions;
 mod bare;
+mod calls;
 mod estate;
+mod ladder;
 mod objects;
 mod operator;
 mod table;
+mod tokens;
 
 use std::time::{Duration, Instant};
 
@@ -52,15 +58,29 @@ async fn main() -> Result<(), Failure> {
     let mut estate = Estate::of(small).await?;
     let mut table = Table::default();
 
-    idle(&plane, &estate, &mut table).await?;
-    let (objects, operator) = import(&plane, &estate, &mut table).await?;
-    let operator = restart(operator, &objects, &estate, &mut table).await?;
-    operator.stop().await?;
-    estate.become_of(large).await?;
-    steady(&plane, &objects, &estate, large.templates() - small.templates(), &mut table).await?;
+    if wants("estate") {
+        idle(&plane, &estate, &mut table).await?;
+        let (objects, operator) = import(&plane, &estate, &mut table).await?;
+        let operator = restart(operator, &objects, &estate, &mut table).await?;
+        operator.stop().await?;
+        estate.become_of(large).await?;
+        steady(&plane, &objects, &estate, large.templates() - small.templates(), &mut table).await?;
+    }
+    if wants("tokens") {
+        tokens::measure(&plane, &mut estate, small, &mut table).await?;
+    }
+    if wants("ladder") {
+        ladder::measure(&plane, &mut estate, scale, &mut table).await?;
+    }
 
     println!("\n{table}\ntook {:.0} s, the build aside", began.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Whether a part was asked for: by its name, or by none of any.
+fn wants(part: &str) -> bool {
+    let mut asked = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    asked.peek().is_none() || asked.any(|argument| argument == part)
 }
 
 fn progress(what: &str) {

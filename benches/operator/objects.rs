@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Debug, time::Instant};
 
 use control_plane::ControlPlane;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -12,7 +13,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use waba_operator::api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
+use waba_operator::api::{Action, Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
 
 use crate::{
     Failure,
@@ -36,39 +37,88 @@ type Versions = BTreeMap<String, Option<String>>;
 impl Objects {
     /// A new namespace with the app's Secret, and no app yet.
     pub async fn prepare(plane: &ControlPlane) -> Result<Self, Failure> {
-        let (namespace, client) = (plane.namespace("bench").await, plane.client());
-        let secret: Secret = serde_json::from_value(json!({
-            "metadata": {"name": NAME}, "stringData": {"app-secret": APP_SECRET, "access-token": TOKEN},
-        }))?;
-        Api::namespaced(client.clone(), &namespace).create(&PostParams::default(), &secret).await?;
-        Ok(Self { namespace, client })
+        let objects = Self { namespace: plane.namespace("bench").await, client: plane.client() };
+        objects.create_secret(NAME, &json!({"app-secret": APP_SECRET, "access-token": TOKEN})).await?;
+        Ok(objects)
     }
 
-    fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
+    pub fn api<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// Applies the app: it imports its numbers.
     pub async fn import_numbers(&self) -> Result<(), Failure> {
-        self.apply(&json!({"numbers": {}})).await
+        self.apply("1m", &json!({"numbers": {}})).await
     }
 
     /// Applies the app: it imports its templates too.
     pub async fn import_templates(&self) -> Result<(), Failure> {
-        self.apply(&json!({"numbers": {}, "templates": {}})).await
+        self.apply("1m", &json!({"numbers": {}, "templates": {}})).await
     }
 
-    async fn apply(&self, import: &Value) -> Result<(), Failure> {
-        let app = json!({
+    /// Applies the app: it imports nothing, and polls as seldom as it does by default.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        self.apply("10m", &Value::Null).await
+    }
+
+    /// Puts another token into the app's Secret.
+    pub async fn change_token(&self, token: &str) -> Result<(), Failure> {
+        let patch = json!({"stringData": {"access-token": token}});
+        self.api::<Secret>().patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        Ok(())
+    }
+
+    /// Has Meta read now.
+    pub async fn read_now(&self) -> Result<(), Failure> {
+        self.annotate::<MetaApp>(NAME, Action::Reconcile).await
+    }
+
+    /// Asks an object for an action.
+    pub async fn annotate<K>(&self, name: &str, action: Action) -> Result<(), Failure>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let patch = json!({"metadata": {"annotations": {action.annotation(): Timestamp::now().to_string()}}});
+        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        Ok(())
+    }
+
+    /// Creates a Secret with these values.
+    pub async fn create_secret(&self, name: &str, values: &Value) -> Result<(), Failure> {
+        let secret = serde_json::from_value(json!({"metadata": {"name": name}, "stringData": values}))?;
+        self.api::<Secret>().create(&PostParams::default(), &secret).await?;
+        Ok(())
+    }
+
+    /// Creates a number of the app; `blocks` is added to its spec.
+    pub async fn create_number(&self, name: &str, number: &str, mut blocks: Value) -> Result<(), Failure> {
+        blocks["appRef"] = json!({"name": NAME});
+        blocks["phoneNumber"] = json!(number);
+        blocks["directions"] = json!(["Outgoing"]);
+        let number = serde_json::from_value(json!({"metadata": {"name": name}, "spec": blocks}))?;
+        self.api::<WhatsAppNumber>().create(&PostParams::default(), &number).await?;
+        Ok(())
+    }
+
+    /// Whether every number is in this phase.
+    pub async fn all_are(&self, phase: &str) -> Result<bool, Failure> {
+        let others = ListParams::default().fields(&format!("status.phase!={phase}")).limit(1);
+        Ok(self.api::<WhatsAppNumber>().list_metadata(&others).await?.items.is_empty())
+    }
+
+    async fn apply(&self, interval: &str, import: &Value) -> Result<(), Failure> {
+        let mut app = json!({
             "apiVersion": "waba.dev/v1alpha1", "kind": "MetaApp", "metadata": {"name": NAME},
             "spec": {
                 "appID": APP,
                 "appSecretRef": {"name": NAME, "key": "app-secret"},
                 "accessTokenRef": {"name": NAME, "key": "access-token"},
-                "pollInterval": "1m",
-                "import": import,
+                "pollInterval": interval,
             },
         });
+        if !import.is_null() {
+            app["spec"]["import"] = import.clone();
+        }
         self.api::<MetaApp>().patch(NAME, &PatchParams::apply("bench"), &Patch::Apply(&app)).await?;
         Ok(())
     }

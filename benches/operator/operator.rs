@@ -1,6 +1,7 @@
 //! The operator as a program of its own, and what it costs.
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
@@ -51,6 +52,9 @@ pub struct Start {
     how: Options,
 }
 
+/// How many writes were sent, by what the metrics call them.
+pub type Writes = BTreeMap<String, f64>;
+
 /// Memory of a process, in MB.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
@@ -100,11 +104,18 @@ impl Operator {
 
     /// As [`Operator::writes`], for resources whose label in the metrics contains this.
     pub async fn writes_of(&self, resource: &str) -> Result<f64, Failure> {
+        let writes = self.writes_by_label().await?;
+        Ok(writes.iter().filter(|(label, _)| label.contains(resource)).fold(0.0, |sum, (_, writes)| sum + writes))
+    }
+
+    /// As [`Operator::writes`], by resource and verb as the metrics label them: `resource="secrets",verb="create"`.
+    pub async fn writes_by_label(&self) -> Result<Writes, Failure> {
         let text = reqwest::get(format!("{}/metrics", self.url)).await?.text().await?;
-        let samples = text.lines().filter(|line| line.starts_with("waba_api_writes_total{") && line.contains(resource));
-        Ok(samples
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .fold(0.0, |sum, sample| sum + sample))
+        let samples = text.lines().filter_map(|line| {
+            let (label, count) = line.strip_prefix("waba_api_writes_total{")?.rsplit_once("} ")?;
+            Some((label.to_owned(), count.parse().ok()?))
+        });
+        Ok(samples.collect())
     }
 
     /// Waits until it writes nothing any more.

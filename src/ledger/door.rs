@@ -116,7 +116,7 @@ impl Book {
         let operation = order.operation();
         let (ended, held) = self.judge(door, operation, outcome, &inputs);
         info!(number = target.number, operation = operation.as_str(), outcome = %name(&ended), "asked Meta");
-        if matches!(ended, Ended::Done(_) | Ended::Unknown) {
+        if matches!(ended, Ended::Done(_) | Ended::Unknown) && operation.is_seen() {
             self.touch();
         }
         self.conclude(door, id, ended.clone()).await;

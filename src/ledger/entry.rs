@@ -306,7 +306,7 @@ impl Ledger {
     }
 
     fn done(&mut self, intent: &Intent, id: Option<String>, now: Timestamp) {
-        self.touched = Some(now);
+        self.touch(intent, now);
         self.refusals.remove(&intent.order.operation());
         match &intent.order {
             Order::AddNumber { account, .. } => {
@@ -407,7 +407,7 @@ impl Ledger {
 
     /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
     fn assume(&mut self, intent: &Intent, now: Timestamp) {
-        self.touched = Some(now);
+        self.touch(intent, now);
         match &intent.order {
             Order::RequestCode { .. } => self.code_sent(intent, false),
             // Ours, should it be there; without its inputs, so that it is set again all the same.
@@ -422,6 +422,12 @@ impl Ledger {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn touch(&mut self, intent: &Intent, now: Timestamp) {
+        if intent.order.operation().is_seen() {
+            self.touched = Some(now);
         }
     }
 

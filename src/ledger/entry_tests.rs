@@ -103,7 +103,16 @@ fn a_call_is_open_until_its_end_is_known() {
         ledger.finish("one", Ended::Unknown, at(1));
         let stays = operation.is_settled_later();
         assert_eq!(ledger.intents.iter().filter(|intent| intent.unknown).count(), usize::from(stays), "{operation}");
-        assert_eq!(ledger.touched, Some(at(1)), "{operation}: it may have changed the number");
+        let touched = operation.is_seen().then_some(at(1));
+        assert_eq!(ledger.touched, touched, "{operation}: it may have changed what Meta shows");
+    }
+}
+
+#[test]
+fn a_code_that_was_sent_leaves_what_meta_shows_as_it_is() {
+    for &operation in Operation::ALL {
+        let seen = operation != RequestCode;
+        assert_eq!(after(operation, Ended::Done(None)).touched.is_some(), seen, "{operation}: reads from before count");
     }
 }
 

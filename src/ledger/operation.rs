@@ -91,6 +91,13 @@ impl Operation {
         matches!(self.counted_as(), Self::Register | Self::Deregister | Self::RequestCode)
     }
 
+    /// Whether Meta may show the number otherwise afterwards, so that reads from before count no more. A code that was sent
+    /// is not seen.
+    #[must_use]
+    pub fn is_seen(self) -> bool {
+        self != Self::RequestCode
+    }
+
     /// Whether a lost answer leaves it open, until reads or another try settle it. What the spec keeps asking for is done
     /// again anyway.
     #[must_use]

@@ -128,11 +128,13 @@ fn by_digits(numbers: Vec<PhoneNumber>) -> AHashMap<u64, Box<PhoneNumber>> {
     found
 }
 
-/// Health is read with every hundredth poll or so; in between the last one stands.
+/// Health is read now and then only; in between the last one stands, as long as it is about the same status: a number
+/// that has just been registered is not as blocked as it was before.
 fn keep_health(numbers: &mut AHashMap<u64, Box<PhoneNumber>>, before: &AHashMap<u64, Box<PhoneNumber>>) {
     for (digits, number) in numbers {
         if number.health.is_none() {
-            number.health = before.get(digits).and_then(|b| b.health.clone());
+            let before = before.get(digits).filter(|before| before.status == number.status);
+            number.health = before.and_then(|before| before.health.clone());
         }
     }
 }

@@ -277,3 +277,12 @@ fn health_stays_between_the_reads_that_bring_it() {
     assert_eq!(later.number(1).unwrap().health, before.number(1).unwrap().health);
     assert_eq!(later.changes(Some(&before)), Changes::default());
 }
+
+#[test]
+fn health_of_another_status_says_nothing() {
+    let now = Instant::now();
+    let unregistered = json!({"status": "DISCONNECTED", "health_status": {"can_send_message": "BLOCKED"}});
+    let before = Arc::new(Snapshot::new(read(ONE, &[number(1, &unregistered)], &[], now), None));
+    let connected = Snapshot::new(read(ONE, &[number(1, &json!({}))], &[], now), Some(&before));
+    assert_eq!(connected.number(1).unwrap().health, None, "it was blocked because it was not registered");
+}

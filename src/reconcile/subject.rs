@@ -186,11 +186,13 @@ fn look_again<K: Subject>(context: &Context, object: &K, app: &AppKey, need: &Ne
         }
         Need::Since(time) => {
             let wait = time.saturating_duration_since(Instant::now());
-            if wait.is_zero() {
-                // Many objects wait for reads at a time; none of them has one to itself.
-                context.pollers.read_again(app, account, context.timing.settle);
+            if !wait.is_zero() {
+                return Some(wait);
             }
-            Some(if wait.is_zero() { context.timing.settle } else { wait })
+            // Many objects wait for reads at a time; none of them has one to itself. And a read that shows the same as the
+            // one before wakes nobody: whoever waits for it looks whether it has come.
+            context.pollers.read_again(app, account, context.timing.settle);
+            Some(context.timing.settle / 10)
         }
         Need::Watching(gap) => {
             context.pollers.read_again(app, account, *gap);
