@@ -9,9 +9,10 @@ use tracing::{info, warn};
 
 use super::{
     book::Book,
-    entry::{Begin, Ended, Refusal},
+    entry::{Begin, Ended},
     operation::Operation,
     order::Order,
+    parts::{Owner, Refusal},
     store::LedgerProblem,
 };
 use crate::{
@@ -60,7 +61,7 @@ pub struct Sending {
     /// For a callback: what Meta will tell it.
     pub verify_token: Option<SecretString>,
     /// Who the number belongs to.
-    pub owner: super::entry::Owner,
+    pub owner: Owner,
 }
 
 /// How it went.

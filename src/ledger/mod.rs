@@ -11,13 +11,13 @@ mod door;
 mod entry;
 mod operation;
 mod order;
+mod parts;
 mod store;
 
 pub use book::{Book, Evidence, Ledgers};
 pub use door::{Door, Sending, Sent, Target};
-pub use entry::{
-    Begin, CODE_LIFE, Ended, HALF_DEREGISTERED, Ledger, Owner, ProfileField, Refusal, SentCode, WINDOW, Webhook,
-};
+pub use entry::{Begin, Ended, HALF_DEREGISTERED, Ledger, WINDOW};
 pub use operation::{Class, Operation};
 pub use order::{Intent, Order};
+pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
 pub use store::{LedgerProblem, PREFIX, secret_name};

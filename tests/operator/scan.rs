@@ -61,7 +61,7 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
         ("SHA-256 in base64", base64(&hash)),
         ("HMAC under no key", hex::encode(salted)),
     ];
-    let escaped: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = bytes.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
     forms.push(("URL escape", escaped));
     let reversed: String = secret.chars().rev().collect();
     if reversed != secret && secret.len() > 6 {

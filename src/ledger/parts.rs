@@ -1,0 +1,110 @@
+//! What a ledger is made of, besides its intents.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long a code can be used.
+pub const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
+/// Meta's code for a PIN that is not the number's.
+const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
+
+/// A refusal of Meta.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// Meta's code; 0 where there was none.
+    pub code: i64,
+    /// Meta's subcode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subcode: Option<i64>,
+    /// What the operator makes of it.
+    pub class: String,
+    /// What happened, for people.
+    pub message: String,
+    /// When the same call may be made again without a person; none: a person has to act.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Fingerprint of the inputs that were refused.
+    pub inputs: String,
+    /// How often in a row.
+    pub times: u32,
+}
+
+impl Refusal {
+    /// Whether it was the PIN that was refused.
+    #[must_use]
+    pub fn is_of_pin(&self) -> bool {
+        PIN_MISMATCH.contains(&self.code)
+    }
+}
+
+/// A code that was sent, or may have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SentCode {
+    /// When it was asked for, on Meta's clock.
+    pub requested_at: Timestamp,
+    /// `SMS` or `Voice`.
+    pub method: String,
+    /// Fingerprint of what the code's Secret held then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Fingerprints of the values tried since.
+    #[serde(default)]
+    pub tried: Vec<String>,
+    /// Whether Meta said that it was sent.
+    pub certain: bool,
+}
+
+impl SentCode {
+    /// Until when it can be used.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.requested_at.checked_add(CODE_LIFE).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether a value with this fingerprint is one to try.
+    #[must_use]
+    pub fn is_new(&self, fingerprint: &str) -> bool {
+        self.baseline.as_deref() != Some(fingerprint) && !self.tried.iter().any(|tried| tried == fingerprint)
+    }
+}
+
+/// A callback that the operator has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// The callback.
+    pub url: String,
+    /// Fingerprint of callback and verify token.
+    pub inputs: String,
+    /// When somebody else's change of it was taken back.
+    #[serde(default)]
+    pub taken_back: Vec<Timestamp>,
+}
+
+/// A field of the profile that the operator has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileField {
+    /// What was sent.
+    pub sent: serde_json::Value,
+    /// What Meta showed afterwards: it may spell it in its own way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<serde_json::Value>,
+    /// When, on Meta's clock.
+    pub at: Timestamp,
+    /// The answer was lost: it is looked at before it is written again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+}
+
+/// Who a number belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Of the object.
+    pub uid: String,
+    /// Of the object, for people.
+    pub namespace: String,
+    /// Of the object, for people.
+    pub name: String,
+}
