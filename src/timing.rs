@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// How long the operator waits, and for what. Waits that Meta or Kubernetes dictate (throttles, lease duration, the 60 s
 /// between two reads that prove an absence) live here too, so that a test can run a day of them in a minute.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct Timing {
     pub api_timeout: Duration,
     /// Tokens that end within this are warned about on the condition `TokenValid`, also where nothing refreshes them.
     pub expiry_warning: Duration,
+    /// Where our clock and Meta's are further apart, nothing is done that depends on the time.
+    pub largest_skew: Duration,
 }
 
 impl Timing {
@@ -77,7 +81,14 @@ impl Timing {
             api_timeout: Duration::from_secs(30),
             // A date, not a wait: it is compared with Meta's clock and does not shrink.
             expiry_warning: Duration::from_hours(240),
+            largest_skew: Duration::from_mins(5),
         }
+    }
+
+    /// Whether two clocks are so far apart that what is limited in time would be got wrong.
+    #[must_use]
+    pub fn is_skewed(&self, skew: SignedDuration) -> bool {
+        skew.unsigned_abs() > self.largest_skew
     }
 
     /// A wait that a person wrote (`spec.pollInterval`), shrunk like all others.

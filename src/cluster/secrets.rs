@@ -67,6 +67,8 @@ pub struct SecretProblem {
     pub namespace: String,
     /// Of the Secret.
     pub name: String,
+    /// Whether there is such a Secret, and it is not the operator's.
+    pub foreign: bool,
     /// What is wrong with it.
     #[source]
     pub problem: Unusable,
@@ -120,12 +122,13 @@ fn listed(present: &[String]) -> String {
 /// As [`Unusable`] says; only [`Unusable::Unreadable`] may pass by itself.
 pub async fn read_key(client: &Client, namespace: &str, name: &str, key: &str) -> Result<SecretValue, SecretProblem> {
     let read = call(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await;
+    let foreign = matches!(&read, Ok(Some(secret)) if !is_ours(secret));
     let value = match read {
         Ok(Some(secret)) => text_under(&secret, key),
         Ok(None) => Err(Unusable::Missing { key: key.to_owned() }),
         Err(error) => Err(Unusable::Unreadable(error)),
     };
-    value.map_err(|problem| SecretProblem { namespace: namespace.to_owned(), name: name.to_owned(), problem })
+    value.map_err(|problem| SecretProblem { namespace: namespace.to_owned(), name: name.to_owned(), foreign, problem })
 }
 
 fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {

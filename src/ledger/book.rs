@@ -110,7 +110,8 @@ impl Ledgers {
         let Some(slot) = slot.map(tokio::sync::Mutex::try_lock_owned).transpose().ok().flatten() else {
             return false;
         };
-        slot.known.as_ref().and_then(|(_, secret)| secret.resource_version()) != version
+        // Where nothing is known, what came or went was somebody else's.
+        slot.known.as_ref().is_none_or(|(_, secret)| secret.resource_version() != version)
     }
 }
 

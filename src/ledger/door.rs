@@ -234,6 +234,8 @@ fn patience(
         Class::Transient if error.code() == Some(RECENTLY_DELETED) => now.checked_add(5 * MINUTE).ok(),
         Class::Transient => after(growing().min(60 * MINUTE)),
         Class::Token | Class::AppCredentials => after(MINUTE),
+        // Some numbers may never have a callback of their own.
+        Class::Permission if operation == Operation::SetWebhook => after(24 * 60 * MINUTE),
         Class::Permission => after(30 * MINUTE),
         Class::NotFound => after(10 * MINUTE),
         // What can be set right elsewhere, and costs nothing to try.

@@ -52,13 +52,16 @@ impl LedgerProblem {
         matches!(self, Self::Secret(problem) if matches!(**problem, OwnedProblem::Stale(_)))
     }
 
+    /// Whether somebody else's Secret has the ledger's name.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Secret(problem) if matches!(**problem, OwnedProblem::Taken(_)))
+    }
+
     /// Whether a person has to act, as opposed to an API server that is away.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        match self {
-            Self::Secret(problem) => matches!(**problem, OwnedProblem::Taken(_)),
-            Self::Damaged(_) => true,
-        }
+        self.is_taken() || matches!(self, Self::Damaged(_))
     }
 }
 

@@ -32,13 +32,33 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
 pub fn split_country(number: &str) -> Option<(&str, &str)> {
     /// Calling codes of two digits, by their first one: the codes of the ITU's list E.164 are prefix-free.
     const TWO: [&str; 10] = ["", "", "07", "0123469", "013456789", "12345678", "0123456", "", "1246", "0123458"];
+    /// The third digits of the codes of three, by the first two.
+    fn thirds(first: &str) -> &'static str {
+        match first {
+            "21" => "12368",
+            "25" | "96" => "012345678",
+            "29" => "01789",
+            "38" => "01235679",
+            "42" => "013",
+            "67" => "023456789",
+            "68" => "012356789",
+            "69" => "012",
+            "80" | "87" => "08",
+            "85" => "02356",
+            "88" => "012368",
+            "97" => "012345679",
+            "99" => "2345678",
+            "22" | "23" | "24" | "26" | "35" | "37" | "50" | "59" => "0123456789",
+            _ => "",
+        }
+    }
     let digits = number.strip_prefix('+')?;
     let mut bytes = digits.bytes();
     let (first, second) = (bytes.next()?, bytes.next()?);
     let length = match first {
         b'1' | b'7' => 1,
         b'2'..=b'9' if TWO[usize::from(first - b'0')].as_bytes().contains(&second) => 2,
-        b'2'..=b'9' => 3,
+        b'2'..=b'9' if thirds(digits.get(..2)?).contains(char::from(bytes.next()?)) => 3,
         _ => return None,
     };
     digits.split_at_checked(length).filter(|(_, national)| national.len() >= 4)
@@ -89,6 +109,9 @@ mod tests {
             ("+8613812345678", Some(("86", "13812345678"))),
             ("+971501234567", Some(("971", "501234567"))),
             ("+3312", None),
+            ("+2101234567", None),
+            ("+2812345678", None),
+            ("+99912345678", None),
             ("33612345678", None),
         ] {
             assert_eq!(split_country(number), expected, "{number}");

@@ -95,8 +95,10 @@ pub enum BindingToken {
     InUse,
     /// The one that the app names for it.
     Named(Hidden),
-    /// The app names one that cannot be read: none.
-    Unreadable,
+    /// The app names one that is not there: none.
+    Missing,
+    /// The app names one that could not be read just now: what bindings hold stays.
+    Unread,
 }
 
 /// Why an account's last read failed.

@@ -50,7 +50,7 @@ pub struct Context {
     /// What is known of profiles.
     pub profiles: Profiles,
     /// What is known of binding Secrets.
-    pub bindings: Bindings,
+    pub bindings: Arc<Bindings>,
     /// Names secrets without showing them.
     pub fingerprints: Fingerprinter,
     /// Whether this process may (still) write to Meta.

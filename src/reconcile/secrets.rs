@@ -53,6 +53,7 @@ impl Secrets {
             return Err(Arc::new(SecretProblem {
                 namespace: namespace.to_owned(),
                 name: key.name.clone(),
+                foreign: false,
                 problem: Unusable::Missing { key: key.key.clone() },
             }));
         };

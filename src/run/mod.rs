@@ -212,7 +212,8 @@ async fn work(
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let secrets = Arc::new(Secrets::new(client.clone(), secrets));
     let ledgers = ledgers(certain, &settings, secrets.clone());
-    changed.knows(ledgers.clone());
+    let bindings = Arc::new(Bindings::default());
+    changed.knows(ledgers.clone(), bindings.clone());
     let context = Arc::new(Context {
         client: client.clone(),
         graph,
@@ -225,7 +226,7 @@ async fn work(
         secrets,
         ledgers,
         profiles: Profiles::default(),
-        bindings: Bindings::default(),
+        bindings,
         fingerprints,
         fence,
         events,

@@ -19,7 +19,7 @@ use super::{Stop, Tasks};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
     ledger::{Ledgers, PREFIX},
-    reconcile::{NumberClaim, Objects, Wakers},
+    reconcile::{Bindings, NumberClaim, Objects, Wakers},
 };
 
 pub(super) type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;
@@ -38,7 +38,7 @@ pub(super) fn secrets(
     } else if !namespaces.iter().any(|namespace| namespace == own) {
         scopes.push(Some(own.to_owned()));
     }
-    let changed = Changed { own: own.to_owned(), wake: wake.clone(), ledgers: Arc::default() };
+    let changed = Changed { own: own.to_owned(), wake: wake.clone(), known: Arc::default() };
     let watch = |namespace: Option<String>| {
         let api = match &namespace {
             Some(namespace) => Api::<PartialObjectMeta<Secret>>::namespaced(client.clone(), namespace),
@@ -69,14 +69,21 @@ pub(super) fn secrets(
 pub(super) struct Changed {
     own: String,
     wake: Wakers,
-    ledgers: Arc<OnceLock<Arc<Ledgers>>>,
+    known: Arc<OnceLock<Known>>,
+}
+
+/// What this process knows of its own Secrets.
+struct Known {
+    ledgers: Arc<Ledgers>,
+    bindings: Arc<Bindings>,
 }
 
 impl Changed {
-    /// From now on, changes of ledgers by this process wake nobody.
-    pub(super) fn knows(&self, ledgers: Arc<Ledgers>) {
+    /// From now on, changes of ledgers by this process wake nobody, and a binding Secret that goes is not taken for one
+    /// that has not come yet.
+    pub(super) fn knows(&self, ledgers: Arc<Ledgers>, bindings: Arc<Bindings>) {
         // Set once.
-        let _ = self.ledgers.set(ledgers);
+        let _ = self.known.set(Known { ledgers, bindings });
     }
 
     fn tell(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
@@ -84,10 +91,13 @@ impl Changed {
         let digits = name.strip_prefix(PREFIX).and_then(|digits| digits.parse::<u64>().ok());
         if let Some(digits) = digits.filter(|_| namespace.as_deref() == Some(self.own.as_str())) {
             let version = secret.resource_version().filter(|_| !gone);
-            let news = self.ledgers.get().is_none_or(|ledgers| ledgers.is_news(digits, version.as_deref()));
+            let news = self.known.get().is_none_or(|known| known.ledgers.is_news(digits, version.as_deref()));
             if news {
                 self.wake.numbers.wake_claimants(&NumberClaim::of(digits));
             }
+        }
+        if let Some(known) = self.known.get().filter(|_| gone) {
+            known.bindings.forget(namespace.as_deref().unwrap_or_default(), &name);
         }
         self.wake.apps.wake_where(|app| app.looks_at(namespace.as_deref(), &name));
         self.wake.numbers.wake_where(|number| number.looks_at(namespace.as_deref(), &name));

@@ -212,9 +212,11 @@ impl World {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
-    /// Annotates an object with an action, as asked for `ago` seconds ago; the value.
+    /// Annotates an object with an action, as asked for `ago` seconds ago by Meta's clock; the value.
     pub async fn ask<K: Managed>(&self, name: &str, action: &str, ago: i64) -> String {
-        let time = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(ago);
+        let clock = self.sim.get("clock").await.unwrap();
+        let now: jiff::Timestamp = clock["now"].as_str().unwrap().parse().unwrap();
+        let time = now - jiff::SignedDuration::from_secs(ago);
         let value = jiff::Timestamp::from_second(time.as_second()).unwrap().to_string();
         self.patch::<K>(name, json!({"metadata": {"annotations": {action: value}}})).await;
         value

@@ -50,7 +50,7 @@ use super::{
 };
 use crate::{
     api::{Action, ManagementPolicy, MetaApp},
-    cluster::secrets::{Hidden, OwnedSecret},
+    cluster::secrets::{Hidden, OwnedSecret, Unusable},
     observe::{AppKey, AppView, BindingToken, Polling, Standing},
 };
 
@@ -150,8 +150,10 @@ impl Apps {
                 (Finding::yes(Reason::Configured, message), BindingToken::Named(Hidden(read.value)))
             }
             Err(problem) => {
+                let unread = matches!(problem.problem, Unusable::Unreadable(_));
                 let problem = gather::unusable(&problem);
-                (Finding::no(problem.reason, problem.message), BindingToken::Unreadable)
+                let token = if unread { BindingToken::Unread } else { BindingToken::Missing };
+                (Finding::no(problem.reason, problem.message), token)
             }
         };
         report.verdict.facets.push((BINDING_TOKEN_VALID, finding));

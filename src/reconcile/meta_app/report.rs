@@ -133,7 +133,7 @@ fn polled(token: Option<&TokenState>) -> Option<&custody::Token> {
 }
 
 fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
-    (input.skew.abs() > token::MOST_SKEW).then(|| {
+    input.timing.is_skewed(input.skew).then(|| {
         let message = "the clock of this node and Meta's are more than five minutes apart; correct it, until then \
                        nothing is done that depends on the time, such as exchanging tokens";
         (CLOCK_IN_SYNC, Finding::no(Reason::ClockSkewed, message))

@@ -288,9 +288,6 @@ fn within(left: SignedDuration, window: Duration) -> bool {
     SignedDuration::try_from(window).is_ok_and(|window| left <= window)
 }
 
-/// More than this apart, nothing is done that depends on the time.
-pub const MOST_SKEW: SignedDuration = SignedDuration::from_mins(5);
-
 fn exchange_due(
     input: &Input<'_>,
     facts: &Facts,
@@ -307,7 +304,7 @@ fn exchange_due(
         return true;
     }
     let timing = input.timing;
-    let in_time = refresh_before(input).is_some_and(|before| within(left, before)) && input.skew.abs() <= MOST_SKEW;
+    let in_time = refresh_before(input).is_some_and(|before| within(left, before)) && !timing.is_skewed(input.skew);
     in_time && facts.exchange.due(&live.stem, timing.exchange_retry, timing.retry_interval, input.instant)
 }
 

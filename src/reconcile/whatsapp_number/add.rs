@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    ledger::{Operation, Order},
+    ledger::{Operation, Order, Refusal},
     observe::digits,
     reconcile::{outlook::Need, reason::Reason},
     timing::Timing,
@@ -28,7 +28,7 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         _ => Need::Watching(timing.absence_gap / 2),
     };
     if let Some(trouble) = &custody.trouble {
-        return stalled(Reason::LedgerUnusable, trouble.clone());
+        return stalled(trouble.reason, trouble.message.clone());
     }
     let order = Order::AddNumber { account: account.clone(), name: name.clone() };
     let asked = custody.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
@@ -96,8 +96,9 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
             None => stalled(
                 Reason::AddRefused,
                 format!(
-                    "Meta did not add {number}: {}. When that is settled, change spec.requestedName or ask once more: {}",
+                    "Meta did not add {number}: {}{}. When that is settled, change spec.requestedName or ask once more: {}",
                     refusal.message,
+                    explain(refusal),
                     hints::ask(object, Action::Reconcile)
                 ),
             ),
@@ -114,6 +115,22 @@ fn held(custody: &Custody, number: &str, timing: &Timing) -> Option<Rung> {
         (None, None) => return None,
     };
     Some(Told::waits(NumberPhase::Pending, reason, message, Need::Time(timing.retry_interval)))
+}
+
+/// What a refusal means where a number is added, as far as Meta's code does not say it.
+fn explain(refusal: &Refusal) -> &'static str {
+    const CANNOT_BE_MOVED: [i64; 2] = [2_388_001, 2_388_103];
+    match (refusal.code, refusal.subcode) {
+        (_, Some(subcode)) if CANNOT_BE_MOVED.contains(&subcode) => {
+            ". It belongs to another business account, whose owner has to delete it there, or to move it in WhatsApp Manager"
+        }
+        // Meta has no code for it.
+        (100, None) => {
+            ". Mostly the business has as many numbers as it may (2, or 20 once it is verified: Business settings > Security \
+             center), or spec.requestedName breaks Meta's rules for display names"
+        }
+        _ => "",
+    }
 }
 
 /// What of an order decides whether it is another one: nothing in it is secret.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::scenes::{
-    Number, asks, begun, facts, made, next, number, read_once, reads_lag, refusal, rows, unregistered,
+    Number, asks, begun, facts, made, next, number, read_once, reads_lag, refusal, rows, unregistered, unusable,
 };
 use crate::{
     api::{Action, ManagementPolicy, Provisioning},
@@ -68,7 +68,7 @@ fn a_number_that_is_lacking_is_added_once() {
             ),
             (
                 "no memory",
-                |scene| scene.custody.trouble = Some("damaged".into()),
+                |scene| scene.custody.trouble = Some(unusable("damaged")),
                 "Pending False/LedgerUnusable Stalled",
             ),
             (

@@ -52,6 +52,13 @@ pub struct Trouble {
     pub fingerprint: Option<String>,
 }
 
+impl Trouble {
+    /// About no value in particular.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), fingerprint: None }
+    }
+}
+
 impl Value {
     /// The value, if there is one that can be used.
     pub fn known(&self) -> Option<&Known> {
@@ -128,7 +135,7 @@ pub struct Custody {
     /// What is remembered; empty where nothing is.
     pub ledger: Ledger,
     /// Why the ledger cannot be used, for people.
-    pub trouble: Option<String>,
+    pub trouble: Option<Trouble>,
     /// What reads say, seen from the last call that changed the number.
     pub evidence: Evidence,
     /// From when on a read counts.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, Unusable},
+    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable},
     graph::wire::PhoneNumber,
     ledger::Book,
     observe::{BindingToken, Seen},
@@ -26,9 +26,6 @@ use crate::{
         subject::Surroundings,
     },
 };
-
-/// Further off than this from Meta's clock, nothing is written that depends on the time.
-const LARGEST_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is held of a number while it is reconciled, and what this reconcile has found out on the way.
 #[derive(Default)]
@@ -91,7 +88,10 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
 async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>, now: Timestamp) -> Result<(), Error> {
     match book.load(now).await {
         Ok(ledger) => custody.ledger = ledger.cloned().unwrap_or_default(),
-        Err(problem) if problem.is_lasting() => custody.trouble = Some(problem.to_string()),
+        Err(problem) if problem.is_lasting() => {
+            let reason = if problem.is_taken() { Reason::SecretNameTaken } else { Reason::LedgerUnusable };
+            custody.trouble = Some(Trouble::new(reason, problem.to_string()));
+        }
         Err(problem) => return Err(problem.into()),
     }
     custody.evidence = book.evidence(read);
@@ -113,8 +113,7 @@ fn recalled(object: &WhatsAppNumber) -> Recalled {
 }
 
 fn skewed(context: &Context) -> Option<String> {
-    let skew = context.graph.clock_skew();
-    (skew.abs() > LARGEST_SKEW).then(|| {
+    context.timing.is_skewed(context.graph.clock_skew()).then(|| {
         "this machine's clock and Meta's are more than 5 minutes apart, and what is limited in time would be got wrong: set \
          the clock right (see condition ClockInSync of the MetaApp)"
             .to_owned()
@@ -160,11 +159,13 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
         let reference = hints::pin_ref(object);
         let given = hints::given_pin_ref(object).is_some();
         let read = context.secrets.get(namespace, &reference).await;
-        let foreign = |read: &Result<_, Arc<SecretProblem>>| {
-            matches!(read, Ok(crate::cluster::secrets::SecretValue { ours, number, .. })
-            if !ours || number.as_ref().is_some_and(|number| *number != digits_of(object).to_string()))
+        let foreign = match &read {
+            Ok(SecretValue { ours, number, .. }) => {
+                !ours || number.as_ref().is_some_and(|number| *number != digits_of(object).to_string())
+            }
+            Err(problem) => problem.foreign,
         };
-        custody.pin_taken = !given && foreign(&read);
+        custody.pin_taken = !given && foreign;
         custody.pin = value(context, &read.map(|read| read.value), "pin", &reference, six_digits);
         if let (Value::Missing(_), Some(made)) = (&custody.pin, &hold.made_pin) {
             custody.pin = known(context, "pin", made.clone());
@@ -222,7 +223,7 @@ fn value(
             }),
         },
         Err(problem) => {
-            let trouble = |reason| Trouble { reason, message: problem.to_string(), fingerprint: None };
+            let trouble = |reason| Trouble::new(reason, problem.to_string());
             match problem.problem {
                 Unusable::Missing { .. } => Value::Missing(trouble(Reason::SecretNotFound)),
                 Unusable::KeyMissing { .. } => Value::Missing(trouble(Reason::SecretKeyNotFound)),
@@ -276,7 +277,12 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
     let token = match &view.binding_token {
         BindingToken::InUse => (*at.app.namespace == **namespace).then_some(&access.token),
         BindingToken::Named(Hidden(token)) => Some(token),
-        BindingToken::Unreadable => None,
+        BindingToken::Missing => None,
+        BindingToken::Unread => {
+            return Binding::Waits(
+                "the token for bindings could not be read; a binding Secret that is there stays as it is",
+            );
+        }
     };
     let wanted = wanted(at, account, facts, &access.version, token);
     let has_token = token.is_some();

@@ -10,7 +10,7 @@ use super::{
     custody::{ProfileRead, Value},
     scenes::{
         ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, facts, fingerprint, known,
-        missing, unregistered,
+        missing, unregistered, unusable,
     },
 };
 use crate::{
@@ -60,7 +60,7 @@ pub const CHANGES: &[Change] = &[
     |scene| scene.custody.pin_taken = !scene.custody.pin_taken,
     |scene| scene.custody.profile = ProfileRead::Due,
     |scene| scene.custody.quarantine.clear(),
-    |scene| scene.custody.trouble = Some("damaged".into()),
+    |scene| scene.custody.trouble = Some(unusable("damaged")),
     |scene| scene.custody.trouble = None,
     |scene| scene.custody.no_writes = Some("clock".into()),
     |scene| scene.custody.no_writes = None,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
+    cluster::conditions::State,
     graph::wire::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     ledger::{Intent, Operation, Order},
     reconcile::{
@@ -88,7 +89,7 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
     }
     if let Some(trouble) = &at.custody.trouble {
         requests.wait_all();
-        return Told::stalled(at.phase(), Reason::LedgerUnusable, trouble.clone());
+        return Told::stalled(at.phase(), trouble.reason, trouble.message.clone());
     }
     if let Some(intent) = at.custody.open_rung() {
         let rung = closing(at, intent, requests).unwrap_or_else(|| {
@@ -100,8 +101,8 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
             rung => held(at, rung, requests),
         };
     }
-    if barred.is_some() {
-        return Rung::Nothing;
+    if let Some(why) = barred {
+        return left_alone(at, &why);
     }
     if let Some(why) = &at.custody.no_writes {
         requests.wait_all();
@@ -140,6 +141,20 @@ fn held(at: &At<'_>, rung: Rung, requests: &mut Requests) -> Rung {
         requests.wait_all();
     }
     waits
+}
+
+/// What Meta shows says it all, unless the spec asks for what cannot be done.
+fn left_alone(at: &At<'_>, why: &str) -> Rung {
+    let (phase, verdict) = super::phase::judge(at.object, at.facts);
+    let asks = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
+    if !asks || at.facts.platform_type == Some(PlatformType::CloudApi) || verdict.ready.state != State::True {
+        return Rung::Nothing;
+    }
+    let message = format!(
+        "spec.verification and spec.registration ask for what cannot be done: {why}. Remove them, or have the number deleted \
+         there first; then the operator goes on"
+    );
+    Told::stalled(phase, Reason::NotPermitted, message)
 }
 
 /// Why nothing can be done for the number at all.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::scenes::{
     Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, begun, coded, known, made, next, number,
-    read_once, reads_lag, refusal, rows, shows, unregistered,
+    read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
 use crate::{
     api::{Action, Profile},
@@ -242,7 +242,7 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
         (json!({"status": "DELETED"}), "NotFound False/Deleted Stalled"),
         (json!({"status": "MIGRATED"}), "NotFound False/Migrated Stalled"),
         (json!({"status": "BANNED"}), "Restricted False/Banned Stalled"),
-        (json!({"platform_type": "ON_PREMISE"}), "Unknown True/Adopted"),
+        (json!({"platform_type": "ON_PREMISE"}), "Unknown False/NotPermitted Stalled"),
     ] {
         for registered in [true, false] {
             let mut given = given.clone();
@@ -277,7 +277,7 @@ fn a_number_in_the_business_app_is_not_touched_on_its_ladder() {
         (
             json!({"is_on_biz_app": true, "status": "PENDING", "platform_type": "NOT_APPLICABLE",
                 "code_verification_status": "NOT_VERIFIED"}),
-            "Unverified True/Adopted",
+            "Unverified False/NotPermitted Stalled",
         ),
     ] {
         let mut scene = verified();
@@ -358,7 +358,7 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
             ),
             (
                 "a damaged ledger",
-                |scene| scene.custody.trouble = Some("damaged".into()),
+                |scene| scene.custody.trouble = Some(unusable("damaged")),
                 "PINRequired False/LedgerUnusable Stalled; waits register-at",
             ),
             (

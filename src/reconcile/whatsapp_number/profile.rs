@@ -89,16 +89,17 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
     let (mut wrong, mut learnt, mut later) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (name, value) in wanted {
         let now = shown.get(name).cloned().unwrap_or(Value::Null);
-        if same(name, value, &now) {
-            continue;
-        }
         match memory.get(name).filter(|field| field.sent == *value) {
-            // Meta shows what was sent in its own way.
-            Some(field) if field.shown.as_ref() == Some(&now) => {}
             // Not there, it was not written.
-            Some(field) if field.lost && fresh => drop(wrong.insert(name.clone(), value.clone())),
+            Some(field) if field.lost && field.shown.is_none() && fresh && !same(name, value, &now) => {
+                wrong.insert(name.clone(), value.clone());
+            }
+            // What was written is read once more even so, or somebody else's first change would be taken for Meta's way.
             Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
             Some(field) if field.shown.is_none() => later.push((name.clone(), Timestamp::MAX)),
+            _ if same(name, value, &now) => {}
+            // Meta shows what was sent in its own way.
+            Some(field) if field.shown.as_ref() == Some(&now) => {}
             Some(field) if at.ago(field.at) < PATIENCE => {
                 later.push((name.clone(), field.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)));
             }

@@ -178,7 +178,7 @@ fn a_lost_answer_is_looked_at_before_it_is_written_again() {
                     wrote(scene, Ended::Unknown, -1);
                     has(scene, "we help", true);
                 },
-                FINE,
+                "note",
             ),
             (
                 "a process died",

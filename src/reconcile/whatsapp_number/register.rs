@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::{
     custody::{Known, Step, Value},
     hints,
-    ladder::{At, Rung, Told, when},
+    ladder::{self, At, Rung, Told, when},
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
@@ -123,7 +123,8 @@ fn refused(at: &At<'_>, refusal: &Refusal, pin: &Known) -> Option<Rung> {
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
-            let message = format!("Meta did not register the number, and is asked again: {}", refusal.message);
+            let message =
+                format!("Meta did not register the number, and is asked again at {}: {}", when(until), refusal.message);
             Some(Told::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
         }
         Some(_) => None,
@@ -165,11 +166,12 @@ pub fn pin_is_known(at: &At<'_>) -> bool {
     at.custody.ledger.pin.is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
-/// Whether the Secret that the operator had created is gone, and the ledger has what was in it.
+/// Whether the Secret that the operator had created is gone or emptied, and the ledger has what was in it.
 pub fn pin_is_lost(at: &At<'_>) -> bool {
     at.object.spec.registration.is_some()
         && hints::given_pin_ref(at.object).is_none()
-        && matches!(&at.custody.pin, Value::Missing(trouble) if trouble.reason == Reason::SecretNotFound)
+        && !at.custody.pin_taken
+        && matches!(&at.custody.pin, Value::Missing(_))
         && at.custody.ledger.pin.is_some()
 }
 
@@ -202,9 +204,9 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
         return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
     }
     if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
-        // One is made, when it is needed.
-        let wanting = at.facts.is_registered() || !pin_is_known(at);
-        return wanting.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
+        // Before it is registered, one is created if any will do.
+        let missed = ladder::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
+        return missed.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {
         let kept =

@@ -94,7 +94,7 @@ fn deregister(at: &At<'_>) -> Planned {
     let custody = at.custody;
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
     if let Some(trouble) = &custody.trouble {
-        return told(at.object, Reason::LedgerUnusable, trouble.clone(), Progress::Stalled, Need::Nothing);
+        return told(at.object, trouble.reason, trouble.message.clone(), Progress::Stalled, Need::Nothing);
     }
     if let Some(intent) = custody.open_rung() {
         if !intent.unknown {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-use super::scenes::{ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows};
+use super::scenes::{ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows, unusable};
 use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
     ledger::{Ended, Order},
@@ -104,7 +104,7 @@ fn it_waits_where_waiting_helps() {
         ),
         ("nothing was read", |scene| scene.seen = Seen::Unread, "False/Deregistering Reconciling"),
         ("nothing can be read", |scene| scene.seen = Seen::Unreadable, "False/Deregistering Reconciling"),
-        ("no memory", |scene| scene.custody.trouble = Some("x".into()), "False/LedgerUnusable Stalled"),
+        ("no memory", |scene| scene.custody.trouble = Some(unusable("x")), "False/LedgerUnusable Stalled"),
         ("a pause", |scene| scene.custody.held_back = Some("x".into()), "False/HeldBack Reconciling"),
         ("reads lag behind another call", reads_lag, "False/Settling Reconciling"),
         ("locked", |scene| scene.custody.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),

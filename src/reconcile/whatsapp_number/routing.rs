@@ -179,10 +179,11 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
     if refusal.class == "Permission" {
         let message = format!(
             "Meta does not let this number have a callback of its own (numbers that are also used in the WhatsApp Business \
-             app cannot): {}. Messages go where status.webhook.effective says",
+             app cannot): {}. Messages go where status.webhook.effective says; it is tried again once a day",
             refusal.message
         );
-        return Routing::Told(Finding::no(Reason::NotPermitted, message), Stands::Fine);
+        let finding = Finding::no(Reason::NotPermitted, message);
+        return Routing::Told(finding, Stands::Waits(Progress::Settled, again));
     }
     let (reason, progress, message) = match refusal.code {
         CALLBACK_FAILED => (

@@ -115,8 +115,13 @@ pub fn fingerprint(value: &str) -> String {
     format!("name of {value}")
 }
 
+/// Why a ledger cannot be used.
+pub fn unusable(why: &str) -> Trouble {
+    Trouble::new(Reason::LedgerUnusable, why)
+}
+
 pub fn missing(message: &str) -> Value {
-    Value::Missing(Trouble { reason: Reason::SecretNotFound, message: message.to_owned(), fingerprint: None })
+    Value::Missing(Trouble::new(Reason::SecretNotFound, message))
 }
 
 pub fn bad(value: &str) -> Value {

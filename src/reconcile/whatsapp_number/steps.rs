@@ -218,15 +218,20 @@ async fn make_pin(at: &At<'_>, hold: &mut Hold) -> Result<Then, Error> {
     let reference = hints::pin_ref(at.object);
     let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin.clone());
     let pin = kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |Hidden(pin)| pin);
-    let mut secret = OwnedSecret::new(at.namespace, &reference.name, None);
-    secret.set(&reference.key, &pin);
-    secret.annotate(FOR_NUMBER, Some(&digits_of(at.object).to_string()));
-    match secret.save(client).await {
-        Ok(_) | Err(OwnedProblem::Stale(_)) => {}
-        Err(problem) => return Err(problem.into()),
+    let number = digits_of(at.object).to_string();
+    let there = OwnedSecret::read(client, at.namespace, &reference.name).await?;
+    // One whose key somebody has removed is filled again; a value that is there stays.
+    let mut secret = there.unwrap_or_else(|| OwnedSecret::new(at.namespace, &reference.name, None));
+    let is_free = secret.annotation(FOR_NUMBER).is_none_or(|made_for| made_for == number);
+    if is_free && secret.get(&reference.key).is_none() {
+        secret.set(&reference.key, &pin);
+        secret.annotate(FOR_NUMBER, Some(&number));
+        match secret.save(client).await {
+            Ok(_) | Err(OwnedProblem::Stale(_)) => {}
+            Err(problem) => return Err(problem.into()),
+        }
     }
     let read = OwnedSecret::read(client, at.namespace, &reference.name).await?;
-    let number = digits_of(at.object).to_string();
     let own = read.filter(|secret| secret.annotation(FOR_NUMBER) == Some(&number));
     hold.made_pin = own.and_then(|secret| secret.get(&reference.key));
     if hold.made_pin.is_none() {

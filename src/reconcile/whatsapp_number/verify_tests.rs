@@ -7,7 +7,7 @@ use super::{
     custody::{Step, Value},
     scenes::{
         Number, asks, asks_to_register, asks_to_verify, at, bad, coded, facts, fingerprint, known, made, missing, next,
-        read_once, reads_lag, refusal, rows, shows, unregistered,
+        read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
     },
 };
 use crate::{
@@ -114,7 +114,7 @@ fn a_code_is_sent_where_a_block_asks_for_it_and_none_was_sent() {
             ),
             (
                 "not without a memory",
-                |scene| scene.custody.trouble = Some("damaged".into()),
+                |scene| scene.custody.trouble = Some(unusable("damaged")),
                 "Unverified False/LedgerUnusable Stalled",
             ),
         ],
