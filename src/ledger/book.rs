@@ -176,7 +176,13 @@ impl Book {
                 warn!(secret = path, "the ledger of a number went back in time; what is remembered is written over it");
                 Some((known, secret))
             }
-            (_, found) => {
+            (known, found) => {
+                let version = |(_, secret): &(Ledger, OwnedSecret)| secret.resource_version().map(str::to_owned);
+                if let Some(found) = found.as_ref().filter(|found| known.as_ref().and_then(version) != version(found)) {
+                    // Somebody else wrote it. What this process began and is not there was settled by them, or will never
+                    // be there, under a version that is no more: in either case its end is nothing to write down.
+                    self.slot.ended.retain(|(id, _)| found.0.intent(id).is_some());
+                }
                 self.slot.written = None;
                 self.slot.known = found;
                 return Ok(());

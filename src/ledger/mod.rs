@@ -15,7 +15,7 @@ mod parts;
 mod store;
 
 pub use book::{Book, Evidence, Ledgers};
-pub use door::{Door, Sending, Sent, Target};
+pub use door::{Door, FENCE_MARGIN, Sending, Sent, Target};
 pub use entry::{Begin, Ended, HALF_DEREGISTERED, Ledger, WINDOW};
 pub use operation::{Class, Operation};
 pub use order::{Intent, Order};

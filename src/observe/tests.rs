@@ -276,6 +276,8 @@ fn health_stays_between_the_reads_that_bring_it() {
     let later = Snapshot::new(read(ONE, &[number(1, &json!({}))], &[], now), Some(&before));
     assert_eq!(later.number(1).unwrap().health, before.number(1).unwrap().health);
     assert_eq!(later.changes(Some(&before)), Changes::default());
+    let other = Snapshot::new(read(ONE, &[number(1, &json!({"status": "PENDING"}))], &[], now), Some(&before));
+    assert!(other.number(1).unwrap().health.is_none(), "it was said of a number that stood otherwise");
 }
 
 #[test]

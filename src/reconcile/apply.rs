@@ -40,6 +40,7 @@ pub async fn write<K: Kind>(
     if status == before {
         return Ok(false);
     }
+    context.leads()?;
     let api = Api::<K>::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     match patch_status(&api, object, &status, MANAGER).await? {
         Patched::Written(_) => {}

@@ -1,6 +1,6 @@
 //! What every reconciler works with.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
@@ -84,6 +84,15 @@ impl Context {
         link::resolve(exists, self.estate.app(key).as_ref(), key, namespace, labels.as_ref())
     }
 
+    /// Whether this process leads. One that was paused finds out here that another one may have gone on meanwhile, from which
+    /// point on what it knows is nothing to act on.
+    ///
+    /// # Errors
+    /// When it does not lead, or cannot be sure.
+    pub fn leads(&self) -> Result<(), Error> {
+        if self.fence.valid_for(Duration::ZERO) { Ok(()) } else { Err(Error::NotLeading) }
+    }
+
     fn namespace_labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
         let namespace = self.namespaces.as_ref()?.get(&ObjectRef::new(namespace))?;
         Some(namespace.metadata.labels.clone().unwrap_or_default())
@@ -96,6 +105,9 @@ pub enum Error {
     /// The object changed since it was read; the watch brings the newer one.
     #[error("the object changed meanwhile")]
     Stale,
+    /// Another process may lead.
+    #[error("this process cannot be sure that it leads")]
+    NotLeading,
     /// The API server failed or refused.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -111,11 +123,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether nothing is wrong: there is just a newer version to plan on.
+    /// Whether nothing is wrong: there is just a newer version to plan on, or somebody else who does.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         match self {
-            Self::Stale | Self::Secret(OwnedProblem::Stale(_)) => true,
+            Self::Stale | Self::NotLeading | Self::Secret(OwnedProblem::Stale(_)) => true,
             Self::Ledger(problem) => problem.is_stale(),
             Self::Secret(_) | Self::Api(_) | Self::Circle => false,
         }

@@ -121,6 +121,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
     let mut proof = None;
     let mut changed = false;
     for _ in 0..MOST_STEPS {
+        context.leads()?;
         let (app, link) = context.link(object.app_ref(), &namespace);
         let seen = seen(context, object, &app, &link);
         let requests = requests(context, object);

@@ -8,19 +8,7 @@ use crate::{harness::World, scan::Scan};
 impl World {
     /// Stops the operator and looks for what must never be.
     pub async fn finish(mut self) {
-        let mut metrics = String::new();
-        if let Some(operator) = self.operator.take() {
-            metrics += &operator.metrics().await;
-            operator.stop().await;
-        }
-        if let Some(program) = self.program.take() {
-            metrics += &program.metrics().await;
-            program.stop().await;
-        }
-        let violations = self.sim.violations().await.unwrap();
-        assert!(violations.is_empty(), "careless calls: {violations:#?}\n{}", self.picture().await);
-        let broken = self.witness.broken();
-        assert!(broken.is_empty(), "statuses that break the rules: {broken:#?}");
+        let metrics = self.stop_carefully().await;
         let scan = Scan::of(&self.all_secrets().await);
         let params = ListParams::default();
         let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace).list(&params).await.unwrap();
@@ -42,6 +30,24 @@ impl World {
         }
         // A program logs its panics itself.
         assert!(!log.contains("panicked") && !log.contains("\"message\":\"panic\""), "{log}");
+    }
+
+    /// Stops the operator, which made no careless call and broke no rule; its metrics.
+    pub async fn stop_carefully(&mut self) -> String {
+        let mut metrics = String::new();
+        if let Some(operator) = self.operator.take() {
+            metrics += &operator.metrics().await;
+            operator.stop().await;
+        }
+        if let Some(program) = self.program.take() {
+            metrics += &program.metrics().await;
+            program.stop().await;
+        }
+        let violations = self.sim.violations().await.unwrap();
+        assert!(violations.is_empty(), "careless calls: {violations:#?}\n{}", self.picture().await);
+        let broken = self.witness.broken();
+        assert!(broken.is_empty(), "statuses that break the rules: {broken:#?}");
+        metrics
     }
 
     async fn all_secrets(&self) -> Vec<String> {

@@ -86,6 +86,7 @@ impl Reconciler<MetaApp> for Apps {
         let mut requests = actions::requests(&*app, self.context.graph.now());
         refuse_login(&mut requests);
         let mut report = loop {
+            self.context.leads()?;
             let input = self.gather(&app, &key, &mut memory, &requests).await;
             match plan(&input, &memory.facts) {
                 ControlFlow::Break(step) => self.carry_out(&app, &key, &mut memory, &input, step).await?,

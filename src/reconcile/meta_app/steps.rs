@@ -1,6 +1,6 @@
 //! Carries out what a plan asks for: calls to Meta, the operator's copy of the token, imports.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::{StreamExt, stream};
 use kube::{
@@ -25,12 +25,10 @@ use crate::{
         secrets::OwnedSecret,
     },
     graph::{Access, AppCredentials, CredentialsError, Outcome, wire::Expiry},
+    ledger::FENCE_MARGIN,
     observe::AppKey,
     reconcile::{actions, context::Error, controller::CONCURRENCY, objects::Kind},
 };
-
-/// A write to Meta is only begun with a lease that outlasts its timeout by this.
-const FENCE_MARGIN: Duration = Duration::from_secs(5);
 
 impl Apps {
     pub(super) async fn carry_out(

@@ -132,16 +132,19 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         _ => {}
     }
     let how = hints::put(at.object, &secret, "YOUR_CODE");
+    let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {
             (true, "Voice") => "a code was told by a call",
             (true, _) => "a code was sent by SMS",
             (false, _) => "a code was asked for, Meta's answer was lost, and it was probably sent",
         };
-        let at = when(code.requested_at);
-        (Reason::AwaitingCode, format!("{sent} at {at}; put it into {place}, within 10 minutes: {how}"))
+        let time = when(code.requested_at);
+        let otherwise = if code.certain { String::new() } else { format!(". If none comes: {another}") };
+        (Reason::AwaitingCode, format!("{sent} at {time}; put it into {place}, within 10 minutes: {how}{otherwise}"))
     } else {
-        (Reason::WrongCode, format!("Meta did not accept the code in {place}; put the right one there: {how}"))
+        let message = format!("Meta did not accept the code in {place}; put the right one there: {how}");
+        (Reason::WrongCode, format!("{message}. To have another one sent: {another}"))
     };
     Told::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
 }

@@ -1,0 +1,79 @@
+//! Reads that lag behind writes by 30 seconds, as Meta's may: nothing is done twice for not being seen yet. The operator's
+//! waits are as in production, divided by twenty, and so is the lag, rounded up to what the simulator can tell.
+
+use futures::future::join_all;
+use serde_json::json;
+use waba_operator::{
+    api::{MetaApp, WhatsAppNumber},
+    ledger::Operation,
+};
+
+use crate::{
+    harness::World,
+    ladder::SUPPORT,
+    manifests::{INO, app, number},
+    program::ProgramSettings,
+    rungs::call,
+    seed::{self, ACCOUNT},
+};
+
+const SPEEDUP: u32 = 20;
+/// In Meta's seconds.
+const LAG: u32 = 2;
+
+/// From a number that Meta has never heard of to one that works, while these views lag; `lossy`: the first answer to each
+/// call that changes something is lost.
+async fn climb(views: &[&str], lossy: bool) {
+    let mut seed = seed::small();
+    seed["numbers"] = json!([]);
+    let mut world = World::new("lag", seed).await;
+    for view in views {
+        world.sim.post("lag", json!({"view": view, "seconds": LAG})).await.unwrap();
+    }
+    let steps = [Operation::AddNumber, Operation::RequestCode, Operation::VerifyCode, Operation::Register];
+    if lossy {
+        for step in steps {
+            let (method, path) = call(step);
+            world.fault(json!({"method": method, "path": path, "times": 1, "after": {"reset": true}})).await;
+        }
+    }
+    let settings = ProgramSettings { speedup: SPEEDUP, ..world.program_settings() };
+    world.start_program(&settings).await;
+    world.create(&app(INO, json!({"pollInterval": "1m"}))).await;
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    let blocks = json!({
+        "provisioning": "AddIfMissing", "businessAccountID": ACCOUNT, "requestedName": "INO Support",
+        "verification": {}, "registration": {},
+    });
+    world.create(&number(SUPPORT, "+33612345678", blocks)).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let state = world.sim.get("state").await.unwrap();
+    let id = state["numbers"][0]["id"].as_str().unwrap().to_owned();
+    world.put_secret("support-code", &[("code", &world.code(&id).await)]).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
+    assert_eq!(world.secret_value("support-pin", "pin").await, world.pin_at_meta(&id).await);
+    world.polls(ACCOUNT, 2).await;
+
+    let cell = format!("{views:?}, lossy: {lossy}");
+    for step in steps {
+        assert_eq!(world.effects(step).await, 1, "{step}, {cell}\n{}", world.picture().await);
+    }
+    let counters = world.counters(&id).await;
+    let counted = ["codes", "register", "verifyAttempts"].map(|counter| counters[counter].clone());
+    assert_eq!(counted, [json!(1), json!(1), json!(1)], "{cell}\n{}", world.picture().await);
+    assert!(world.open_calls().await.is_empty(), "{cell}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_while_reads_lag() {
+    let views: [&[&str]; 4] = [&["node", "list", "nested"], &["node"], &["list"], &["nested"]];
+    join_all(views.map(|views| climb(views, false))).await;
+}
+
+#[tokio::test]
+async fn from_nothing_to_enabled_while_reads_lag_and_answers_are_lost() {
+    let views: [&[&str]; 2] = [&["node", "list", "nested"], &["nested"]];
+    join_all(views.map(|views| climb(views, true))).await;
+}
