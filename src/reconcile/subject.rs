@@ -163,12 +163,13 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
             Plan::Open(Need::Proof { account, id }) => {
                 proof = prove::<K>(context, &app, &account, &id).await;
                 if proof.is_none() {
-                    return keep(context, object, &app, requests, Some(context.timing.retry_interval)).await;
+                    let requeue = Some(context.timing.retry_interval);
+                    return keep(context, object, &app, requests, &seen, requeue).await;
                 }
             }
             Plan::Open(need) => {
                 let requeue = look_again(context, object, &app, &need);
-                return keep(context, object, &app, requests, requeue).await;
+                return keep(context, object, &app, requests, &seen, requeue).await;
             }
         }
     }
@@ -293,15 +294,18 @@ async fn write<K: Subject>(
     Ok(changed)
 }
 
-/// Leaves the status as it is, but for the echo of requests that need no more knowledge.
+/// Leaves the status as it is, but for the echo of requests that need no more knowledge. A wish to read waits for the first
+/// read, where there was none: what else it stands for is decided then.
 async fn keep<K: Subject>(
     context: &Context,
     object: &K,
     app: &AppKey,
     mut requests: Vec<Request>,
+    seen: &Seen<K::Facts>,
     requeue: Option<Duration>,
 ) -> Result<Done, Error> {
-    requests.retain(|request| request.verdict.is_err() || request.action == Action::Reconcile);
+    let is_read = *seen != Seen::Unread;
+    requests.retain(|request| request.verdict.is_err() || (is_read && request.action == Action::Reconcile));
     // An object that was never reported on has no conditions yet, and gets its echo with them.
     let status = object.status().cloned().filter(|status| !status.conditions().is_empty());
     let changed = match status {

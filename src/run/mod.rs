@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them until the end.
 
+mod limits;
 mod watches;
 
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use crate::{
     },
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
-    ledger::{FENCE_MARGIN, Ledgers},
+    ledger::Ledgers,
     observe::{Estate, Pollers},
     reconcile::{
         self, Apps, Bindings, Context, Kind, Numbers, Objects, Profiles, Reconciler, Running, ScopeFeed, Secrets,
@@ -36,9 +37,6 @@ const GRAPH_VERSION: &str = "v25.0";
 const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
-
-/// However much waits are shrunk, a busy machine has this long for an answer.
-const SHORTEST_REQUEST: Duration = Duration::from_secs(5);
 
 /// What the operator is told when it starts.
 #[derive(Debug, Clone)]
@@ -132,7 +130,7 @@ async fn lead(
         metrics.leader(true);
         return work(settings, clients, stop, Fence::always(), health, metrics).await;
     }
-    let duration = lease_duration(longest_request(settings.timing.speedup()));
+    let duration = limits::lease(limits::request(settings.timing.speedup()));
     let lease_config = LeaseConfig {
         namespace: settings.operator_namespace.clone(),
         name: NAME.to_owned(),
@@ -160,18 +158,6 @@ async fn lead(
     }
     lease.release().await;
     result
-}
-
-/// Longer than a call to Meta and its margin may take, or the fence would never let one through: the lease is renewed every
-/// fifth of it, and what is left until then, and a little more while it is renewed, has to be enough.
-const fn lease_duration(request: Duration) -> Duration {
-    let longest = request.as_secs() + FENCE_MARGIN.as_secs();
-    Duration::from_secs((longest * 10).div_ceil(7))
-}
-
-/// How long a call to Meta may take.
-fn longest_request(speedup: u32) -> Duration {
-    (graph::Timing::default().request / speedup).max(SHORTEST_REQUEST)
 }
 
 /// Names this process to people: the pod's name.
@@ -359,7 +345,7 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
     let speedup = settings.timing.speedup();
     let plain = graph::Timing::default();
     let timing = graph::Timing {
-        request: longest_request(speedup),
+        request: limits::request(speedup),
         retry_pause: plain.retry_pause / speedup,
         bucket: plain.bucket / speedup,
         throttle_first: plain.throttle_first / speedup,
@@ -397,19 +383,4 @@ fn phases<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {
         *counts.entry(phase).or_insert(0) += 1;
     }
     metrics.objects(K::NAME, &counts);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lease_outlasts_the_longest_call_also_just_before_it_is_renewed() {
-        for (speedup, request, lease) in [(1, 30, 50), (6, 5, 15), (600, 5, 15)] {
-            let longest = longest_request(speedup);
-            let duration = lease_duration(longest);
-            assert_eq!((longest, duration), (Duration::from_secs(request), Duration::from_secs(lease)), "{speedup}");
-            assert!(duration - duration / 5 > longest + FENCE_MARGIN, "{speedup}");
-        }
-    }
 }

@@ -217,7 +217,8 @@ impl World {
         let clock = self.sim.get("clock").await.unwrap();
         let now: jiff::Timestamp = clock["now"].as_str().unwrap().parse().unwrap();
         let time = now - jiff::SignedDuration::from_secs(ago);
-        let value = jiff::Timestamp::from_second(time.as_second()).unwrap().to_string();
+        // To the millisecond: two requests within a second are two.
+        let value = jiff::Timestamp::from_millisecond(time.as_millisecond()).unwrap().to_string();
         self.patch::<K>(name, json!({"metadata": {"annotations": {action: value}}})).await;
         value
     }
