@@ -86,7 +86,7 @@ pub fn profile(at: &At<'_>) -> Standing {
 
 fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<String, Value>, fresh: bool) -> Standing {
     let memory = &at.custody.ledger.profile;
-    let (mut wrong, mut learnt, mut later) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut wrong, mut learnt, mut later, mut settling) = (BTreeMap::new(), Vec::new(), Vec::new(), false);
     for (name, value) in wanted {
         let now = shown.get(name).cloned().unwrap_or(Value::Null);
         match memory.get(name).filter(|field| field.sent == *value) {
@@ -96,7 +96,7 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
             }
             // What was written is read once more even so, or somebody else's first change would be taken for Meta's way.
             Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
-            Some(field) if field.shown.is_none() => later.push((name.clone(), Timestamp::MAX)),
+            Some(field) if field.shown.is_none() => settling = true,
             _ if same(name, value, &now) => {}
             // Meta shows what was sent in its own way.
             Some(field) if field.shown.as_ref() == Some(&now) => {}
@@ -114,28 +114,25 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
     if !wrong.is_empty() {
         return write(at, wrong);
     }
-    match later.iter().min_by_key(|(_, time)| *time) {
-        None => {
-            let finding = Finding::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
-            Standing::Told(Some(finding), Stands::Fine)
-        }
-        Some((_, time)) if *time == Timestamp::MAX => {
-            let finding = Finding::no(Reason::Settling, "the profile was written a moment ago, and is read again");
-            Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(at.timing.settle)))
-        }
-        Some((_, time)) => {
-            let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
-            let message = format!(
-                "somebody else has changed {} at Meta; a field is set right once a day at most, next at {}",
-                names.join(", "),
-                super::ladder::when(*time)
-            );
-            Standing::Told(
-                Some(Finding::no(Reason::ProfileDiffers, message)),
-                Stands::Waits(Progress::Settled, at.until(*time)),
-            )
-        }
+    if settling {
+        // Whatever else there is to say: what was written has to be read back before long.
+        let finding = Finding::no(Reason::Settling, "the profile was written a moment ago, and is read again");
+        return Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(at.timing.settle)));
     }
+    let Some((_, next)) = later.iter().min_by_key(|(_, time)| *time) else {
+        let finding = Finding::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
+        return Standing::Told(Some(finding), Stands::Fine);
+    };
+    let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
+    let message = format!(
+        "somebody else has changed {} at Meta; a field is set right once a day at most, next at {}",
+        names.join(", "),
+        super::ladder::when(*next)
+    );
+    Standing::Told(
+        Some(Finding::no(Reason::ProfileDiffers, message)),
+        Stands::Waits(Progress::Settled, at.until(*next)),
+    )
 }
 
 fn write(at: &At<'_>, fields: BTreeMap<String, Value>) -> Standing {

@@ -254,3 +254,16 @@ fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
     profiles.forget("u");
     assert_eq!(profiles.look(&look(true, false, None), &timing), ProfileRead::Due);
 }
+
+#[test]
+fn what_was_just_written_is_read_back_whatever_others_have_changed() {
+    let mut scene = wanted();
+    wrote(&mut scene, Ended::Done(None), -60);
+    scene.custody.ledger.profile.get_mut("about").unwrap().shown = Some(json!("we help"));
+    scene.object.spec.profile.as_mut().unwrap().description = Some("centre".into());
+    let fields = BTreeMap::from([("description".to_owned(), json!("centre"))]);
+    made(&mut scene, Order::WriteProfile { fields }, None, Ended::Done(None), -1);
+    has(&mut scene, "closed", false);
+    assert_eq!(next(&mut scene), FINE);
+    assert_eq!(scene.condition("ProfileSynced").as_deref(), Some("False/Settling"), "and not in a day only");
+}
