@@ -143,6 +143,6 @@ impl World {
     pub async fn later(&mut self, seconds: i64) {
         self.sim.advance(seconds).await.unwrap();
         self.restart().await;
-        self.polls(ACCOUNT, 1).await;
+        self.polls(ACCOUNT, 2).await;
     }
 }

@@ -67,6 +67,7 @@ async fn a_profile_is_written_once_and_what_meta_makes_of_it_is_accepted() {
     world.ask::<WhatsAppNumber>(SUPPORT, RECONCILE_AT, 1).await;
     world.so("it is read", async || (world.profile_reads().await > reads).then_some(())).await;
     world.restart().await;
+    world.polls(ACCOUNT, 2).await;
     let reads = world.profile_reads().await;
     world.ask::<WhatsAppNumber>(SUPPORT, RECONCILE_AT, 0).await;
     world.so("it is read", async || (world.profile_reads().await > reads).then_some(())).await;
