@@ -277,10 +277,9 @@ async fn a_deregistration_that_was_given_up_is_not_made_for_the_next_object() {
         calls.iter().any(|call| call["path"].as_str().is_some_and(|path| path.ends_with("/deregister"))).then_some(())
     };
     world.so("Meta is asked", asked).await;
-    // The person thinks better of it.
-    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Retain"}})).await;
-    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    // Somebody thinks better of it, and wants the number under another name.
     world.create(&number("hotline", PHONE, json!({}))).await;
+    world.gone::<WhatsAppNumber>(SUPPORT).await;
     world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
     world.settle().await;
     assert_eq!(world.counters(NUMBER).await["deregister"], 0);
