@@ -67,6 +67,12 @@ impl Fence {
         Self(None)
     }
 
+    /// Of a lease that ends then.
+    #[cfg(test)]
+    pub(crate) fn until(end: Instant) -> Self {
+        Self(Some(watch::channel(Claim::Until(end)).1))
+    }
+
     /// Whether this process certainly leads now and for `time` to come.
     #[must_use]
     pub fn valid_for(&self, time: Duration) -> bool {

@@ -23,6 +23,10 @@ use crate::{cluster::secrets::OwnedSecret, timing::Timing};
 /// The version of a Secret that the watch last saw, by its name.
 type Versions = dyn Fn(&str) -> Option<String> + Send + Sync;
 
+/// How often, in all, writing down again is tried once more after a backup was restored, and the pause before.
+const HEAL_TRIES: u32 = 20;
+const HEAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// All ledgers.
 pub struct Ledgers {
     /// Without retries of its own: a write that may arrive later than its answer would be worse than none.
@@ -94,11 +98,19 @@ impl Ledgers {
     /// written is told in the log.
     pub async fn heal(self: &Arc<Self>, now: Timestamp) {
         let known: Vec<u64> = self.slots.lock().keys().copied().collect();
+        // An API server that has just been restored may not answer at once.
+        let mut tries = HEAL_TRIES;
         for digits in known {
             let mut book = self.open(digits).await;
-            book.slot.stale = true;
-            if let Err(problem) = book.load(now).await {
-                error!(number = digits, %problem, "what is remembered of a number is not written down again");
+            loop {
+                book.slot.stale = true;
+                let Err(problem) = book.load(now).await else { break };
+                if problem.is_lasting() || tries == 0 {
+                    error!(number = digits, %problem, "what is remembered of a number is not written down again");
+                    break;
+                }
+                tries -= 1;
+                tokio::time::sleep(HEAL_PAUSE).await;
             }
         }
     }
@@ -285,3 +297,7 @@ impl Book {
         (!left.is_zero()).then_some(left)
     }
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

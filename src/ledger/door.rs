@@ -250,5 +250,10 @@ fn name(ended: &Ended) -> &'static str {
         Ended::Refused(_) => "refused",
         Ended::NotSent => "not sent",
         Ended::Unknown => "unknown",
+        Ended::GivenUp => "given up",
     }
 }
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

@@ -14,6 +14,8 @@ use crate::{api::Action, cluster::secrets::Hidden};
 
 /// The window in which Meta counts registrations, and codes are counted here.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
+/// So many refused PINs are remembered; Meta locks a number long before.
+const PINS_REMEMBERED: usize = 64;
 /// Meta's code for a number that is locked after too many registrations.
 const LOCKED: i64 = 133_016;
 /// Meta's code for a number that is half deregistered.
@@ -52,6 +54,9 @@ pub struct Ledger {
     /// What Meta refused.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refusals: BTreeMap<Operation, Refusal>,
+    /// Fingerprints of PINs that Meta has refused since one was in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_pins: Vec<String>,
     /// The last code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<SentCode>,
@@ -98,6 +103,8 @@ pub enum Ended {
     NotSent,
     /// Nobody knows.
     Unknown,
+    /// Meta does not show that it happened, and nobody wants it any more.
+    GivenUp,
 }
 
 /// A call about to be made, with all that has to be known of it.
@@ -180,8 +187,10 @@ impl Ledger {
         let intent = self.intents[place].clone();
         let operation = intent.order.operation();
         match ended {
+            // Somebody else has found as much already, and is at work on it.
+            Ended::Unknown if intent.unknown => return,
             // What can still be found out stays open.
-            Ended::Unknown if !intent.unknown && operation.is_settled_later() => {
+            Ended::Unknown if operation.is_settled_later() => {
                 self.intents[place].unknown = true;
                 self.touched = Some(now);
                 return;
@@ -193,6 +202,7 @@ impl Ledger {
             Ended::Refused(refusal) => self.refused(&intent, refusal),
             Ended::NotSent => self.take_back(&intent),
             Ended::Unknown => self.assume(&intent, now),
+            Ended::GivenUp => {}
         }
         self.intents.remove(place);
         if !self.intents.iter().any(|open| open.order.operation().is_rung()) {
@@ -220,6 +230,7 @@ impl Ledger {
             Order::Register | Order::RegisterAgain => {
                 self.registered_at = Some(now);
                 self.register_wanted = false;
+                self.refused_pins.clear();
                 self.pin = self.pin_tried.take().or(self.pin.take());
                 self.refusals.remove(&Operation::Register);
             }
@@ -227,6 +238,7 @@ impl Ledger {
                 self.pin = self.pin_tried.take().or(self.pin.take());
                 self.register_wanted = *then_register;
                 // Whatever was refused was refused under another PIN.
+                self.refused_pins.clear();
                 self.refusals.remove(&Operation::Register);
             }
             Order::Deregister => {
@@ -269,6 +281,12 @@ impl Ledger {
         if operation == Operation::Register {
             // What Meta could not do just now is still what the person wants.
             self.register_wanted = refusal.until.is_some() && (self.register_wanted || intent.action.is_some());
+        }
+        if operation == Operation::Register && refusal.is_of_pin() && !self.refused_pins.contains(&refusal.inputs) {
+            if self.refused_pins.len() == PINS_REMEMBERED {
+                self.refused_pins.remove(0);
+            }
+            self.refused_pins.push(refusal.inputs.clone());
         }
         if refusal.code == LOCKED {
             self.blocked_until = refusal.until;

@@ -117,3 +117,49 @@ fn a_callback_does_not_make_the_ladder_forget_its_secret() {
     play(&mut ledger, SetWebhook, Ended::Done(None), 1);
     assert_eq!(ledger.pin_tried, Some("004217".into()));
 }
+
+#[test]
+fn what_two_processes_found_out_is_found_out_once() {
+    for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
+        let mut ledger = Ledger::default();
+        ledger.begin(call("one", operation, at(0)));
+        // The next leader gives up waiting for the first, which then wakes up and learns that its answer is lost.
+        ledger.finish("one", Ended::Unknown, at(3));
+        let found = ledger.clone();
+        ledger.finish("one", Ended::Unknown, at(4));
+        assert_eq!(ledger, found, "{operation}: what is open stays open, with its secret");
+    }
+}
+
+#[test]
+fn what_is_given_up_is_neither_open_nor_refused() {
+    let mut ledger = Ledger::default();
+    ledger.begin(call("one", Deregister, at(0)));
+    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.finish("one", Ended::GivenUp, at(5));
+    assert!(ledger.intents.is_empty() && ledger.refusals.is_empty());
+    assert_eq!(ledger.recent(Deregister, at(5)), [at(0)], "Meta may have counted it");
+}
+
+#[test]
+fn refused_pins_are_remembered_until_one_is_in_force() {
+    let mut ledger = Ledger::default();
+    let mut refuse = |inputs: &str, code, minute| {
+        ledger.begin(Begin { inputs: inputs.to_owned(), ..call(inputs, Register, at(minute)) });
+        ledger.finish(inputs, Ended::Refused(Refusal { inputs: inputs.to_owned(), ..refusal(code) }), at(minute));
+    };
+    refuse("a", 133_005, 0);
+    refuse("b", 131_031, 1);
+    refuse("c", 133_004, 2);
+    refuse("a", 133_005, 3);
+    assert_eq!(ledger.refused_pins, ["a", "b"]);
+    for operation in [Register, RegisterAgain, SetPin] {
+        let mut ledger = ledger.clone();
+        play(&mut ledger, operation, Ended::Done(None), 5);
+        assert!(ledger.refused_pins.is_empty(), "{operation}: it may be another PIN now");
+    }
+    for n in 0..200 {
+        play(&mut ledger, Register, Ended::Refused(Refusal { inputs: n.to_string(), ..refusal(133_005) }), 6 + n);
+    }
+    assert_eq!(ledger.refused_pins.len(), PINS_REMEMBERED);
+}

@@ -16,7 +16,7 @@ use crate::{
         events::Events,
         fingerprint::Fingerprinter,
         lease::{Fence, Lease, LeaseConfig},
-        rewind,
+        rewind::Rewind,
     },
     graph::{self, Finished},
     http::{self, Health, Metrics, Stage},
@@ -128,7 +128,7 @@ async fn lead(
         Clients { all: counting(config.clone(), metrics)?, certain: counting_without_retries(config, metrics)? };
     if !settings.leader_elect {
         metrics.leader(true);
-        return work(settings, clients, stop, Fence::always(), health, metrics).await;
+        return work(settings, clients, stop, Fence::always(), &|| false, health, metrics).await;
     }
     let duration = limits::lease(limits::request(settings.timing.speedup()));
     let lease_config = LeaseConfig {
@@ -151,10 +151,11 @@ async fn lead(
     // Losing the lease ends the work like being told to stop: what was sent to Meta is still written down. The fence
     // sees to it that nothing more is sent.
     let ends = future::select(stop, lost.clone()).map(drop).boxed().shared();
-    let result = work(settings, clients, ends, lease.fence(), health, metrics).await;
+    let is_lost = || lost.peek().is_some();
+    let result = work(settings, clients, ends, lease.fence(), &is_lost, health, metrics).await;
     metrics.leader(false);
-    if lost.peek().is_some() {
-        return Err(RunError::LeaseLost);
+    if is_lost() {
+        return Err(if matches!(result, Err(RunError::Rewound)) { RunError::Rewound } else { RunError::LeaseLost });
     }
     lease.release().await;
     result
@@ -173,19 +174,20 @@ struct Clients {
     certain: Client,
 }
 
-/// Everything that only the leader does.
+/// Everything that only the leader does; `is_lost` tells whether it ends because it leads no more.
 async fn work(
     settings: Settings,
     Clients { all: client, certain }: Clients,
     stop: Stop,
     fence: Fence,
+    is_lost: &(dyn Fn() -> bool + Send + Sync),
     health: &Health,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
+    let rewind = Arc::new(Rewind::new(client.clone(), &settings.operator_namespace));
     let rewound = {
-        let (client, namespace) = (client.clone(), settings.operator_namespace.clone());
-        let every = settings.timing.rewind_check;
-        async move { rewind::rewound(&client, &namespace, every).await }.boxed().shared()
+        let (rewind, every) = (rewind.clone(), settings.timing.rewind_check);
+        async move { rewind.happened(every).await }.boxed().shared()
     };
     let stop = future::select(stop, rewound.clone()).map(drop).boxed().shared();
     let Some(fingerprints) = fingerprints(&client, &settings.operator_namespace, stop.clone()).await else {
@@ -256,7 +258,7 @@ async fn work(
     tasks.end().await;
     // What is queued is sent, as long as the API server takes it.
     let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
-    if rewound.peek().is_some() {
+    if rewound.peek().is_some() || (is_lost() && rewind.has_happened().await) {
         ledgers.heal(graph.now()).await;
         return Err(RunError::Rewound);
     }

@@ -237,3 +237,52 @@ async fn a_restored_backup_of_the_cluster_does_not_make_it_send_or_register_agai
     world.settle().await;
     world.finish().await;
 }
+
+/// As in production: the lease is looked at more often than the version of the data.
+#[tokio::test]
+async fn a_restored_backup_is_noticed_by_a_leader_whose_lease_it_does_not_have() {
+    let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
+    crate::harness::define(&plane).await;
+    let mut world = World::on(&plane, "restored-leader", unverified()).await;
+    let snapshot = plane.snapshot().await.unwrap();
+    let mut settings = world.settings();
+    settings.leader_elect = true;
+    settings.timing.rewind_check = std::time::Duration::from_mins(1);
+    world.operator = Some(Operator::start(settings.clone(), world.config.clone()).await);
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, blocks())).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+
+    plane.restore(&snapshot).await.unwrap();
+    let ended = world.take_operator().ended().await;
+    assert!(matches!(ended, Err(waba_operator::run::RunError::Rewound)), "{ended:?}");
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, blocks())).await;
+    world.operator = Some(Operator::start(settings, world.config.clone()).await);
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    assert_eq!(world.counters(NUMBER).await["codes"], 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_deregistration_that_was_given_up_is_not_made_for_the_next_object() {
+    let world = awaiting("given-up").await;
+    world.bring_code(SUPPORT).await;
+    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
+    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    world.fault(json!({"method": "POST", "path": "/deregister$", "times": 1, "before": {"reset": true}})).await;
+    world.delete::<WhatsAppNumber>(SUPPORT).await;
+    let asked = async || {
+        let calls = world.sim.calls(0).await.unwrap();
+        calls.iter().any(|call| call["path"].as_str().is_some_and(|path| path.ends_with("/deregister"))).then_some(())
+    };
+    world.so("Meta is asked", asked).await;
+    // Somebody thinks better of it, and wants the number under another name.
+    world.create(&number("hotline", PHONE, json!({}))).await;
+    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
+    world.settle().await;
+    assert_eq!(world.counters(NUMBER).await["deregister"], 0);
+    world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
+    world.finish().await;
+}

@@ -285,4 +285,6 @@ pub enum End {
     DidNot(String),
     /// Whoever was at it is gone, and nobody knows.
     Lost,
+    /// It did not happen, and nobody wants it any more.
+    GivenUp,
 }

@@ -72,9 +72,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
         custody.held = true;
         remember(&mut custody, book, at.seen.read(), now).await?;
     }
-    if custody.ledger.serial == 0 {
-        custody.recalled = recalled(object);
-    }
+    custody.recalled = recalled(object, custody.ledger.serial > 0);
     claimants(&mut custody, at);
     custody.asked = asked(at, &custody, hold.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
@@ -101,12 +99,17 @@ async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>,
     Ok(())
 }
 
-/// What the status tells of the time before a ledger that is not there.
-fn recalled(object: &WhatsAppNumber) -> Recalled {
+/// What the status tells of the time before the ledger. A code has always been written there; that a number works may have
+/// been seen before there was anything to write down.
+fn recalled(object: &WhatsAppNumber, has_ledger: bool) -> Recalled {
     let Some(status) = &object.status else { return Recalled::default() };
     let enabled = NumberPhase::Enabled;
     Recalled {
-        code: status.verification.as_ref().and_then(|verification| Some(verification.requested_at.as_ref()?.0)),
+        code: status
+            .verification
+            .as_ref()
+            .filter(|_| !has_ledger)
+            .and_then(|verification| Some(verification.requested_at.as_ref()?.0)),
         connected: status.phase.as_ref() == Some(&enabled)
             || status.history.iter().any(|transition| transition.phase == enabled.as_str()),
     }

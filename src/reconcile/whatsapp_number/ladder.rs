@@ -212,6 +212,10 @@ fn open(at: &At<'_>, intent: &Intent) -> Rung {
             settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
         };
     }
+    if operation == Operation::Deregister {
+        // The object that wanted it gone has gone itself: this one wants nothing of the kind.
+        return settle(intent, End::GivenUp);
+    }
     let paused = operation == Operation::Register && super::register::paused(at).is_some();
     if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
 }

@@ -369,3 +369,47 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
         ],
     );
 }
+
+#[test]
+fn a_deregistration_that_nobody_wants_any_more_is_not_made_for_the_next_object() {
+    let kept: fn() -> Number = || {
+        let mut scene = number();
+        connected(&mut scene);
+        lost(&mut scene, Order::Deregister, -5);
+        scene
+    };
+    rows(
+        kept,
+        &[
+            ("no read counts yet", reads_lag, "Enabled False/OutcomePending Reconciling"),
+            ("one read is not enough", read_once, "Enabled False/OutcomePending Reconciling"),
+            ("two show that it did not happen", |_| {}, "settle deregister given up"),
+            ("whatever is asked for", |scene| asks_to_register(scene, "004217"), "settle deregister given up"),
+            ("a read shows that it happened", |scene| unregistered(scene, "VERIFIED"), "settle deregister happened"),
+        ],
+    );
+}
+
+#[test]
+fn that_a_number_works_is_written_down_where_anything_is() {
+    let works: fn() -> Number = || {
+        let mut scene = number();
+        shows(&mut scene, &json!({}));
+        scene
+    };
+    rows(
+        works,
+        &[
+            ("nothing was ever called for it", |_| {}, "Enabled True/Enabled"),
+            ("a ledger is there", |scene| scene.custody.ledger.serial = 1, "note"),
+            (
+                "which says so",
+                |scene| {
+                    scene.custody.ledger.serial = 1;
+                    scene.custody.ledger.was_connected = true;
+                },
+                "Enabled True/Enabled",
+            ),
+        ],
+    );
+}

@@ -213,7 +213,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     }
     let ledger = &custody.ledger;
     let is_mine = object.uid().is_some_and(|uid| uid == ledger.owner.uid);
-    let connected = object.spec.registration.is_some()
+    let connected = (object.spec.registration.is_some() || ledger.serial > 0)
         && at.facts.status == Some(NumberStatus::Connected)
         && registered
         && (!custody.was_connected() || ledger.register_wanted);

@@ -29,6 +29,8 @@ struct Play {
     ends: Vec<Option<Ended>>,
     codes: usize,
     calls: usize,
+    /// PINs that Meta has refused since one was in force.
+    refused: Vec<String>,
 }
 
 impl Play {
@@ -129,9 +131,11 @@ impl Play {
             Operation::SetWebhook => spec.incoming.is_some(),
             Operation::ClearWebhook => spec.incoming.is_none(),
             Operation::WriteProfile => spec.profile.is_some(),
-            Operation::Deregister => true,
+            Operation::Deregister => {
+                self.scene.object.metadata.deletion_timestamp.is_some() || spec.registration.is_some()
+            }
         };
-        assert!(asked || again, "no block asks for it: {why}");
+        assert!(asked || (again && operation != Operation::Deregister), "no block asks for it: {why}");
     }
 
     fn check_facts(&self, facts: &PhoneNumber, operation: Operation, action: Option<Action>, why: &str) {
@@ -150,14 +154,15 @@ impl Play {
                 let tried = ledger.recent(Operation::Register, custody.now).len();
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
                 assert!(ledger.blocked_until.is_none_or(|until| until <= custody.now), "locked: {why}");
-                let refused = ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
-                let pin = custody.pin.known().map(|known| &known.fingerprint);
                 let open = custody.open_rung().is_some();
-                assert!(
-                    action.is_some() || open || refused.is_none_or(|refusal| Some(&refusal.inputs) != pin),
-                    "a refused PIN: {why}"
-                );
+                let pin = custody.pin.known().map(|known| &known.fingerprint);
+                let refused = pin.is_some_and(|pin| self.refused.contains(pin));
+                assert!(action.is_some() || open || !refused, "a refused PIN: {why}");
                 assert!(action.is_some() || open || !custody.was_connected() || ledger.register_wanted, "{why}");
+            }
+            Operation::Deregister => {
+                let goes = self.scene.object.metadata.deletion_timestamp.is_some();
+                assert!(goes || !facts.is_registered(), "a living object loses its number: {why}");
             }
             Operation::RegisterAgain => {
                 assert!(facts.is_registered() && action == Some(Action::Register), "nobody asked: {why}");
@@ -207,6 +212,7 @@ impl Play {
                         Ended::Unknown
                     }
                     End::DidNot(_) => super::scenes::refusal(0, None),
+                    End::GivenUp => Ended::GivenUp,
                 };
                 custody.ledger.finish(&id, ended, now);
                 true
@@ -276,10 +282,17 @@ impl Play {
                 let earlier = custody.ledger.refusals.get(&operation.counted_as()).filter(|r| r.code == refusal.code);
                 let times = earlier.map_or(1, |earlier| earlier.times + 1);
                 let until = refusal.until.map(|until| now + until.duration_since(at(0)));
+                if refusal.is_of_pin() && operation.counted_as() == Operation::Register {
+                    self.refused.push(named.clone());
+                }
                 Ended::Refused(Refusal { inputs: named, times, until, ..refusal })
             }
             ended => ended,
         };
+        if ended == Ended::Done(None) || matches!(ended, Ended::Done(Some(_))) {
+            let sets = matches!(operation.counted_as(), Operation::Register | Operation::SetPin);
+            self.refused.retain(|_| !sets);
+        }
         match &ended {
             Ended::NotSent => custody.held_back = Some("Meta could not be reached".to_owned()),
             Ended::Done(_) | Ended::Unknown => {
@@ -288,7 +301,7 @@ impl Play {
                     *fresh = false;
                 }
             }
-            Ended::Refused(_) => {}
+            Ended::Refused(_) | Ended::GivenUp => {}
         }
         custody.ledger.finish(&id, ended, now);
         true
@@ -304,7 +317,7 @@ proptest! {
         asks_to_register(&mut scene, "004217");
         scene.custody.code = known("111111");
         STARTS[start](&mut scene);
-        let mut play = Play { scene, ends: Vec::new(), codes: 0, calls: 0 };
+        let mut play = Play { scene, ends: Vec::new(), codes: 0, calls: 0, refused: Vec::new() };
         for event in row {
             play.happens(event);
             play.reconcile();

@@ -61,8 +61,11 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
         Ok(pin) => pin,
         Err(rung) => return Some(*rung),
     };
+    if ledger.refused_pins.contains(&pin.fingerprint) {
+        return Some(pin_refused(at));
+    }
     if let Some(refusal) = ledger.refusals.get(&Operation::Register)
-        && let Some(rung) = refused(at, refusal, &pin)
+        && let Some(rung) = refused(at, refusal)
     {
         return Some(rung);
     }
@@ -98,21 +101,25 @@ pub fn paused(at: &At<'_>) -> Option<Rung> {
     Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
 }
 
-fn refused(at: &At<'_>, refusal: &Refusal, pin: &Known) -> Option<Rung> {
+/// The PIN in the Secret was refused before, whatever others were tried since.
+fn pin_refused(at: &At<'_>) -> Rung {
+    let secret = hints::pin_ref(at.object);
+    let refusal = at.custody.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
+    let why = refusal.map_or("Meta has refused the PIN", |refusal| refusal.message.as_str());
+    let message = format!(
+        "{why} (Secret {}, key {}); it is not tried again. Put the number's PIN there, or set this one at Meta: {}",
+        secret.name,
+        secret.key,
+        hints::ask(at.object, Action::ResetPin)
+    );
+    Told::stalled(NumberPhase::PinRequired, Reason::PINRefused, message)
+}
+
+fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
     let phase = NumberPhase::PinRequired;
     if refusal.is_of_pin() {
-        if refusal.inputs != pin.fingerprint {
-            return None;
-        }
-        let secret = hints::pin_ref(at.object);
-        let message = format!(
-            "{} (Secret {}, key {}); it is not tried again. Put the number's PIN there, or set this one at Meta: {}",
-            refusal.message,
-            secret.name,
-            secret.key,
-            hints::ask(at.object, Action::ResetPin)
-        );
-        return Some(Told::stalled(phase, Reason::PINRefused, message));
+        // Of another PIN than the one that is there now.
+        return None;
     }
     // Deregistered anew, it may be registered again: that says its `until`.
     let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
@@ -214,7 +221,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
         return Some(Finding::no(trouble.reason, format!("{}{kept}", trouble.message)));
     }
     let known = at.custody.pin.known()?;
-    let refused = at.custody.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
+    let refused = at.custody.ledger.refused_pins.contains(&known.fingerprint);
     Some(match &at.custody.ledger.pin {
         Some(in_force) if *in_force == known.value => {
             Finding::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
@@ -227,9 +234,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
                 hints::ask(at.object, Action::ResetPin)
             ),
         ),
-        None if refused.is_some_and(|refusal| refusal.inputs == known.fingerprint) => {
-            Finding::no(Reason::PINRefused, format!("Meta refused the PIN in {place}"))
-        }
+        None if refused => Finding::no(Reason::PINRefused, format!("Meta refused the PIN in {place}")),
         None => Finding::unknown(
             Reason::PINUnknown,
             format!("Meta does not show PINs, and the one in {place} was never used: it may be another one"),

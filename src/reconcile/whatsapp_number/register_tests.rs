@@ -92,6 +92,39 @@ fn a_verified_number_is_registered_once() {
 }
 
 #[test]
+fn a_refused_pin_is_never_tried_again_by_itself() {
+    rows(
+        verified,
+        &[
+            (
+                "the first one again, after another was refused too",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -2);
+                    made(scene, Order::Register, Some("555555"), refusal(133_005, None), -1);
+                },
+                PIN_REFUSED,
+            ),
+            (
+                "or after Meta could not say of another one",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -3);
+                    made(scene, Order::Register, Some("555555"), refusal(133_004, Some(-1)), -2);
+                },
+                PIN_REFUSED,
+            ),
+            (
+                "or after a pause for too many PINs",
+                |scene| {
+                    registered(scene, refusal(133_005, None), -3);
+                    registered(scene, refusal(133_008, Some(-1)), -2);
+                },
+                PIN_REFUSED,
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_refusal_is_understood() {
     rows(
         verified,

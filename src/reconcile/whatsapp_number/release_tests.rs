@@ -109,6 +109,11 @@ fn it_waits_where_waiting_helps() {
         ("reads lag behind another call", reads_lag, "False/Settling Reconciling"),
         ("locked", |scene| scene.custody.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),
         (
+            "so often that Meta would lock it",
+            |scene| (0..5).for_each(|n| deregistered(scene, refusal(133_004, Some(-1)), n - 60)),
+            "False/RegistrationPaused Reconciling",
+        ),
+        (
             "refused for now",
             |scene| deregistered(scene, refusal(133_004, Some(1)), -1),
             "False/Deregistering Reconciling",

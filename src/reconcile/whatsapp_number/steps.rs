@@ -166,6 +166,7 @@ async fn settle(at: &At<'_>, hold: &mut Hold, id: &str, end: End) -> Result<Then
     let ended = match end {
         End::Happened(id) => Ended::Done(id),
         End::Lost => Ended::Unknown,
+        End::GivenUp => Ended::GivenUp,
         End::DidNot(message) => {
             let inputs = book.ledger().and_then(|ledger| ledger.intent(id)).map(|intent| intent.inputs.clone());
             Ended::Refused(Refusal {

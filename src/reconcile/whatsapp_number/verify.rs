@@ -34,10 +34,14 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
             Told::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
         });
     }
-    if let Some(code) = &at.custody.ledger.code {
+    let refusal = at.custody.ledger.refusals.get(&Operation::RequestCode);
+    // A refusal is of a later request than the last code's, which may still be good.
+    if let Some(code) = &at.custody.ledger.code
+        && (refusal.is_none() || at.now() < code.expires())
+    {
         return Some(awaiting(at, code));
     }
-    if let Some(refusal) = at.custody.ledger.refusals.get(&Operation::RequestCode) {
+    if let Some(refusal) = refusal {
         return Some(not_sent(at, refusal));
     }
     if let Some(sent) = at.custody.recalled.code {

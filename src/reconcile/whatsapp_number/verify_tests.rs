@@ -266,6 +266,39 @@ fn no_second_code_is_sent_by_itself() {
 }
 
 #[test]
+fn a_code_that_is_remembered_by_the_status_alone_is_not_sent_again() {
+    let mut scene = unverified();
+    scene.custody.recalled.code = Some(at(-600));
+    assert_eq!(next(&mut scene), EXPIRED);
+}
+
+#[test]
+fn another_code_that_was_not_sent_is_told() {
+    rows(
+        awaiting,
+        &[
+            (
+                "the last one is no longer good",
+                |scene| {
+                    coded(scene, Ended::Done(None), -30);
+                    coded(scene, refusal(136_024, None), -1);
+                },
+                "Unverified False/CodeNotSent Stalled",
+            ),
+            ("the last one still is", |scene| coded(scene, refusal(136_024, None), -1), AWAITS),
+            (
+                "Meta wants a pause",
+                |scene| {
+                    coded(scene, Ended::Done(None), -30);
+                    coded(scene, refusal(80_007, Some(5)), -1);
+                },
+                "Unverified False/CodeNotSent Reconciling",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_person_has_another_code_sent() {
     rows(
         awaiting,

@@ -1,0 +1,83 @@
+//! What reads prove, and for how long others are left alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::ledger::{Begin, Order};
+
+/// Waits as in production: nothing here waits.
+fn book() -> Book {
+    let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+    let client = Client::try_from(config).unwrap();
+    let ledgers = Ledgers::new(client, "waba", |_| None, Timing::default());
+    let slot = Arc::new(tokio::sync::Mutex::default()).try_lock_owned().unwrap();
+    Book { slot, ledgers, name: secret_name(33_612_345_678) }
+}
+
+fn knows(book: &mut Book, ledger: Ledger) {
+    book.slot.known = Some((ledger, OwnedSecret::new("waba", "x", None)));
+}
+
+fn begun(id: &str) -> Ledger {
+    let mut ledger = Ledger::default();
+    let now = Timestamp::UNIX_EPOCH;
+    let (order, inputs, before) = (Order::Register, "f".to_owned(), "-".to_owned());
+    ledger.begin(Begin { id: id.to_owned(), order, inputs, before, secret: None, action: None, now });
+    ledger
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[tokio::test]
+async fn a_read_counts_that_began_long_enough_after_the_call_and_two_a_minute_apart_prove() {
+    let mut book = book();
+    assert_eq!(book.evidence(None), Evidence::FULL, "nothing was changed");
+    book.touch();
+    let touched = book.slot.touched.unwrap();
+    assert_eq!(book.counts_from(), Some(touched + seconds(10)));
+    let shows = |fresh, twice| Evidence { fresh, twice };
+    for (after, expected) in [
+        (None, shows(false, false)),
+        (Some(0), shows(false, false)),
+        (Some(9), shows(false, false)),
+        (Some(12), shows(true, false)),
+        (Some(71), shows(true, false)),
+        (Some(72), shows(true, true)),
+    ] {
+        assert_eq!(book.evidence(after.map(|after| touched + seconds(after))), expected, "{after:?} s after");
+    }
+    book.touch();
+    assert!(!book.evidence(Some(touched + seconds(72))).twice, "the next call begins anew");
+}
+
+#[tokio::test]
+async fn what_the_process_before_has_changed_is_waited_for_too() {
+    let now = Timestamp::UNIX_EPOCH;
+    for (ago, fresh) in [(4, false), (40, true)] {
+        let mut book = book();
+        let touched = now.checked_sub(seconds(ago)).unwrap();
+        knows(&mut book, Ledger { touched: Some(touched), ..Ledger::default() });
+        book.recall(now);
+        assert_eq!(book.evidence(Some(Instant::now())), Evidence { fresh, twice: false }, "{ago} s ago");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_somebody_else_began_is_left_alone_from_when_it_is_first_seen() {
+    let mut book = book();
+    knows(&mut book, begun("one"));
+    book.recall(Timestamp::UNIX_EPOCH);
+    let intent = book.ledger().unwrap().intents[0].clone();
+    let left = book.quarantine(&intent).unwrap();
+    assert!(left > seconds(80) && left <= seconds(90), "{left:?}");
+    assert_eq!(book.quarantine(&Intent { unknown: true, ..intent.clone() }), None, "it is known to be lost");
+
+    *book.slot.foreign.get_mut("one").unwrap() -= seconds(91);
+    book.recall(Timestamp::UNIX_EPOCH);
+    assert_eq!(book.quarantine(&intent), None, "looking again does not begin anew");
+    knows(&mut book, begun("two"));
+    book.recall(Timestamp::UNIX_EPOCH);
+    assert!(book.quarantine(&book.ledger().unwrap().intents[0].clone()).is_some(), "another call is another wait");
+    assert_eq!(book.slot.foreign.keys().collect::<Vec<_>>(), ["two"], "what is over is forgotten");
+}

@@ -1,0 +1,52 @@
+//! What is not sent, and is not even written down.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{graph::AppCredentials, ledger::Ledgers};
+
+/// Nothing listens there.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+#[tokio::test]
+async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
+    let timing = Timing::default();
+    let client = kube::Client::try_from(kube::Config::new(NOWHERE.parse().unwrap())).unwrap();
+    let ledgers = Ledgers::new(client, "waba", |_| None, timing.clone());
+    let config = graph::Config {
+        base_url: NOWHERE.parse().unwrap(),
+        user_agent: "test".to_owned(),
+        timing: graph::Timing::default(),
+    };
+    let graph = graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap();
+    let app = AppCredentials { app_id: "1".into(), app_secret: "secret".into() };
+    let access = Access { app, token: "token".into(), version: "v25.0".into() };
+    let sending = || Sending {
+        begin: Begin {
+            id: "one".to_owned(),
+            order: Order::Deregister,
+            inputs: "f".to_owned(),
+            before: "-".to_owned(),
+            secret: None,
+            action: None,
+            now: graph.now(),
+        },
+        target: Target {
+            access: access.clone(),
+            account: "102".to_owned(),
+            id: "106".to_owned(),
+            number: "+33612345678".to_owned(),
+        },
+        verify_token: None,
+        owner: Owner::default(),
+    };
+    // The longest call, and a little: a lease that ends before is none.
+    for (left, asks) in [(Duration::ZERO, false), (Duration::from_secs(34), false), (Duration::from_mins(1), true)] {
+        let fence = Fence::until(Instant::now() + left);
+        let door = Door { graph: &graph, fence: &fence, timing: &timing };
+        let mut book = ledgers.open(33_612_345_678).await;
+        let sent = book.send(&door, sending()).await;
+        assert_eq!(sent.is_err(), asks, "{left:?}: only a write of the ledger can fail here: {sent:?}");
+    }
+}
