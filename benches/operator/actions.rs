@@ -28,8 +28,8 @@ use crate::{
 const COUNT: usize = 200;
 /// Numbers asked at once.
 const CROWD: usize = 50;
-/// How often the bare loop goes round.
-const BARE: usize = 100;
+/// How often the bare loops do the same.
+const BARE: usize = 200;
 
 /// Half of the lines, or [`COUNT`] of them, one at a time; as many in crowds.
 pub async fn measure(
@@ -56,18 +56,24 @@ pub async fn measure(
         waits.extend(ask(estate, objects, std::slice::from_ref(line)).await?);
     }
     tell("one at a time", &mut waits, table);
-    let median = percentile(&waits, 50);
+    let alone = percentile(&waits, 50);
 
     progress("actions, many at once");
     let mut waits = Vec::new();
     for crowd in crowded.chunks(CROWD) {
         waits.extend(ask(estate, objects, crowd).await?);
     }
-    tell(&format!("{} at once", CROWD.min(count)), &mut waits, table);
+    let crowd = CROWD.min(count);
+    tell(&format!("{crowd} at once"), &mut waits, table);
+    let crowded = percentile(&waits, 50);
 
-    let mut waits = bare(plane, estate).await?;
-    tell("bare loop", &mut waits, table);
-    table.row("action to call, one at a time against bare loop, p50 (ratio)", median / percentile(&waits, 50));
+    for (way, at_once, median) in [("one at a time".to_owned(), 1, alone), (format!("{crowd} at once"), crowd, crowded)]
+    {
+        let mut waits = bare(plane, estate, at_once).await?;
+        tell(&format!("bare loop, {way}"), &mut waits, table);
+        let measure = format!("action to call, {way}: against bare loop, p50 (ratio)");
+        table.row(&measure, median / percentile(&waits, 50));
+    }
     Ok(())
 }
 
@@ -111,16 +117,23 @@ async fn told(objects: &Objects, line: &Line) -> Result<(), Failure> {
     }
 }
 
-/// A write for the annotation, one for what is written down before the call, and the call.
-async fn bare(plane: &ControlPlane, estate: &Estate) -> Result<Vec<f64>, Failure> {
-    let secrets = bare::Secrets::create(plane, 2).await?;
+/// A write for the annotation, one for what is written down before the call, and the call: so many at a time.
+async fn bare(plane: &ControlPlane, estate: &Estate, at_once: usize) -> Result<Vec<f64>, Failure> {
+    let secrets = bare::Secrets::create(plane, 2 * at_once).await?;
     let mut waits = Vec::new();
-    for round in 0..BARE {
+    for round in 0..BARE.div_ceil(at_once) {
         let started = Instant::now();
-        secrets.write_one(0, round).await?;
-        secrets.write_one(1, round).await?;
-        estate.greet().await?;
-        waits.push(started.elapsed().as_secs_f64() * 1e3);
+        let crowd: Vec<f64> = stream::iter(0..at_once)
+            .map(async |n| {
+                secrets.write_one(2 * n, round).await?;
+                secrets.write_one(2 * n + 1, round).await?;
+                estate.greet().await?;
+                Ok::<_, Failure>(started.elapsed().as_secs_f64() * 1e3)
+            })
+            .buffer_unordered(at_once)
+            .try_collect()
+            .await?;
+        waits.extend(crowd);
     }
     Ok(waits)
 }
