@@ -63,6 +63,8 @@ async fn cell(operation: Operation, point: Point, released: Released) {
     }
     must_be_over(&world, operation, &name).await;
 
+    // Whoever leads now reads and tells as it should; still, what is written from here on is the old one's.
+    world.program().pause().await;
     let (versions, last) = (world.versions().await, world.last_call().await);
     old.resume();
     let output = old.output();
@@ -73,6 +75,7 @@ async fn cell(operation: Operation, point: Point, released: Released) {
     let changing: Vec<&Value> = since.iter().filter(|call| call["method"] != "GET").collect();
     assert!(changing.is_empty(), "{name}: Meta was asked again: {changing:#?}");
     world.versions().await.must_be(&versions);
+    world.program().resume();
     must_be_over(&world, operation, &name).await;
     world.finish().await;
 }
