@@ -14,7 +14,8 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::{error, warn};
 
 use super::{
-    entry::{Ended, Ledger},
+    ends::Ended,
+    entry::Ledger,
     order::Intent,
     store::{self, LedgerProblem, secret_name},
 };
@@ -53,6 +54,8 @@ pub(super) struct Slot {
     pub(super) ended: Vec<(String, Ended)>,
     /// A write failed: what is known may not be what is there.
     stale: bool,
+    /// What is known of the number besides, where there is no ledger yet, or none any more.
+    recalled: Ledger,
 }
 
 /// What reads of Meta say of the number, seen from the last call that changed it.
@@ -151,6 +154,11 @@ impl Book {
         Ok(self.ledger())
     }
 
+    /// Where there is no ledger, one begins with this: what a status tells of it that was lost.
+    pub fn begins_with(&mut self, recalled: Ledger) {
+        self.slot.recalled = recalled;
+    }
+
     /// The ledger as it is known.
     #[must_use]
     pub fn ledger(&self) -> Option<&Ledger> {
@@ -227,7 +235,7 @@ impl Book {
         let Ledgers { client, namespace, .. } = &*self.ledgers;
         let (mut ledger, mut secret) = match self.slot.known.clone() {
             Some(known) => known,
-            None => (Ledger::default(), OwnedSecret::new(namespace, &self.name, None)),
+            None => (self.slot.recalled.clone(), OwnedSecret::new(namespace, &self.name, None)),
         };
         for (id, ended) in &self.slot.ended {
             ledger.finish(id, ended.clone(), now);

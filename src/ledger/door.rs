@@ -9,7 +9,8 @@ use tracing::{info, warn};
 
 use super::{
     book::Book,
-    entry::{Begin, Ended},
+    ends::Ended,
+    entry::Begin,
     operation::Operation,
     order::Order,
     parts::{Owner, Refusal},

@@ -44,15 +44,6 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
     if let Some(refusal) = refusal {
         return Some(not_sent(at, refusal));
     }
-    if let Some(sent) = at.custody.recalled.code {
-        let message = format!(
-            "a code was sent at {}, and what the operator knew of it is gone (Secret waba-number-… in its namespace); no other \
-             is sent by itself. To have one sent: {}",
-            when(sent),
-            hints::ask(at.object, Action::RequestCode)
-        );
-        return Some(Told::stalled(NumberPhase::Unverified, Reason::CodeExpired, message));
-    }
     if lapsed {
         let message = format!(
             "the verification lapsed; no code is sent by itself. To have one sent: {}",

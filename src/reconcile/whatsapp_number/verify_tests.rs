@@ -266,13 +266,6 @@ fn no_second_code_is_sent_by_itself() {
 }
 
 #[test]
-fn a_code_that_is_remembered_by_the_status_alone_is_not_sent_again() {
-    let mut scene = unverified();
-    scene.custody.recalled.code = Some(at(-600));
-    assert_eq!(next(&mut scene), EXPIRED);
-}
-
-#[test]
 fn another_code_that_was_not_sent_is_told() {
     rows(
         awaiting,
