@@ -146,9 +146,9 @@ impl Ledger {
         let again = again.filter(|_| action.is_none());
         let attempt = again.map_or(1, |open| open.attempt + 1);
         let asked = again.and_then(|open| open.action.clone());
-        let replaced = self.intents.extract_if(.., |open| open.order.operation().conflicts(operation));
+        let conflicting = self.intents.extract_if(.., |open| open.order.operation().conflicts(operation));
         // Those may have been sent themselves: what they took the place of is over.
-        let replaces = replaced.map(|open| Intent { replaces: Vec::new(), ..open }).collect();
+        let replaces = conflicting.map(|open| Intent { replaces: Vec::new(), ..open }).collect();
         if operation.is_rung() {
             self.pin_before = self.pin_tried.take();
             self.code_before = self.code_tried.take();

@@ -35,6 +35,7 @@ mod import;
 mod ladder;
 mod lag;
 mod leaders;
+mod ledgers;
 mod lossy;
 mod matrix;
 mod moves;

@@ -38,6 +38,9 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
         return None;
     }
     if is_under_way(at) {
+        if !at.custody.evidence.fresh {
+            return Some(registering(at));
+        }
         let message = "Meta has registered the number and does not show it yet";
         let next = Need::Watching(at.timing.settle * 2);
         return Some(Told::waits(NumberPhase::Registering, Reason::Registering, message, next));
@@ -69,7 +72,16 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
     {
         return Some(rung);
     }
+    if !at.custody.evidence.fresh && ledger.verified_at.is_some() && ledger.verified_at == ledger.touched {
+        return Some(registering(at));
+    }
     Some(at.send(Order::Register, Some(pin), None))
+}
+
+/// From an accepted code on until the first read that counts after the registration: one thing to people, and told once.
+fn registering(at: &At<'_>) -> Rung {
+    let message = "the number is verified and is being registered; the operator waits until Meta shows it";
+    Told::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
 }
 
 /// Meta accepted a registration and does not show it yet.

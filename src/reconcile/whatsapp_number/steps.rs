@@ -205,7 +205,7 @@ async fn note(
 ) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let owner = owner(at);
-    book.save(at.context.graph.now(), |ledger| {
+    book.save(|ledger| {
         ledger.owner = owner;
         if let Some((id, account)) = id {
             ledger.phone_number_id = Some(id);
