@@ -38,12 +38,13 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
         return None;
     }
     if is_under_way(at) {
-        if !at.custody.evidence.fresh {
-            return Some(registering(at));
-        }
-        let message = "Meta has registered the number and does not show it yet";
-        let next = Need::Watching(at.timing.settle * 2);
-        return Some(Told::waits(NumberPhase::Registering, Reason::Registering, message, next));
+        let phase = at.object.status.as_ref().and_then(|status| status.phase.as_ref());
+        return Some(match (at.custody.evidence.fresh, phase) {
+            // The first read that counts may show it connected: till then that stands already.
+            (false, Some(NumberPhase::Registering)) => Rung::Wait(at.fresh()),
+            (false, _) => registering(at),
+            (true, _) => not_shown(at),
+        });
     }
     if !at.verified() {
         return None;
@@ -82,6 +83,11 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
 fn registering(at: &At<'_>) -> Rung {
     let message = "the number is verified and is being registered; the operator waits until Meta shows it";
     Told::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
+}
+
+fn not_shown(at: &At<'_>) -> Rung {
+    let message = "Meta has registered the number and does not show it yet";
+    Told::waits(NumberPhase::Registering, Reason::Registering, message, Need::Watching(at.timing.settle * 2))
 }
 
 /// Meta accepted a registration and does not show it yet.
