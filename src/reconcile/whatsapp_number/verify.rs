@@ -17,8 +17,14 @@ const LANGUAGE: &str = "en_US";
 
 /// What comes next for a number that is not verified; `None` where verification is not in the way.
 pub fn verify(at: &At<'_>) -> Option<Rung> {
-    if at.facts.is_registered() || at.verified() || super::register::is_under_way(at) {
+    if at.facts.is_registered() || super::register::is_under_way(at) {
         return None;
+    }
+    if at.verified() {
+        let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
+        let message = "Meta accepted the code; the operator waits until reads show it";
+        return (unseen && !at.custody.evidence.fresh && at.object.spec.registration.is_none())
+            .then(|| Told::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh()));
     }
     let lapsed = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,

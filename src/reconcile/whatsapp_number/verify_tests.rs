@@ -376,6 +376,12 @@ fn what_meta_has_just_said_counts_until_reads_show_it() {
     verified(&mut scene, 0);
     assert_eq!(next(&mut scene), "send register 004217", "Meta said that it is verified");
     let mut scene = awaiting();
+    verified(&mut scene, 0);
+    reads_lag(&mut scene);
+    assert_eq!(next(&mut scene), "Registering False/Registering Reconciling", "told at once");
+    scene.object.spec.registration = None;
+    assert_eq!(next(&mut scene), "PINRequired False/Settling Reconciling", "nor is it taken for unverified");
+    let mut scene = awaiting();
     verified(&mut scene, -100);
     coded(&mut scene, Ended::Done(None), 0);
     assert_eq!(next(&mut scene), AWAITS, "who is sent a code is not verified any more");
