@@ -200,6 +200,12 @@ impl Ledger {
                 let taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
                 self.webhook = Some(Webhook { url: url.clone(), inputs: String::new(), taken_back });
             }
+            // Ours still, should it be there.
+            Order::ClearWebhook => {
+                if let Some(webhook) = &mut self.webhook {
+                    webhook.inputs.clear();
+                }
+            }
             Order::WriteProfile { fields } => {
                 for (name, value) in fields {
                     let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: true };
