@@ -191,6 +191,11 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         picture.add(PIN_SYNCED, finding, Stands::Fine);
     }
     picture.come_back(at.custody.quarantine.values().min());
+    let said = at.object.status.as_ref().and_then(|status| status.phase.as_ref()) == Some(&picture.phase);
+    if said && picture.phase == NumberPhase::Registering && !at.custody.evidence.fresh {
+        // Told already; the first read that counts may show it connected, and is told instead of all between.
+        return Plan::Open(at.fresh());
+    }
     let mut status = facts::observed(base, at.account, at.facts);
     facts::renamed(&mut status, at);
     picture.report(status, requests)

@@ -38,13 +38,7 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
         return None;
     }
     if is_under_way(at) {
-        let phase = at.object.status.as_ref().and_then(|status| status.phase.as_ref());
-        return Some(match (at.custody.evidence.fresh, phase) {
-            // The first read that counts may show it connected: till then that stands already.
-            (false, Some(NumberPhase::Registering)) => Rung::Wait(at.fresh()),
-            (false, _) => registering(at),
-            (true, _) => not_shown(at),
-        });
+        return Some(if at.custody.evidence.fresh { not_shown(at) } else { registering(at) });
     }
     if !at.verified() {
         return None;
