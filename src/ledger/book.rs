@@ -57,7 +57,7 @@ pub(super) struct Slot {
     /// A write failed: what is known may not be what is there.
     stale: bool,
     /// What is known of the number besides, where there is no ledger yet, or none any more.
-    recalled: Ledger,
+    recalled: Option<Box<Ledger>>,
 }
 
 /// How a call ended, and when.
@@ -166,7 +166,7 @@ impl Book {
 
     /// Where there is no ledger, one begins with this: what a status tells of it that was lost.
     pub fn begins_with(&mut self, recalled: Ledger) {
-        self.slot.recalled = recalled;
+        self.slot.recalled = self.slot.known.is_none().then(|| Box::new(recalled));
     }
 
     /// The ledger as it is known.
@@ -255,10 +255,10 @@ impl Book {
     pub async fn save(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerProblem> {
         self.apply();
         let Ledgers { client, namespace, .. } = &*self.ledgers;
-        let (mut ledger, mut secret) = match self.slot.known.clone() {
-            Some(known) => known,
-            None => (self.slot.recalled.clone(), OwnedSecret::new(namespace, &self.name, None)),
-        };
+        let (mut ledger, mut secret) = self.slot.known.clone().unwrap_or_else(|| {
+            let recalled = self.slot.recalled.as_deref().cloned().unwrap_or_default();
+            (recalled, OwnedSecret::new(namespace, &self.name, None))
+        });
         change(&mut ledger);
         ledger.serial += 1;
         store::write(&ledger, &mut secret);
