@@ -31,6 +31,7 @@ mod custody;
 mod drift;
 mod exchange;
 mod expiry;
+mod fresh_pin;
 mod import;
 mod ladder;
 mod lag;
