@@ -333,7 +333,7 @@ pub async fn must_be_over(world: &World, operation: Operation, cell: &str) {
 }
 
 impl World {
-    async fn numbers_at_meta(&self) -> usize {
+    pub async fn numbers_at_meta(&self) -> usize {
         self.sim.get("state").await.unwrap()["numbers"].as_array().unwrap().len()
     }
 
