@@ -74,7 +74,7 @@ fn name(n: usize) -> String {
 
 /// The PIN, where it is given; leading zeros are among them.
 fn given_pin(n: usize) -> Option<String> {
-    (n % 2 == 0).then(|| format!("{:06}", (n + 1) * 7_919 % 1_000_000))
+    n.is_multiple_of(2).then(|| format!("{:06}", (n + 1) * 7_919 % 1_000_000))
 }
 
 fn estate() -> Value {

@@ -45,6 +45,7 @@ mod process;
 mod profile;
 mod reference;
 mod renewal;
+mod restored;
 mod routing;
 mod steady;
 mod suspend;
