@@ -46,6 +46,8 @@ pub(super) struct Slot {
     written: Option<Instant>,
     /// When the last call ended that changed the number, or may have.
     pub(super) touched: Option<Instant>,
+    /// The same by the ledger, as it was taken over last.
+    recalled: Option<Timestamp>,
     /// Start of the first read after that which counts.
     first_fresh: Option<Instant>,
     /// Since when intents of other processes are seen open.
@@ -236,10 +238,15 @@ impl Book {
     fn recall(&mut self, now: Timestamp) {
         let slot = &mut *self.slot;
         let Some((ledger, _)) = &slot.known else { return };
-        if slot.touched.is_none()
-            && let Some(ago) = ledger.touched.and_then(|at| Duration::try_from(now.duration_since(at)).ok())
-        {
-            slot.touched = Instant::now().checked_sub(ago);
+        if slot.recalled != ledger.touched {
+            slot.recalled = ledger.touched;
+            // The clock of whoever wrote it may be a little ahead of this one: then it was just now.
+            let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            let touched = ledger.touched.and_then(|at| Instant::now().checked_sub(ago(at)));
+            if touched > slot.touched {
+                slot.touched = touched;
+                slot.first_fresh = None;
+            }
         }
         let open = |id: &str| ledger.intent(id).is_some_and(|intent| !intent.unknown);
         slot.foreign.retain(|id, _| open(id));

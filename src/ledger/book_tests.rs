@@ -63,6 +63,31 @@ async fn what_the_process_before_has_changed_is_waited_for_too() {
     }
 }
 
+/// One that was paused while its call was under way, and whose clock may be ahead of this one's.
+#[tokio::test]
+async fn what_another_process_finds_out_meanwhile_is_waited_for_anew() {
+    let now = Timestamp::UNIX_EPOCH;
+    let at =
+        |seconds: i64| Ledger { touched: Some(now + jiff::SignedDuration::from_secs(seconds)), ..Ledger::default() };
+    for before in [None, Some(-1_000)] {
+        let mut book = book();
+        knows(&mut book, before.map_or_else(Ledger::default, at));
+        book.recall(now);
+        assert_eq!(
+            book.evidence(Some(Instant::now())),
+            Evidence { fresh: true, twice: before.is_none() },
+            "{before:?}"
+        );
+        knows(&mut book, at(2));
+        book.recall(now);
+        let touched = book.slot.touched.unwrap();
+        assert_eq!(book.evidence(Some(touched + seconds(9))), Evidence::default(), "{before:?}");
+        assert_eq!(book.evidence(Some(touched + seconds(10))), Evidence { fresh: true, twice: false }, "{before:?}");
+        book.recall(now);
+        assert_eq!(book.slot.touched, Some(touched), "looking again does not begin anew");
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_somebody_else_began_is_left_alone_from_when_it_is_first_seen() {
     let mut book = book();

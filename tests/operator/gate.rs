@@ -18,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     serve::IncomingStream,
 };
+use futures::StreamExt;
 use kube::Client;
 use regex::Regex;
 use serde_json::json;
@@ -35,6 +36,7 @@ const OF_A_CONNECTION: [header::HeaderName; 5] =
 pub struct Asked {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub body: String,
 }
 
@@ -65,6 +67,12 @@ impl Hold {
         Self { at: At::After, ..Self::before(name, method, path) }
     }
 
+    /// Only a request whose query has this in it, a regular expression.
+    pub fn query(mut self, query: &str) -> Self {
+        self.kind.query = Some(Regex::new(query).unwrap());
+        self
+    }
+
     /// Only a request whose body has this in it, a regular expression.
     pub fn body(mut self, body: &str) -> Self {
         self.kind.body = Some(Regex::new(body).unwrap());
@@ -77,19 +85,22 @@ impl Hold {
 struct Kind {
     method: Regex,
     path: Regex,
+    query: Option<Regex>,
     body: Option<Regex>,
 }
 
 impl Kind {
     fn new(method: &str, path: &str) -> Self {
         let method = Regex::new(&format!("^(?:{method})$")).unwrap();
-        Self { method, path: Regex::new(path).unwrap(), body: None }
+        Self { method, path: Regex::new(path).unwrap(), query: None, body: None }
     }
 
     fn has(&self, asked: &Asked) -> bool {
+        let has = |wanted: &Option<Regex>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_match(text));
         self.method.is_match(&asked.method)
             && self.path.is_match(&asked.path)
-            && self.body.as_ref().is_none_or(|body| body.is_match(&asked.body))
+            && has(&self.query, &asked.query)
+            && has(&self.body, &asked.body)
     }
 }
 
@@ -110,6 +121,7 @@ struct Losses {
 
 struct Inner {
     apiserver: Client,
+    frozen: watch::Sender<Option<Regex>>,
     holds: Mutex<Vec<(Hold, watch::Sender<Stage>)>>,
     losses: Mutex<Vec<Losses>>,
     writes: Mutex<Vec<Asked>>,
@@ -130,6 +142,7 @@ impl Gate {
         config.default_retry = false;
         let inner = Arc::new(Inner {
             apiserver: Client::try_from(config).unwrap(),
+            frozen: watch::Sender::new(None),
             holds: Mutex::default(),
             losses: Mutex::default(),
             writes: Mutex::default(),
@@ -204,6 +217,16 @@ impl Gate {
         self.inner.losses.lock().unwrap().push(Losses { kind: Kind::new(method, path), left: times });
     }
 
+    /// Watches of such a path bring nothing new from now on, as those of an API server that has fallen behind.
+    pub fn freeze(&self, path: &str) {
+        self.inner.frozen.send_replace(Some(Regex::new(path).unwrap()));
+    }
+
+    /// What was kept back comes now.
+    pub fn thaw(&self) {
+        self.inner.frozen.send_replace(None);
+    }
+
     /// Every request so far that writes, also those that were not let through.
     pub fn writes(&self) -> Vec<Asked> {
         self.inner.writes.lock().unwrap().clone()
@@ -265,6 +288,7 @@ impl Inner {
         let asked = Asked {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method) {
@@ -307,15 +331,31 @@ impl Inner {
     }
 
     async fn forward(&self, parts: Parts, body: Bytes) -> Option<Response> {
+        let path = parts.uri.path().to_owned();
+        let is_watch = parts.uri.query().is_some_and(|query| query.contains("watch=true"));
         let mut request = Request::new(kube::client::Body::from(body));
         (*request.method_mut(), *request.uri_mut()) = (parts.method, parts.uri);
         *request.headers_mut() = end_to_end(parts.headers);
         // An API server that does not answer looks from the other side of the gate as it does from here.
         let (parts, body) = self.apiserver.send(request).await.ok()?.into_parts();
-        let mut answer = Response::new(Body::new(body));
+        let body = Body::new(body);
+        let mut answer = Response::new(if is_watch { self.thawing(path, body) } else { body });
         *answer.status_mut() = parts.status;
         *answer.headers_mut() = end_to_end(parts.headers);
         Some(answer)
+    }
+
+    /// What a watch brings, kept back while its path is frozen.
+    fn thawing(&self, path: String, body: Body) -> Body {
+        let frozen = self.frozen.subscribe();
+        Body::from_stream(body.into_data_stream().then(move |news| {
+            let (mut frozen, path) = (frozen.clone(), path.clone());
+            async move {
+                let thawed = frozen.wait_for(|frozen| frozen.as_ref().is_none_or(|kind| !kind.is_match(&path))).await;
+                // The gate may be gone meanwhile.
+                thawed.map_err(axum::Error::new).and(news)
+            }
+        }))
     }
 }
 

@@ -69,7 +69,7 @@ impl Operator {
 
     /// Waits until it ends by itself.
     pub async fn ended(self) -> Result<(), RunError> {
-        self.running.await.expect("the operator does not panic")
+        in_time("the operator ends", self.running).await.expect("the operator does not panic")
     }
 
     /// Ends it as a crash does: at once, with nothing put in order.

@@ -1,12 +1,15 @@
 //! The business profile: written when the spec says so, compared with what Meta makes of it, set right once a day at most.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
 use crate::{
     harness::{World, condition},
-    ladder::SUPPORT,
-    people::estate,
+    ladder::{SUPPORT, unverified},
+    manifests::{INO, app, number},
+    people::{PHONE, estate},
     seed::{ACCOUNT, NUMBER},
 };
 
@@ -158,6 +161,26 @@ async fn what_meta_refuses_is_told_and_a_corrected_spec_heals() {
     world.tells(SYNCED, "True/ProfileSynced", &[]).await;
     world.enabled().await;
     assert_eq!(world.profile().await["vertical"], "TRAVEL");
+    world.settle().await;
+    world.finish().await;
+}
+
+/// A profile is read once a day: whether that is over is another question than whether it can be written at last.
+#[tokio::test]
+async fn a_profile_is_written_as_soon_as_its_number_is_registered() {
+    let mut world = World::new("profile-waits", unverified()).await;
+    let mut settings = world.settings();
+    settings.timing.profile_interval = Duration::from_hours(24);
+    world.start_with(settings).await;
+    world.create(&app(INO, json!({}))).await;
+    let spec = json!({"verification": {}, "registration": {}, "profile": {"about": "Here to help"}});
+    world.create(&number(SUPPORT, PHONE, spec)).await;
+    world.says("AwaitingCode", "False/AwaitingCode", &[]).await;
+    world.tells(SYNCED, "False/NotRegistered", &["once the number is registered"]).await;
+    world.put_secret("support-code", &[("code", &world.code(NUMBER).await)]).await;
+    world.enabled().await;
+    world.tells(SYNCED, "True/ProfileSynced", &[]).await;
+    assert_eq!((world.profile_writes().await.len(), &world.profile().await["about"]), (1, &json!("Here to help")));
     world.settle().await;
     world.finish().await;
 }

@@ -88,14 +88,27 @@ const PIN: &str = "048213";
 
 /// A world in which the operation is due, and a gate for its operator.
 pub async fn due(prefix: &str, operation: Operation) -> (World, Gate) {
-    let name = operation.as_str().to_lowercase();
-    let mut world = World::new(&format!("{prefix}-{name}"), estate(operation)).await;
+    let world = World::new(&prefixed(prefix, operation), estate(operation)).await;
+    let gate = Gate::start(world.config.clone()).await;
+    (stocked(world, operation).await, gate)
+}
+
+/// A world in which the operation is due, on a control plane of the test's own.
+pub async fn due_on(plane: &control_plane::ControlPlane, prefix: &str, operation: Operation) -> World {
+    stocked(World::on(plane, &prefixed(prefix, operation), estate(operation)).await, operation).await
+}
+
+fn prefixed(prefix: &str, operation: Operation) -> String {
+    format!("{prefix}-{}", operation.as_str().to_lowercase())
+}
+
+/// The world with the Secrets that people keep in it.
+async fn stocked(mut world: World, operation: Operation) -> World {
     world.planted.extend([VERIFY_TOKEN.to_owned(), "222222".to_owned()]);
     world.put_secret("cc-webhook", &[("verify-token", VERIFY_TOKEN)]).await;
     let own_pin = if operation == Operation::SetPin { "222222" } else { PIN };
     world.put_secret("own-pin", &[("pin", own_pin)]).await;
-    let gate = Gate::start(world.config.clone()).await;
-    (world, gate)
+    world
 }
 
 /// Brings the world, whose operator runs, to where the operation can be asked for.
@@ -333,7 +346,7 @@ pub async fn must_be_over(world: &World, operation: Operation, cell: &str) {
 }
 
 impl World {
-    async fn numbers_at_meta(&self) -> usize {
+    pub async fn numbers_at_meta(&self) -> usize {
         self.sim.get("state").await.unwrap()["numbers"].as_array().unwrap().len()
     }
 
@@ -352,11 +365,18 @@ impl World {
     pub async fn effects(&self, operation: Operation) -> usize {
         let (method, path) = call(operation);
         let path = path.trim_end_matches('$');
+        // Three of them have one path.
+        let effect = match operation {
+            Operation::SetPin => "PIN set",
+            Operation::SetWebhook => "override set",
+            Operation::ClearWebhook => "override removed",
+            _ => "",
+        };
         let calls = self.sim.calls(0).await.unwrap();
         let is_it = |call: &&Value| {
             call["method"] == method
                 && call["path"].as_str().is_some_and(|p| p.ends_with(path))
-                && !call["effect"].is_null()
+                && call["effect"].as_str().is_some_and(|done| done.contains(effect))
         };
         calls.iter().filter(is_it).count()
     }

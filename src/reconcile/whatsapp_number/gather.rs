@@ -252,7 +252,8 @@ fn profile(custody: &Custody, at: &Surroundings<'_, WhatsAppNumber>) -> ProfileR
         unsettled,
         is_new: status.is_none_or(|status| {
             Some(status.observed_generation) != at.object.metadata.generation
-                || crate::cluster::conditions::get(&status.conditions, "ProfileSynced").is_none()
+                || crate::cluster::conditions::get(&status.conditions, "ProfileSynced")
+                    .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
         }),
         asked: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };

@@ -250,6 +250,16 @@ fn what_another_process_was_at_is_left_alone_for_a_while() {
 }
 
 #[test]
+fn a_request_is_not_echoed_while_another_process_may_still_say_that_it_did_not_send() {
+    let mut scene = verified();
+    let id = begun(&mut scene, Order::SetPin { then_register: true }, Some("004217"), -1);
+    // The ledger has it as handled; whoever takes it back leaves the request as if nobody had looked at it.
+    scene.custody.ledger.intents[0].action = Some("2026-05-01T12:00:00Z".to_owned());
+    scene.custody.quarantine.insert(id, Duration::from_secs(30));
+    assert_eq!(next(&mut scene), "PINRequired False/OutcomePending Reconciling; waits reset-pin-at");
+}
+
+#[test]
 fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
     for (given, told) in [
         (json!({"status": "DELETED"}), "NotFound False/Deleted Stalled"),

@@ -47,6 +47,11 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
         return Plan::Step(step);
     }
     let mut requests = Requests::of(&custody.asked);
+    // Whoever began what was asked for may still say that it was not sent: then it is yet to be acted on.
+    let begun = custody.ledger.intents.iter().filter(|intent| custody.quarantine.contains_key(&intent.id));
+    requests
+        .waiting
+        .extend(begun.filter_map(|intent| intent.order.operation().action().filter(|_| intent.action.is_some())));
     if let Some(step) = refresh_token(input, &mut requests) {
         return Plan::Step(step);
     }

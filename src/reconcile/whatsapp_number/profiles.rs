@@ -49,8 +49,10 @@ impl Profiles {
         });
         let counts = look.counts_from.is_none_or(|from| read.began >= from);
         let settles = look.unsettled && !counts && look.counts_from.is_some_and(|from| from <= now);
-        let pause = read.tried.is_none_or(|tried| now >= tried + timing.settle);
-        if now >= read.next || ((settles || look.is_new || look.asked) && pause) {
+        let pause = |wait: Duration| read.tried.is_none_or(|tried| now >= tried + wait);
+        // It stays new until the status says something else, and that is later than this reconcile's next look.
+        let is_new = look.is_new && pause(timing.settle.max(Duration::from_secs(1)));
+        if now >= read.next || is_new || ((settles || look.asked) && pause(timing.settle)) {
             return ProfileRead::Due;
         }
         match &read.profile {
