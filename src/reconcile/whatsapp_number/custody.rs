@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::super::reason::Reason;
 use crate::{
-    api::Action,
-    cluster::secrets::Hidden,
+    api::{Action, SecretKeyRef},
+    cluster::secrets::{Hidden, set_command},
     graph::wire,
     ledger::{Evidence, Intent, Ledger, Order},
 };
@@ -56,6 +56,13 @@ impl Trouble {
     /// About no value in particular.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), fingerprint: None }
+    }
+
+    /// About the value under a key of a Secret, and what is wrong with it.
+    pub fn invalid(namespace: &str, SecretKeyRef { name, key }: &SecretKeyRef, why: &str, fingerprint: String) -> Self {
+        let command = set_command(namespace, name, key, "YOUR_VALUE");
+        let message = format!("what Secret {name} holds under {key} {why}: {command}");
+        Self { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint) }
     }
 }
 

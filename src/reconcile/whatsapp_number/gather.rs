@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable},
+    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, delete_command},
     graph::wire::PhoneNumber,
     ledger::Book,
     observe::{BindingToken, Seen},
@@ -63,7 +63,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     let now = context.graph.now();
     let mut custody = Custody {
         held_back: hold.held_back.clone(),
-        no_writes: skewed(context),
+        no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| hints::clock(at.app)),
         has_finalizer: object.finalizers().iter().any(|name| name == super::FINALIZER),
         now,
         ..Custody::default()
@@ -115,14 +115,6 @@ fn recalled(object: &WhatsAppNumber, has_ledger: bool) -> Recalled {
     }
 }
 
-fn skewed(context: &Context) -> Option<String> {
-    context.timing.is_skewed(context.graph.clock_skew()).then(|| {
-        "this machine's clock and Meta's are more than 5 minutes apart, and what is limited in time would be got wrong: set \
-         the clock right (see condition ClockInSync of the MetaApp)"
-            .to_owned()
-    })
-}
-
 /// Who else claims the number.
 fn claimants(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>) {
     let mut rivals = at.context.numbers.rivals(at.object);
@@ -169,7 +161,7 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
             Err(problem) => problem.foreign,
         };
         custody.pin_taken = !given && foreign;
-        custody.pin = value(context, &read.map(|read| read.value), "pin", &reference, six_digits);
+        custody.pin = value((context, namespace), &read.map(|read| read.value), "pin", &reference, six_digits);
         if let (Value::Missing(_), Some(made)) = (&custody.pin, &hold.made_pin) {
             custody.pin = known(context, "pin", made.clone());
         }
@@ -178,12 +170,13 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
     if object.spec.verification.is_some() && !registered {
         let reference = hints::code_ref(object);
         let read = context.secrets.get(namespace, &reference).await.map(|read| read.value);
-        custody.code = value(context, &read, "code", &reference, |text| six_digits(&plain(text)));
+        custody.code = value((context, namespace), &read, "code", &reference, |text| six_digits(&plain(text)));
     }
     if let Some(webhook) = object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref()) {
         let reference = &webhook.verify_token_ref;
         let read = context.secrets.get(namespace, reference).await.map(|read| read.value);
-        custody.verify_token = value(context, &read, "verify-token", reference, |text| Ok(text.to_owned()));
+        custody.verify_token =
+            value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
         if let Some(Known { value: Hidden(token), .. }) = custody.verify_token.known() {
             let both = SecretString::from(format!("{}\n{}", webhook.callback_url, token.expose_secret()));
             custody.webhook_inputs = context.fingerprints.of("webhook", &both);
@@ -210,7 +203,7 @@ fn known(context: &Context, purpose: &str, value: SecretString) -> Value {
 }
 
 fn value(
-    context: &Context,
+    (context, namespace): (&Context, &str),
     read: &Result<SecretString, Arc<SecretProblem>>,
     purpose: &str,
     reference: &SecretKeyRef,
@@ -219,11 +212,10 @@ fn value(
     match read {
         Ok(text) => match clean(text.expose_secret()) {
             Ok(text) => known(context, purpose, text.into()),
-            Err(why) => Value::Bad(Trouble {
-                reason: Reason::SecretValueInvalid,
-                message: format!("what Secret {} holds under {} {why}", reference.name, reference.key),
-                fingerprint: Some(context.fingerprints.of(purpose, text)),
-            }),
+            Err(why) => {
+                let fingerprint = context.fingerprints.of(purpose, text);
+                Value::Bad(Trouble::invalid(namespace, reference, why, fingerprint))
+            }
         },
         Err(problem) => {
             let trouble = |reason| Trouble::new(reason, problem.to_string());
@@ -300,7 +292,8 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         }
         Ok(_) => Binding::Behind(wanted),
         Err(OwnedProblem::Taken(path)) => Binding::Taken(format!(
-            "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written"
+            "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written: {}",
+            delete_command(&path)
         )),
         Err(_) => Binding::Waits("the binding Secret could not be read, and is looked at again"),
     }

@@ -46,7 +46,7 @@ fn has_pin(scene: &mut Number) {
 fn names_a_secret(scene: &mut Number) {
     let pin_ref = SecretKeyRef { name: "our-pins".to_owned(), key: "support-fr".to_owned() };
     scene.object.spec.registration = Some(Registration { pin_ref: Some(pin_ref) });
-    scene.custody.pin = missing("Secret cc/our-pins does not exist");
+    scene.custody.pin = missing("our-pins");
 }
 
 #[test]

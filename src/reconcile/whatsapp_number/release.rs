@@ -94,7 +94,7 @@ fn deregister(at: &At<'_>) -> Planned {
     let custody = at.custody;
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
     if let Some(trouble) = &custody.trouble {
-        return told(at.object, trouble.reason, trouble.message.clone(), Progress::Stalled, Need::Nothing);
+        return told(at.object, trouble.reason, retain(at, &trouble.message), Progress::Stalled, Need::Nothing);
     }
     if let Some(intent) = custody.open_rung() {
         if !intent.unknown {
@@ -141,7 +141,11 @@ fn deregister(at: &At<'_>) -> Planned {
             // Half done: once more.
             _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
-                let message = format!("Meta did not deregister the number, and is asked again: {}", refusal.message);
+                let message = format!(
+                    "Meta did not deregister the number, and is asked again at {}: {}",
+                    when(until),
+                    refusal.message
+                );
                 return waits(Reason::Deregistering, message, at.until(until));
             }
             Some(_) => {}

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{
     custody::Value,
     scenes::{
-        CALLBACK, Number, asks_for_callback, at, bad, begun, facts, made, missing, next, number, reads_lag, refusal,
-        rows, unregistered,
+        CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number,
+        reads_lag, refusal, rows, unregistered,
     },
 };
 use crate::{
@@ -81,7 +81,7 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "Enabled False/HeldBack Reconciling",
             ),
-            ("not with a wrong clock", |scene| scene.custody.no_writes = Some("clock".into()), FINE),
+            ("not with a wrong clock", clock_is_wrong, FINE),
         ],
     );
     rows(
