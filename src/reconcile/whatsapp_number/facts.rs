@@ -32,7 +32,7 @@ pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberSt
         remembered(&mut status, custody);
     }
     status.binding = match &custody.binding {
-        Binding::Current { .. } => Some(BindingStatus { name: binding::secret_name(number) }),
+        Binding::Current(_) => Some(BindingStatus { name: binding::secret_name(number) }),
         Binding::Waits(_) | Binding::Behind(_) => status.binding,
         Binding::Unasked | Binding::Unwanted | Binding::Taken(_) => None,
     };

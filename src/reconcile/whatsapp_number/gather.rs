@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     binding,
-    custody::{Binding, Custody, Known, ProfileRead, Recalled, Trouble, Value},
+    custody::{Binding, Custody, HandedOut, Known, ProfileRead, Recalled, Trouble, Value},
     hints, plan,
     profiles::Look,
 };
@@ -269,10 +269,20 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         return Binding::Waits("Meta has not shown the number yet");
     };
     let view = context.estate.app(at.app).unwrap_or_default();
-    let token = match &view.binding_token {
-        BindingToken::InUse => (*at.app.namespace == **namespace).then_some(&access.token),
-        BindingToken::Named(Hidden(token)) => Some(token),
-        BindingToken::Missing => None,
+    let kept;
+    let (token, handed_out) = match &view.binding_token {
+        BindingToken::InUse if *at.app.namespace == **namespace => (Some(&access.token), HandedOut::Given),
+        BindingToken::InUse => (None, HandedOut::NotNamed),
+        BindingToken::Named(Hidden(token)) => (Some(token), HandedOut::Given),
+        // A Secret that went away by mistake must not take the token from every application at once.
+        BindingToken::Missing => match OwnedSecret::read(&context.client, namespace, &name).await {
+            Ok(secret) => {
+                let ours = secret.filter(|secret| secret.owner() == object.uid().as_deref());
+                kept = ours.and_then(|secret| secret.get(binding::TOKEN));
+                (kept.as_ref(), if kept.is_some() { HandedOut::Kept } else { HandedOut::Missing })
+            }
+            Err(problem) => return unread(&problem),
+        },
         BindingToken::Unread => {
             return Binding::Waits(
                 "the token for bindings could not be read; a binding Secret that is there stays as it is",
@@ -280,22 +290,28 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         }
     };
     let wanted = wanted(at, account, facts, &access.version, token);
-    let has_token = token.is_some();
     let digest = digest(context, &wanted);
     if context.bindings.is_current(context, namespace, &name, &digest) {
-        return Binding::Current { token: has_token };
+        return Binding::Current(handed_out);
     }
     match OwnedSecret::read(&context.client, namespace, &name).await {
         Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
             context.bindings.remember(namespace, &name, secret.resource_version(), &digest);
-            Binding::Current { token: has_token }
+            Binding::Current(handed_out)
         }
         Ok(_) => Binding::Behind(wanted),
-        Err(OwnedProblem::Taken(path)) => Binding::Taken(format!(
+        Err(problem) => unread(&problem),
+    }
+}
+
+/// A binding Secret that is somebody else's, or could not be read.
+fn unread(problem: &OwnedProblem) -> Binding {
+    match problem {
+        OwnedProblem::Taken(path) => Binding::Taken(format!(
             "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written: {}",
-            delete_command(&path)
+            delete_command(path)
         )),
-        Err(_) => Binding::Waits("the binding Secret could not be read, and is looked at again"),
+        _ => Binding::Waits("the binding Secret could not be read, and is looked at again"),
     }
 }
 

@@ -186,7 +186,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
             Standing::Unasked => {}
         }
     }
-    match binding::binding(at.custody, at.timing) {
+    match binding::binding(at) {
         binding::Bound::Step(step) => return Plan::Step(step),
         binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
         binding::Bound::Unasked => {}
