@@ -2,12 +2,13 @@
 
 use kube::ResourceExt;
 
+use super::custody::Value;
 use crate::{
     api::{Action, SecretKeyRef, WhatsAppNumber},
     cluster::secrets::set_command,
     ledger::Refusal,
     observe::AppKey,
-    reconcile::commands,
+    reconcile::{commands, reason::Reason},
 };
 
 /// Asks for an action.
@@ -27,6 +28,14 @@ pub fn put(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String
     format!(
         "kubectl -n {namespace} create secret generic {name} --from-literal={key}={what} --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -"
     )
+}
+
+/// Puts the code into its Secret. Where a person named a Secret that is there, its other keys stay.
+pub fn put_code(object: &WhatsAppNumber, held: &Value) -> String {
+    let (secret, what) = (code_ref(object), "YOUR_CODE");
+    let given = object.spec.verification.as_ref().is_some_and(|verification| verification.code_ref.is_some());
+    let is_there = !matches!(held, Value::Missing(trouble) if trouble.reason == Reason::SecretNotFound);
+    if given && is_there { set(object, &secret, what) } else { put(object, &secret, what) }
 }
 
 /// Sets a value in a Secret that is there; its other keys stay.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     custody::{Trouble, Value},
     scenes::{
-        CALLBACK, Number, asks_for_callback, asks_to_register, asks_to_verify, at, bad, coded, made, missing, next,
+        CALLBACK, Number, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing, next,
         number, refusal, shows, unregistered, unusable,
     },
 };
@@ -344,6 +344,19 @@ fn whoever_has_to_act_is_told_how() {
     }
 }
 
+/// [`next`] sees to it that no message is cut off within a command.
+#[test]
+fn long_names_leave_commands_whole() {
+    for (_, happens, _) in STALLED {
+        let mut scene = number();
+        scene.object.metadata.name = Some("n".repeat(63));
+        scene.object.metadata.namespace = Some("s".repeat(63));
+        scene.app.name = "p".repeat(63).into();
+        happens(&mut scene);
+        next(&mut scene);
+    }
+}
+
 #[test]
 fn every_reason_to_stand_still_is_tried() {
     let tried: BTreeSet<&str> = STALLED.iter().map(|(reason, ..)| *reason).collect();
@@ -351,30 +364,18 @@ fn every_reason_to_stand_still_is_tried() {
 }
 
 #[test]
-fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
+fn a_code_leaves_the_other_keys_of_a_shared_secret_alone() {
     let mut scene = number();
-    delivers(&mut scene, "");
-    sets(&mut scene, false, refusal(2200, Some(10)), -1);
-    assert_eq!(next(&mut scene), "Enabled False/CallbackRefused Reconciling");
-    let command = "kubectl -n cc get secret hook -o jsonpath='{.data.verify-token}' | base64 -d | curl -sG \"$(kubectl -n cc \
-                   get wan support-fr -o jsonpath='{.spec.incoming.webhook.callbackURL}')\" -d hub.mode=subscribe -d \
-                   hub.challenge=42 --data-urlencode hub.verify_token@-";
-    assert!(scene.message("RoutingConfigured").contains(command), "{}", scene.message("RoutingConfigured"));
-}
-
-/// What a person is told while Meta wants a pause for PINs that were guessed.
-#[test]
-fn a_pause_for_guessed_pins_tells_until_when() {
-    for code in [133_008, 133_009] {
-        let mut scene = number();
-        registered(&mut scene, refusal(code, Some(60)));
-        scene.custody.ledger.serial = 1;
-        assert_eq!(next(&mut scene), "PINRequired False/RegistrationRefused Reconciling");
-        assert!(scene.message("Ready").contains("at 2026-11-22T11:00:00Z"), "{}", scene.message("Ready"));
-        let status = scene.object.status.as_ref().unwrap();
-        let until = status.registration.as_ref().unwrap().blocked_until.as_ref().map(|until| until.0);
-        assert_eq!(until, Some(at(60)));
-        scene.custody.now = at(60);
-        assert_eq!(next(&mut scene), "send register 004217");
+    unverified(&mut scene);
+    coded(&mut scene, Ended::Done(None), -1);
+    let shared = SecretKeyRef { name: "codes".to_owned(), key: "support".to_owned() };
+    scene.object.spec.verification.as_mut().unwrap().code_ref = Some(shared);
+    for (held, command) in [
+        (missing("codes"), "kubectl -n cc create secret generic codes --from-literal=support=YOUR_CODE"),
+        (known("000000"), r#"patch secret codes --type merge -p '{"stringData":{"support":"YOUR_CODE"}}'"#),
+    ] {
+        scene.custody.code = held;
+        assert_eq!(next(&mut scene), "AwaitingCode False/AwaitingCode Reconciling");
+        assert!(scene.message("Ready").contains(command), "{}", scene.message("Ready"));
     }
 }

@@ -98,7 +98,7 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Finding
             adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; nothing is done for it")
         }
         _ if is_unverified(number) => {
-            adopted(NumberPhase::Unverified, "not verified by a code yet; it cannot be registered before")
+            adopted(NumberPhase::Unverified, "not verified by a code yet, and nothing is done about it: spec.verification would have a code sent")
         }
         Some(NumberStatus::Pending) if cloud => (
             NumberPhase::Registering,
@@ -106,7 +106,7 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Finding
             Progress::Reconciling,
         ),
         Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
-            adopted(NumberPhase::PinRequired, "verified, and not registered; registering it takes its six-digit PIN")
+            adopted(NumberPhase::PinRequired, "verified, and not registered, and nothing is done about it: spec.registration would register it, with its PIN")
         }
         other => {
             let word = other.as_ref().map_or("no status", NumberStatus::as_str);

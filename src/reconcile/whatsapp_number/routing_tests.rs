@@ -259,3 +259,14 @@ fn a_rung_that_is_unsettled_does_not_hold_it_up() {
     super::scenes::read_once(&mut scene);
     assert_eq!(next(&mut scene), SET);
 }
+
+#[test]
+fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
+    let mut scene = wanted();
+    set(&mut scene, false, refusal(2200, Some(10)), -1);
+    assert_eq!(next(&mut scene), "Enabled False/CallbackRefused Reconciling");
+    let command = "kubectl -n cc get secret hook -o jsonpath='{.data.verify-token}' | base64 -d | curl -sG \"$(kubectl -n cc \
+                   get wan support-fr -o jsonpath='{.spec.incoming.webhook.callbackURL}')\" -d hub.mode=subscribe -d \
+                   hub.challenge=42 --data-urlencode hub.verify_token@-";
+    assert!(scene.message("RoutingConfigured").contains(command), "{}", scene.message("RoutingConfigured"));
+}

@@ -143,7 +143,7 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         }
         _ => {}
     }
-    let how = hints::put(at.object, &secret, "YOUR_CODE");
+    let how = hints::put_code(at.object, &at.custody.code);
     let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {
