@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{
     custody::{Trouble, Value},
     scenes::{
-        CALLBACK, Number, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing, next,
-        number, refusal, shows, unregistered, unusable,
+        CALLBACK, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing,
+        next, number, refusal, shows, unregistered, unusable,
     },
 };
 use crate::{
@@ -360,7 +360,7 @@ fn long_names_leave_commands_whole() {
 #[test]
 fn every_reason_to_stand_still_is_tried() {
     let tried: BTreeSet<&str> = STALLED.iter().map(|(reason, ..)| *reason).collect();
-    assert_eq!(tried, advice::documented(include_str!("../../../docs/whatsappnumber.md")));
+    assert_eq!(tried, advice::documented(PAGE));
 }
 
 #[test]

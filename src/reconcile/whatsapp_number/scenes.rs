@@ -13,10 +13,12 @@ use crate::{
         Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
         WhatsAppNumberSpec,
     },
+    cluster::conditions::STALLED,
     cluster::secrets::{Hidden, SecretProblem, Unusable},
     graph::wire::PhoneNumber,
     ledger::{Begin, Ended, Evidence, LedgerProblem, Operation, Order, Owner, Refusal},
     reconcile::{
+        advice,
         outlook::{Need, Plan},
         reason::Reason,
         testing::{ACCOUNT, NAMESPACE, Scene, sent},
@@ -27,6 +29,9 @@ use crate::{
 pub type Number = Scene<WhatsAppNumber>;
 /// Why it is so, what is so, and what [`next`] says then.
 pub type Row = (&'static str, fn(&mut Number), &'static str);
+
+/// Where people read about numbers.
+pub const PAGE: &str = include_str!("../../../docs/whatsappnumber.md");
 
 /// Its ID.
 pub const ID: &str = "106540352242922";
@@ -207,6 +212,10 @@ pub fn next(scene: &mut Number) -> String {
         Plan::Report(report) => report,
     };
     scene.reconcile();
+    if let Some(reason) = scene.condition(STALLED) {
+        let reason = reason.trim_start_matches("True/").to_owned();
+        assert!(advice::documented(PAGE).contains(&*reason), "the page does not mark {reason} as Stalled");
+    }
     let ignored = report.ignored.iter().map(|(action, _)| format!("; ignored {}", short(*action)));
     let waiting = report.waiting.iter().map(|action| format!("; waits {}", short(*action)));
     scene.told() + &ignored.chain(waiting).collect::<String>()
