@@ -47,6 +47,12 @@ impl ApiError {
         self.status().is_some_and(kube::core::Status::is_forbidden)
     }
 
+    /// Whether asking again changes nothing: a person has to set something right first.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.status().is_some_and(|status| matches!(status.code, 400 | 401 | 403 | 404 | 413 | 422))
+    }
+
     fn status(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Kube(kube::Error::Api(status)) => Some(status),

@@ -196,8 +196,18 @@ pub enum OwnedProblem {
     #[error("Secret {0} changed meanwhile: it will be tried again")]
     Stale(String),
     /// The API server failed or refused.
-    #[error("Secret {0} could not be read or written: {1}")]
+    #[error("Secret {path} could not be read or written: {error}{}", rights_command(.0, .1), path = .0, error = .1)]
     Api(String, #[source] ApiError),
+}
+
+/// Where a person finds what the API server does not let the operator do: a right that is missing, or a quota that is full.
+fn rights_command(path: &str, error: &ApiError) -> String {
+    let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
+    if error.is_refusal() {
+        format!(". Look for a right or a quota: kubectl -n {namespace} get rolebindings,resourcequotas")
+    } else {
+        String::new()
+    }
 }
 
 /// A Secret of the operator's: read or made here, changed in memory, saved under the version it was read at.

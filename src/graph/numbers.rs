@@ -152,6 +152,8 @@ impl Client {
     }
 }
 
+/// A change of a number. Whoever writes down that it will be made has waited for its turn before (`Client::pass`): from then on
+/// it is sent at once or not at all.
 fn post<'a>(access: &'a Access, endpoint: Endpoint, path: &'a [&'a str], waba_id: &'a str, body: Body<'a>) -> Call<'a> {
-    Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Write) }
+    Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Action) }
 }

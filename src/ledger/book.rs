@@ -14,7 +14,8 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::{error, warn};
 
 use super::{
-    entry::{Ended, Ledger},
+    ends::Ended,
+    entry::Ledger,
     order::Intent,
     store::{self, LedgerProblem, secret_name},
 };
@@ -49,10 +50,23 @@ pub(super) struct Slot {
     first_fresh: Option<Instant>,
     /// Since when intents of other processes are seen open.
     foreign: AHashMap<String, Instant>,
-    /// Outcomes that are not written yet.
-    pub(super) ended: Vec<(String, Ended)>,
+    /// Outcomes that are not written yet; they count all the same.
+    pub(super) ended: Vec<Finished>,
+    /// Until when they may wait for the next write.
+    pub(super) may_wait: Option<Instant>,
     /// A write failed: what is known may not be what is there.
     stale: bool,
+    /// What is known of the number besides, where there is no ledger yet, or none any more.
+    recalled: Ledger,
+}
+
+/// How a call ended, and when.
+pub(super) struct Finished {
+    /// The intent's name.
+    pub(super) id: String,
+    pub(super) ended: Ended,
+    /// Meta's clock.
+    pub(super) at: Timestamp,
 }
 
 /// What reads of Meta say of the number, seen from the last call that changed it.
@@ -144,11 +158,15 @@ impl Book {
             self.read().await?;
         }
         self.recall(now);
-        if !self.slot.ended.is_empty() {
-            // What could not be written down when it happened.
-            self.save(now, |_| {}).await?;
+        if !self.slot.ended.is_empty() && self.slot.may_wait.is_none_or(|until| until <= Instant::now()) {
+            self.save(|_| {}).await?;
         }
         Ok(self.ledger())
+    }
+
+    /// Where there is no ledger, one begins with this: what a status tells of it that was lost.
+    pub fn begins_with(&mut self, recalled: Ledger) {
+        self.slot.recalled = recalled;
     }
 
     /// The ledger as it is known.
@@ -193,14 +211,25 @@ impl Book {
                 if let Some(found) = found.as_ref().filter(|found| known.as_ref().and_then(version) != version(found)) {
                     // Somebody else wrote it. What this process began and is not there was settled by them, or will never
                     // be there, under a version that is no more: in either case its end is nothing to write down.
-                    self.slot.ended.retain(|(id, _)| found.0.intent(id).is_some());
+                    self.slot.ended.retain(|finished| found.0.intent(&finished.id).is_some());
                 }
                 self.slot.written = None;
                 self.slot.known = found;
+                self.apply();
                 return Ok(());
             }
         };
-        self.save(Timestamp::now(), |_| {}).await
+        self.save(|_| {}).await
+    }
+
+    /// Has what has ended count, before it is written.
+    pub(super) fn apply(&mut self) {
+        let Slot { known, ended, .. } = &mut *self.slot;
+        if let Some((ledger, _)) = known {
+            for Finished { id, ended, at } in ended {
+                ledger.finish(id, ended.clone(), *at);
+            }
+        }
     }
 
     /// Takes over what a ledger of another process says of the time.
@@ -223,21 +252,20 @@ impl Book {
     ///
     /// # Errors
     /// As [`LedgerProblem`] says; then the ledger is to be loaded again.
-    pub async fn save(&mut self, now: Timestamp, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerProblem> {
+    pub async fn save(&mut self, change: impl FnOnce(&mut Ledger)) -> Result<(), LedgerProblem> {
+        self.apply();
         let Ledgers { client, namespace, .. } = &*self.ledgers;
         let (mut ledger, mut secret) = match self.slot.known.clone() {
             Some(known) => known,
-            None => (Ledger::default(), OwnedSecret::new(namespace, &self.name, None)),
+            None => (self.slot.recalled.clone(), OwnedSecret::new(namespace, &self.name, None)),
         };
-        for (id, ended) in &self.slot.ended {
-            ledger.finish(id, ended.clone(), now);
-        }
         change(&mut ledger);
         ledger.serial += 1;
         store::write(&ledger, &mut secret);
         match secret.save(client).await {
             Ok(saved) => {
                 self.slot.ended.clear();
+                self.slot.may_wait = None;
                 self.slot.known = Some((ledger, saved));
                 self.slot.written = Some(Instant::now());
                 Ok(())
@@ -259,7 +287,7 @@ impl Book {
         if ended == Ended::Unknown {
             self.touch();
         }
-        self.save(now, |ledger| ledger.finish(id, ended, now)).await
+        self.save(|ledger| ledger.finish(id, ended, now)).await
     }
 
     /// Notes that a call has just ended which changed the number, or may have.

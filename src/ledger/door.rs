@@ -8,8 +8,9 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
-    book::Book,
-    entry::{Begin, Ended},
+    book::{Book, Finished},
+    ends::Ended,
+    entry::Begin,
     operation::Operation,
     order::Order,
     parts::{Owner, Refusal},
@@ -95,7 +96,7 @@ impl Book {
         let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
         let written = Instant::now();
         let saved = self
-            .save(graph.now(), |ledger| {
+            .save(|ledger| {
                 ledger.owner = owner;
                 if !target.id.is_empty() {
                     ledger.phone_number_id = Some(target.id.clone());
@@ -106,7 +107,8 @@ impl Book {
             .await;
         if let Err(problem) = saved {
             // If it was written all the same, it is taken back as soon as it is seen.
-            self.slot.ended.push((id, Ended::NotSent));
+            self.slot.ended.push(Finished { id, ended: Ended::NotSent, at: graph.now() });
+            self.slot.may_wait = None;
             return Err(problem);
         }
         let outcome = if door.fence.valid_for(lead) && written.elapsed() < FRESH_INTENT {
@@ -120,7 +122,13 @@ impl Book {
         if matches!(ended, Ended::Done(_) | Ended::Unknown) && operation.is_seen() {
             self.touch();
         }
-        self.conclude(door, id, ended.clone()).await;
+        self.slot.ended.push(Finished { id, ended: ended.clone(), at: graph.now() });
+        self.apply();
+        if matches!(ended, Ended::Done(_)) && operation.may_be_told_later() {
+            self.slot.may_wait = Some(Instant::now() + door.timing.settle * 3);
+        } else {
+            self.conclude(door).await;
+        }
         Ok(held.map_or(Sent::Ended(ended), Sent::Held))
     }
 
@@ -159,8 +167,8 @@ impl Book {
 
     /// Writes down how a call ended, whatever happened to the ledger meanwhile. What cannot be written now is remembered,
     /// and written before anything else is done.
-    async fn conclude(&mut self, door: &Door<'_>, id: String, ended: Ended) {
-        self.slot.ended.push((id, ended));
+    async fn conclude(&mut self, door: &Door<'_>) {
+        self.slot.may_wait = None;
         let mut pause = door.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
         for _ in 0..WRITE_TRIES {
             // Loading writes what has ended.
@@ -175,7 +183,7 @@ impl Book {
 
     async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
         self.load(now).await?;
-        if self.slot.ended.is_empty() { Ok(()) } else { self.save(now, |_| {}).await }
+        if self.slot.ended.is_empty() { Ok(()) } else { self.save(|_| {}).await }
     }
 }
 

@@ -70,7 +70,7 @@ fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
         let mut not_sent = ledger.clone();
         not_sent.finish("two", Ended::NotSent, at(5));
         let [intent] = &not_sent.intents[..] else { panic!("{operation}: the first may still have happened") };
-        assert_eq!((intent.attempt, intent.unknown, &intent.order), (1, true, &order(operation)), "{operation}");
+        assert_eq!(intent, &first.intents[0], "{operation}");
         assert_eq!(
             (&not_sent.pin_tried, &not_sent.code_tried, &not_sent.attempts),
             (&first.pin_tried, &first.code_tried, &first.attempts),
@@ -82,6 +82,44 @@ fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
         if let Some(action) = operation.action() {
             ledger.begin(asked("three", operation, action, at(9)));
             assert_eq!(ledger.intents.iter().map(|i| i.attempt).collect::<Vec<_>>(), [1], "{operation}");
+        }
+    }
+}
+
+#[test]
+fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_the_place_of() {
+    for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
+        let Some(action) = operation.action() else { panic!("{operation}: nobody could settle it") };
+        let mut ledger = Ledger::default();
+        ledger.begin(call("one", operation, at(0)));
+        ledger.finish("one", Ended::Unknown, at(0));
+        ledger.begin(call("two", operation, at(5)));
+        ledger.finish("two", Ended::Unknown, at(5));
+        let before = ledger.clone();
+
+        let other = Some(Hidden::from("590218"));
+        let asked_for = match operation {
+            // What settles a code that was lost is another code.
+            VerifyCode => asked("three", RequestCode, action, at(9)),
+            _ => Begin { secret: other.clone(), ..asked("three", operation, action, at(9)) },
+        };
+        ledger.begin(asked_for);
+        assert_eq!(ledger.intents.iter().map(|open| open.id.as_str()).collect::<Vec<_>>(), ["three"], "{operation}");
+        let mut not_sent = ledger.clone();
+        not_sent.finish("three", Ended::NotSent, at(9));
+        assert_eq!(Ledger { attempts: before.attempts.clone(), ..not_sent.clone() }, before, "{operation}");
+        assert_eq!(
+            not_sent.recent(operation, at(9)),
+            before.recent(operation, at(9)),
+            "{operation}: nor is it counted"
+        );
+
+        ledger.finish("three", Ended::Unknown, at(9));
+        if let [open] = &ledger.intents[..] {
+            assert_eq!((&open.replaces, &ledger.pin_before, &ledger.code_before), (&Vec::new(), &None, &None));
+            ledger.begin(call("four", operation, at(12)));
+            ledger.finish("four", Ended::NotSent, at(12));
+            assert_eq!(ledger.intents[0].id, "three", "{operation}: what was sent before it is over");
         }
     }
 }

@@ -60,8 +60,9 @@ fn check(ledger: &Ledger, meta: &Meta, now: Timestamp) {
     let json = serde_json::to_string(ledger).unwrap();
     assert!(SECRETS.iter().all(|secret| !json.contains(secret)), "{json}");
     let mut read: Ledger = serde_json::from_str(&json).unwrap();
-    (read.pin, read.pin_tried, read.code_tried) =
-        (ledger.pin.clone(), ledger.pin_tried.clone(), ledger.code_tried.clone());
+    let secrets = ledger.clone();
+    (read.pin, read.pin_tried, read.code_tried) = (secrets.pin, secrets.pin_tried, secrets.code_tried);
+    (read.pin_before, read.code_before) = (secrets.pin_before, secrets.code_before);
     assert_eq!(read, *ledger, "{json}");
 }
 

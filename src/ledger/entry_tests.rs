@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::ledger::{Ended, ProfileField, Refusal, ends::PINS_REMEMBERED};
 use Operation::{
     AddNumber, ClearWebhook, Deregister, Register, RegisterAgain, RequestCode, SetPin, SetWebhook, VerifyCode,
     WriteProfile,

@@ -8,6 +8,7 @@
 
 mod book;
 mod door;
+mod ends;
 mod entry;
 mod operation;
 mod order;
@@ -16,7 +17,8 @@ mod store;
 
 pub use book::{Book, Evidence, Ledgers};
 pub use door::{Door, FENCE_MARGIN, Sending, Sent, Target};
-pub use entry::{Begin, Ended, HALF_DEREGISTERED, Ledger, WINDOW};
+pub use ends::{Ended, HALF_DEREGISTERED};
+pub use entry::{Begin, Ledger, WINDOW};
 pub use operation::{Class, Operation};
 pub use order::{Intent, Order};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};

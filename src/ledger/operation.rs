@@ -105,6 +105,13 @@ impl Operation {
         self.class() == Class::Observable || self == Self::SetPin
     }
 
+    /// Whether that it was done may be written down along with the next call: Meta shows it, and whoever does not know finds
+    /// out.
+    #[must_use]
+    pub fn may_be_told_later(self) -> bool {
+        self == Self::VerifyCode
+    }
+
     /// Whether one must wait until the outcome of the other is known.
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {

@@ -106,6 +106,12 @@ pub struct Intent {
     /// What was handled before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handled_before: Option<String>,
+    /// ID of the number that it is about, where that had one.
+    #[serde(default, rename = "phoneNumberID", skip_serializing_if = "Option::is_none")]
+    pub phone_number_id: Option<String>,
+    /// What it took the place of: open again, should this one turn out not to have been sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Intent>,
     /// When it was written down, on Meta's clock.
     pub time: Timestamp,
     /// The answer was lost; else the call may be under way.

@@ -76,7 +76,7 @@ impl SentCode {
 pub struct Webhook {
     /// The callback.
     pub url: String,
-    /// Fingerprint of callback and verify token.
+    /// Fingerprint of callback and verify token; empty where an answer about it was lost.
     pub inputs: String,
     /// When somebody else's change of it was taken back.
     #[serde(default)]

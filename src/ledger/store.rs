@@ -15,6 +15,8 @@ const LEDGER: &str = "ledger";
 const PIN: &str = "pin";
 const PIN_TRIED: &str = "pin-tried";
 const CODE_TRIED: &str = "code-tried";
+const PIN_BEFORE: &str = "pin-before";
+const CODE_BEFORE: &str = "code-before";
 /// For people: whose number it is, and what is under way.
 const OWNER: &str = "waba.dev/owner";
 const OPEN_CALLS: &str = "waba.dev/open-calls";
@@ -63,7 +65,14 @@ impl LedgerProblem {
     /// Whether a person has to act, as opposed to an API server that is away.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        self.is_taken() || matches!(self, Self::Damaged(_))
+        match self {
+            Self::Damaged(_) => true,
+            Self::Secret(problem) => match &**problem {
+                OwnedProblem::Taken(_) => true,
+                OwnedProblem::Stale(_) => false,
+                OwnedProblem::Api(_, error) => error.is_refusal(),
+            },
+        }
     }
 }
 
@@ -78,6 +87,8 @@ pub(super) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerPro
     ledger.pin = hidden(PIN);
     ledger.pin_tried = hidden(PIN_TRIED);
     ledger.code_tried = hidden(CODE_TRIED);
+    ledger.pin_before = hidden(PIN_BEFORE);
+    ledger.code_before = hidden(CODE_BEFORE);
     Ok(ledger)
 }
 
@@ -86,7 +97,13 @@ pub(super) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
     // A map with text keys and plain values can always be written as JSON.
     let text = serde_json::to_string(ledger).unwrap_or_default();
     secret.set(LEDGER, &text.into());
-    for (key, value) in [(PIN, &ledger.pin), (PIN_TRIED, &ledger.pin_tried), (CODE_TRIED, &ledger.code_tried)] {
+    for (key, value) in [
+        (PIN, &ledger.pin),
+        (PIN_TRIED, &ledger.pin_tried),
+        (CODE_TRIED, &ledger.code_tried),
+        (PIN_BEFORE, &ledger.pin_before),
+        (CODE_BEFORE, &ledger.code_before),
+    ] {
         match value {
             Some(Hidden(value)) => secret.set(key, value),
             None => secret.unset(key),
@@ -120,12 +137,13 @@ mod tests {
         Begin { id: id.into(), order, inputs: "f".into(), before: "-".into(), secret, action, now: now() }
     }
 
-    /// With a PIN in force, one that is tried, and a callback that is being set.
+    /// With a PIN in force, two that are tried, and a callback that is being set.
     fn ledger() -> Ledger {
         let owner = Owner { uid: "u".into(), namespace: "cc".into(), name: "support-fr".into() };
         let mut ledger = Ledger { owner, serial: 7, pin: Some("111111".into()), ..Ledger::default() };
         ledger.begin(begin("one", Order::Register));
         ledger.finish("one", Ended::Unknown, now());
+        ledger.begin(Begin { secret: Some(Hidden::from("590218")), ..begin("again", Order::Register) });
         ledger.begin(begin("two", Order::SetWebhook { url: "https://a.example".into(), again: false }));
         ledger
     }
@@ -151,12 +169,16 @@ mod tests {
     fn a_person_can_read_pins_and_nobody_finds_one_in_the_rest() {
         let mut secret = secret(&ledger());
         assert_eq!(key(&secret, "pin").as_deref(), Some("111111"));
-        assert_eq!(key(&secret, "pin-tried").as_deref(), Some("004217"));
+        assert_eq!(key(&secret, "pin-tried").as_deref(), Some("590218"));
+        assert_eq!(key(&secret, "pin-before").as_deref(), Some("004217"));
         assert_eq!(key(&secret, "code-tried"), None);
         let json = key(&secret, "ledger").unwrap();
-        assert!(!json.contains("111111") && !json.contains("004217"), "{json}");
+        assert!(!json.contains("111111") && !json.contains("004217") && !json.contains("590218"), "{json}");
         write(&Ledger::default(), &mut secret);
-        assert_eq!((key(&secret, "pin"), key(&secret, "pin-tried")), (None, None), "what is over is gone");
+        assert!(
+            ["pin", "pin-tried", "pin-before"].iter().all(|name| key(&secret, name).is_none()),
+            "what is over is gone"
+        );
     }
 
     #[test]
@@ -165,7 +187,7 @@ mod tests {
         let mut secret = secret(&ledger);
         assert_eq!(secret.annotation(OWNER), Some("cc/support-fr"));
         assert_eq!(secret.annotation(OPEN_CALLS), Some("register,setWebhook"));
-        ledger.finish("one", Ended::Done(None), now());
+        ledger.finish("again", Ended::Done(None), now());
         write(&ledger, &mut secret);
         assert_eq!(secret.annotation(OPEN_CALLS), Some(Operation::SetWebhook.as_str()));
         ledger.finish("two", Ended::NotSent, now());
@@ -201,10 +223,18 @@ mod tests {
     #[test]
     fn only_what_a_person_has_to_settle_lasts() {
         let api = || OwnedProblem::Api("waba/x".into(), ApiError::Timeout(std::time::Duration::from_secs(30)));
+        let answered = |code| {
+            let status = kube::core::Status { code, ..kube::core::Status::default() };
+            LedgerProblem::from(OwnedProblem::Api("waba/x".into(), ApiError::Kube(kube::Error::Api(status.boxed()))))
+        };
         for (problem, stale, lasting) in [
             (LedgerProblem::from(OwnedProblem::Stale("waba/x".into())), true, false),
             (LedgerProblem::from(OwnedProblem::Taken("waba/x".into())), false, true),
             (LedgerProblem::from(api()), false, false),
+            (answered(403), false, true),
+            (answered(422), false, true),
+            (answered(429), false, false),
+            (answered(503), false, false),
             (LedgerProblem::Damaged("waba/x".into()), false, true),
         ] {
             assert_eq!((problem.is_stale(), problem.is_lasting()), (stale, lasting), "{problem}");

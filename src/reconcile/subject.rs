@@ -244,7 +244,7 @@ fn rival<K: Subject>(context: &Context, object: &K, owner: Option<&str>) -> Opti
 
 /// Whether the object's app sees the thing: now, or, where it was not read since, when its status was written. So a claim
 /// changes hands neither by a restart nor by a token that has expired.
-fn sees<K: Subject>(context: &Context, object: &K) -> bool {
+pub fn sees<K: Subject>(context: &Context, object: &K) -> bool {
     let (app, link) = context.link(object.app_ref(), &object.namespace().unwrap_or_default());
     match (&link, seen(context, object, &app, &link)) {
         (Link::Missing | Link::NotAllowed, _) | (_, Seen::Absent { .. } | Seen::Unmanaged) => false,

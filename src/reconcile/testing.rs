@@ -123,7 +123,8 @@ impl<K: Subject> Scene<K> {
         assert!(lacking.is_empty(), "{lacking:?}");
         *self.object.status_mut() = Some(status.clone());
         match self.plan() {
-            Plan::Open(Need::Nothing) => {}
+            // Said it stays said.
+            Plan::Open(Need::Nothing | Need::Since(_)) => {}
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
             Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
             Plan::Report(again) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use waba_operator::graph::{Access, Class, Client, Error, Outcome, Timing, VersionMismatch};
+use waba_operator::graph::{Access, Class, Client, Error, Outcome, Priority, Timing, VersionMismatch};
 
 use crate::support::{APP, SECOND_WABA, WABA, World, access, estate, timing};
 
@@ -110,7 +110,7 @@ async fn what_is_left_is_known_and_recorded() {
 #[tokio::test]
 async fn usage_counts_on_errors_too() {
     let world = World::start(limited(10)).await;
-    let missing = world.client.read_number(&access(), WABA, "900000", waba_operator::graph::Priority::Poll).await;
+    let missing = world.client.read_number(&access(), WABA, "900000", Priority::Poll).await;
     missing.unwrap();
     world.control.delete("numbers/900000").await.unwrap();
     world.control.patch(&format!("accounts/{WABA}"), json!({"rate_limit": 1})).await.unwrap();
@@ -129,6 +129,22 @@ async fn polls_make_room_when_the_bucket_is_nearly_empty() {
     assert!(held_back.throttled_until().is_some() && !held_back.was_sent(), "a poll waits");
     assert_eq!(world.client.throttled_until(APP, Some(WABA)), None, "although Meta allows more");
     assert_eq!(world.calls().await.len(), 19);
+}
+
+/// What was written down has waited before: it is sent while it is young, or not at all.
+#[tokio::test]
+async fn a_change_of_a_number_waits_before_it_is_written_down_and_not_after() {
+    let timing = Timing { pace_step: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
+    let world = World::start_with(limited(25), timing).await;
+    for _ in 0..24 {
+        probe(&world.client, WABA).await.unwrap();
+    }
+    let held_back = world.client.pass(&access(), WABA, Priority::Write).await.unwrap_err();
+    assert!(held_back.throttled_until().is_some() && !held_back.was_sent());
+    world.client.pass(&access(), WABA, Priority::Action).await.unwrap();
+    let sent = world.client.deregister(&access(), WABA, "910001").await;
+    assert!(!matches!(sent, Outcome::NotSent(_)), "{sent:?}");
+    assert_eq!(world.calls().await.len(), 25);
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod import;
 mod ladder;
 mod lag;
 mod leaders;
+mod ledgers;
 mod lossy;
 mod matrix;
 mod moves;

@@ -28,7 +28,8 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         _ => Need::Watching(timing.absence_gap / 2),
     };
     if let Some(trouble) = &custody.trouble {
-        return stalled(trouble.reason, trouble.message.clone());
+        let again = Need::Time(timing.retry_interval);
+        return Told::troubled(phase, trouble.reason, trouble.message.clone(), again);
     }
     let order = Order::AddNumber { account: account.clone(), name: name.clone() };
     let asked = custody.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
@@ -45,6 +46,10 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         }
         if !custody.evidence.twice {
             return waits(Reason::OutcomePending, pending(number), proof());
+        }
+        if !matches!(&intent.order, Order::AddNumber { account: asked, .. } if asked == account) {
+            // Of another account, or of a number that is not there any more: nothing shows what became of it.
+            return Rung::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
         }
         if let Some(rung) = held(custody, number, timing).filter(|_| asked.is_some() || intent.attempt == 1) {
             return rung;

@@ -123,6 +123,11 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
             ("one read proves nothing", read_once, PENDING),
             ("it is not there: once more", |_| {}, "again addNumber"),
             (
+                "it was to be added to another account",
+                |scene| scene.edit(|number| number.spec.business_account_id = Some("9".into())),
+                "settle addNumber given up",
+            ),
+            (
                 "a pause first",
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "Pending False/HeldBack Reconciling",

@@ -134,15 +134,6 @@ pub enum ProfileRead {
     },
 }
 
-/// What a status remembers of what a ledger would know.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recalled {
-    /// When a code was sent.
-    pub code: Option<Timestamp>,
-    /// Whether the number was connected.
-    pub connected: bool,
-}
-
 /// See the module.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 #[derive(Debug, Clone)]
@@ -179,8 +170,8 @@ pub struct Custody {
     pub held_back: Option<String>,
     /// An object that claims the same number and goes before this one, whether or not it sees the number.
     pub elder: Option<String>,
-    /// What the object's status remembers, where there is no ledger: it was lost, or never needed.
-    pub recalled: Recalled,
+    /// Whether the object's status tells that the number once worked.
+    pub was_enabled: bool,
     /// Whether any other object claims the same number.
     pub claimed: bool,
     /// Why nothing may be written to Meta just now.
@@ -211,7 +202,7 @@ impl Default for Custody {
             held_back: None,
             elder: None,
             claimed: false,
-            recalled: Recalled::default(),
+            was_enabled: false,
             no_writes: None,
             has_finalizer: false,
             now: Timestamp::UNIX_EPOCH,
@@ -222,7 +213,7 @@ impl Default for Custody {
 impl Custody {
     /// Whether the number was ever connected, as far as anybody remembers.
     pub fn was_connected(&self) -> bool {
-        self.ledger.was_connected || self.ledger.registered_at.is_some() || self.recalled.connected
+        self.ledger.was_connected || self.ledger.registered_at.is_some() || self.was_enabled
     }
 
     /// The open intent on the ladder, if there is one.

@@ -62,7 +62,8 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
         attempts: i32::try_from(code.tried.len()).unwrap_or(i32::MAX),
     });
     if let Some(webhook) = &ledger.webhook {
-        status.webhook.get_or_insert_default().verify_token_hash = Some(webhook.inputs.clone());
+        let known = Some(webhook.inputs.clone()).filter(|inputs| !inputs.is_empty());
+        status.webhook.get_or_insert_default().verify_token_hash = known;
     }
     let order = [
         Operation::Register,

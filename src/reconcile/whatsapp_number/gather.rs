@@ -8,22 +8,23 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     binding,
-    custody::{Binding, Custody, HandedOut, Known, ProfileRead, Recalled, Trouble, Value},
+    custody::{Binding, Custody, HandedOut, Known, ProfileRead, Trouble, Value},
     hints, plan,
     profiles::Look,
+    recalled::{recalled, was_enabled},
 };
 use crate::{
-    api::{Action, ManagementPolicy, NumberPhase, SecretKeyRef, WhatsAppNumber},
+    api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
     cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, delete_command},
     graph::wire::PhoneNumber,
-    ledger::Book,
+    ledger::{Book, LedgerProblem},
     observe::{BindingToken, Seen},
     reconcile::{
         claims::{NumberClaim, digits_of, goes_before, whose},
         context::{Context, Error},
         link::Link,
         reason::Reason,
-        subject::Surroundings,
+        subject::{Surroundings, sees},
     },
 };
 
@@ -34,6 +35,8 @@ pub struct Hold {
     pub book: Option<Book>,
     /// Why the last call was not made.
     pub held_back: Option<String>,
+    /// Why the ledger could not be written.
+    pub trouble: Option<Trouble>,
     /// A PIN that was just created.
     pub made_pin: Option<SecretString>,
     /// A request that was just passed on.
@@ -70,9 +73,14 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     };
     if let Some(book) = &mut hold.book {
         custody.held = true;
+        book.begins_with(recalled(object));
         remember(&mut custody, book, at.seen.read(), now).await?;
+        custody.trouble = custody.trouble.or_else(|| hold.trouble.clone());
+        if custody.ledger.serial == 0 {
+            custody.ledger = recalled(object);
+        }
     }
-    custody.recalled = recalled(object, custody.ledger.serial > 0);
+    custody.was_enabled = was_enabled(object);
     claimants(&mut custody, at);
     custody.asked = asked(at, &custody, hold.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
@@ -86,10 +94,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
 async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>, now: Timestamp) -> Result<(), Error> {
     match book.load(now).await {
         Ok(ledger) => custody.ledger = ledger.cloned().unwrap_or_default(),
-        Err(problem) if problem.is_lasting() => {
-            let reason = if problem.is_taken() { Reason::SecretNameTaken } else { Reason::LedgerUnusable };
-            custody.trouble = Some(Trouble::new(reason, problem.to_string()));
-        }
+        Err(problem) if problem.is_lasting() => custody.trouble = Some(unusable(&problem)),
         Err(problem) => return Err(problem.into()),
     }
     custody.evidence = book.evidence(read);
@@ -99,33 +104,31 @@ async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>,
     Ok(())
 }
 
-/// What the status tells of the time before the ledger. A code has always been written there; that a number works may have
-/// been seen before there was anything to write down.
-fn recalled(object: &WhatsAppNumber, has_ledger: bool) -> Recalled {
-    let Some(status) = &object.status else { return Recalled::default() };
-    let enabled = NumberPhase::Enabled;
-    Recalled {
-        code: status
-            .verification
-            .as_ref()
-            .filter(|_| !has_ledger)
-            .and_then(|verification| Some(verification.requested_at.as_ref()?.0)),
-        connected: status.phase.as_ref() == Some(&enabled)
-            || status.history.iter().any(|transition| transition.phase == enabled.as_str()),
-    }
+/// What a ledger that cannot be used means for the number.
+pub fn unusable(problem: &LedgerProblem) -> Trouble {
+    let reason = if problem.is_taken() { Reason::SecretNameTaken } else { Reason::LedgerUnusable };
+    Trouble::new(reason, problem.to_string())
 }
 
 /// Who else claims the number.
 fn claimants(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>) {
-    let mut rivals = at.context.numbers.rivals(at.object);
-    rivals.retain(|rival| rival.metadata.deletion_timestamp.is_none());
+    let context = at.context;
+    let link = |rival: &WhatsAppNumber| context.link(&rival.spec.app_ref, &rival.namespace().unwrap_or_default()).1;
+    let mut rivals = context.numbers.rivals(at.object);
+    // A claim is free to make: it counts only where an app lets its namespace in.
+    rivals.retain(|rival| {
+        rival.metadata.deletion_timestamp.is_none() && !matches!(link(rival), Link::Missing | Link::NotAllowed)
+    });
     custody.claimed = !rivals.is_empty();
     let owner = Some(custody.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
     if owner.is_some() && at.object.uid().as_deref() == owner {
         return;
     }
     let owns = |rival: &&WhatsAppNumber| owner.is_some() && rival.uid().as_deref() == owner;
-    let elder = rivals.iter().find(owns).or_else(|| rivals.iter().find(|rival| goes_before(*rival, at.object)));
+    // Nor does one keep a number from being added that cannot have it itself.
+    let stands = |rival: &WhatsAppNumber| plan::adds(rival) && link(rival) == Link::Ready || sees(context, rival);
+    let goes_first = |rival: &&WhatsAppNumber| goes_before(*rival, at.object) && stands(rival);
+    let elder = rivals.iter().find(owns).or_else(|| rivals.iter().find(goes_first));
     custody.elder = elder.map(|elder| whose(elder, at.namespace));
 }
 

@@ -77,8 +77,13 @@ impl Told {
     }
 
     pub fn stalled(phase: NumberPhase, reason: Reason, message: impl Into<String>) -> Rung {
+        Self::troubled(phase, reason, message, Need::Nothing)
+    }
+
+    /// A person has to act, which nothing may show.
+    pub fn troubled(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Need) -> Rung {
         let ready = Finding::no(reason, message);
-        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Stalled, next: Need::Nothing })
+        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Stalled, next })
     }
 }
 
@@ -90,7 +95,8 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
     }
     if let Some(trouble) = &at.custody.trouble {
         requests.wait_all();
-        return Told::stalled(at.phase(), trouble.reason, trouble.message.clone());
+        let again = Need::Time(at.timing.retry_interval);
+        return Told::troubled(at.phase(), trouble.reason, trouble.message.clone(), again);
     }
     if let Some(intent) = at.custody.open_rung() {
         let rung = closing(at, intent, requests).unwrap_or_else(|| {
@@ -191,6 +197,9 @@ fn open(at: &At<'_>, intent: &Intent) -> Rung {
             None => settle(intent, End::Lost),
         };
     }
+    if is_of_another(intent, at.facts) {
+        return settle(intent, End::GivenUp);
+    }
     if happened(operation, at.facts) {
         let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
         return settle(intent, End::Happened(id));
@@ -206,6 +215,9 @@ fn open(at: &At<'_>, intent: &Intent) -> Rung {
     if !custody.evidence.twice {
         return pending(at, intent, at.proof());
     }
+    if !is_still_wanted(at, operation) {
+        return settle(intent, End::GivenUp);
+    }
     if operation == Operation::VerifyCode {
         let alive = custody.ledger.code.as_ref().is_some_and(|code| custody.now < code.expires());
         return if alive && intent.attempt < OBSERVABLE_TRIES {
@@ -214,12 +226,24 @@ fn open(at: &At<'_>, intent: &Intent) -> Rung {
             settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
         };
     }
-    if operation == Operation::Deregister {
-        // The object that wanted it gone has gone itself: this one wants nothing of the kind.
-        return settle(intent, End::GivenUp);
-    }
     let paused = operation == Operation::Register && super::register::paused(at).is_some();
     if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
+}
+
+/// Whether the line has come to another account since, under another id: what was asked of the one says nothing of the other.
+pub fn is_of_another(intent: &Intent, facts: &PhoneNumber) -> bool {
+    intent.phone_number_id.as_deref().is_some_and(|id| id != &*facts.id)
+}
+
+/// Whether the object still asks for what Meta does not show to have happened.
+fn is_still_wanted(at: &At<'_>, operation: Operation) -> bool {
+    match operation {
+        Operation::VerifyCode => at.object.spec.verification.is_some(),
+        Operation::Register => at.object.spec.registration.is_some(),
+        // The object that wanted it gone has gone itself.
+        Operation::Deregister => false,
+        _ => true,
+    }
 }
 
 /// Whether Meta shows that it was done.

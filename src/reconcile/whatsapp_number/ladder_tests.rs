@@ -92,7 +92,20 @@ fn a_registration_whose_answer_was_lost() {
             ),
             ("the clock is wrong", clock_is_wrong, "PINRequired False/ClockSkewed Reconciling"),
             ("another PIN changes nothing", |scene| asks_to_register(scene, "555555"), "again register"),
-            ("nor does a block that is gone", |scene| scene.object.spec.registration = None, "again register"),
+            ("nobody wants it any more", |scene| scene.object.spec.registration = None, "settle register given up"),
+            (
+                "the line has come to another account",
+                |scene| scene.custody.ledger.intents[0].phone_number_id = Some("9".into()),
+                "settle register given up",
+            ),
+            (
+                "which says nothing of this one",
+                |scene| {
+                    scene.custody.ledger.intents[0].phone_number_id = Some("9".into());
+                    connected(scene);
+                },
+                "settle register given up",
+            ),
         ],
     );
 }
@@ -132,7 +145,7 @@ fn a_person_settles_what_nobody_else_can() {
                 "a word that cannot be acted on settles nothing",
                 |scene| {
                     lost(scene, Order::Register, -3);
-                    scene.object.spec.registration = None;
+                    scene.custody.ledger.attempts.insert(Operation::Register, vec![at(-1); 10]);
                     asks(scene, Action::Register);
                 },
                 "PINRequired False/OutcomeUnknown Stalled; ignored register-at",
@@ -162,7 +175,7 @@ fn a_person_settles_what_nobody_else_can() {
                     scene.custody.now = at(20);
                     asks(scene, Action::RequestCode);
                 },
-                "settle verifyCode did not",
+                "settle verifyCode given up",
             ),
         ],
     );

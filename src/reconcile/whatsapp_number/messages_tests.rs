@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{
     custody::{Trouble, Value},
     scenes::{
-        CALLBACK, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing,
-        next, number, refusal, shows, unregistered, unusable,
+        CALLBACK, ID, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made,
+        missing, next, number, refusal, shows, unregistered, unusable,
     },
 };
 use crate::{
@@ -68,7 +68,7 @@ fn deleted(scene: &mut Number) {
     scene.object.spec.deletion_policy = NumberDeletionPolicy::Deregister;
     scene.object.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
     scene.custody.has_finalizer = true;
-    scene.custody.ledger.phone_number_id = Some("7".to_owned());
+    scene.custody.ledger.phone_number_id = Some(ID.to_owned());
 }
 
 fn adds(scene: &mut Number) {

@@ -31,6 +31,7 @@ mod profile_tests;
 mod profiles;
 #[cfg(test)]
 mod properties;
+mod recalled;
 mod register;
 #[cfg(test)]
 mod register_tests;

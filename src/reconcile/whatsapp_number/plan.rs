@@ -131,7 +131,8 @@ fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> 
     None
 }
 
-fn adds(object: &WhatsAppNumber) -> bool {
+/// Whether the number is to be added where it is lacking.
+pub fn adds(object: &WhatsAppNumber) -> bool {
     object.spec.provisioning == Provisioning::AddIfMissing && object.spec.management_policy == ManagementPolicy::Full
 }
 

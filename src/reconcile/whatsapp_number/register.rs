@@ -40,9 +40,13 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
         return None;
     }
     if is_under_way(at) {
-        let message = "Meta has registered the number and does not show it yet";
-        let next = Need::Watching(at.timing.settle * 2);
-        return Some(Told::waits(NumberPhase::Registering, Reason::Registering, message, next));
+        let phase = at.object.status.as_ref().and_then(|status| status.phase.as_ref());
+        return Some(match (at.custody.evidence.fresh, phase) {
+            // The first read that counts may show it connected: till then that stands already.
+            (false, Some(NumberPhase::Registering)) => Rung::Wait(at.fresh()),
+            (false, _) => registering(at),
+            (true, _) => not_shown(at),
+        });
     }
     if !at.verified() {
         return None;
@@ -71,7 +75,21 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
     {
         return Some(rung);
     }
+    if !at.custody.evidence.fresh && ledger.verified_at.is_some() && ledger.verified_at == ledger.touched {
+        return Some(registering(at));
+    }
     Some(at.send(Order::Register, Some(pin), None))
+}
+
+/// From an accepted code on until the first read that counts after the registration: one thing to people, and told once.
+fn registering(at: &At<'_>) -> Rung {
+    let message = "the number is verified and is being registered; the operator waits until Meta shows it";
+    Told::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
+}
+
+fn not_shown(at: &At<'_>) -> Rung {
+    let message = "Meta has registered the number and does not show it yet";
+    Told::waits(NumberPhase::Registering, Reason::Registering, message, Need::Watching(at.timing.settle * 2))
 }
 
 /// Meta accepted a registration and does not show it yet.

@@ -1,7 +1,7 @@
 //! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
 
 use super::{
-    custody::{End, Step},
+    custody::{Custody, End, Step},
     ladder::{self, At, Rung, when},
     register::OWN_ATTEMPTS,
 };
@@ -94,7 +94,8 @@ fn deregister(at: &At<'_>) -> Planned {
     let custody = at.custody;
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
     if let Some(trouble) = &custody.trouble {
-        return told(at.object, trouble.reason, retain(at, &trouble.message), Progress::Stalled, Need::Nothing);
+        let again = Need::Time(at.timing.retry_interval);
+        return told(at.object, trouble.reason, retain(at, &trouble.message), Progress::Stalled, again);
     }
     if let Some(intent) = custody.open_rung() {
         if !intent.unknown {
@@ -106,6 +107,9 @@ fn deregister(at: &At<'_>) -> Planned {
             };
         }
         let operation = intent.order.operation();
+        if ladder::is_of_another(intent, at.facts) {
+            return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
+        }
         if ladder::happened(operation, at.facts) {
             return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Happened(None) });
         }
@@ -129,8 +133,8 @@ fn deregister(at: &At<'_>) -> Planned {
             };
         }
     }
-    // Meta has just said that it is done, or shows it.
-    if !at.facts.is_registered() || custody.ledger.registered_at.is_none() && !custody.evidence.twice && done(at) {
+    // Meta shows that it is done, or has just said so.
+    if !at.facts.is_registered() || done(at) {
         return Plan::Step(Step::LetGo(None));
     }
     if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
@@ -186,10 +190,12 @@ fn deregister(at: &At<'_>) -> Planned {
     }
 }
 
-/// Whether a deregistration of ours has ended well, whatever reads still show.
+/// Whether a deregistration was the last thing that happened, so that reads may not show it yet.
 fn done(at: &At<'_>) -> bool {
-    !at.custody.ledger.recent(Operation::Deregister, at.now()).is_empty()
-        && !at.custody.ledger.refusals.contains_key(&Operation::Deregister)
+    let Custody { ledger, evidence, .. } = at.custody;
+    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+    let last = |time| ledger.touched.is_none_or(|touched| touched <= time) && at.ago(time) < patience;
+    !evidence.twice && ledger.deregistered_at.is_some_and(last)
 }
 
 fn retain(at: &At<'_>, why: &str) -> String {

@@ -86,6 +86,23 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
                 LET_GO,
             ),
             (
+                "done, registered by somebody else, and then something was written",
+                |scene| {
+                    deregistered(scene, Ended::Done(None), -3);
+                    made(scene, Order::ClearWebhook, None, Ended::Done(None), -1);
+                    read_once(scene);
+                },
+                SEND,
+            ),
+            (
+                "done long ago, by the process before",
+                |scene| {
+                    deregistered(scene, Ended::Done(None), -600);
+                    read_once(scene);
+                },
+                SEND,
+            ),
+            (
                 "done, and reads lag",
                 |scene| {
                     deregistered(scene, Ended::Done(None), 0);

@@ -106,9 +106,10 @@ pub fn routing(at: &At<'_>) -> Routing {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
         return Routing::Told(Finding::yes(Reason::Configured, message), Stands::Fine);
     }
-    if !custody.evidence.fresh {
+    // That it is not there, although it was set, or may have been, takes more than one read to be so.
+    if !custody.evidence.fresh || !custody.evidence.twice && (told_so || ours.is_some_and(is_lost)) {
         let finding = Finding::no(Reason::Settling, "the callback was set a moment ago, and Meta does not show it yet");
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
     }
     let taken = told_so && !is_shown;
     if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
@@ -120,13 +121,20 @@ pub fn routing(at: &At<'_>) -> Routing {
     held_or(at, Order::SetWebhook { url: wanted.callback_url.clone(), again: taken }, custody.verify_token.known())
 }
 
+/// Whether an answer about it was lost.
+fn is_lost(webhook: &Webhook) -> bool {
+    webhook.inputs.is_empty()
+}
+
 fn clear(at: &At<'_>) -> Routing {
     if let Some(waits) = under_way(at.custody) {
         return waits;
     }
-    if at.custody.trouble.is_some() || at.custody.no_writes.is_some() || !at.custody.evidence.fresh {
+    let Custody { trouble, no_writes, evidence, ledger, .. } = at.custody;
+    let is_unsure = !evidence.twice && ledger.webhook.as_ref().is_some_and(is_lost);
+    if trouble.is_some() || no_writes.is_some() || !evidence.fresh || is_unsure {
         let finding = Finding::no(Reason::Settling, "the number's own callback is removed in a moment");
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.fresh()));
+        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
     }
     if let Some(refusal) = refusal(at.custody, Operation::ClearWebhook, "") {
         return refused(at, refusal);

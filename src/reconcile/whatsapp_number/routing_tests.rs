@@ -7,7 +7,7 @@ use super::{
     custody::Value,
     scenes::{
         CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number,
-        reads_lag, refusal, rows, unregistered,
+        read_once, reads_lag, refusal, rows, unregistered,
     },
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 const SET: &str = "send setWebhook https://hook.example/wa";
 const AGAIN: &str = "send setWebhook https://hook.example/wa again";
 const FINE: &str = "Enabled True/Enabled";
+const SETTLES: &str = "Enabled False/Settling Reconciling";
 
 /// Connected, with a callback of its own that Meta does not have yet.
 fn wanted() -> Number {
@@ -118,6 +119,57 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
         ],
     );
     assert_eq!(told(&mut ours()).1.as_deref(), Some("True/Configured"));
+}
+
+#[test]
+fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
+    rows(
+        ours,
+        &[
+            (
+                "it was set",
+                |scene| {
+                    delivers(scene, "");
+                    read_once(scene);
+                },
+                SETTLES,
+            ),
+            (
+                "it may have been",
+                |scene| {
+                    set(scene, false, Ended::Unknown, -1);
+                    delivers(scene, "");
+                    read_once(scene);
+                },
+                SETTLES,
+            ),
+            (
+                "it may have been removed",
+                |scene| {
+                    drops_the_block(scene);
+                    made(scene, Order::ClearWebhook, None, Ended::Unknown, -1);
+                    read_once(scene);
+                },
+                SETTLES,
+            ),
+            (
+                "it was not: once more",
+                |scene| {
+                    drops_the_block(scene);
+                    made(scene, Order::ClearWebhook, None, Ended::Unknown, -1);
+                },
+                "send clearWebhook",
+            ),
+            (
+                "another callback waits for one read alone",
+                |scene| {
+                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                    read_once(scene);
+                },
+                SET,
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -256,7 +308,7 @@ fn a_rung_that_is_unsettled_does_not_hold_it_up() {
     let mut scene = wanted();
     unregistered(&mut scene, "VERIFIED");
     made(&mut scene, Order::Register, Some("004217"), Ended::Unknown, -5);
-    super::scenes::read_once(&mut scene);
+    read_once(&mut scene);
     assert_eq!(next(&mut scene), SET);
 }
 

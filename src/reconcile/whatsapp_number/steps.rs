@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{
     FINALIZER, add, binding,
     custody::{End, Known, Step},
-    gather::{Hold, digest},
+    gather::{Hold, digest, unusable},
     hints, profile,
 };
 use crate::{
@@ -33,8 +33,19 @@ use crate::{
 
 type At<'a> = Surroundings<'a, WhatsAppNumber>;
 
-/// See the module.
+/// See the module. A ledger that cannot be written for a reason that lasts is told, not tried again and again.
 pub async fn carry_out(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+    match take(at, hold, step).await {
+        Err(Error::Ledger(problem)) if problem.is_lasting() => {
+            warn!(number = at.object.spec.phone_number, %problem, "what is remembered of a number cannot be written down");
+            hold.trouble = Some(unusable(&problem));
+            Ok(Then::Plan)
+        }
+        result => result,
+    }
+}
+
+async fn take(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
     match step {
         Step::Send { order, secret, account, id, before, action } => {
             let inputs = inputs(at, &order, secret.as_ref());
@@ -147,7 +158,7 @@ async fn again(at: &At<'_>, hold: &mut Hold, id: &str, before: String) -> Result
     };
     let (account, number) = match &intent.order {
         Order::AddNumber { account, .. } => (Some(account.clone()), None),
-        _ => (ledger.business_account_id.clone(), ledger.phone_number_id.clone()),
+        _ => (ledger.business_account_id.clone(), intent.phone_number_id.clone()),
     };
     let begin = Begin {
         id: fresh_id(),
@@ -194,7 +205,7 @@ async fn note(
 ) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let owner = owner(at);
-    book.save(at.context.graph.now(), |ledger| {
+    book.save(|ledger| {
         ledger.owner = owner;
         if let Some((id, account)) = id {
             ledger.phone_number_id = Some(id);

@@ -17,8 +17,14 @@ const LANGUAGE: &str = "en_US";
 
 /// What comes next for a number that is not verified; `None` where verification is not in the way.
 pub fn verify(at: &At<'_>) -> Option<Rung> {
-    if at.facts.is_registered() || at.verified() || super::register::is_under_way(at) {
+    if at.facts.is_registered() || super::register::is_under_way(at) {
         return None;
+    }
+    if at.verified() {
+        let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
+        let message = "Meta accepted the code; the operator waits until reads show it";
+        return (unseen && !at.custody.evidence.fresh && at.object.spec.registration.is_none())
+            .then(|| Told::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh()));
     }
     let lapsed = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,
@@ -46,15 +52,6 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
     }
     if let Some(refusal) = refusal {
         return Some(not_sent(at, refusal));
-    }
-    if let Some(sent) = at.custody.recalled.code {
-        let message = format!(
-            "a code was sent at {}, and what the operator knew of it is gone (Secret waba-number-… in its namespace); no other \
-             is sent by itself. To have one sent: {}",
-            when(sent),
-            hints::ask(at.object, Action::RequestCode)
-        );
-        return Some(Told::stalled(NumberPhase::Unverified, Reason::CodeExpired, message));
     }
     if lapsed {
         let message = format!(

@@ -262,13 +262,6 @@ fn no_second_code_is_sent_by_itself() {
 }
 
 #[test]
-fn a_code_that_is_remembered_by_the_status_alone_is_not_sent_again() {
-    let mut scene = unverified();
-    scene.custody.recalled.code = Some(at(-600));
-    assert_eq!(next(&mut scene), EXPIRED);
-}
-
-#[test]
 fn another_code_that_was_not_sent_is_told() {
     rows(
         awaiting,
@@ -378,6 +371,12 @@ fn what_meta_has_just_said_counts_until_reads_show_it() {
     let mut scene = awaiting();
     verified(&mut scene, 0);
     assert_eq!(next(&mut scene), "send register 004217", "Meta said that it is verified");
+    let mut scene = awaiting();
+    verified(&mut scene, 0);
+    reads_lag(&mut scene);
+    assert_eq!(next(&mut scene), "Registering False/Registering Reconciling", "told at once");
+    scene.object.spec.registration = None;
+    assert_eq!(next(&mut scene), "PINRequired False/Settling Reconciling", "nor is it taken for unverified");
     let mut scene = awaiting();
     verified(&mut scene, -100);
     coded(&mut scene, Ended::Done(None), 0);

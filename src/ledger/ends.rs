@@ -1,0 +1,245 @@
+//! How a call's end changes what is remembered of a number. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    entry::Ledger,
+    operation::Operation,
+    order::{Intent, Order},
+    parts::{ProfileField, Refusal, SentCode, Webhook},
+};
+
+/// So many refused PINs are remembered; Meta locks a number long before.
+pub(super) const PINS_REMEMBERED: usize = 64;
+/// Meta's code for a number that is locked after too many registrations.
+const LOCKED: i64 = 133_016;
+/// Meta's code for a number that is half deregistered.
+pub const HALF_DEREGISTERED: i64 = 133_000;
+/// Meta's code for a number that has to be verified first.
+const UNVERIFIED: i64 = 133_006;
+/// Meta's code for a number that is not registered.
+const NOT_REGISTERED: i64 = 133_010;
+
+/// How a call ended, as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Done; the ID of what was added, if anything was.
+    Done(Option<String>),
+    /// Meta said no.
+    Refused(Refusal),
+    /// Meta never heard of it.
+    NotSent,
+    /// Nobody knows.
+    Unknown,
+    /// Meta does not show that it happened, and nobody wants it any more.
+    GivenUp,
+}
+
+impl Ledger {
+    /// Writes down how a call ended. An intent that is not there any more was settled by somebody else: nothing changes.
+    pub fn finish(&mut self, id: &str, ended: Ended, now: Timestamp) {
+        let Some(place) = self.intents.iter().position(|intent| intent.id == id) else { return };
+        // Somebody else has found as much already, and is at work on it.
+        if ended == Ended::Unknown && self.intents[place].unknown {
+            return;
+        }
+        let intent = self.intents[place].clone();
+        let operation = intent.order.operation();
+        if ended != Ended::NotSent {
+            self.forget_replaced(place);
+        }
+        match ended {
+            // What can still be found out stays open.
+            Ended::Unknown if operation.is_settled_later() => {
+                self.intents[place].unknown = true;
+                self.touched = Some(now);
+                return;
+            }
+            Ended::Refused(refusal) if operation == Operation::Deregister && refusal.code == NOT_REGISTERED => {
+                self.done(&intent, None, now);
+            }
+            Ended::Done(id) => self.done(&intent, id, now),
+            Ended::Refused(refusal) => self.refused(&intent, refusal),
+            Ended::NotSent => self.take_back(&intent),
+            Ended::Unknown => self.assume(&intent, now),
+            Ended::GivenUp => {}
+        }
+        self.intents.remove(place);
+        if !self.intents.iter().any(|open| open.order.operation().is_rung()) {
+            self.code_tried = None;
+            self.pin_tried = None;
+        }
+    }
+
+    /// It may have been sent: what it took the place of is over.
+    fn forget_replaced(&mut self, place: usize) {
+        let intent = &mut self.intents[place];
+        intent.replaces.clear();
+        if intent.order.operation().is_rung() {
+            self.pin_before = None;
+            self.code_before = None;
+        }
+    }
+
+    fn done(&mut self, intent: &Intent, id: Option<String>, now: Timestamp) {
+        self.touch(intent, now);
+        self.refusals.remove(&intent.order.operation());
+        match &intent.order {
+            Order::AddNumber { account, .. } => {
+                self.phone_number_id = id;
+                self.business_account_id = Some(account.clone());
+            }
+            Order::RequestCode { .. } => self.code_sent(intent, true),
+            Order::VerifyCode => {
+                self.code_tried(intent);
+                self.verified_at = Some(now);
+                if self.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED) {
+                    self.refusals.remove(&Operation::Register);
+                }
+            }
+            Order::Register | Order::RegisterAgain => {
+                self.registered_at = Some(now);
+                self.deregistered_at = None;
+                self.register_wanted = false;
+                self.refused_pins.clear();
+                self.pin = self.pin_tried.take().or(self.pin.take());
+                self.refusals.remove(&Operation::Register);
+            }
+            Order::SetPin { then_register } => {
+                self.pin = self.pin_tried.take().or(self.pin.take());
+                self.register_wanted = *then_register;
+                // Whatever was refused was refused under another PIN.
+                self.refused_pins.clear();
+                self.refusals.remove(&Operation::Register);
+            }
+            Order::Deregister => {
+                // Half deregistered, it was never connected: then it may be registered as before.
+                self.was_connected |= self.registered_at.take().is_some();
+                self.deregistered_at = Some(now);
+                match self.refusals.get_mut(&Operation::Register) {
+                    // Registered again now; how often it was refused is not forgotten, or it would go round in a circle.
+                    Some(refusal) if refusal.code == HALF_DEREGISTERED => refusal.until = Some(now),
+                    _ => drop(self.refusals.remove(&Operation::Register)),
+                }
+            }
+            Order::SetWebhook { url, again } => {
+                let mut taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
+                taken_back.retain(|at| now.duration_since(*at) < SignedDuration::from_hours(24));
+                if *again {
+                    taken_back.push(now);
+                }
+                self.webhook = Some(Webhook { url: url.clone(), inputs: intent.inputs.clone(), taken_back });
+                self.refusals.remove(&Operation::ClearWebhook);
+            }
+            Order::ClearWebhook => {
+                self.webhook = None;
+                self.refusals.remove(&Operation::SetWebhook);
+            }
+            Order::WriteProfile { fields } => {
+                for (name, value) in fields {
+                    let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: false };
+                    self.profile.insert(name.clone(), field);
+                }
+            }
+        }
+    }
+
+    fn refused(&mut self, intent: &Intent, refusal: Refusal) {
+        let operation = intent.order.operation().counted_as();
+        // A code that was not looked at can be tried again.
+        if operation == Operation::VerifyCode && refusal.until.is_none() {
+            self.code_tried(intent);
+        }
+        if operation == Operation::Register {
+            // What Meta could not do just now is still what the person wants.
+            self.register_wanted = refusal.until.is_some() && (self.register_wanted || intent.action.is_some());
+        }
+        if operation == Operation::Register && refusal.is_of_pin() && !self.refused_pins.contains(&refusal.inputs) {
+            if self.refused_pins.len() == PINS_REMEMBERED {
+                self.refused_pins.remove(0);
+            }
+            self.refused_pins.push(refusal.inputs.clone());
+        }
+        if refusal.code == LOCKED {
+            self.blocked_until = refusal.until;
+        }
+        self.refusals.insert(operation, refusal);
+    }
+
+    /// The call did not leave this process: as if it had never been.
+    fn take_back(&mut self, intent: &Intent) {
+        let operation = intent.order.operation();
+        if let Some(times) = self.attempts.get_mut(&operation.counted_as())
+            && let Some(last) = times.iter().rposition(|time| *time == intent.time)
+        {
+            times.remove(last);
+        }
+        if intent.attempt == 1
+            && let (Some(_), Some(action)) = (&intent.action, operation.action())
+        {
+            let key = action.annotation().to_owned();
+            match &intent.handled_before {
+                Some(before) => self.handled.insert(key, before.clone()),
+                None => self.handled.remove(&key),
+            };
+        }
+        self.intents.extend(intent.replaces.iter().cloned());
+        if operation.is_rung() {
+            self.pin_tried = self.pin_before.take();
+            self.code_tried = self.code_before.take();
+        }
+    }
+
+    /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
+    fn assume(&mut self, intent: &Intent, now: Timestamp) {
+        self.touch(intent, now);
+        match &intent.order {
+            Order::RequestCode { .. } => self.code_sent(intent, false),
+            // Ours, should it be there; without its inputs, so that it is set again all the same.
+            Order::SetWebhook { url, .. } => {
+                let taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
+                self.webhook = Some(Webhook { url: url.clone(), inputs: String::new(), taken_back });
+            }
+            // Ours still, should it be there.
+            Order::ClearWebhook => {
+                if let Some(webhook) = &mut self.webhook {
+                    webhook.inputs.clear();
+                }
+            }
+            Order::WriteProfile { fields } => {
+                for (name, value) in fields {
+                    let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: true };
+                    self.profile.insert(name.clone(), field);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn touch(&mut self, intent: &Intent, now: Timestamp) {
+        if intent.order.operation().is_seen() {
+            self.touched = Some(now);
+        }
+    }
+
+    fn code_sent(&mut self, intent: &Intent, certain: bool) {
+        if let Order::RequestCode { method, baseline, .. } = &intent.order {
+            self.code = Some(SentCode {
+                requested_at: intent.time,
+                method: method.clone(),
+                baseline: baseline.clone(),
+                tried: Vec::new(),
+                certain,
+            });
+            self.verified_at = None;
+            self.refusals.remove(&Operation::RequestCode);
+            self.refusals.remove(&Operation::VerifyCode);
+        }
+    }
+
+    fn code_tried(&mut self, intent: &Intent) {
+        if let Some(code) = &mut self.code {
+            code.tried.push(intent.inputs.clone());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a status tells of the time that no ledger remembers. Pure.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{NumberPhase, WhatsAppNumber},
+    ledger::{Ledger, Operation, SentCode},
+};
+
+/// What the status tells of a ledger that was lost: what Meta counts, and the code that was sent.
+pub fn recalled(object: &WhatsAppNumber) -> Ledger {
+    let mut ledger = Ledger::default();
+    let Some(status) = &object.status else { return ledger };
+    if let Some(registration) = &status.registration {
+        let attempts: Vec<Timestamp> = registration.attempts.iter().map(|time| time.0).collect();
+        if !attempts.is_empty() {
+            ledger.attempts.insert(Operation::Register, attempts);
+        }
+        ledger.blocked_until = registration.blocked_until.as_ref().map(|time| time.0);
+    }
+    if let Some(verification) = &status.verification
+        && let Some(requested_at) = &verification.requested_at
+    {
+        let method = verification.method.clone().unwrap_or_default();
+        let (baseline, tried) = (None, Vec::new());
+        ledger.code = Some(SentCode { requested_at: requested_at.0, method, baseline, tried, certain: false });
+    }
+    ledger
+}
+
+/// Whether the status tells that the number once worked: that may have been seen before there was anything to write down.
+pub fn was_enabled(object: &WhatsAppNumber) -> bool {
+    let enabled = NumberPhase::Enabled;
+    object.status.as_ref().is_some_and(|status| {
+        status.phase.as_ref() == Some(&enabled)
+            || status.history.iter().any(|transition| transition.phase == enabled.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::{
+        super::{
+            facts,
+            scenes::{Number, asks_to_register, asks_to_verify, at, coded, made, next, number, refusal, unregistered},
+        },
+        *,
+    };
+    use crate::ledger::{Ended, Order};
+
+    /// The ledger is lost, and its number's status is not.
+    fn forgets(scene: &mut Number) {
+        scene.custody.ledger.serial = 1;
+        scene.object.status = Some(facts::from_spec(&scene.object, &scene.custody));
+        scene.custody.ledger = recalled(&scene.object);
+        assert_eq!(scene.custody.ledger.serial, 0, "there is none yet");
+    }
+
+    fn registering() -> Number {
+        let mut scene = number();
+        unregistered(&mut scene, "VERIFIED");
+        asks_to_register(&mut scene, "004217");
+        scene
+    }
+
+    #[test]
+    fn what_meta_counts_is_counted_on() {
+        let mut scene = registering();
+        for minute in -60..-55 {
+            made(&mut scene, Order::Register, Some("004217"), refusal(133_004, Some(0)), minute);
+        }
+        forgets(&mut scene);
+        assert_eq!(scene.custody.ledger.recent(Operation::Register, at(0)).len(), 5);
+        assert_eq!(next(&mut scene), "PINRequired False/RegistrationPaused Reconciling");
+    }
+
+    #[test]
+    fn a_lock_stays_until_its_end() {
+        let mut scene = registering();
+        made(&mut scene, Order::Register, Some("004217"), refusal(133_016, Some(600)), -1);
+        forgets(&mut scene);
+        assert_eq!(next(&mut scene), "PINRequired False/RegistrationLocked Reconciling");
+    }
+
+    #[test]
+    fn a_code_that_was_sent_is_not_sent_again() {
+        for (minute, expected) in
+            [(-5, "AwaitingCode False/AwaitingCode Reconciling"), (-600, "Unverified False/CodeExpired Stalled")]
+        {
+            let mut scene = number();
+            unregistered(&mut scene, "NOT_VERIFIED");
+            asks_to_verify(&mut scene);
+            coded(&mut scene, Ended::Done(None), minute);
+            forgets(&mut scene);
+            assert_eq!(next(&mut scene), expected, "{minute}");
+        }
+    }
+}

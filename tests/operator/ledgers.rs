@@ -1,0 +1,181 @@
+//! Ledgers that are lost, that the API server does not let be written, or that others lay claim to.
+
+use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
+    core::v1::Secret,
+};
+use kube::{
+    Api,
+    api::{DeleteParams, ObjectMeta, PostParams},
+};
+use serde_json::{Value, json};
+use waba_operator::api::{MetaApp, WhatsAppNumber};
+
+use crate::{
+    gate::{Gate, Hold},
+    harness::World,
+    ladder::{SUPPORT, unverified},
+    manifests::{INO, app, number},
+    operator::Operator,
+    program::ProgramSettings,
+    seed::{ACCOUNT, NUMBER},
+};
+
+const PHONE: &str = "+33612345678";
+const LEDGER: &str = "waba-number-33612345678";
+
+/// An account without a number.
+fn empty() -> Value {
+    let mut seed = unverified();
+    seed["numbers"] = json!([]);
+    seed
+}
+
+/// Everything, from nothing.
+fn adding() -> Value {
+    json!({"provisioning": "AddIfMissing", "businessAccountID": ACCOUNT, "requestedName": "INO Support",
+        "verification": {}, "registration": {}})
+}
+
+impl World {
+    /// The ID of the only number at Meta.
+    async fn only_number(&self) -> String {
+        let state = self.sim.get("state").await.unwrap();
+        let numbers = state["numbers"].as_array().unwrap();
+        assert_eq!(numbers.len(), 1, "{numbers:?}");
+        numbers[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The API server lets nobody write ledgers in this namespace; for how to end that, see [`World::allow_ledgers`].
+    async fn forbid_ledgers(&self) {
+        let name = self.namespace.clone();
+        let policy: ValidatingAdmissionPolicy = serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]},
+                ]},
+                "validations": [
+                    {"expression": "!object.metadata.name.startsWith('waba-number-')", "message": "no ledgers here"},
+                ],
+            },
+        }))
+        .unwrap();
+        let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "spec": {
+                "policyName": name,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}},
+            },
+        }))
+        .unwrap();
+        let params = PostParams::default();
+        Api::all(self.client.clone()).create(&params, &policy).await.unwrap();
+        Api::all(self.client.clone()).create(&params, &binding).await.unwrap();
+        let probe = Secret {
+            metadata: ObjectMeta { name: Some("waba-number-1".to_owned()), ..ObjectMeta::default() },
+            ..Secret::default()
+        };
+        let tried = PostParams { dry_run: true, ..PostParams::default() };
+        let is_refused = async || self.secrets().create(&tried, &probe).await.err().map(drop);
+        self.so("the API server refuses ledgers", is_refused).await;
+    }
+
+    async fn allow_ledgers(&self) {
+        let bindings = Api::<ValidatingAdmissionPolicyBinding>::all(self.client.clone());
+        bindings.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+        let policies = Api::<ValidatingAdmissionPolicy>::all(self.client.clone());
+        policies.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_lost_while_a_code_is_awaited_leads_to_no_other_code() {
+    let mut world = World::running("lost-ledger", empty()).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, adding())).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let id = world.only_number().await;
+    world.take_operator().kill().await;
+    world.secrets().delete(LEDGER, &DeleteParams::default()).await.unwrap();
+
+    world.start().await;
+    // It is written anew, and so the operator has looked at all that is left.
+    world.so("a ledger", async || world.secrets().get_opt(LEDGER).await.unwrap()).await;
+    world.settle().await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let code = world.code(&id).await;
+    world.put_secret("support-code", &[("code", &code)]).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    let counters = world.counters(&id).await;
+    assert_eq!((&counters["codes"], &counters["register"]), (&json!(1), &json!(1)));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_may_not_be_written_is_told_and_nothing_is_called() {
+    let world = World::running("forbidden-ledger", unverified()).await;
+    world.forbid_ledgers().await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"verification": {}}))).await;
+    world.says("Unverified", "False/LedgerUnusable", &[LEDGER, "no ledgers here"]).await;
+    world.is_stalled().await;
+    world.asked_only(&[]).await;
+
+    world.allow_ledgers().await;
+    world.says("AwaitingCode", "False/AwaitingCode", &[]).await;
+    world.asked_only(&["request_code"]).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_claim_of_a_namespace_that_no_app_lets_in_keeps_no_number_from_being_added() {
+    let mut world = World::new("claimed", empty()).await;
+    let elsewhere = control_plane::shared().await.namespace("claims").await;
+    let there = world.in_namespace(&elsewhere);
+    // The older claim: by name, by an app that is not there, by a number that is only looked at.
+    let mut foreign = adding();
+    foreign["appRef"] = json!({"name": INO, "namespace": world.namespace});
+    there.create(&number("first", PHONE, foreign)).await;
+    there.create(&number("second", PHONE, json!({}))).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, adding())).await;
+    let mut settings = world.settings();
+    settings.namespaces.push(elsewhere);
+    world.operator = Some(Operator::start(settings, world.config.clone()).await);
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.only_number().await;
+    there.finish().await;
+    world.finish().await;
+}
+
+/// That a code was accepted is written down along with the registration: until then it is known to one process alone.
+#[tokio::test]
+async fn an_accepted_code_that_nobody_has_written_down_is_not_tried_again() {
+    let mut world = World::new("accepted", unverified()).await;
+    let gate = Gate::start(world.config.clone()).await;
+    let settings = ProgramSettings { kubeconfig: gate.kubeconfig(), ..world.program_settings() };
+    world.start_program(&settings).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"verification": {}, "registration": {}}))).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    gate.hold(Hold::before("register", "PUT", "/secrets/waba-number-").body("open-calls\":\"register"));
+    let code = world.code(NUMBER).await;
+    world.put_secret("support-code", &[("code", &code)]).await;
+    gate.reached("register").await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Registering", "False/Registering").await;
+    let ledger = world.secrets().get(LEDGER).await.unwrap();
+    assert_eq!(ledger.metadata.annotations.unwrap()["waba.dev/open-calls"], "verifyCode");
+    world.take_program().kill();
+    gate.refuse("register");
+
+    world.start_program(&settings).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    let counters = world.counters(NUMBER).await;
+    let counted = ["codes", "verifyAttempts", "register"].map(|name| counters[name].as_u64().unwrap());
+    assert_eq!(counted, [1, 1, 1]);
+    world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
+    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.finish().await;
+}
