@@ -20,6 +20,7 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         // The API server demands both.
         return Rung::Nothing;
     };
+    let delete = commands::with("delete", object);
     let phase = NumberPhase::Pending;
     let waits = |reason, message: String, next| Told::waits(phase.clone(), reason, message, next);
     let stalled = |reason, message: String| Told::stalled(phase.clone(), reason, message);
@@ -75,22 +76,18 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         }
         let message = format!(
             "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
-             added again. Delete this object, or add the number in WhatsApp Manager > Phone numbers. To delete the object: {}",
-            commands::with("delete", object)
+             added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
         );
         return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
     }
     if let Some(elder) = &custody.elder {
-        let message = format!(
-            "{number} is claimed by {elder}, which goes before this one; delete one of the two. To delete this one: {}",
-            commands::with("delete", object)
-        );
+        let message =
+            format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
         return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
     }
     if digits::split_country(number).is_none() {
         let message = format!(
-            "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {}",
-            commands::with("delete", object)
+            "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {delete}"
         );
         return stalled(Reason::InvalidSpec, message);
     }
