@@ -12,6 +12,7 @@ use std::{
 };
 
 use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     core::v1::{ConfigMap, Namespace, Secret},
     rbac::v1::{ClusterRole, Role},
 };
@@ -30,6 +31,9 @@ const FOREIGN: [(&str, &str); 5] = [
     ("argoproj.io/v1alpha1", "Application"),
     ("external-secrets.io/v1", "ExternalSecret"),
 ];
+
+/// Where policies are.
+const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 
 /// The simulator's world, which is no manifest.
 const SEED: &str = "demo-seed.yaml";
@@ -66,6 +70,10 @@ impl Manifest {
             ("v1", "Namespace") => (ApiResource::erase::<Namespace>(&()), false),
             ("v1", "Secret") => (ApiResource::erase::<Secret>(&()), true),
             ("v1", "ConfigMap") => (ApiResource::erase::<ConfigMap>(&()), true),
+            (ADMISSION, "ValidatingAdmissionPolicy") => (ApiResource::erase::<ValidatingAdmissionPolicy>(&()), false),
+            (ADMISSION, "ValidatingAdmissionPolicyBinding") => {
+                (ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), false)
+            }
             ("rbac.authorization.k8s.io/v1", "ClusterRole") => (ApiResource::erase::<ClusterRole>(&()), false),
             ("rbac.authorization.k8s.io/v1", "Role") => (ApiResource::erase::<Role>(&()), true),
             ("waba.dev/v1alpha1", "MetaApp") => (ApiResource::erase::<MetaApp>(&()), true),
@@ -181,6 +189,62 @@ async fn every_manifest_is_accepted() {
     for kind in ["MetaApp", "WhatsAppNumber", "MessageTemplate", "Secret"] {
         assert!(kinds.contains(kind), "no example of a {kind}");
     }
+}
+
+/// A number whose messages go there, by the verify token in that Secret.
+fn calls_back(namespace: &str, name: &str, secret: &str, url: &str) -> Manifest {
+    let webhook = json!({"callbackURL": url, "verifyTokenRef": {"name": secret, "key": "token"}});
+    let spec = json!({"appRef": {"name": "ino-cx"}, "phoneNumber": "+33612345678", "directions": ["Incoming"],
+        "incoming": {"webhook": webhook}});
+    let metadata = json!({"name": name, "namespace": namespace});
+    let body = json!({"apiVersion": "waba.dev/v1alpha1", "kind": "WhatsAppNumber", "metadata": metadata, "spec": spec});
+    Manifest { source: "the test".to_owned(), body }
+}
+
+#[tokio::test]
+async fn the_policy_for_callbacks_keeps_secrets_and_hosts_to_those_it_names() {
+    let plane = control_plane::shared().await;
+    let client = plane.client();
+    let definitions: Vec<_> = crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
+    plane.apply_crds(&definitions).await.unwrap();
+    namespace(&client, "free").await;
+    let labels = json!({"name": "bound", "labels": {"whatsapp-callbacks": "restricted"}});
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": labels});
+    apply(&client, &Manifest { source: "the test".to_owned(), body }).await.unwrap();
+    let (ours, theirs, named) = ("https://hooks.example.com/wa?a=b", "https://hooks.example.net/", "wa-verify-support");
+    // It was there before the policy.
+    apply(&client, &calls_back("bound", "old", "anything", theirs)).await.unwrap();
+    let policies = documented().into_iter().filter(|manifest| manifest.text("/apiVersion") == ADMISSION);
+    let policies: Vec<_> = policies.collect();
+    assert_eq!(policies.len(), 2, "the policy and its binding");
+    for policy in &policies {
+        apply(&client, policy).await.unwrap();
+    }
+
+    // The API server takes a moment to heed a new policy.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    let mut tried = 0;
+    while apply(&client, &calls_back("bound", &format!("probe-{tried}"), "anything", theirs)).await.is_ok() {
+        assert!(std::time::Instant::now() < deadline, "nothing is refused");
+        tried += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    for (namespace, secret, url, refused) in [
+        ("bound", named, ours, ""),
+        ("bound", "ino-cx-token", ours, "begins with wa-verify-"),
+        ("bound", named, theirs, "has to be at hooks.example.com"),
+        ("bound", named, "https://hooks.example.com@hooks.example.net/", "has to be at hooks.example.com"),
+        ("bound", named, "https://hooks.example.com.example.net/", "has to be at hooks.example.com"),
+        ("free", "ino-cx-token", theirs, ""),
+    ] {
+        let applied = apply(&client, &calls_back(namespace, "new", secret, url)).await;
+        let told = applied.err().unwrap_or_default();
+        assert!(told.contains(refused) && told.is_empty() == refused.is_empty(), "{secret} {url}: {told:?}");
+    }
+    // What leaves the spec alone passes, as the operator's finalizer does.
+    let mut old = calls_back("bound", "old", "anything", theirs);
+    old.body["metadata"]["finalizers"] = json!(["waba.dev/deregister"]);
+    apply(&client, &old).await.unwrap();
 }
 
 /// The Secrets that there are, or that External Secrets makes: namespace, name and keys.

@@ -51,8 +51,8 @@ const MESSAGE_TEMPLATE: &[Later<MessageTemplateSpec>] = &[
     Later {
         path: "spec.managementPolicy",
         condition: "Submitted",
-        message: "templates are not sent to Meta yet: create and edit the template in WhatsApp Manager, or write \
-                  managementPolicy: Observe",
+        message: "templates are not sent to Meta yet: create and edit the template in WhatsApp Manager > Message templates, or \
+                  write managementPolicy: Observe",
         asks_for_more: true,
         is_set: |spec| spec.management_policy == ManagementPolicy::Full,
     },

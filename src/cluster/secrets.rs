@@ -61,7 +61,7 @@ pub const FOR_NUMBER: &str = "waba.dev/number";
 
 /// Why a value could not be read. The message names the Secret, the key, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("Secret {namespace}/{name} {problem}")]
+#[error("Secret {namespace}/{name} {problem}{}", self.command())]
 pub struct SecretProblem {
     /// Of the Secret.
     pub namespace: String,
@@ -72,6 +72,36 @@ pub struct SecretProblem {
     /// What is wrong with it.
     #[source]
     pub problem: Unusable,
+}
+
+impl SecretProblem {
+    /// What a person can copy, if it is for a person to act.
+    fn command(&self) -> String {
+        let Self { namespace, name, problem, .. } = self;
+        let command = match problem {
+            Unusable::Missing { key } => {
+                format!("kubectl -n {namespace} create secret generic {name} --from-literal={key}=YOUR_VALUE")
+            }
+            Unusable::KeyMissing { key, .. } | Unusable::Empty { key } | Unusable::NotText { key } => {
+                set_command(namespace, name, key, "YOUR_VALUE")
+            }
+            Unusable::Unreadable(_) => return String::new(),
+        };
+        format!(": {command}")
+    }
+}
+
+/// The command that sets the value under a key of a Secret that is there; its other keys stay. `what` stands for the value.
+#[must_use]
+pub fn set_command(namespace: &str, name: &str, key: &str, what: &str) -> String {
+    format!("kubectl -n {namespace} patch secret {name} --type merge -p '{{\"stringData\":{{\"{key}\":\"{what}\"}}}}'")
+}
+
+/// The command that deletes a Secret, given as `namespace/name`.
+#[must_use]
+pub fn delete_command(path: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap_or(("", path));
+    format!("kubectl -n {namespace} delete secret {name}")
 }
 
 /// What is wrong with a Secret or one of its keys.
@@ -156,14 +186,28 @@ fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {
 #[derive(Debug, thiserror::Error)]
 pub enum OwnedProblem {
     /// Somebody else's Secret has this name; it is left alone.
-    #[error("Secret {0} exists and is not the operator's (it has no label {MANAGED_BY_TEXT}): rename or delete it")]
+    #[error(
+        "Secret {path} exists and is not the operator's (it has no label {MANAGED_BY_TEXT}): rename or delete it: {}",
+        delete_command(.0),
+        path = .0
+    )]
     Taken(String),
     /// It changed since it was read, appeared, or went away: plan again.
     #[error("Secret {0} changed meanwhile: it will be tried again")]
     Stale(String),
     /// The API server failed or refused.
-    #[error("Secret {0} could not be read or written: {1}")]
+    #[error("Secret {path} could not be read or written: {error}{}", rights_command(.0, .1), path = .0, error = .1)]
     Api(String, #[source] ApiError),
+}
+
+/// Where a person finds what the API server does not let the operator do: a right that is missing, or a quota that is full.
+fn rights_command(path: &str, error: &ApiError) -> String {
+    let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
+    if error.is_refusal() {
+        format!(". Look for a right or a quota: kubectl -n {namespace} get rolebindings,resourcequotas")
+    } else {
+        String::new()
+    }
 }
 
 /// A Secret of the operator's: read or made here, changed in memory, saved under the version it was read at.
@@ -320,62 +364,5 @@ fn path(secret: &Secret) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::*;
-
-    fn secret(data: &[(&str, &[u8])]) -> Secret {
-        let data = data.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec())));
-        Secret { data: Some(data.collect()), ..Secret::default() }
-    }
-
-    #[test]
-    fn white_space_around_a_value_is_no_part_of_it() {
-        for bytes in ["value", "value\n", "value\r\n", " value \n\n"] {
-            let read = text_under(&secret(&[("key", bytes.as_bytes())]), "key").unwrap();
-            assert_eq!(read.value.expose_secret(), "value", "{bytes:?}");
-        }
-    }
-
-    #[test]
-    fn each_problem_says_what_to_do() {
-        let many: Vec<String> = (10..25).map(|n| format!("k{n}")).collect();
-        let many: Vec<(&str, &[u8])> = many.iter().map(|key| (key.as_str(), b"v".as_slice())).collect();
-        for (secret, expected) in [
-            (secret(&[("b", b"v"), ("a", b"v")]), "has no key key (it has a, b): add it"),
-            (secret(&[]), "has no key key (it is empty)"),
-            (secret(&many), "k18, k19 and 5 more)"),
-            (Secret::default(), "(it is empty)"),
-            (secret(&[("key", b" \n")]), "has nothing under the key key"),
-            (secret(&[("key", b"\xff\xfe")]), "not one line of UTF-8 text"),
-            (secret(&[("key", b"two\nlines")]), "not one line of UTF-8 text"),
-            (secret(&[("key", b"nul\0")]), "not one line of UTF-8 text"),
-        ] {
-            let error = text_under(&secret, "key").map(|_| ()).unwrap_err();
-            assert!(error.to_string().contains(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn no_debug_output_shows_a_value() {
-        let mut owned = OwnedSecret::new("ns", "name", None);
-        owned.set("live", &"EAAtoken".into());
-        let read = text_under(&secret(&[("key", b"EAAtoken")]), "key").unwrap();
-        let shown = format!("{owned:?} {read:?}");
-        assert!(shown.contains("live") && !shown.contains("EAAtoken"), "{shown}");
-    }
-
-    #[test]
-    fn an_owned_secret_is_edited_in_memory() {
-        let mut owned = OwnedSecret::new("ns", "name", Some("servicebinding.io/whatsapp"));
-        owned.set("live", &"one".into());
-        owned.set("live", &"two".into());
-        owned.annotate("a", Some("b"));
-        assert_eq!(owned.get("live").unwrap().expose_secret(), "two");
-        assert_eq!((owned.annotation("a"), owned.resource_version()), (Some("b"), None));
-        owned.unset("live");
-        owned.annotate("a", None);
-        assert!(owned.get("live").is_none() && owned.annotation("a").is_none() && is_ours(&owned.0));
-    }
-}
+#[path = "secrets_tests.rs"]
+mod tests;

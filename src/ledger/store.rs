@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use secrecy::ExposeSecret;
 
 use super::entry::Ledger;
-use crate::cluster::secrets::{Hidden, OwnedProblem, OwnedSecret};
+use crate::cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, delete_command};
 
 /// How the names of all ledgers begin; the digits of the number follow.
 pub const PREFIX: &str = "waba-number-";
@@ -35,8 +35,10 @@ pub enum LedgerProblem {
     Secret(#[from] std::sync::Arc<OwnedProblem>),
     /// The Secret is there, and what it holds is no ledger.
     #[error(
-        "Secret {0} does not hold what the operator wrote into it: restore it from a backup; only if that is impossible \
-         delete it, and the operator will know nothing of earlier codes, registrations and PINs"
+        "Secret {path} does not hold what the operator wrote into it: restore it from a backup; only if that is impossible \
+         delete it, and the operator will know nothing of earlier codes, registrations and PINs: {}",
+        delete_command(.0),
+        path = .0
     )]
     Damaged(String),
 }

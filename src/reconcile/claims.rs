@@ -14,6 +14,7 @@ use crate::{
 /// An app, by its ID at Meta.
 impl Kind for MetaApp {
     const NAME: &'static str = "MetaApp";
+    const SHORT: &'static str = "mapp";
 
     type Claim = Box<str>;
 
@@ -64,6 +65,7 @@ pub fn digits_of(number: &WhatsAppNumber) -> u64 {
 
 impl Kind for WhatsAppNumber {
     const NAME: &'static str = "WhatsAppNumber";
+    const SHORT: &'static str = "wan";
 
     type Claim = NumberClaim;
 
@@ -96,6 +98,7 @@ pub struct TemplateClaim {
 
 impl Kind for MessageTemplate {
     const NAME: &'static str = "MessageTemplate";
+    const SHORT: &'static str = "wamt";
 
     type Claim = TemplateClaim;
 

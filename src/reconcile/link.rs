@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
 use super::{
+    commands,
     reason::Reason,
     verdict::{Finding, Progress, Verdict},
 };
@@ -77,30 +78,42 @@ fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
 
 impl Link {
     /// The verdict where the app cannot be relied on and the object keeps its last values; `None` where it can, or
-    /// where nothing can be said, or the token is dead (which concerns each kind in its own way).
+    /// where nothing can be said, or the token is dead (which concerns each kind in its own way). `edit` is the command
+    /// that edits the object.
     #[must_use]
-    pub fn verdict(&self, app: &AppKey, namespace: &str) -> Option<Verdict> {
+    pub fn verdict(&self, app: &AppKey, namespace: &str, edit: &str) -> Option<Verdict> {
         let (reason, message) = match self {
             Self::Missing => (
                 Reason::AppNotFound,
                 format!(
-                    "there is no MetaApp {app}; create it, or correct spec.appRef. Until then nothing is read, and the last values stay"
+                    "there is no MetaApp {app}; create it, or correct spec.appRef: {edit}. Until then nothing is read, and \
+                     the last values stay"
                 ),
             ),
             Self::NotAllowed => (
                 Reason::AppNotAllowed,
                 format!(
-                    "MetaApp {app} does not let namespace {namespace} refer to it; its owner can add the namespace to spec.allowedNamespaces"
+                    "MetaApp {app} does not let namespace {namespace} refer to it; its owner can add the namespace to \
+                     spec.allowedNamespaces: {}",
+                    commands::with_app("edit", app)
                 ),
             ),
-            Self::Suspended => {
-                (Reason::AppSuspended, format!("MetaApp {app} is suspended; nothing is read, and the last values stay"))
-            }
+            Self::Suspended => (
+                Reason::AppSuspended,
+                format!(
+                    "MetaApp {app} is suspended; nothing is read, and the last values stay. To go on: {} --type merge -p \
+                     '{{\"spec\":{{\"suspend\":false}}}}'",
+                    commands::with_app("patch", app)
+                ),
+            ),
             Self::NotReady(why) | Self::Gone(why) => (
                 Reason::AppNotReady,
                 match told(why, app, namespace) {
                     Some(why) => format!("MetaApp {app} cannot read Meta, and the last values stay: {why}"),
-                    None => format!("MetaApp {app} cannot read Meta, and the last values stay; its owner can see why"),
+                    None => format!(
+                        "MetaApp {app} cannot read Meta, and the last values stay; its owner can see why: {}",
+                        commands::with_app("describe", app)
+                    ),
                 },
             ),
             Self::Waiting | Self::Expired(_) | Self::Ready => return None,
@@ -113,7 +126,10 @@ impl Link {
 #[must_use]
 pub fn expired(why: &str, app: &AppKey, namespace: &str) -> String {
     told(why, app, namespace).map_or_else(
-        || format!("the token of MetaApp {app} is not valid any more; its owner has to replace it"),
+        || {
+            let describe = commands::with_app("describe", app);
+            format!("the token of MetaApp {app} is not valid any more; its owner has to replace it, and can see how: {describe}")
+        },
         |why| format!("MetaApp {app}: {why}"),
     )
 }

@@ -2,9 +2,12 @@
 //! decided, `plan.rs` decides, purely, and its neighbours say what Meta's facts mean. What they share is here.
 
 mod actions;
+#[cfg(test)]
+mod advice;
 mod apply;
 mod cached;
 mod claims;
+mod commands;
 mod context;
 mod controller;
 mod link;

@@ -21,6 +21,8 @@ use crate::{api::Managed, observe::AppKey};
 pub trait Kind: Managed {
     /// The kind's name, for metrics and logs.
     const NAME: &'static str;
+    /// The kind's short name, for commands.
+    const SHORT: &'static str;
 
     /// The thing at Meta that an object stands for; two objects with the same claim compete for it.
     type Claim: Eq + Hash + Clone + Send + Sync + 'static;

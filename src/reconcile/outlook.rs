@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
+    commands,
     link::{Link, expired},
     reason::Reason,
     subject::Subject,
@@ -145,19 +146,28 @@ pub enum Outlook<'a, T> {
 pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts> {
     let Input { object, app, namespace, .. } = input;
     if object.suspend() {
-        let finding = Finding::unknown(Reason::Suspended, "spec.suspend is true: Meta is not called for this object");
+        let message = format!(
+            "spec.suspend is true: Meta is not called for this object. To go on: {}",
+            commands::patch(*object, r#"{"suspend":false}"#)
+        );
+        let finding = Finding::unknown(Reason::Suspended, message);
         return Outlook::Suspended(Verdict::keeping(finding, Progress::Suspended));
     }
     if let Some(Problem { field, message }) = input.problems.first() {
-        let finding = Finding::no(Reason::InvalidSpec, format!("{field}: {message}"));
+        let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", *object));
+        let finding = Finding::no(Reason::InvalidSpec, message);
         return Outlook::Kept(Verdict::keeping(finding, Progress::Stalled));
     }
     if let Some(rival) = &input.rival {
         let name = object.known_as();
-        let message = format!("{name} is managed by {rival}; delete one of the two, nothing is done for this one");
+        let message = format!(
+            "{name} is managed by {rival}; delete one of the two, nothing is done for this one. To delete this one, which \
+             changes nothing at Meta: {}",
+            commands::with("delete", *object)
+        );
         return Outlook::Conflict(Verdict::new(Finding::no(Reason::Conflict, message), Progress::Stalled));
     }
-    if let Some(verdict) = input.link.verdict(app, namespace) {
+    if let Some(verdict) = input.link.verdict(app, namespace, &commands::with("edit", *object)) {
         return Outlook::Kept(verdict);
     }
     match (input.link, &input.seen) {
@@ -167,13 +177,16 @@ pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts>
             let account = object.account().unwrap_or_default();
             let message = format!(
                 "MetaApp {app} does not manage business account {account}; add it to the MetaApp's \
-                 spec.businessAccountIDs, or assign it to its token"
+                 spec.businessAccountIDs ({}), or assign it to its token (Business settings > System users)",
+                commands::with_app("edit", app)
             );
             Outlook::Unmanaged(Verdict::new(Finding::no(Reason::AccountNotManaged, message), Progress::Stalled))
         }
         (_, Seen::Unreadable | Seen::Present { stale: true, .. } | Seen::Absent { stale: true, .. }) => {
-            let message =
-                "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why";
+            let message = format!(
+                "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why: {}",
+                commands::with_app("describe", app)
+            );
             Outlook::Kept(Verdict::keeping(Finding::unknown(Reason::Stale, message), Progress::Settled))
         }
         (_, Seen::Present { account, facts, .. }) => Outlook::Shown { account, facts },

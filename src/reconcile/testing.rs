@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
+    advice,
     link::Link,
     outlook::{Input, Need, Plan, Proof},
     subject::Subject,
@@ -25,6 +26,9 @@ use crate::{
 pub const NAMESPACE: &str = "cc";
 /// The account that shows it.
 pub const ACCOUNT: &str = "102290129340398";
+
+/// What an app says of itself; its own tests see to it that it says what to do.
+pub const WHY: &str = "why: kubectl -n cc describe mapp ino-cx";
 
 /// As far apart as two reads must be that prove an absence.
 pub const MINUTE: Duration = Duration::from_mins(1);
@@ -45,6 +49,7 @@ impl<K: Subject> Scene<K> {
     /// A new object whose app is ready and has read nothing.
     pub fn new(mut object: K) -> Self {
         object.meta_mut().generation = Some(1);
+        object.meta_mut().namespace = Some(NAMESPACE.to_owned());
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
         let custody = K::Custody::default();
@@ -114,6 +119,8 @@ impl<K: Subject> Scene<K> {
         let generation = self.object.meta().generation.unwrap_or_default();
         let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
         assert!(broken.is_empty(), "{broken:?} in {status:?}");
+        let lacking = advice::lacking(status.conditions());
+        assert!(lacking.is_empty(), "{lacking:?}");
         *self.object.status_mut() = Some(status.clone());
         match self.plan() {
             // Said it stays said.
@@ -193,9 +200,9 @@ pub fn events<T: Clone + std::fmt::Debug + 'static>(
         Link::NotAllowed,
         Link::Waiting,
         Link::Suspended,
-        Link::NotReady("why".to_owned()),
-        Link::Gone("why".to_owned()),
-        Link::Expired("why".to_owned()),
+        Link::NotReady(WHY.to_owned()),
+        Link::Gone(WHY.to_owned()),
+        Link::Expired(WHY.to_owned()),
     ];
     let event = prop_oneof![
         4 => facts.clone().prop_map(Event::Shows),

@@ -221,11 +221,20 @@ async fn another_namespace_gets_no_token_that_may_manage() {
     world.put_secret("messaging", &[("token", &narrower)]).await;
     with_token.insert("access-token".to_owned(), narrower);
     there.is_bound(&with_token).await;
+    // A Secret that goes away takes the token from nobody; whoever is bound meanwhile gets none.
     world.delete_secret("messaging").await;
     world.condition::<MetaApp>(INO, "BindingTokenValid", "False/SecretNotFound").await;
+    there.tells("Bound", "True/Bound", &["access-token from before", "describe mapp"]).await;
+    there.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"timeZone": "Europe/Paris"}})).await;
+    with_token.insert("time-zone".to_owned(), "Europe/Paris".to_owned());
+    expected.insert("time-zone".to_owned(), "Europe/Paris".to_owned());
+    there.is_bound(&with_token).await;
+    there.delete_secret(BINDING).await;
     there.is_bound(&expected).await;
+    there.tells("Bound", "True/BoundWithoutToken", &["access-token", "describe mapp"]).await;
     world.put_secret("messaging", &[("token", &with_token["access-token"])]).await;
     there.is_bound(&with_token).await;
+    there.tells("Bound", "True/Bound", &[]).await;
     world.patch::<MetaApp>(INO, json!({"spec": {"bindingTokenRef": null}})).await;
     there.is_bound(&expected).await;
 

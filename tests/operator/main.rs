@@ -25,6 +25,7 @@ mod bad_numbers;
 mod bad_secrets;
 mod binding;
 mod conflict;
+mod copied;
 mod crash;
 mod credentials;
 mod custody;

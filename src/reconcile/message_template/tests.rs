@@ -13,7 +13,7 @@ use crate::{
     reconcile::{
         link::Link,
         outlook::{Need, Proof},
-        testing::{ACCOUNT, Case, MINUTE, Scene, events, sent, table, word},
+        testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
 };
 
@@ -120,7 +120,7 @@ fn what_comes_before_meta() {
             "Conflict False/Conflict Stalled",
         ),
         ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
-        ("its token is dead", |scene| scene.link = Link::Expired("why".into()), "Pending Unknown/AppNotReady"),
+        ("its token is dead", |scene| scene.link = Link::Expired(WHY.into()), "Pending Unknown/AppNotReady"),
         (
             "an account that the app does not manage",
             |scene| scene.seen = Seen::Unmanaged,
@@ -140,7 +140,7 @@ fn what_is_known_stays_while_meta_cannot_be_read() {
     let cases: &[Case<MessageTemplate>] = &[
         ("stale", Scene::goes_stale, "Approved Unknown/Stale"),
         ("no app any more", |scene| scene.link = Link::Missing, "Approved Unknown/AppNotFound"),
-        ("a dead token", |scene| scene.link = Link::Expired("why".into()), "Approved Unknown/AppNotReady"),
+        ("a dead token", |scene| scene.link = Link::Expired(WHY.into()), "Approved Unknown/AppNotReady"),
     ];
     for (reason, change, expected) in cases {
         let mut scene = scene();

@@ -14,6 +14,7 @@ use crate::{
     },
     observe::{AccountState, Failure},
     reconcile::{
+        commands,
         reason::Reason,
         verdict::{Finding, Progress},
     },
@@ -73,7 +74,8 @@ fn unlisted(input: &Input<'_>, facts: &Facts, live: &Token) -> Accounts {
     if error.is_some_and(needs_person) {
         let message = format!(
             "the token does not let the operator list its business accounts: {why}. Name them in \
-             spec.businessAccountIDs, or give the token's system user the right"
+             spec.businessAccountIDs ({}), or give the token's system user the right (Business settings > System users)",
+            commands::with("edit", input.app)
         );
         let finding = Finding::no(Reason::NoAccounts, message);
         return Accounts { ids: known, finding, progress: Progress::Stalled, silent_since: None, unread: false };
@@ -111,8 +113,11 @@ pub fn readable(input: &Input<'_>, account: &str) -> Readable {
 
 fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
     if ids.is_empty() {
-        let message = "the token does not let the operator see any business account; assign the accounts to the \
-                       token's system user, or name them in spec.businessAccountIDs";
+        let message = format!(
+            "the token does not let the operator see any business account; assign the accounts to the token's system user \
+             (Business settings > System users), or name them in spec.businessAccountIDs: {}",
+            commands::with("edit", input.app)
+        );
         let finding = Finding::no(Reason::NoAccounts, message);
         let progress = Progress::Stalled;
         return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false };
@@ -130,7 +135,7 @@ fn find(input: &Input<'_>, ids: &[String]) -> (Finding, Progress) {
     if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
         let person = needs_person(&worst.error);
         let shown: Vec<_> = failures.iter().filter(|(_, f)| needs_person(&f.error) == person).copied().collect();
-        return failed(&shown, person);
+        return failed(input, &shown, person);
     }
     if ids.iter().any(|id| readable(input, id) == Readable::Open) {
         let message = "the business accounts are being read for the first time";
@@ -171,15 +176,16 @@ fn needs_person(error: &graph::Error) -> bool {
     !passes(error) && !error.is_token()
 }
 
-fn failed(failures: &[(&String, &Failure)], person: bool) -> (Finding, Progress) {
+fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> (Finding, Progress) {
     let listed: Vec<String> = failures.iter().take(NAMED).map(|(id, f)| format!("{id}: {}", f.error)).collect();
     let more = failures.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let listed = format!("{}{more}", listed.join("; "));
     if person {
         let message = format!(
-            "business accounts that the token cannot read: {listed}. Assign them to the token's system user, or take \
-             them out of spec.businessAccountIDs; the last known values stay"
+            "business accounts that the token cannot read: {listed}. Assign them to the token's system user (Business \
+             settings > System users), or take them out of spec.businessAccountIDs: {}. The last known values stay",
+            commands::with("edit", input.app)
         );
         return (Finding::no(Reason::AccountNotReadable, message), Progress::Stalled);
     }

@@ -2,13 +2,16 @@
 
 use std::ops::ControlFlow;
 
+use kube::ResourceExt;
+
 use super::{
     facts::{Credentials, Facts},
     plan::{Credential, Input, Known, Step, Trouble},
 };
 use crate::{
-    api::MetaAppPhase,
-    reconcile::{reason::Reason, verdict::Finding},
+    api::{MetaAppPhase, SecretKeyRef},
+    cluster::secrets::set_command,
+    reconcile::{commands, reason::Reason, verdict::Finding},
 };
 
 /// What is known of the credentials.
@@ -43,24 +46,26 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
         return ControlFlow::Break(Step::TestCredentials);
     }
     let app = &input.app.spec.app_id;
+    let SecretKeyRef { name, key } = &input.app.spec.app_secret_ref;
     let wrong = |reason, message| {
         State::Failed(Trouble::stalled(MetaAppPhase::CredentialsInvalid, Finding::no(reason, message)))
     };
     ControlFlow::Continue(match facts.credentials.answer(&subject) {
-        Some(Credentials::Valid(name)) => State::Valid { name: name.clone() },
+        Some(Credentials::Valid(app)) => State::Valid { name: app.clone() },
         Some(Credentials::WrongAppID) => wrong(
             Reason::WrongAppID,
             format!(
                 "Meta knows no app with the ID {app}; compare spec.appID with the App Dashboard (the ID cannot be \
-                 changed: delete this MetaApp and create it with the right one)"
+                 changed: delete this MetaApp and create it with the right one: {})",
+                commands::with("delete", input.app)
             ),
         ),
         Some(Credentials::WrongAppSecret) => wrong(
             Reason::WrongAppSecret,
             format!(
-                "the secret is not that of app {app}; copy it from App Dashboard > App settings > Basic into key {} of \
-                 Secret {}",
-                input.app.spec.app_secret_ref.key, input.app.spec.app_secret_ref.name
+                "the secret is not that of app {app}; copy it from App Dashboard > App settings > Basic into key {key} of \
+                 Secret {name}: {}",
+                set_command(&input.app.namespace().unwrap_or_default(), name, key, "YOUR_SECRET")
             ),
         ),
         None => unreachable_meta(facts, &subject),

@@ -15,7 +15,7 @@ use crate::{
     api::{
         Action, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase, WhatsAppNumber,
     },
-    cluster::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable},
+    cluster::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
     observe::AppKey,
     reconcile::{
         actions::Request,
@@ -103,9 +103,11 @@ impl Apps {
             Some(id) if id != spec.app_id => Err(Problem {
                 reason: Reason::SecretNameTaken,
                 message: format!(
-                    "Secret {}/{name} keeps the token of app {id}, and this is app {}; delete the Secret, or give this \
-                     MetaApp another name",
-                    key.namespace, spec.app_id
+                    "Secret {}/{name} keeps the token of app {id}, and this is app {}; give this MetaApp another name, or \
+                     delete the Secret: {}",
+                    key.namespace,
+                    spec.app_id,
+                    delete_command(&format!("{}/{name}", key.namespace))
                 ),
                 passing: false,
             }),

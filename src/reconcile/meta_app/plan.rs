@@ -24,6 +24,7 @@ use crate::{
     graph::Access,
     observe::{AccountState, Allowed, Standing},
     reconcile::{
+        commands,
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
     },
@@ -216,20 +217,28 @@ fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, Finding)> {
     let spec = &input.app.spec;
     if let Some(rival) = &input.rival {
         let message = format!(
-            "app ID {} is managed by an older MetaApp ({rival}); delete one of the two, nothing is done for this one",
-            spec.app_id
+            "app ID {} is managed by an older MetaApp ({rival}); delete one of the two, nothing is done for this one. To \
+             delete this one: {}",
+            spec.app_id,
+            commands::with("delete", input.app)
         );
         return Some((MetaAppPhase::Conflict, Finding::no(Reason::Conflict, message)));
     }
     if spec.access_token_ref.is_none() {
-        let message = "spec.login is not acted on by this version of the operator; put a system user's token into a \
-                       Secret and name it in spec.accessTokenRef";
+        let message = format!(
+            "spec.login is not acted on by this version of the operator; put a system user's token into a Secret and name it \
+             in spec.accessTokenRef: {}",
+            commands::with("edit", input.app)
+        );
         return Some((MetaAppPhase::AwaitingLogin, Finding::no(Reason::NotYetSupported, message)));
     }
     let selects = spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from == AllowedFrom::Selector);
     if selects && input.namespaced {
-        let message = "spec.allowedNamespaces.from Selector needs an operator that watches all namespaces, and this one \
-                       runs with --namespaces; write All or Same";
+        let message = format!(
+            "spec.allowedNamespaces.from Selector needs an operator that watches all namespaces, and this one runs with \
+             --namespaces; write All or Same: {}",
+            commands::with("edit", input.app)
+        );
         return Some((MetaAppPhase::Pending, Finding::no(Reason::InvalidSpec, message)));
     }
     None

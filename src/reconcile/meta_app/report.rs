@@ -22,6 +22,7 @@ use crate::{
     },
     observe::{AccountState, Allowed, Standing},
     reconcile::{
+        commands,
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
     },
@@ -54,7 +55,10 @@ fn known_accounts(input: &Input<'_>) -> Vec<String> {
 pub fn suspended(input: &Input<'_>) -> Report {
     let mut status = base(input);
     status.phase = Some(MetaAppPhase::Suspended);
-    let message = "spec.suspend is true: Meta is not called, neither for this app nor for its numbers and templates";
+    let message = format!(
+        "spec.suspend is true: Meta is not called, neither for this app nor for its numbers and templates. To go on: {}",
+        commands::patch(input.app, r#"{"suspend":false}"#)
+    );
     Report {
         status,
         verdict: Verdict::new(Finding::unknown(Reason::Suspended, message), Progress::Suspended),
@@ -134,8 +138,8 @@ fn polled(token: Option<&TokenState>) -> Option<&custody::Token> {
 
 fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
     input.timing.is_skewed(input.skew).then(|| {
-        let message = "the clock of this node and Meta's are more than five minutes apart; correct it, until then \
-                       nothing is done that depends on the time, such as exchanging tokens";
+        let message = "the clock of this node and Meta's are more than five minutes apart; set it right where the operator \
+                       runs (timedatectl set-ntp true). Until then nothing is changed at Meta, and no token exchanged";
         (CLOCK_IN_SYNC, Finding::no(Reason::ClockSkewed, message))
     })
 }
@@ -145,7 +149,8 @@ fn version(input: &Input<'_>) -> Option<(&'static str, Finding)> {
     let asked = &input.version;
     let message = format!(
         "Meta serves Graph {served} where {asked} was asked for: {asked} has ended or is not out yet; write a living \
-         version into spec.graphVersion, or update the operator"
+         version into spec.graphVersion, or update the operator: {}",
+        commands::with("edit", input.app)
     );
     Some((GRAPH_VERSION_SERVED, Finding::no(Reason::GraphVersionEnded, message)))
 }

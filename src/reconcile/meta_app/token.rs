@@ -3,6 +3,7 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::{
     accounts::{self, Readable},
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     api::{MetaAppPhase, TokenSource},
+    cluster::secrets::set_command,
     graph::{
         self,
         wire::{Expiry, TokenInfo},
@@ -212,12 +214,21 @@ fn place(input: &Input<'_>) -> String {
     reference.map_or_else(String::new, |r| format!("key {} of Secret {}", r.key, r.name))
 }
 
+/// The same, and the command that puts one there.
+fn place_and_command(input: &Input<'_>) -> String {
+    let reference = input.app.spec.access_token_ref.as_ref();
+    reference.map_or_else(String::new, |r| {
+        let namespace = input.app.namespace().unwrap_or_default();
+        format!("{} ({})", place(input), set_command(&namespace, &r.name, &r.key, "YOUR_TOKEN"))
+    })
+}
+
 fn without_live(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: Option<Candidate>) -> TokenState {
-    let place = place(input);
     let fingerprint = custody.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
     unusable(match (candidate.map(|candidate| candidate.verdict), &input.user_token) {
         (Some(Proof::Rejected(reason, why)), _) => {
-            let message = format!("the token in {place} cannot be used: {why}; put a valid one there");
+            let place = place_and_command(input);
+            let message = format!("the token in the Secret cannot be used: {why}; put a valid one into {place}");
             Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(reason, message))
         }
         (Some(Proof::Open(why)), _) => {
@@ -226,7 +237,7 @@ fn without_live(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: 
         }
         (None, Some(Err(problem))) => Trouble::unusable(problem),
         (None, _) => {
-            let message = format!("there is no token; put one into {place}");
+            let message = format!("there is no token; put one into {}", place_and_command(input));
             Trouble::stalled(MetaAppPhase::Pending, Finding::no(Reason::SecretNotFound, message))
         }
     })
@@ -242,7 +253,7 @@ fn foreign(input: &Input<'_>) -> TokenState {
     let message = format!(
         "the token belongs to another app than {}; put one of this app into {}",
         input.app.spec.app_id,
-        place(input)
+        place_and_command(input)
     );
     unusable(Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::TokenOfAnotherApp, message)))
 }
@@ -263,7 +274,7 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Ca
     };
     let message = format!(
         "the token is dead: {why}. A dead token cannot be exchanged; put a new one into {}{offered}",
-        place(input)
+        place_and_command(input)
     );
     TokenState::Unusable {
         trouble: Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::ExpiredToken, message)),
@@ -309,12 +320,11 @@ fn exchange_due(
 }
 
 fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, candidate: Option<&Candidate>) -> Finding {
-    let place = place(input);
     if let Some(Candidate { exchanged, verdict }) = candidate {
         let new = if *exchanged {
             "the token that Meta gave in exchange".to_owned()
         } else {
-            format!("the token in {place}")
+            format!("the token in {}", place(input))
         };
         return match verdict {
             Proof::Rejected(_, why) => {
@@ -332,6 +342,7 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
     let Some(left) = time_left(info, input.now) else {
         return Finding::yes(Reason::Valid, "Meta accepts the token; it does not expire");
     };
+    let place = place_and_command(input);
     let warned = within(left, input.timing.expiry_warning.max(refresh_before(input).unwrap_or_default()));
     let when = match info.expires {
         Expiry::At(at) => at.strftime("%Y-%m-%d").to_string(),

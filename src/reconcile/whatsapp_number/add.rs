@@ -9,7 +9,7 @@ use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     ledger::{Operation, Order, Refusal},
     observe::digits,
-    reconcile::{outlook::Need, reason::Reason},
+    reconcile::{commands, outlook::Need, reason::Reason},
     timing::Timing,
 };
 
@@ -20,6 +20,7 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         // The API server demands both.
         return Rung::Nothing;
     };
+    let delete = commands::with("delete", object);
     let phase = NumberPhase::Pending;
     let waits = |reason, message: String, next| Told::waits(phase.clone(), reason, message, next);
     let stalled = |reason, message: String| Told::stalled(phase.clone(), reason, message);
@@ -75,16 +76,19 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         }
         let message = format!(
             "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
-             added again. Delete this object, or add the number in WhatsApp Manager"
+             added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
         );
         return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
     }
     if let Some(elder) = &custody.elder {
-        let message = format!("{number} is claimed by {elder}, which goes before this one; delete one of the two");
+        let message =
+            format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
         return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
     }
     if digits::split_country(number).is_none() {
-        let message = format!("spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber");
+        let message = format!(
+            "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {delete}"
+        );
         return stalled(Reason::InvalidSpec, message);
     }
     if let Some(rung) = held(custody, number, timing) {
@@ -94,7 +98,8 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
         Some(refusal) if refusal.inputs == inputs(&order) && asked.is_none() => match refusal.until {
             Some(until) if custody.now < until => {
                 let left = std::time::Duration::try_from(until.duration_since(custody.now)).unwrap_or_default();
-                let message = format!("Meta did not add {number}, and is asked again: {}", refusal.message);
+                let message =
+                    format!("Meta did not add {number}, and is asked again at {}: {}", when(until), refusal.message);
                 waits(Reason::AddRefused, message, Need::Time(left))
             }
             Some(_) => send(None),

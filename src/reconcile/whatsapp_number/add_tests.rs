@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::scenes::{
-    Number, asks, begun, facts, made, next, number, read_once, reads_lag, refusal, rows, unregistered, unusable,
+    Number, asks, begun, clock_is_wrong, facts, made, next, number, read_once, reads_lag, refusal, rows, unregistered,
+    unusable,
 };
 use crate::{
     api::{Action, ManagementPolicy, Provisioning},
@@ -66,16 +67,8 @@ fn a_number_that_is_lacking_is_added_once() {
                 |scene| scene.object.spec.phone_number = "+3312".into(),
                 "Pending False/InvalidSpec Stalled",
             ),
-            (
-                "no memory",
-                |scene| scene.custody.trouble = Some(unusable("damaged")),
-                "Pending False/LedgerUnusable Stalled",
-            ),
-            (
-                "a wrong clock",
-                |scene| scene.custody.no_writes = Some("clock".into()),
-                "Pending False/ClockSkewed Reconciling",
-            ),
+            ("no memory", |scene| scene.custody.trouble = Some(unusable()), "Pending False/LedgerUnusable Stalled"),
+            ("a wrong clock", clock_is_wrong, "Pending False/ClockSkewed Reconciling"),
             (
                 "Meta wants a pause",
                 |scene| scene.custody.held_back = Some("pause".into()),
@@ -139,11 +132,7 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "Pending False/HeldBack Reconciling",
             ),
-            (
-                "a wrong clock",
-                |scene| scene.custody.no_writes = Some("clock".into()),
-                "Pending False/ClockSkewed Reconciling",
-            ),
+            ("a wrong clock", clock_is_wrong, "Pending False/ClockSkewed Reconciling"),
             ("lost twice", |scene| added(scene, Ended::Unknown), "Pending False/OutcomeUnknown Stalled"),
             (
                 "a person asks",

@@ -12,6 +12,7 @@ use crate::{
     api::Action,
     graph::wire::{CodeVerificationStatus, NameStatus},
     ledger::{Operation, Order},
+    reconcile::commands,
 };
 
 /// The first request that can be acted on.
@@ -35,11 +36,12 @@ fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         return None;
     }
     let why = if at.object.spec.verification.is_none() {
-        "spec.verification is not set, and says how a code is to be sent"
+        let block = commands::patch(at.object, r#"{"verification":{}}"#);
+        format!("spec.verification is not set, and says how a code is to be sent: {block}; then ask again")
     } else if at.facts.is_registered() {
-        "the number is registered, and needs no code"
+        "the number is registered, and needs no code".to_owned()
     } else if at.verified() {
-        "the number is verified already"
+        "the number is verified already".to_owned()
     } else {
         return Some(at.send(verify::request(at), None, Some(action)));
     };
@@ -53,7 +55,7 @@ fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         return None;
     }
     if at.object.spec.registration.is_none() {
-        requests.ignore(action, "spec.registration is not set, and says where the PIN is");
+        requests.ignore(action, no_registration(at));
         return None;
     }
     match pin(at, true) {
@@ -82,7 +84,7 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     let renamed = at.facts.new_name_status == Some(NameStatus::Approved);
     let registered = at.facts.is_registered();
     let why = if at.object.spec.registration.is_none() {
-        Some("spec.registration is not set, and says where the PIN is".to_owned())
+        Some(no_registration(at))
     } else if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
         Some(format!("Meta has locked the number's registration until {}", when(until)))
     } else if ledger.recent(Operation::Register, at.now()).len() >= MOST_ATTEMPTS {
@@ -95,7 +97,8 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         && !at.verified()
         && at.facts.code_verification_status != Some(CodeVerificationStatus::Verified)
     {
-        Some("the number is not verified: it has to be before it is registered".to_owned())
+        let block = commands::patch(at.object, r#"{"verification":{}}"#);
+        Some(format!("the number is not verified: it has to be before it is registered, by spec.verification: {block}"))
     } else {
         None
     };
@@ -116,6 +119,11 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
             None
         }
     }
+}
+
+fn no_registration(at: &At<'_>) -> String {
+    let block = commands::patch(at.object, r#"{"registration":{}}"#);
+    format!("spec.registration is not set, and says where the PIN is: {block}; then ask again")
 }
 
 enum Pin {

@@ -4,7 +4,8 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    custody::{Binding, Custody, Step},
+    custody::{Binding, Custody, HandedOut, Step},
+    ladder::At,
     routing::Stands,
 };
 use crate::{
@@ -12,11 +13,11 @@ use crate::{
     cluster::secrets::Hidden,
     graph::wire::PhoneNumber,
     reconcile::{
+        commands, link,
         outlook::Need,
         reason::Reason,
         verdict::{Finding, Progress},
     },
-    timing::Timing,
 };
 
 /// The name of the Secret.
@@ -26,6 +27,9 @@ pub fn secret_name(object: &WhatsAppNumber) -> String {
 
 /// The type of the Secret.
 pub const TYPE: &str = "servicebinding.io/whatsapp";
+
+/// Where the token is in it.
+pub const TOKEN: &str = "access-token";
 
 /// How the binding stands.
 #[derive(Debug)]
@@ -44,29 +48,50 @@ pub fn unwanted(custody: &Custody) -> Option<Step> {
 }
 
 /// What comes next for the binding Secret.
-pub fn binding(custody: &Custody, timing: &Timing) -> Bound {
-    match &custody.binding {
+pub fn binding(at: &At<'_>) -> Bound {
+    match &at.custody.binding {
         Binding::Unasked | Binding::Unwanted => Bound::Unasked,
         Binding::Behind(content) => Bound::Step(Step::Bind(content.clone())),
         Binding::Waits(why) => {
-            let again = Need::Time(timing.retry_interval);
+            let again = Need::Time(at.timing.retry_interval);
             Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Waits(Progress::Settled, again))
         }
-        Binding::Current { token: true } => {
-            Bound::Told(Finding::yes(Reason::Bound, "the binding Secret is up to date"), Stands::Fine)
-        }
-        Binding::Current { token: false } => Bound::Told(
-            Finding::yes(
-                Reason::BoundWithoutToken,
-                "the binding Secret is up to date, without access-token: outside the MetaApp's namespace the MetaApp has to \
-                 name one with spec.bindingTokenRef",
-            ),
-            Stands::Fine,
-        ),
+        Binding::Current(handed_out) => Bound::Told(current(at.object, *handed_out), Stands::Fine),
         Binding::Taken(message) => Bound::Told(
             Finding::no(Reason::SecretNameTaken, message.clone()),
             Stands::Waits(Progress::Stalled, Need::Nothing),
         ),
+    }
+}
+
+fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> Finding {
+    let app = link::key(&object.spec.app_ref, &object.namespace().unwrap_or_default());
+    match handed_out {
+        HandedOut::Given => Finding::yes(Reason::Bound, "the binding Secret is up to date"),
+        HandedOut::Kept => {
+            let message = format!(
+                "the binding Secret is up to date, with the access-token from before: there is none where spec.bindingTokenRef \
+                 of MetaApp {app} says. Condition BindingTokenValid there tells more: {}",
+                commands::with_app("describe", &app)
+            );
+            Finding::yes(Reason::Bound, message)
+        }
+        HandedOut::NotNamed => {
+            let message = format!(
+                "the binding Secret is up to date, without access-token: outside the MetaApp's namespace the MetaApp has to \
+                 name one with spec.bindingTokenRef: {}",
+                commands::with_app("edit", &app)
+            );
+            Finding::yes(Reason::BoundWithoutToken, message)
+        }
+        HandedOut::Missing => {
+            let message = format!(
+                "the binding Secret is up to date, without access-token: there is none where spec.bindingTokenRef of MetaApp \
+                 {app} says. Condition BindingTokenValid there tells more: {}",
+                commands::with_app("describe", &app)
+            );
+            Finding::yes(Reason::BoundWithoutToken, message)
+        }
     }
 }
 
@@ -107,7 +132,7 @@ pub fn content(
         ("business-account-id", Some(account.to_owned())),
         ("api-url", Some(access.api_url.to_owned())),
         ("api-version", Some(access.api_version.to_owned())),
-        ("access-token", token),
+        (TOKEN, token),
         ("directions", Some(directions.join(","))),
         ("time-zone", spec.time_zone.clone()),
         ("language", spec.language.clone()),
@@ -122,4 +147,33 @@ pub fn content(
         ),
     ];
     entries.into_iter().filter_map(|(key, value)| Some((key, Hidden(value?.into())))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::reconcile::whatsapp_number::scenes::{next, number, shows};
+
+    #[test]
+    fn a_binding_says_which_token_it_hands_out() {
+        let edit = "spec.bindingTokenRef: kubectl -n cc edit mapp ino-cx";
+        let describe = "BindingTokenValid there tells more: kubectl -n cc describe mapp ino-cx";
+        for (handed_out, condition, words) in [
+            (HandedOut::Given, "True/Bound", "up to date"),
+            (HandedOut::Kept, "True/Bound", describe),
+            (HandedOut::NotNamed, "True/BoundWithoutToken", edit),
+            (HandedOut::Missing, "True/BoundWithoutToken", describe),
+        ] {
+            let mut scene = number();
+            shows(&mut scene, &json!({}));
+            scene.custody.binding = Binding::Current(handed_out);
+            assert_eq!(next(&mut scene), "Enabled True/Enabled");
+            assert_eq!(scene.condition("Bound").as_deref(), Some(condition));
+            assert!(scene.message("Bound").contains(words), "{}", scene.message("Bound"));
+        }
+    }
 }

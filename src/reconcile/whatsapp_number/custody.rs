@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use super::super::reason::Reason;
 use crate::{
-    api::Action,
-    cluster::secrets::Hidden,
+    api::{Action, SecretKeyRef},
+    cluster::secrets::{Hidden, set_command},
     graph::wire,
     ledger::{Evidence, Intent, Ledger, Order},
 };
@@ -57,6 +57,13 @@ impl Trouble {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), fingerprint: None }
     }
+
+    /// About the value under a key of a Secret, and what is wrong with it.
+    pub fn invalid(namespace: &str, SecretKeyRef { name, key }: &SecretKeyRef, why: &str, fingerprint: String) -> Self {
+        let command = set_command(namespace, name, key, "YOUR_VALUE");
+        let message = format!("what Secret {name} holds under {key} {why}: {command}");
+        Self { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint) }
+    }
 }
 
 impl Value {
@@ -85,17 +92,27 @@ pub enum Binding {
     Unasked,
     /// It cannot be written yet, or stays as it is; why.
     Waits(&'static str),
-    /// It is as it should be; whether it has a token.
-    Current {
-        /// Whether there is a token in it.
-        token: bool,
-    },
+    /// It is as it should be; which token is in it.
+    Current(HandedOut),
     /// It has to be written.
     Behind(Vec<(&'static str, Hidden)>),
     /// It is there and must not be.
     Unwanted,
     /// Somebody else's Secret has its name; what to do.
     Taken(String),
+}
+
+/// Which token a binding hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandedOut {
+    /// The one that it should.
+    Given,
+    /// The one from before: the Secret that the app names for it is not there.
+    Kept,
+    /// None: the app's own stays in its namespace, and it names no other.
+    NotNamed,
+    /// None: the Secret that the app names for it is not there.
+    Missing,
 }
 
 /// What is known of the number's profile.

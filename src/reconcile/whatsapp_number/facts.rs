@@ -32,7 +32,7 @@ pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberSt
         remembered(&mut status, custody);
     }
     status.binding = match &custody.binding {
-        Binding::Current { .. } => Some(BindingStatus { name: binding::secret_name(number) }),
+        Binding::Current(_) => Some(BindingStatus { name: binding::secret_name(number) }),
         Binding::Waits(_) | Binding::Behind(_) => status.binding,
         Binding::Unasked | Binding::Unwanted | Binding::Taken(_) => None,
     };
@@ -48,7 +48,10 @@ pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberSt
 fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
     let ledger = &custody.ledger;
     let attempts: Vec<_> = ledger.recent(Operation::Register, custody.now).into_iter().map(whole_seconds).collect();
-    let blocked_until = ledger.blocked_until.filter(|until| custody.now < *until).map(whole_seconds);
+    // Meta's lock, or the pause that it wants after a refusal.
+    let pause = ledger.refusals.get(&Operation::Register).and_then(|refusal| refusal.until);
+    let blocked_until = [ledger.blocked_until, pause].into_iter().flatten().max();
+    let blocked_until = blocked_until.filter(|until| custody.now < *until).map(whole_seconds);
     let re_register_before = status.registration.take().and_then(|registration| registration.re_register_before);
     let registration =
         RegistrationStatus { last_attempt_at: attempts.last().cloned(), attempts, blocked_until, re_register_before };

@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     binding,
-    custody::{Binding, Custody, Known, ProfileRead, Trouble, Value},
+    custody::{Binding, Custody, HandedOut, Known, ProfileRead, Trouble, Value},
     hints, plan,
     profiles::Look,
     recalled::{recalled, was_enabled},
 };
 use crate::{
     api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable},
+    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, delete_command},
     graph::wire::PhoneNumber,
     ledger::{Book, LedgerProblem},
     observe::{BindingToken, Seen},
@@ -66,7 +66,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     let now = context.graph.now();
     let mut custody = Custody {
         held_back: hold.held_back.clone(),
-        no_writes: skewed(context),
+        no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| hints::clock(at.app)),
         has_finalizer: object.finalizers().iter().any(|name| name == super::FINALIZER),
         now,
         ..Custody::default()
@@ -108,14 +108,6 @@ async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>,
 pub fn unusable(problem: &LedgerProblem) -> Trouble {
     let reason = if problem.is_taken() { Reason::SecretNameTaken } else { Reason::LedgerUnusable };
     Trouble::new(reason, problem.to_string())
-}
-
-fn skewed(context: &Context) -> Option<String> {
-    context.timing.is_skewed(context.graph.clock_skew()).then(|| {
-        "this machine's clock and Meta's are more than 5 minutes apart, and what is limited in time would be got wrong: set \
-         the clock right (see condition ClockInSync of the MetaApp)"
-            .to_owned()
-    })
 }
 
 /// Who else claims the number.
@@ -172,7 +164,7 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
             Err(problem) => problem.foreign,
         };
         custody.pin_taken = !given && foreign;
-        custody.pin = value(context, &read.map(|read| read.value), "pin", &reference, six_digits);
+        custody.pin = value((context, namespace), &read.map(|read| read.value), "pin", &reference, six_digits);
         if let (Value::Missing(_), Some(made)) = (&custody.pin, &hold.made_pin) {
             custody.pin = known(context, "pin", made.clone());
         }
@@ -181,12 +173,13 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
     if object.spec.verification.is_some() && !registered {
         let reference = hints::code_ref(object);
         let read = context.secrets.get(namespace, &reference).await.map(|read| read.value);
-        custody.code = value(context, &read, "code", &reference, |text| six_digits(&plain(text)));
+        custody.code = value((context, namespace), &read, "code", &reference, |text| six_digits(&plain(text)));
     }
     if let Some(webhook) = object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref()) {
         let reference = &webhook.verify_token_ref;
         let read = context.secrets.get(namespace, reference).await.map(|read| read.value);
-        custody.verify_token = value(context, &read, "verify-token", reference, |text| Ok(text.to_owned()));
+        custody.verify_token =
+            value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
         if let Some(Known { value: Hidden(token), .. }) = custody.verify_token.known() {
             let both = SecretString::from(format!("{}\n{}", webhook.callback_url, token.expose_secret()));
             custody.webhook_inputs = context.fingerprints.of("webhook", &both);
@@ -213,7 +206,7 @@ fn known(context: &Context, purpose: &str, value: SecretString) -> Value {
 }
 
 fn value(
-    context: &Context,
+    (context, namespace): (&Context, &str),
     read: &Result<SecretString, Arc<SecretProblem>>,
     purpose: &str,
     reference: &SecretKeyRef,
@@ -222,11 +215,10 @@ fn value(
     match read {
         Ok(text) => match clean(text.expose_secret()) {
             Ok(text) => known(context, purpose, text.into()),
-            Err(why) => Value::Bad(Trouble {
-                reason: Reason::SecretValueInvalid,
-                message: format!("what Secret {} holds under {} {why}", reference.name, reference.key),
-                fingerprint: Some(context.fingerprints.of(purpose, text)),
-            }),
+            Err(why) => {
+                let fingerprint = context.fingerprints.of(purpose, text);
+                Value::Bad(Trouble::invalid(namespace, reference, why, fingerprint))
+            }
         },
         Err(problem) => {
             let trouble = |reason| Trouble::new(reason, problem.to_string());
@@ -281,10 +273,20 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         return Binding::Waits("Meta has not shown the number yet");
     };
     let view = context.estate.app(at.app).unwrap_or_default();
-    let token = match &view.binding_token {
-        BindingToken::InUse => (*at.app.namespace == **namespace).then_some(&access.token),
-        BindingToken::Named(Hidden(token)) => Some(token),
-        BindingToken::Missing => None,
+    let kept;
+    let (token, handed_out) = match &view.binding_token {
+        BindingToken::InUse if *at.app.namespace == **namespace => (Some(&access.token), HandedOut::Given),
+        BindingToken::InUse => (None, HandedOut::NotNamed),
+        BindingToken::Named(Hidden(token)) => (Some(token), HandedOut::Given),
+        // A Secret that went away by mistake must not take the token from every application at once.
+        BindingToken::Missing => match OwnedSecret::read(&context.client, namespace, &name).await {
+            Ok(secret) => {
+                let ours = secret.filter(|secret| secret.owner() == object.uid().as_deref());
+                kept = ours.and_then(|secret| secret.get(binding::TOKEN));
+                (kept.as_ref(), if kept.is_some() { HandedOut::Kept } else { HandedOut::Missing })
+            }
+            Err(problem) => return unread(&problem),
+        },
         BindingToken::Unread => {
             return Binding::Waits(
                 "the token for bindings could not be read; a binding Secret that is there stays as it is",
@@ -292,21 +294,28 @@ async fn binding(at: &Surroundings<'_, WhatsAppNumber>) -> Binding {
         }
     };
     let wanted = wanted(at, account, facts, &access.version, token);
-    let has_token = token.is_some();
     let digest = digest(context, &wanted);
     if context.bindings.is_current(context, namespace, &name, &digest) {
-        return Binding::Current { token: has_token };
+        return Binding::Current(handed_out);
     }
     match OwnedSecret::read(&context.client, namespace, &name).await {
         Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
             context.bindings.remember(namespace, &name, secret.resource_version(), &digest);
-            Binding::Current { token: has_token }
+            Binding::Current(handed_out)
         }
         Ok(_) => Binding::Behind(wanted),
-        Err(OwnedProblem::Taken(path)) => Binding::Taken(format!(
-            "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written"
+        Err(problem) => unread(&problem),
+    }
+}
+
+/// A binding Secret that is somebody else's, or could not be read.
+fn unread(problem: &OwnedProblem) -> Binding {
+    match problem {
+        OwnedProblem::Taken(path) => Binding::Taken(format!(
+            "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written: {}",
+            delete_command(path)
         )),
-        Err(_) => Binding::Waits("the binding Secret could not be read, and is looked at again"),
+        _ => Binding::Waits("the binding Secret could not be read, and is looked at again"),
     }
 }
 

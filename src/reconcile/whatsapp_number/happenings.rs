@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{
     custody::{ProfileRead, Value},
     scenes::{
-        ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, facts, fingerprint, known,
-        missing, unregistered, unusable,
+        ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, facts,
+        fingerprint, known, missing, unregistered, unusable,
     },
 };
 use crate::{
@@ -60,9 +60,9 @@ pub const CHANGES: &[Change] = &[
     |scene| scene.custody.pin_taken = !scene.custody.pin_taken,
     |scene| scene.custody.profile = ProfileRead::Due,
     |scene| scene.custody.quarantine.clear(),
-    |scene| scene.custody.trouble = Some(unusable("damaged")),
+    |scene| scene.custody.trouble = Some(unusable()),
     |scene| scene.custody.trouble = None,
-    |scene| scene.custody.no_writes = Some("clock".into()),
+    clock_is_wrong,
     |scene| scene.custody.no_writes = None,
     |scene| scene.rival = Some("other".into()),
     |scene| scene.rival = None,

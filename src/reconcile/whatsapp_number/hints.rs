@@ -2,7 +2,14 @@
 
 use kube::ResourceExt;
 
-use crate::api::{Action, SecretKeyRef, WhatsAppNumber};
+use super::custody::Value;
+use crate::{
+    api::{Action, SecretKeyRef, WhatsAppNumber},
+    cluster::secrets::set_command,
+    ledger::Refusal,
+    observe::AppKey,
+    reconcile::{commands, reason::Reason},
+};
 
 /// Asks for an action.
 pub fn ask(object: &WhatsAppNumber, action: Action) -> String {
@@ -21,6 +28,47 @@ pub fn put(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String
     format!(
         "kubectl -n {namespace} create secret generic {name} --from-literal={key}={what} --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f -"
     )
+}
+
+/// Puts the code into its Secret. Where a person named a Secret that is there, its other keys stay.
+pub fn put_code(object: &WhatsAppNumber, held: &Value) -> String {
+    let (secret, what) = (code_ref(object), "YOUR_CODE");
+    let given = object.spec.verification.as_ref().is_some_and(|verification| verification.code_ref.is_some());
+    let is_there = !matches!(held, Value::Missing(trouble) if trouble.reason == Reason::SecretNotFound);
+    if given && is_there { set(object, &secret, what) } else { put(object, &secret, what) }
+}
+
+/// Sets a value in a Secret that is there; its other keys stay.
+pub fn set(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String {
+    set_command(&object.namespace().unwrap_or_default(), &secret.name, &secret.key, what)
+}
+
+/// Asks the number's callback as Meta does. The address is taken from the object and not written here: what somebody wrote
+/// there must not become a part of a command.
+pub fn call_back(object: &WhatsAppNumber, secret: &SecretKeyRef) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    format!(
+        "kubectl -n {namespace} get secret {} -o jsonpath='{{.data.{}}}' | base64 -d | curl -sG \"$({} -o \
+         jsonpath='{{.spec.incoming.webhook.callbackURL}}')\" -d hub.mode=subscribe -d hub.challenge=42 --data-urlencode \
+         hub.verify_token@-",
+        secret.name,
+        secret.key.replace('.', "\\."),
+        commands::with("get", object)
+    )
+}
+
+/// What to do about a clock that is wrong.
+pub fn clock(app: &AppKey) -> String {
+    format!(
+        "the clock where the operator runs and Meta's are more than 5 minutes apart, and what is limited in time would be got \
+         wrong: set it right there (timedatectl set-ntp true). Condition ClockInSync goes when it is: {}",
+        commands::with_app("describe", app)
+    )
+}
+
+/// Where at Meta a person finds out about a refusal.
+pub fn place(refusal: &Refusal) -> &'static str {
+    if refusal.class == "Policy" { "WhatsApp Manager > Account quality" } else { "WhatsApp Manager > Phone numbers" }
 }
 
 /// The Secret and key that hold the code.

@@ -17,6 +17,7 @@ use crate::{
     graph::wire::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     ledger::{Intent, Operation, Order},
     reconcile::{
+        commands,
         outlook::Need,
         reason::Reason,
         verdict::{Finding, Progress},
@@ -158,7 +159,8 @@ fn left_alone(at: &At<'_>, why: &str) -> Rung {
     }
     let message = format!(
         "spec.verification and spec.registration ask for what cannot be done: {why}. Remove them, or have the number deleted \
-         there first; then the operator goes on"
+         there first; then the operator goes on. To remove them: {}",
+        commands::patch(at.object, r#"{"verification":null,"registration":null}"#)
     );
     Told::stalled(phase, Reason::NotPermitted, message)
 }

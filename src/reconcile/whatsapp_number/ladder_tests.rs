@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::scenes::{
-    Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, begun, coded, known, made, next, number,
-    read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
+    Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, begun, clock_is_wrong, coded, known, made,
+    next, number, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
 use crate::{
     api::{Action, Profile},
     ledger::{Ended, Operation, Order},
-    reconcile::link::Link,
+    reconcile::{link::Link, testing::WHY},
 };
 
 const PENDING: &str = "Registering False/OutcomePending Reconciling";
@@ -90,11 +90,7 @@ fn a_registration_whose_answer_was_lost() {
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "PINRequired False/HeldBack Reconciling",
             ),
-            (
-                "the clock is wrong",
-                |scene| scene.custody.no_writes = Some("clock".into()),
-                "PINRequired False/ClockSkewed Reconciling",
-            ),
+            ("the clock is wrong", clock_is_wrong, "PINRequired False/ClockSkewed Reconciling"),
             ("another PIN changes nothing", |scene| asks_to_register(scene, "555555"), "again register"),
             ("nobody wants it any more", |scene| scene.object.spec.registration = None, "settle register given up"),
             (
@@ -322,7 +318,7 @@ fn a_wish_for_a_new_token_is_passed_on_only_to_an_app_that_lets_this_object_in()
         wishes,
         &[
             ("passed on", |_| {}, "forward"),
-            ("also when it is the token that is dead", |scene| scene.link = Link::Expired("why".into()), "forward"),
+            ("also when it is the token that is dead", |scene| scene.link = Link::Expired(WHY.into()), "forward"),
             (
                 "not into a namespace that does not let it in",
                 |scene| scene.link = Link::NotAllowed,
@@ -360,7 +356,7 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
             ("a rival", |scene| scene.rival = Some("x".into()), "Conflict False/Conflict Stalled; ignored register-at"),
             (
                 "a dead token",
-                |scene| scene.link = Link::Expired("x".into()),
+                |scene| scene.link = Link::Expired(WHY.into()),
                 "ExpiredToken False/ExpiredToken Stalled; waits register-at",
             ),
             (
@@ -381,14 +377,10 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
             ),
             (
                 "a damaged ledger",
-                |scene| scene.custody.trouble = Some(unusable("damaged")),
+                |scene| scene.custody.trouble = Some(unusable()),
                 "PINRequired False/LedgerUnusable Stalled; waits register-at",
             ),
-            (
-                "a wrong clock",
-                |scene| scene.custody.no_writes = Some("clock".into()),
-                "PINRequired False/ClockSkewed Reconciling; waits register-at",
-            ),
+            ("a wrong clock", clock_is_wrong, "PINRequired False/ClockSkewed Reconciling; waits register-at"),
         ],
     );
 }

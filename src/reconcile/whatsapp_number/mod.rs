@@ -19,6 +19,8 @@ mod hints;
 mod ladder;
 #[cfg(test)]
 mod ladder_tests;
+#[cfg(test)]
+mod messages_tests;
 mod phase;
 #[cfg(test)]
 mod pin_tests;

@@ -4,6 +4,7 @@ use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
     graph::wire::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
     reconcile::{
+        commands,
         reason::Reason,
         verdict::{Finding, Progress, Verdict},
     },
@@ -18,15 +19,17 @@ const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.
 pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Verdict) {
-    let (phase, mut ready, mut progress) = stand(number);
+    let (phase, mut ready, mut progress) = stand(object, number);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled
         && number.health.as_ref().is_some_and(|h| h.can_send_message == Some(MayMessage::Blocked))
     {
-        ready = Finding::no(
-            Reason::HealthBlocked,
-            "connected, but Meta's health check says that it cannot send; status.health.errors says why and what to do",
+        let message = format!(
+            "connected, but Meta's health check says that it cannot send; status.health.errors says why and what to do: {} \
+             -o jsonpath='{{.status.health.errors}}'. Meta is asked once an hour whether that is settled",
+            commands::with("get", object)
         );
+        ready = Finding::no(Reason::HealthBlocked, message);
         progress = Progress::Stalled;
     }
     if observes && ready.state != crate::cluster::conditions::State::True {
@@ -42,8 +45,8 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Ver
     (phase, Verdict { facets, ..Verdict::new(ready, progress) })
 }
 
-fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
-    let stalled = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Stalled);
+fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
+    let stalled = |phase, reason, message: String| (phase, Finding::no(reason, message), Progress::Stalled);
     let enabled = |reason, message: &str| (NumberPhase::Enabled, Finding::yes(reason, message), Progress::Settled);
     let adopted = |phase, message: &str| (phase, Finding::yes(Reason::Adopted, message), Progress::Settled);
     let cloud = number.platform_type == Some(PlatformType::CloudApi);
@@ -52,22 +55,33 @@ fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
         Some(NumberStatus::Deleted) => stalled(
             NumberPhase::NotFound,
             Reason::Deleted,
-            "Meta shows the number as deleted; delete this object, or add the number again in WhatsApp Manager",
+            format!(
+                "Meta shows the number as deleted; delete this object, or add the number again in WhatsApp Manager > Phone \
+                 numbers. To delete the object: {}",
+                commands::with("delete", object)
+            ),
         ),
         Some(NumberStatus::Migrated) => stalled(
             NumberPhase::NotFound,
             Reason::Migrated,
-            "the number was moved to another business account; refer to the MetaApp that manages that account",
+            format!(
+                "the number was moved to another business account; refer to the MetaApp that manages that account: {} \
+                 (where spec.businessAccountID is set, which cannot be changed, delete this object and write it anew)",
+                commands::with("edit", object)
+            ),
         ),
         Some(NumberStatus::Banned) => stalled(
             NumberPhase::Restricted,
             Reason::Banned,
-            "Meta banned the number; appeal in WhatsApp Manager > Account quality",
+            "Meta banned the number; appeal in WhatsApp Manager > Account quality. The operator sees by itself when it is over"
+                .to_owned(),
         ),
         Some(NumberStatus::Restricted) => stalled(
             NumberPhase::Restricted,
             Reason::Restricted,
-            "Meta restricted the number; see WhatsApp Manager > Account quality for the reason and its end",
+            "Meta restricted the number; see WhatsApp Manager > Account quality for the reason and its end. The operator \
+             sees by itself when it is over"
+                .to_owned(),
         ),
         Some(NumberStatus::Connected) if cloud => {
             enabled(Reason::Enabled, "connected to the Cloud API: it can send and receive")
@@ -84,7 +98,7 @@ fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
             adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; nothing is done for it")
         }
         _ if is_unverified(number) => {
-            adopted(NumberPhase::Unverified, "not verified by a code yet; it cannot be registered before")
+            adopted(NumberPhase::Unverified, "not verified by a code yet, and nothing is done about it: spec.verification would have a code sent")
         }
         Some(NumberStatus::Pending) if cloud => (
             NumberPhase::Registering,
@@ -92,7 +106,7 @@ fn stand(number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
             Progress::Reconciling,
         ),
         Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
-            adopted(NumberPhase::PinRequired, "verified, and not registered; registering it takes its six-digit PIN")
+            adopted(NumberPhase::PinRequired, "verified, and not registered, and nothing is done about it: spec.registration would register it, with its PIN")
         }
         other => {
             let word = other.as_ref().map_or("no status", NumberStatus::as_str);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     custody::Value,
     scenes::{
-        Number, asks, asks_to_register, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
+        Number, asks, asks_to_register, at, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
         unregistered,
     },
 };
@@ -46,7 +46,7 @@ fn has_pin(scene: &mut Number) {
 fn names_a_secret(scene: &mut Number) {
     let pin_ref = SecretKeyRef { name: "our-pins".to_owned(), key: "support-fr".to_owned() };
     scene.object.spec.registration = Some(Registration { pin_ref: Some(pin_ref) });
-    scene.custody.pin = missing("Secret cc/our-pins does not exist");
+    scene.custody.pin = missing("our-pins");
 }
 
 #[test]
@@ -200,4 +200,21 @@ fn whether_the_pin_in_the_secret_is_the_one_in_force() {
     next(&mut scene);
     assert_eq!(scene.condition("PINSynced").as_deref(), Some("False/PINRefused"));
     assert!(scene.message("Ready").contains("waba.dev/reset-pin-at="), "{}", scene.message("Ready"));
+}
+
+/// What a person is told while Meta wants a pause for PINs that were guessed.
+#[test]
+fn a_pause_for_guessed_pins_tells_until_when() {
+    for code in [133_008, 133_009] {
+        let mut scene = verified();
+        made(&mut scene, Order::Register, Some("004217"), refusal(code, Some(60)), -1);
+        scene.custody.ledger.serial = 1;
+        assert_eq!(next(&mut scene), "PINRequired False/RegistrationRefused Reconciling");
+        assert!(scene.message("Ready").contains("at 2026-11-22T11:00:00Z"), "{}", scene.message("Ready"));
+        let status = scene.object.status.as_ref().unwrap();
+        let until = status.registration.as_ref().unwrap().blocked_until.as_ref().map(|until| until.0);
+        assert_eq!(until, Some(at(60)));
+        scene.custody.now = at(60);
+        assert_eq!(next(&mut scene), "send register 004217");
+    }
 }

@@ -20,6 +20,7 @@ use crate::{
     cluster::conditions::{self, State},
     graph::wire::{NameStatus, NumberStatus, PhoneNumber},
     reconcile::{
+        commands,
         link::Link,
         outlook::{Input, Need, Outlook, Plan, Report, not_found, outlook},
         reason::Reason,
@@ -90,8 +91,9 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
         Outlook::NeverThere => absent(
             base,
             not_found(format!(
-                "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager, write provisioning: \
-                 AddIfMissing, or correct spec.phoneNumber or spec.businessAccountID"
+                "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager > Phone numbers, or write \
+                 spec.provisioning: AddIfMissing: {}. A wrong spec.phoneNumber or spec.businessAccountID takes a new object",
+                commands::with("edit", *object)
             )),
             requests,
         ),
@@ -99,7 +101,8 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
             base,
             not_found(format!(
                 "{number} (id {id}) is gone from Meta, or no longer visible to MetaApp {app}; delete this object, or add \
-                 the number again in WhatsApp Manager"
+                 the number again in WhatsApp Manager > Phone numbers. To delete the object: {}",
+                commands::with("delete", *object)
             )),
             requests,
         ),
@@ -107,8 +110,10 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
             base,
             not_found(format!(
                 "{number} (id {}) is at Meta, but in no business account of MetaApp {app}; add its account to the \
-                 MetaApp's spec.businessAccountIDs, or correct spec.appRef",
-                shown.id
+                 MetaApp's spec.businessAccountIDs ({}), or correct spec.appRef: {}",
+                shown.id,
+                commands::with_app("edit", app),
+                commands::with("edit", *object)
             )),
             requests,
         ),
@@ -187,7 +192,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
             Standing::Unasked => {}
         }
     }
-    match binding::binding(at.custody, at.timing) {
+    match binding::binding(at) {
         binding::Bound::Step(step) => return Plan::Step(step),
         binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
         binding::Bound::Unasked => {}
@@ -292,9 +297,10 @@ impl Picture {
         let before = facts::reregister_before(at);
         let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
         let message = format!(
-            "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}",
+            "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}{}",
             ladder::when(before),
-            super::hints::ask(at.object, Action::Register)
+            super::hints::ask(at.object, Action::Register),
+            register::last_refusal(at)
         );
         let finding = Finding::no(Reason::ReRegisterRequired, message);
         match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED) {

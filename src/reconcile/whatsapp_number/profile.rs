@@ -16,6 +16,7 @@ use crate::{
     graph::wire,
     ledger::{Operation, Order},
     reconcile::{
+        commands,
         outlook::Need,
         reason::Reason,
         verdict::{Finding, Progress},
@@ -61,8 +62,11 @@ pub fn profile(at: &At<'_>) -> Standing {
         && refusal.until.is_none_or(|until| at.now() < until)
         && refusal.inputs == inputs(wanted)
     {
-        let message =
-            format!("Meta refused the profile: {}; correct spec.profile, or it is tried again", refusal.message);
+        let message = format!(
+            "Meta refused the profile: {}; correct spec.profile, or it is tried again. To correct it: {}",
+            refusal.message,
+            commands::with("edit", at.object)
+        );
         let next = refusal.until.map_or(Need::Nothing, |until| at.until(until));
         return Standing::Told(
             Some(Finding::no(Reason::ProfileRefused, message)),

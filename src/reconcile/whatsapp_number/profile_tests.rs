@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     custody::ProfileRead,
     profiles::{Look, Profiles},
-    scenes::{Number, begun, made, next, number, refusal, rows, shows, unregistered},
+    scenes::{Number, begun, clock_is_wrong, made, next, number, refusal, rows, shows, unregistered},
 };
 use crate::{
     api::{ManagementPolicy, Profile},
@@ -82,7 +82,7 @@ fn what_the_spec_names_is_written_and_nothing_else() {
                 r#"send writeProfile {"email":"a@b.example"}"#,
             ),
             ("a pause", |scene| scene.custody.held_back = Some("pause".into()), FINE),
-            ("a wrong clock", |scene| scene.custody.no_writes = Some("clock".into()), FINE),
+            ("a wrong clock", clock_is_wrong, FINE),
         ],
     );
 }

@@ -10,8 +10,10 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
+    cluster::secrets::delete_command,
     ledger::{HALF_DEREGISTERED, Operation, Order, Refusal, WINDOW},
     reconcile::{
+        commands,
         outlook::Need,
         reason::Reason,
         verdict::{Finding, Progress},
@@ -119,10 +121,13 @@ fn pin_refused(at: &At<'_>) -> Rung {
     let refusal = at.custody.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
     let why = refusal.map_or("Meta has refused the PIN", |refusal| refusal.message.as_str());
     let message = format!(
-        "{why} (Secret {}, key {}); it is not tried again. Put the number's PIN there, or set this one at Meta: {}",
+        "{why} (Secret {}, key {}); it is not tried again. Put the number's PIN there: {}; or set this one at Meta: {}; or \
+         have it tried once more: {}",
         secret.name,
         secret.key,
-        hints::ask(at.object, Action::ResetPin)
+        hints::set(at.object, &secret, "YOUR_PIN"),
+        hints::ask(at.object, Action::ResetPin),
+        hints::ask(at.object, Action::Register)
     );
     Told::stalled(NumberPhase::PinRequired, Reason::PINRefused, message)
 }
@@ -149,13 +154,22 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
         Some(_) => None,
         None => {
             let message = format!(
-                "Meta did not register the number: {}. When that is settled: {}",
+                "Meta did not register the number: {}. See {}; when that is settled: {}",
                 refusal.message,
+                hints::place(refusal),
                 hints::ask(at.object, Action::Register)
             );
             Some(Told::stalled(phase, Reason::RegistrationRefused, message))
         }
     }
+}
+
+/// What Meta said to the last attempt at a number that works on under its old name.
+pub fn last_refusal(at: &At<'_>) -> String {
+    let Some(refusal) = at.custody.ledger.refusals.get(&Operation::Register) else { return String::new() };
+    let until = refusal.until.filter(|until| at.now() < *until);
+    let until = until.map_or_else(String::new, |until| format!(", and wants no other before {}", when(until)));
+    format!(". Meta refused the last attempt{until}: {}", refusal.message)
 }
 
 /// The PIN to register with, or what is in the way of one.
@@ -208,9 +222,12 @@ pub fn unknown_pin(object: &WhatsAppNumber) -> String {
 /// What to do about somebody else's Secret under the name that a PIN would have.
 pub fn taken(object: &WhatsAppNumber) -> String {
     let name = hints::pin_ref(object).name;
+    let named = format!(r#"{{"registration":{{"pinRef":{{"name":"{name}","key":"pin"}}}}}}"#);
     format!(
         "Secret {name} is not the operator's, and is left alone: to use the PIN in it, name it in \
-         spec.registration.pinRef; to have a PIN created, rename or delete it"
+         spec.registration.pinRef: {}; to have a PIN created, rename or delete it: {}",
+        commands::patch(object, &named),
+        delete_command(&format!("{}/{name}", object.namespace().unwrap_or_default()))
     )
 }
 
@@ -246,10 +263,21 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
                 hints::ask(at.object, Action::ResetPin)
             ),
         ),
-        None if refused => Finding::no(Reason::PINRefused, format!("Meta refused the PIN in {place}")),
+        None if refused => Finding::no(
+            Reason::PINRefused,
+            format!(
+                "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}",
+                hints::set(at.object, &secret, "YOUR_PIN"),
+                hints::ask(at.object, Action::ResetPin)
+            ),
+        ),
         None => Finding::unknown(
             Reason::PINUnknown,
-            format!("Meta does not show PINs, and the one in {place} was never used: it may be another one"),
+            format!(
+                "Meta does not show PINs, and the one in {place} was never used: it may be another one. To put it in force, \
+                 whatever is: {}",
+                hints::ask(at.object, Action::ResetPin)
+            ),
         ),
     })
 }
@@ -262,7 +290,7 @@ pub fn connecting(at: &At<'_>) -> Option<Rung> {
         "Meta is connecting the number to the Cloud API; this takes some minutes"
     } else {
         "Meta has been connecting the number for longer than usual; the operator keeps looking. If it stays so, ask Meta's \
-         support"
+         support: business.facebook.com/direct-support"
     };
     let ready = Finding::no(Reason::Registering, message);
     let next = Need::Watching(at.timing.settle * 2);

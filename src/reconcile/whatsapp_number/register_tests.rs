@@ -327,6 +327,11 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
     assert_eq!(scene.condition("NameApproved").as_deref(), Some("False/ReRegisterRequired"));
     let message = scene.message("NameApproved");
     assert!(message.contains("2026-12-06T10:00:00Z") && message.contains("waba.dev/register-at="), "{message}");
+    made(&mut scene, Order::RegisterAgain, Some("004217"), refusal(133_008, Some(60)), -1);
+    next(&mut scene);
+    let message = scene.message("NameApproved");
+    let words = "refused the last attempt, and wants no other before 2026-11-22T11:00:00Z: Meta refused with 133008";
+    assert!(message.ends_with(words), "{message}");
     rows(
         renamed,
         &[

@@ -95,7 +95,7 @@ fn deregister(at: &At<'_>) -> Planned {
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
     if let Some(trouble) = &custody.trouble {
         let again = Need::Time(at.timing.retry_interval);
-        return told(at.object, trouble.reason, trouble.message.clone(), Progress::Stalled, again);
+        return told(at.object, trouble.reason, retain(at, &trouble.message), Progress::Stalled, again);
     }
     if let Some(intent) = custody.open_rung() {
         if !intent.unknown {
@@ -145,7 +145,11 @@ fn deregister(at: &At<'_>) -> Planned {
             // Half done: once more.
             _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
-                let message = format!("Meta did not deregister the number, and is asked again: {}", refusal.message);
+                let message = format!(
+                    "Meta did not deregister the number, and is asked again at {}: {}",
+                    when(until),
+                    refusal.message
+                );
                 return waits(Reason::Deregistering, message, at.until(until));
             }
             Some(_) => {}

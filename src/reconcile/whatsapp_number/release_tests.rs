@@ -10,7 +10,10 @@ use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
     ledger::{Ended, Order},
     observe::Seen,
-    reconcile::{link::Link, testing::MINUTE},
+    reconcile::{
+        link::Link,
+        testing::{MINUTE, WHY},
+    },
 };
 
 const LET_GO: &str = "let go";
@@ -70,7 +73,7 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
             ("the app is gone", |scene| scene.link = Link::Missing, LEFT),
             ("not let in", |scene| scene.link = Link::NotAllowed, LEFT),
             ("the app is suspended", |scene| scene.link = Link::Suspended, LEFT),
-            ("the credentials are gone", |scene| scene.link = Link::Gone("why".into()), LEFT),
+            ("the credentials are gone", |scene| scene.link = Link::Gone(WHY.into()), LEFT),
             ("the account is none of the app's", |scene| scene.seen = Seen::Unmanaged, LEFT),
             ("no account has it", |scene| scene.lacks(MINUTE), LEFT),
             ("the Business app has it", |scene| shows(scene, &json!({"is_on_biz_app": true})), LEFT),
@@ -116,12 +119,12 @@ fn it_waits_where_waiting_helps() {
     for (reason, change, expected) in [
         (
             "a dead token",
-            (|scene| scene.link = Link::Expired("why".into())) as fn(&mut Number),
+            (|scene| scene.link = Link::Expired(WHY.into())) as fn(&mut Number),
             "False/ExpiredToken Stalled",
         ),
         ("nothing was read", |scene| scene.seen = Seen::Unread, "False/Deregistering Reconciling"),
         ("nothing can be read", |scene| scene.seen = Seen::Unreadable, "False/Deregistering Reconciling"),
-        ("no memory", |scene| scene.custody.trouble = Some(unusable("x")), "False/LedgerUnusable Stalled"),
+        ("no memory", |scene| scene.custody.trouble = Some(unusable()), "False/LedgerUnusable Stalled"),
         ("a pause", |scene| scene.custody.held_back = Some("x".into()), "False/HeldBack Reconciling"),
         ("reads lag behind another call", reads_lag, "False/Settling Reconciling"),
         ("locked", |scene| scene.custody.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),

@@ -4,11 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     custody::{Custody, End, Known, Step, Value},
-    ladder::{At, Rung},
+    hints,
+    ladder::{At, Rung, when},
 };
 use crate::{
     ledger::{Intent, Operation, Order, Refusal, Webhook},
     reconcile::{
+        commands,
         outlook::Need,
         reason::Reason,
         verdict::{Finding, Progress},
@@ -110,7 +112,7 @@ pub fn routing(at: &At<'_>) -> Routing {
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
     }
     let taken = told_so && !is_shown;
-    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(custody, ours, shown)) {
+    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
         return Routing::Told(finding, Stands::Waits(Progress::Stalled, at.until(until)));
     }
     if let Some(refusal) = refusal(custody, Operation::SetWebhook, &custody.webhook_inputs) {
@@ -167,17 +169,20 @@ fn refusal<'a>(custody: &'a Custody, operation: Operation, inputs: &str) -> Opti
 }
 
 /// What to say of a fight, and until when it is left alone.
-fn contested(custody: &Custody, ours: &Webhook, shown: &str) -> Option<(Finding, Timestamp)> {
+fn contested(at: &At<'_>, ours: &Webhook, shown: &str) -> Option<(Finding, Timestamp)> {
+    let now = at.now();
     let day = SignedDuration::from_hours(24);
     let mut fights: Vec<Timestamp> = ours.taken_back.clone();
-    fights.retain(|at| custody.now.duration_since(*at) < day);
+    fights.retain(|fight| now.duration_since(*fight) < day);
     (fights.len() >= FIGHTS).then(|| {
+        let until = fights[fights.len() - FIGHTS].checked_add(day).unwrap_or(Timestamp::MAX);
         let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
         let message = format!(
             "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
-             day. Find out who, or write what they want into spec.incoming.webhook"
+             day, until {}. Find out who, or write what they want into spec.incoming.webhook: {}",
+            when(until),
+            commands::with("edit", at.object)
         );
-        let until = fights[fights.len() - FIGHTS].checked_add(day).unwrap_or(Timestamp::MAX);
         (Finding::no(Reason::Contested, message), until)
     })
 }
@@ -187,28 +192,44 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
     if refusal.class == "Permission" {
         let message = format!(
             "Meta does not let this number have a callback of its own (numbers that are also used in the WhatsApp Business \
-             app cannot): {}. Messages go where status.webhook.effective says; it is tried again once a day",
-            refusal.message
+             app cannot): {}. Messages go where status.webhook.effective says; it is tried again once a day, until the \
+             block goes: {}",
+            refusal.message,
+            commands::patch(at.object, r#"{"incoming":{"webhook":null}}"#)
         );
         let finding = Finding::no(Reason::NotPermitted, message);
         return Routing::Told(finding, Stands::Waits(Progress::Settled, again));
     }
+    let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
+    let secret = webhook.map(|webhook| &webhook.verify_token_ref);
     let (reason, progress, message) = match refusal.code {
         CALLBACK_FAILED => (
             Reason::CallbackRefused,
             Progress::Reconciling,
-            "Meta asked the callback for its verify token, and did not get the right answer: see that it is reachable from \
-             the internet and knows the token; it is tried again"
-                .to_owned(),
+            format!(
+                "Meta asked the callback for its verify token, and did not get the right answer: see that it is reachable \
+                 from the internet and knows the token; it is tried again. Anywhere in the internet this has to print 42: {}",
+                secret.map_or_else(String::new, |secret| hints::call_back(at.object, secret))
+            ),
         ),
         NOT_SUBSCRIBED => (
             Reason::NotSubscribed,
             Progress::Stalled,
-            "Meta refused the callback: the app has to be subscribed to the business account first (App Dashboard > \
-             WhatsApp > Configuration); it is tried again"
-                .to_owned(),
+            format!(
+                "Meta refused the callback: the app has to be subscribed to the business account first (App Dashboard > \
+                 WhatsApp > Configuration, account {}); it is tried again",
+                at.account
+            ),
         ),
-        _ => (Reason::CallbackRefused, Progress::Reconciling, format!("Meta refused the callback: {}; it is tried again", refusal.message)),
+        _ => (
+            Reason::CallbackRefused,
+            Progress::Reconciling,
+            format!(
+                "Meta refused the callback: {}; it is tried again. To change it: {}",
+                refusal.message,
+                commands::with("edit", at.object)
+            ),
+        ),
     };
     Routing::Told(Finding::no(reason, message), Stands::Waits(progress, again))
 }

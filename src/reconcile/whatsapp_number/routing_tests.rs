@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{
     custody::Value,
     scenes::{
-        CALLBACK, Number, asks_for_callback, at, bad, begun, facts, made, missing, next, number, read_once, reads_lag,
-        refusal, rows, unregistered,
+        CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number,
+        read_once, reads_lag, refusal, rows, unregistered,
     },
 };
 use crate::{
@@ -82,7 +82,7 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "Enabled False/HeldBack Reconciling",
             ),
-            ("not with a wrong clock", |scene| scene.custody.no_writes = Some("clock".into()), FINE),
+            ("not with a wrong clock", clock_is_wrong, FINE),
         ],
     );
     rows(
@@ -310,4 +310,15 @@ fn a_rung_that_is_unsettled_does_not_hold_it_up() {
     made(&mut scene, Order::Register, Some("004217"), Ended::Unknown, -5);
     read_once(&mut scene);
     assert_eq!(next(&mut scene), SET);
+}
+
+#[test]
+fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
+    let mut scene = wanted();
+    set(&mut scene, false, refusal(2200, Some(10)), -1);
+    assert_eq!(next(&mut scene), "Enabled False/CallbackRefused Reconciling");
+    let command = "kubectl -n cc get secret hook -o jsonpath='{.data.verify-token}' | base64 -d | curl -sG \"$(kubectl -n cc \
+                   get wan support-fr -o jsonpath='{.spec.incoming.webhook.callbackURL}')\" -d hub.mode=subscribe -d \
+                   hub.challenge=42 --data-urlencode hub.verify_token@-";
+    assert!(scene.message("RoutingConfigured").contains(command), "{}", scene.message("RoutingConfigured"));
 }

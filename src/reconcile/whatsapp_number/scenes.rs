@@ -13,10 +13,12 @@ use crate::{
         Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
         WhatsAppNumberSpec,
     },
-    cluster::secrets::Hidden,
+    cluster::conditions::STALLED,
+    cluster::secrets::{Hidden, SecretProblem, Unusable},
     graph::wire::PhoneNumber,
-    ledger::{Begin, Ended, Evidence, Operation, Order, Owner, Refusal},
+    ledger::{Begin, Ended, Evidence, LedgerProblem, Operation, Order, Owner, Refusal},
     reconcile::{
+        advice,
         outlook::{Need, Plan},
         reason::Reason,
         testing::{ACCOUNT, NAMESPACE, Scene, sent},
@@ -27,6 +29,9 @@ use crate::{
 pub type Number = Scene<WhatsAppNumber>;
 /// Why it is so, what is so, and what [`next`] says then.
 pub type Row = (&'static str, fn(&mut Number), &'static str);
+
+/// Where people read about numbers.
+pub const PAGE: &str = include_str!("../../../docs/whatsappnumber.md");
 
 /// Its ID.
 pub const ID: &str = "106540352242922";
@@ -83,7 +88,7 @@ pub fn unregistered(scene: &mut Number, code: &str) {
 /// With `spec.verification`, and nothing in the code's Secret.
 pub fn asks_to_verify(scene: &mut Number) {
     scene.object.spec.verification = Some(Verification::default());
-    scene.custody.code = missing("Secret cc/support-fr-code does not exist");
+    scene.custody.code = missing("support-fr-code");
 }
 
 /// With `spec.registration`, and this PIN in its Secret.
@@ -115,18 +120,28 @@ pub fn fingerprint(value: &str) -> String {
     format!("name of {value}")
 }
 
-/// Why a ledger cannot be used.
-pub fn unusable(why: &str) -> Trouble {
-    Trouble::new(Reason::LedgerUnusable, why)
+/// The clock and Meta's are too far apart.
+pub fn clock_is_wrong(scene: &mut Number) {
+    scene.custody.no_writes = Some(super::hints::clock(&scene.app));
 }
 
-pub fn missing(message: &str) -> Value {
-    Value::Missing(Trouble::new(Reason::SecretNotFound, message))
+/// A ledger that cannot be used.
+pub fn unusable() -> Trouble {
+    let problem = LedgerProblem::Damaged("waba-system/waba-number-33612345678".to_owned());
+    Trouble::new(Reason::LedgerUnusable, problem.to_string())
 }
 
+/// There is no such Secret.
+pub fn missing(name: &str) -> Value {
+    let problem = Unusable::Missing { key: "key".to_owned() };
+    let problem = SecretProblem { namespace: NAMESPACE.to_owned(), name: name.to_owned(), foreign: false, problem };
+    Value::Missing(Trouble::new(Reason::SecretNotFound, problem.to_string()))
+}
+
+/// It holds what cannot be used.
 pub fn bad(value: &str) -> Value {
-    let message = "what Secret x holds under y is not six digits".to_owned();
-    Value::Bad(Trouble { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint(value)) })
+    let reference = SecretKeyRef { name: "x".to_owned(), key: "y".to_owned() };
+    Value::Bad(Trouble::invalid(NAMESPACE, &reference, "is not six digits", fingerprint(value)))
 }
 
 pub fn refusal(code: i64, until: Option<i64>) -> Ended {
@@ -197,6 +212,10 @@ pub fn next(scene: &mut Number) -> String {
         Plan::Report(report) => report,
     };
     scene.reconcile();
+    if let Some(reason) = scene.condition(STALLED) {
+        let reason = reason.trim_start_matches("True/").to_owned();
+        assert!(advice::documented(PAGE).contains(&*reason), "the page does not mark {reason} as Stalled");
+    }
     let ignored = report.ignored.iter().map(|(action, _)| format!("; ignored {}", short(*action)));
     let waiting = report.waiting.iter().map(|action| format!("; waits {}", short(*action)));
     scene.told() + &ignored.chain(waiting).collect::<String>()

@@ -14,7 +14,7 @@ use crate::{
     reconcile::{
         link::Link,
         outlook::{Need, Proof},
-        testing::{ACCOUNT, Case, MINUTE, Scene, events, table, word},
+        testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
 };
 
@@ -158,10 +158,10 @@ fn what_comes_before_meta() {
         ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
         ("not let in", |scene| scene.link = Link::NotAllowed, "Pending Unknown/AppNotAllowed"),
         ("the app is suspended", |scene| scene.link = Link::Suspended, "Pending Unknown/AppSuspended"),
-        ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Pending Unknown/AppNotReady"),
+        ("the app cannot read", |scene| scene.link = Link::NotReady(WHY.into()), "Pending Unknown/AppNotReady"),
         (
             "a dead token is the number's own trouble",
-            |scene| scene.link = Link::Expired("why".into()),
+            |scene| scene.link = Link::Expired(WHY.into()),
             "ExpiredToken False/ExpiredToken Stalled",
         ),
         ("the app was not looked at yet", |scene| scene.link = Link::Waiting, "nothing"),
@@ -183,9 +183,9 @@ fn what_is_known_stays_while_meta_cannot_be_read() {
     let cases: &[Case<WhatsAppNumber>] = &[
         ("stale", Scene::goes_stale, "Enabled Unknown/Stale"),
         ("no app any more", |scene| scene.link = Link::Missing, "Enabled Unknown/AppNotFound"),
-        ("the app cannot read", |scene| scene.link = Link::NotReady("why".into()), "Enabled Unknown/AppNotReady"),
+        ("the app cannot read", |scene| scene.link = Link::NotReady(WHY.into()), "Enabled Unknown/AppNotReady"),
         ("the app is suspended", |scene| scene.link = Link::Suspended, "Enabled Unknown/AppSuspended"),
-        ("a dead token", |scene| scene.link = Link::Expired("why".into()), "ExpiredToken False/ExpiredToken Stalled"),
+        ("a dead token", |scene| scene.link = Link::Expired(WHY.into()), "ExpiredToken False/ExpiredToken Stalled"),
         ("a new leader that has read nothing", |scene| scene.seen = Seen::Unread, "Enabled True/Enabled"),
         (
             "suspended: Ready keeps what it said",
@@ -304,7 +304,10 @@ fn conditions_of_their_own() {
 
 #[test]
 fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
-    for link in [Link::NotReady("the Secret vault-17 is empty".into()), Link::Expired("replace vault-17".into())] {
+    for link in [
+        Link::NotReady("the Secret vault-17 is empty".into()),
+        Link::Expired("kubectl -n cc patch secret vault-17".into()),
+    ] {
         let mut scene = scene();
         scene.link = link;
         scene.reconcile();

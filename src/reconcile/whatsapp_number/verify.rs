@@ -9,7 +9,7 @@ use crate::{
     api::{Action, CodeMethod, NumberPhase},
     graph::wire::CodeVerificationStatus,
     ledger::{Operation, Order, Refusal, SentCode},
-    reconcile::{outlook::Need, reason::Reason},
+    reconcile::{commands, outlook::Need, reason::Reason},
 };
 
 /// The language of a code's message where none is given.
@@ -35,8 +35,11 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
     };
     if at.object.spec.verification.is_none() {
         return at.object.spec.registration.as_ref().map(|_| {
-            let message = "spec.registration asks to register the number, which is not verified: add spec.verification, \
-                           or verify it in WhatsApp Manager > Phone numbers";
+            let message = format!(
+                "spec.registration asks to register the number, which is not verified: verify it in WhatsApp Manager > \
+                 Phone numbers, or add spec.verification, which has a code sent: {}",
+                commands::patch(at.object, r#"{"verification":{}}"#)
+            );
             Told::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
         });
     }
@@ -82,14 +85,19 @@ pub fn request(at: &At<'_>) -> Order {
 fn not_sent(at: &At<'_>, refusal: &Refusal) -> Rung {
     match refusal.until {
         Some(until) if at.now() < until => {
-            let message = format!("Meta sent no code, and is asked again: {}", refusal.message);
+            let message = format!("Meta sent no code, and is asked again at {}: {}", when(until), refusal.message);
             Told::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))
         }
         Some(_) => at.send(request(at), None, None),
         None => {
+            let other = match at.object.spec.verification.as_ref().map(|verification| verification.method) {
+                Some(CodeMethod::Voice) => "SMS",
+                _ => "Voice",
+            };
             let message = format!(
-                "{}. See that the number can be reached, or set spec.verification.method to the other one; then: {}",
+                "{}. See that the number can be reached, or choose the other method: {}; then: {}",
                 refusal.message,
+                commands::patch(at.object, &format!(r#"{{"verification":{{"method":"{other}"}}}}"#)),
                 hints::ask(at.object, Action::RequestCode)
             );
             Told::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
@@ -111,7 +119,7 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
     }
     let refusal = at.custody.ledger.refusals.get(&Operation::VerifyCode);
     if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
-        let message = "Meta could not check the code, and is asked again";
+        let message = format!("Meta could not check the code, and is asked again at {}", when(until));
         return Told::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
     }
     match &at.custody.code {
@@ -132,7 +140,7 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         }
         _ => {}
     }
-    let how = hints::put(at.object, &secret, "YOUR_CODE");
+    let how = hints::put_code(at.object, &at.custody.code);
     let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{
     custody::{Step, Value},
     scenes::{
-        Number, asks, asks_to_register, asks_to_verify, at, bad, coded, facts, fingerprint, known, made, missing, next,
-        read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
+        Number, asks, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, coded, facts, fingerprint, known,
+        made, missing, next, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
     },
 };
 use crate::{
@@ -107,14 +107,10 @@ fn a_code_is_sent_where_a_block_asks_for_it_and_none_was_sent() {
                 |scene| scene.custody.held_back = Some("pause".into()),
                 "Unverified False/HeldBack Reconciling",
             ),
-            (
-                "not with a wrong clock",
-                |scene| scene.custody.no_writes = Some("clock".into()),
-                "Unverified False/ClockSkewed Reconciling",
-            ),
+            ("not with a wrong clock", clock_is_wrong, "Unverified False/ClockSkewed Reconciling"),
             (
                 "not without a memory",
-                |scene| scene.custody.trouble = Some(unusable("damaged")),
+                |scene| scene.custody.trouble = Some(unusable()),
                 "Unverified False/LedgerUnusable Stalled",
             ),
         ],
@@ -124,7 +120,7 @@ fn a_code_is_sent_where_a_block_asks_for_it_and_none_was_sent() {
 #[test]
 fn what_the_secret_held_before_is_not_the_code() {
     for (code, expected, reason) in [
-        (missing("no such Secret"), None, "nothing"),
+        (missing("none"), None, "nothing"),
         (known("111111"), Some(fingerprint("111111")), "an old code"),
         (bad("12-34"), Some(fingerprint("12-34")), "something that is no code"),
     ] {

@@ -29,7 +29,7 @@ use crate::{
     cluster::conditions::{READY, check_invariants, get},
     graph::AccountRead,
     observe::{AppKey, AppView, Estate, Failure, Standing},
-    reconcile::{reason::Reason, verdict::settle},
+    reconcile::{advice, reason::Reason, verdict::settle},
     timing::Timing,
 };
 
@@ -78,7 +78,9 @@ fn credential(value: &str) -> Credential {
 
 /// What a person has to see to, or what may pass.
 pub fn problem(reason: Reason, passing: bool) -> Problem {
-    Problem { reason, message: format!("Secret meta/ino-cx-meta is not as it should be: {reason}"), passing }
+    let message =
+        format!("Secret meta/ino-cx-meta is not as it should be: {reason}: kubectl -n meta get secret ino-cx-meta");
+    Problem { reason, message, passing }
 }
 
 fn key() -> AppKey {
@@ -320,6 +322,8 @@ impl Scene {
         settle(&mut status, &before, &report.verdict, generation, self.now());
         let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
         assert!(broken.is_empty(), "{broken:?} in {status:#?}");
+        let lacking = advice::lacking(status.conditions());
+        assert!(lacking.is_empty(), "{lacking:?}");
         let shown = format!("{}{:?}", serde_json::to_string(&status).unwrap(), report.standing);
         for secret in ["EAA", "SECRET-of-the-app", "fp("] {
             assert!(!shown.contains(secret), "{secret} is shown: {shown}");

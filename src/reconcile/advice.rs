@@ -1,0 +1,104 @@
+//! Whoever has to act is told how: by a command to copy, or by the place at Meta. [`lacking`] looks at every status that a
+//! test of a plan has written, so that a new message cannot forget it.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::reason::Reason;
+use crate::cluster::conditions::{MESSAGE_LIMIT, STALLED};
+
+/// How commands begin.
+const COMMANDS: [&str; 2] = ["kubectl ", "timedatectl "];
+
+/// Every place at Meta that a message may send people to.
+const PLACES: [&str; 6] = [
+    "WhatsApp Manager > Phone numbers",
+    "WhatsApp Manager > Account quality",
+    "WhatsApp Manager > Message templates",
+    "App Dashboard > WhatsApp > Configuration",
+    "App Dashboard > App settings > Basic",
+    "Business settings > System users",
+];
+
+/// What a person mends, whatever condition says it, and whether or not the whole stands still for it.
+const MENDED: [Reason; 17] = [
+    Reason::AppNotAllowed,
+    Reason::AppNotFound,
+    Reason::AppSuspended,
+    Reason::CallbackRefused,
+    Reason::ClockSkewed,
+    Reason::Contested,
+    Reason::NameDeclined,
+    Reason::NameExpired,
+    Reason::NotSubscribed,
+    Reason::PINDiffers,
+    Reason::PINRefused,
+    Reason::PINUnknown,
+    Reason::ProfileRefused,
+    Reason::ReRegisterRequired,
+    Reason::SecretNameTaken,
+    Reason::SecretNotFound,
+    Reason::SecretValueInvalid,
+];
+
+/// Which conditions leave a person alone with what they say.
+pub fn lacking(conditions: &[Condition]) -> Vec<String> {
+    conditions.iter().filter_map(|condition| Some(format!("{} {}", condition.type_, wrong(condition)?))).collect()
+}
+
+fn wrong(Condition { type_, status, reason, message, .. }: &Condition) -> Option<String> {
+    let mended = MENDED.iter().any(|mended| mended.as_str() == reason) && status != "True";
+    let told = COMMANDS.iter().chain(&PLACES).any(|words| message.contains(words));
+    if (type_ == STALLED || mended) && !told {
+        return Some(format!("does not say how to act: {message}"));
+    }
+    if message.chars().count() >= MESSAGE_LIMIT {
+        return Some(format!("is cut off: {message}"));
+    }
+    // What follows a pipe has its namespace from what comes through it.
+    let place = |rest: &&str| {
+        let namespace = rest.strip_prefix("-n ").and_then(|rest| rest.split(' ').next());
+        namespace.is_some_and(|namespace| !namespace.is_empty()) || rest.starts_with("apply --server-side")
+    };
+    let lost = message.split("kubectl ").skip(1).find(|rest| !place(rest));
+    lost.map(|_| format!("has a command without a namespace: {message}"))
+}
+
+/// The reasons that a page of the documentation marks as standing still.
+pub fn documented(page: &str) -> BTreeSet<&str> {
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let stalled = rows.filter(|row| row.split('|').nth(2).is_some_and(|status| status.contains("Stalled")));
+    stalled.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::cluster::conditions::{State, condition};
+
+    #[test]
+    fn a_message_that_leaves_people_alone_is_found() {
+        for (kind, reason, message, found) in [
+            ("Stalled", "Banned", "Meta banned the number", "does not say how to act"),
+            ("PINSynced", "PINDiffers", "it is not the one in force", "does not say how to act"),
+            ("Ready", "Registering", "Meta is connecting the number", ""),
+            ("Stalled", "Banned", "appeal in WhatsApp Manager > Account quality", ""),
+            ("Stalled", "Banned", "appeal at Meta", "does not say how to act"),
+            ("Stalled", "Conflict", "to delete it: kubectl -n cc delete wan support-fr", ""),
+            ("Stalled", "Conflict", "to delete it: kubectl delete wan support-fr", "without a namespace"),
+            ("Stalled", "Conflict", "to delete it: kubectl -n  delete wan support-fr", "without a namespace"),
+            ("Stalled", "CodeExpired", "kubectl -n cc create … -o yaml | kubectl apply --server-side -f -", ""),
+            ("Ready", "Conflict", &"kubectl -n cc get wan ".repeat(99), "is cut off"),
+        ] {
+            let condition = condition(kind, State::False, reason, message, 1, "2026-11-22T10:00:00Z".parse().unwrap());
+            let lacking = lacking(&[condition]).join("; ");
+            assert!(
+                if found.is_empty() { lacking.is_empty() } else { lacking.contains(found) },
+                "{message}: {lacking}"
+            );
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A person who only copies the commands of the messages takes a number from unverified to enabled.
+
+use serde_json::json;
+use waba_operator::api::WhatsAppNumber;
+
+use crate::{
+    harness::{World, condition},
+    ladder::SUPPORT,
+    manifests::number,
+    people::{OUR_PINS, PHONE, verified, with_our_pin},
+    seed::NUMBER,
+};
+
+const RIGHT: &str = "590218";
+const WRONG: &str = "218059";
+
+impl World {
+    /// Waits until the number says so, and runs the command with these words that the message names, with a value for what
+    /// it leaves open.
+    async fn copies(&self, type_: &str, wanted: &str, words: &str, (open, value): (&str, &str)) {
+        self.tells(type_, wanted, &[words]).await;
+        let number = self.get::<WhatsAppNumber>(SUPPORT).await.unwrap();
+        let (_, message) = condition(&number, type_).unwrap();
+        let commands = message.match_indices("kubectl -n ").map(|(start, _)| &message[start..]);
+        let commands = commands.map(|rest| rest.split("; ").next().unwrap().split(". ").next().unwrap());
+        let command = commands.filter(|command| command.contains(words)).last();
+        let command = command.unwrap_or_else(|| panic!("no {words} in {message}")).replace(open, value);
+        let kubectl = control_plane::binary("kubectl").unwrap();
+        let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let kubeconfig = control_plane::shared().await.kubeconfig();
+        let run = move || {
+            let mut bash = std::process::Command::new("bash");
+            bash.args(["-o", "pipefail", "-c", &command]).env("PATH", path).env("KUBECONFIG", kubeconfig);
+            (bash.output().unwrap(), command)
+        };
+        let (output, command) = tokio::task::spawn_blocking(run).await.unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test]
+async fn commands_of_messages_work_as_they_are() {
+    let estate = verified(json!({"code_verification_status": "NOT_VERIFIED", "pin": RIGHT}));
+    let mut world = World::connected("copied", estate).await;
+    world.planted.extend([RIGHT.to_owned(), WRONG.to_owned()]);
+    let mut blocks = with_our_pin();
+    blocks["suspend"] = json!(true);
+    world.create(&number(SUPPORT, PHONE, blocks)).await;
+    let nothing = ("nothing is left open", "");
+    world.copies("Suspended", "True/Suspended", "patch wan", nothing).await;
+    world.copies("Ready", "False/NotVerified", "patch wan", nothing).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let code = world.code(NUMBER).await;
+    world.copies("Ready", "False/AwaitingCode", "create secret generic support-code", ("YOUR_CODE", &code)).await;
+    world.copies("Ready", "False/SecretNotFound", "create secret generic our-pins", ("YOUR_VALUE", WRONG)).await;
+    world.put_secret(OUR_PINS, &[("sales", "another number's")]).await;
+    world.copies("Ready", "False/PINRefused", "patch secret our-pins", ("YOUR_PIN", RIGHT)).await;
+    world.enabled().await;
+    assert!(world.secret_value(OUR_PINS, "sales").await.is_some(), "the Secret's other keys stay");
+    world.finish().await;
+}
