@@ -59,7 +59,7 @@ pub(super) struct Slot {
     /// A write failed: what is known may not be what is there.
     stale: bool,
     /// What is known of the number besides, where there is no ledger yet, or none any more.
-    recalled: Option<Box<Ledger>>,
+    origin: Option<Box<Ledger>>,
 }
 
 /// How a call ended, and when.
@@ -167,8 +167,8 @@ impl Book {
     }
 
     /// Where there is no ledger, one begins with this: what a status tells of it that was lost.
-    pub fn begins_with(&mut self, recalled: Ledger) {
-        self.slot.recalled = self.slot.known.is_none().then(|| Box::new(recalled));
+    pub fn begins_with(&mut self, origin: Ledger) {
+        self.slot.origin = self.slot.known.is_none().then(|| Box::new(origin));
     }
 
     /// The ledger as it is known.
@@ -263,8 +263,8 @@ impl Book {
         self.apply();
         let Ledgers { client, namespace, .. } = &*self.ledgers;
         let (mut ledger, mut secret) = self.slot.known.clone().unwrap_or_else(|| {
-            let recalled = self.slot.recalled.as_deref().cloned().unwrap_or_default();
-            (recalled, OwnedSecret::new(namespace, &self.name, None))
+            let origin = self.slot.origin.as_deref().cloned().unwrap_or_default();
+            (origin, OwnedSecret::new(namespace, &self.name, None))
         });
         change(&mut ledger);
         ledger.serial += 1;
