@@ -33,7 +33,11 @@ async fn a_users_secret_is_read_by_key() {
 
     let problem = read_key(&client, &namespace, "nobody", "key").await.unwrap_err();
     assert!(matches!(problem.problem, Unusable::Missing { .. }));
-    assert_eq!(problem.to_string(), format!("Secret {namespace}/nobody does not exist: create it with the key key"));
+    let expected = format!(
+        "Secret {namespace}/nobody does not exist: create it with the key key: kubectl -n {namespace} create secret generic \
+         nobody --from-literal=key=YOUR_VALUE"
+    );
+    assert_eq!(problem.to_string(), expected);
     let problem = read_key(&client, &namespace, "user", "other").await.unwrap_err();
     assert!(problem.to_string().contains("has no key other (it has key)"), "{problem}");
 }
