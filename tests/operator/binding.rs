@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
 use crate::{
+    gate::Gate,
     harness::World,
     ladder::SUPPORT,
     manifests::{INO, app, number},
@@ -185,6 +186,46 @@ async fn removing_the_block_deletes_it_and_an_app_that_waits_does_not() {
         })
         .await;
     assert!(crate::harness::condition(&number, "Bound").is_none());
+    world.settle().await;
+    world.finish().await;
+}
+
+/// An API server that does not answer says nothing of a token: applications keep the one they have.
+#[tokio::test]
+async fn a_token_that_cannot_be_read_for_a_moment_is_not_taken_out_of_bindings() {
+    let mut world = World::new("binding-unread", seed::small()).await;
+    let gate = Gate::start(world.config.clone()).await;
+    world.config = gate.config();
+    let (first, second) = (world.plant(seed::secret("EAA")), world.plant(seed::secret("EAA")));
+    world.put_secret("messaging", &[("token", &first)]).await;
+    world.start().await;
+    world.create(&app(INO, json!({"bindingTokenRef": {"name": "messaging", "key": "token"}}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"binding": {}}))).await;
+    let mut expected = world.usual().await;
+    expected.insert("access-token".to_owned(), first);
+    world.is_bound(&expected).await;
+
+    gate.lose_answers("GET", "/secrets/messaging$", usize::MAX);
+    world.put_secret("messaging", &[("token", &second)]).await;
+    world.condition::<MetaApp>(INO, "BindingTokenValid", "False/SecretUnreadable").await;
+    world.polls(ACCOUNT, 2).await;
+    assert_eq!(world.bound().await, expected);
+    // Whatever else is to be written waits with it, also in an operator that never knew the token.
+    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"language": "fr"}})).await;
+    world.restart().await;
+    world.polls(ACCOUNT, 2).await;
+    assert_eq!(world.bound().await, expected);
+
+    gate.lose_no_more();
+    expected.insert("access-token".to_owned(), second);
+    expected.insert("language".to_owned(), "fr".to_owned());
+    world.is_bound(&expected).await;
+    world.condition::<MetaApp>(INO, "BindingTokenValid", "True/Configured").await;
+    let writes = gate.writes();
+    let is_it = |body: &str| body.contains(&format!("\"name\":\"{BINDING}\""));
+    let bindings = writes.iter().filter(|asked| asked.path.contains("/secrets") && is_it(&asked.body));
+    let bindings: Vec<bool> = bindings.map(|asked| asked.body.contains("\"access-token\":")).collect();
+    assert!(!bindings.is_empty() && bindings.iter().all(|has_token| *has_token), "{bindings:?}");
     world.settle().await;
     world.finish().await;
 }

@@ -217,6 +217,11 @@ impl Gate {
         self.inner.losses.lock().unwrap().push(Losses { kind: Kind::new(method, path), left: times });
     }
 
+    /// From now on every answer is given.
+    pub fn lose_no_more(&self) {
+        self.inner.losses.lock().unwrap().clear();
+    }
+
     /// Watches of such a path bring nothing new from now on, as those of an API server that has fallen behind.
     pub fn freeze(&self, path: &str) {
         self.inner.frozen.send_replace(Some(Regex::new(path).unwrap()));

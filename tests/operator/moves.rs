@@ -13,7 +13,7 @@ use crate::{
     ladder::{SUPPORT, unverified},
     manifests::{INO, app, number},
     operator::Operator,
-    seed::{ACCOUNT, NUMBER},
+    seed::{ACCOUNT, ACCOUNT_2, NUMBER, OTHER_APP},
 };
 
 const PHONE: &str = "+33612345678";
@@ -172,6 +172,74 @@ async fn of_two_objects_that_add_a_number_one_does() {
     assert_eq!(numbers.len(), 1);
     let id = numbers[0]["id"].as_str().unwrap();
     assert_eq!(world.counters(id).await["codes"], 1);
+    world.finish().await;
+}
+
+impl World {
+    /// Another company's app, as an object, whose token sees these accounts.
+    async fn their_app(&self) {
+        let (secret, token) = (self.app_secret(OTHER_APP).await, self.token("theirs").await);
+        self.put_secret("theirs-meta", &[("app-secret", &secret), ("access-token", &token)]).await;
+        let key = |key: &str| json!({"name": "theirs-meta", "key": key});
+        let spec =
+            json!({"appID": OTHER_APP, "appSecretRef": key("app-secret"), "accessTokenRef": key("access-token")});
+        self.create(&app("theirs", spec)).await;
+    }
+}
+
+/// The object of [`World::their_app`] with these fields besides.
+fn theirs(mut blocks: Value) -> WhatsAppNumber {
+    blocks["appRef"] = json!({"name": "theirs"});
+    number("two", PHONE, blocks)
+}
+
+#[tokio::test]
+async fn of_two_objects_whose_apps_both_see_the_number_one_climbs_and_the_other_follows() {
+    let mut seed = unverified();
+    crate::seed::push(&mut seed, "tokens", crate::seed::token("theirs", OTHER_APP, &[ACCOUNT]));
+    let mut world = World::new("two-sights", seed).await;
+    world.create(&app(INO, json!({}))).await;
+    world.their_app().await;
+    world.create(&number("one", PHONE, blocks())).await;
+    world.create(&theirs(blocks())).await;
+    world.start().await;
+    world.stands::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
+    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.bring_code("one").await;
+    world.settle().await;
+    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.once("one").await;
+
+    world.delete::<WhatsAppNumber>("one").await;
+    world.stands::<WhatsAppNumber>("two", "Enabled", "True/Enabled").await;
+    world.settle().await;
+    world.once("two").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does() {
+    let mut seed = unverified();
+    seed["numbers"] = json!([]);
+    crate::seed::push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "Somebody else"}));
+    crate::seed::push(&mut seed, "tokens", crate::seed::token("theirs", OTHER_APP, &[ACCOUNT_2]));
+    let mut world = World::new("two-homes", seed).await;
+    world.create(&app(INO, json!({}))).await;
+    world.their_app().await;
+    let adding = |account: &str| {
+        json!({"provisioning": "AddIfMissing", "businessAccountID": account, "requestedName": "INO Support",
+            "verification": {}})
+    };
+    world.create(&number("one", PHONE, adding(ACCOUNT))).await;
+    world.create(&theirs(adding(ACCOUNT_2))).await;
+    world.start().await;
+    world.stands::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
+    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.settle().await;
+    assert_eq!(world.asked().await, ["phone_numbers", "request_code"]);
+    let state = world.sim.get("state").await.unwrap();
+    let numbers = state["numbers"].as_array().unwrap();
+    assert_eq!((numbers.len(), &numbers[0]["account"]), (1, &json!(ACCOUNT)));
     world.finish().await;
 }
 

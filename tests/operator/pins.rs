@@ -55,6 +55,38 @@ async fn a_wrong_pin_is_tried_once_until_its_secret_changes() {
     world.finish().await;
 }
 
+/// Meta's code for an account that is locked, and for a PIN that is not the number's: nobody can tell which.
+#[tokio::test]
+async fn a_refusal_that_may_be_about_the_pin_is_taken_for_one() {
+    let mut world = World::connected("locked-or-pin", verified(json!({"pin": RIGHT}))).await;
+    let mut fault = refusal("/register$", 131_031, "Business Account locked");
+    fault["times"] = Value::Null;
+    fault["before"]["status"] = json!(403);
+    world.fault(fault).await;
+    world.pin(WRONG).await;
+    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, with_our_pin())).await;
+    let words = ["locked the account, or the PIN is not the number's PIN", "not tried again", RESET_PIN_AT];
+    world.says("PINRequired", "False/PINRefused", &words).await;
+    world.is_stalled().await;
+    world.tells("PINSynced", "False/PINRefused", &[OUR_PINS, SUPPORT]).await;
+    world.asked_only(&["register"]).await;
+    // Not a day later either, nor by the next operator.
+    world.later(24 * HOUR).await;
+    world.asked_only(&["register"]).await;
+
+    // Another PIN is tried once, too, and that heals it when the lock was all there was.
+    world.pin("519374").await;
+    world.so("it is tried", async || (world.asked().await.len() == 2).then_some(())).await;
+    world.asked_only(&["register"; 2]).await;
+    world.says("PINRequired", "False/PINRefused", &words).await;
+    world.no_faults().await;
+    world.pin(RIGHT).await;
+    world.enabled().await;
+    world.tells("PINSynced", "True/PINSynced", &[]).await;
+    world.asked_only(&["register"; 3]).await;
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn a_pin_that_nobody_knows_costs_no_call_and_can_be_reset() {
     let seed = verified(json!({"is_pin_enabled": true}));

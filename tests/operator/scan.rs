@@ -24,7 +24,10 @@ impl Scan {
             let short = secret.len() <= 6 && secret.bytes().all(|byte| byte.is_ascii_digit());
             for (name, form) in forms(secret) {
                 if short && name == "plain" {
-                    digits.push((secret.clone(), Regex::new(&format!(r"(^|[^0-9]){form}([^0-9]|$)")).unwrap()));
+                    // As Meta tells a code to people, too: in two halves.
+                    let (left, right) = form.split_at(form.len() / 2);
+                    let number = format!(r"(^|[^0-9]){left}[ -]?{right}([^0-9]|$)");
+                    digits.push((secret.clone(), Regex::new(&number).unwrap()));
                 } else {
                     long.insert(form, format!("{name} of a secret"));
                 }
@@ -63,12 +66,13 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
     ];
     let escaped = bytes.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
     forms.push(("URL escape", escaped));
+    forms.extend((0..3).map(|before| ("base64 within something longer", base64_within(bytes, before))));
     let reversed: String = secret.chars().rev().collect();
     if reversed != secret && secret.len() > 6 {
         forms.push(("reversed", reversed));
     }
     // A form of a few characters would be found everywhere.
-    forms.retain(|(name, form)| *name == "plain" || form.len() >= 8);
+    forms.retain(|(name, form)| *name == "plain" || form.len() >= 7);
     forms
 }
 
@@ -85,6 +89,13 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// What of the base64 of a longer text depends on `bytes` alone, if so many bytes come `before` them, give or take threes.
+fn base64_within(bytes: &[u8], before: usize) -> String {
+    let text = [vec![0; before], bytes.to_vec()].concat();
+    let (from, to) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
+    base64(&text)[from..to].to_owned()
+}
+
 #[test]
 fn what_is_hidden_is_found() {
     let scan = Scan::of(&["048213".to_owned(), "EAAsecrettoken".to_owned()]);
@@ -93,7 +104,17 @@ fn what_is_hidden_is_found() {
         (r#""pin":"048213""#, true),
         ("id 1048213 and 0482133", false),
         ("2026-11-25T14:51:35.048213Z", false),
+        ("code 048 213 was sent", true),
+        ("code 048-213.", true),
+        ("call +33 1048 213 or 048 2134, 048  213", false),
         ("data: MDQ4MjEz", true),
+        (&base64(b"x: 048213, and more"), true),
+        (&base64(b"pin=048213, and more"), true),
+        (&base64(b"pin: 048213"), true),
+        (&base64(b"the PIN 1048214 and more"), false),
+        (&base64(br#"{"token":"EAAsecrettoken","x":1}"#), true),
+        (&base64(br#"{"a_token":"EAAsecrettoken"}"#), true),
+        (&base64(br#"{"token2":"EAAsecrettoken"}"#), true),
         ("3034383231 33", false),
         ("303438323133", true),
         ("token EAAsecrettoken", true),
