@@ -171,6 +171,12 @@ impl Book {
         self.slot.origin = self.slot.known.is_none().then(|| Box::new(origin));
     }
 
+    /// Whether something has ended that is not written down.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        !self.slot.ended.is_empty()
+    }
+
     /// The ledger as it is known.
     #[must_use]
     pub fn ledger(&self) -> Option<&Ledger> {

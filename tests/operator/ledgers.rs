@@ -5,7 +5,7 @@ use k8s_openapi::api::{
     core::v1::Secret,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DeleteParams, ObjectMeta, PostParams},
 };
 use serde_json::{Value, json};
@@ -146,6 +146,29 @@ async fn a_claim_of_a_namespace_that_no_app_lets_in_keeps_no_number_from_being_a
     world.operator = Some(Operator::start(settings, world.config.clone()).await);
     world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     world.only_number().await;
+    there.finish().await;
+    world.finish().await;
+}
+
+/// As a move between namespaces whose app comes a little later.
+#[tokio::test]
+async fn a_number_that_another_namespace_takes_over_is_not_deregistered_before_its_app_is_there() {
+    let mut world = World::new("taken-over", crate::seed::small()).await;
+    let elsewhere = control_plane::shared().await.namespace("takes-over").await;
+    let mut settings = world.settings();
+    settings.namespaces.push(elsewhere.clone());
+    world.operator = Some(Operator::start(settings, world.config.clone()).await);
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"deletionPolicy": "Deregister"}))).await;
+    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    let there = world.in_namespace(&elsewhere);
+    there.create(&number(SUPPORT, PHONE, json!({}))).await;
+    there.condition::<WhatsAppNumber>(SUPPORT, "Ready", "Unknown/AppNotFound").await;
+    world.delete::<WhatsAppNumber>(SUPPORT).await;
+    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    let note = world.event(SUPPORT, "LeftAtMeta").await;
+    assert!(note.contains("another object"), "{note}");
+    assert_eq!(world.counters(NUMBER).await["deregister"], 0);
     there.finish().await;
     world.finish().await;
 }

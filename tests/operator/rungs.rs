@@ -113,7 +113,12 @@ async fn stocked(mut world: World, operation: Operation) -> World {
 
 /// Brings the world, whose operator runs, to where the operation can be asked for.
 pub async fn ready(world: &World, operation: Operation) {
-    world.create(&app(INO, json!({}))).await;
+    ready_with(world, operation, json!({})).await;
+}
+
+/// The same, with these fields in the app's spec.
+pub async fn ready_with(world: &World, operation: Operation, fields: Value) {
+    world.create(&app(INO, fields)).await;
     world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
     prepare(world, operation).await;
     if operation == Operation::SetPin {

@@ -142,6 +142,8 @@ pub struct Custody {
     pub held: bool,
     /// What is remembered; empty where nothing is.
     pub ledger: Ledger,
+    /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
+    pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
     pub trouble: Option<Trouble>,
     /// What reads say, seen from the last call that changed the number.
@@ -187,6 +189,7 @@ impl Default for Custody {
         Self {
             held: false,
             ledger: Ledger::default(),
+            unwritten: false,
             trouble: None,
             evidence: Evidence::FULL,
             counts_from: None,
@@ -254,6 +257,8 @@ pub enum Step {
         /// Its end.
         end: End,
     },
+    /// Write down what has ended.
+    WriteDown,
     /// Write down that the number belongs to this object, and what is known of it.
     Note {
         /// The number's ID, and its account.

@@ -97,6 +97,7 @@ async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>,
         Err(problem) if problem.is_lasting() => custody.trouble = Some(unusable(&problem)),
         Err(problem) => return Err(problem.into()),
     }
+    custody.unwritten = book.is_unwritten();
     custody.evidence = book.evidence(read);
     custody.counts_from = book.counts_from();
     let open = custody.ledger.intents.iter();
@@ -113,21 +114,20 @@ pub fn unusable(problem: &LedgerProblem) -> Trouble {
 /// Who else claims the number.
 fn claimants(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>) {
     let context = at.context;
-    let link = |rival: &WhatsAppNumber| context.link(&rival.spec.app_ref, &rival.namespace().unwrap_or_default()).1;
     let mut rivals = context.numbers.rivals(at.object);
-    // A claim is free to make: it counts only where an app lets its namespace in.
-    rivals.retain(|rival| {
-        rival.metadata.deletion_timestamp.is_none() && !matches!(link(rival), Link::Missing | Link::NotAllowed)
-    });
+    rivals.retain(|rival| rival.metadata.deletion_timestamp.is_none());
+    // Whoever takes the number over may not be let in yet: it is not deregistered meanwhile.
     custody.claimed = !rivals.is_empty();
     let owner = Some(custody.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
     if owner.is_some() && at.object.uid().as_deref() == owner {
         return;
     }
     let owns = |rival: &&WhatsAppNumber| owner.is_some() && rival.uid().as_deref() == owner;
-    // Nor does one keep a number from being added that cannot have it itself.
-    let stands = |rival: &WhatsAppNumber| plan::adds(rival) && link(rival) == Link::Ready || sees(context, rival);
-    let goes_first = |rival: &&WhatsAppNumber| goes_before(*rival, at.object) && stands(rival);
+    // A claim is free to make: none keeps a number from being added that cannot have it itself.
+    let link = |rival: &WhatsAppNumber| context.link(&rival.spec.app_ref, &rival.namespace().unwrap_or_default()).1;
+    let may_add = |rival: &WhatsAppNumber| plan::adds(rival) && matches!(link(rival), Link::Ready | Link::Waiting);
+    let goes_first =
+        |rival: &&WhatsAppNumber| goes_before(*rival, at.object) && (may_add(rival) || sees(context, *rival));
     let elder = rivals.iter().find(owns).or_else(|| rivals.iter().find(goes_first));
     custody.elder = elder.map(|elder| whose(elder, at.namespace));
 }

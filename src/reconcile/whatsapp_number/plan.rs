@@ -35,8 +35,21 @@ const BOUND: &str = "Bound";
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
 
-/// What to do about a number.
+/// What to do about a number. What has ended is written down, unless a read that is awaited may lead to the next call.
 pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
+    let planned = decide(input);
+    let is_last = match &planned {
+        Plan::Step(_) => false,
+        Plan::Open(need) => !matches!(need, Need::Since(_)),
+        Plan::Report(report) => !matches!(report.next, Need::Since(_)),
+    };
+    if is_last && input.custody.unwritten && input.custody.trouble.is_none() {
+        return Plan::Step(Step::WriteDown);
+    }
+    planned
+}
+
+fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
     let Input { object, app, custody, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
         return release::release(input);

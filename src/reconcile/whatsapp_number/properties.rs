@@ -228,6 +228,10 @@ impl Play {
                 }
                 true
             }
+            Step::WriteDown => {
+                custody.unwritten = false;
+                true
+            }
             Step::MakePin => {
                 custody.pin = known("590218");
                 true

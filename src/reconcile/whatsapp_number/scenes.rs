@@ -248,6 +248,7 @@ pub fn words(scene: &Number, step: &Step) -> String {
         Step::Settle { id, end: End::Lost } => format!("settle {} lost", of(id)),
         Step::Settle { id, end: End::GivenUp } => format!("settle {} given up", of(id)),
         Step::Note { .. } => "note".to_owned(),
+        Step::WriteDown => "write down".to_owned(),
         Step::MakePin => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),

@@ -67,6 +67,12 @@ async fn take(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
         Step::Again { id, before } => again(at, hold, &id, before).await,
         Step::Settle { id, end } => settle(at, hold, &id, end).await,
         Step::Note { id, connected, shown } => note(at, hold, id, connected, shown).await,
+        Step::WriteDown => {
+            if let Some(book) = &mut hold.book {
+                book.save(|_| {}).await?;
+            }
+            Ok(Then::Plan)
+        }
         Step::MakePin => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
             forward(at, &value).await?;
