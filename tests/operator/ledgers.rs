@@ -163,12 +163,13 @@ async fn a_number_that_another_namespace_takes_over_is_not_deregistered_before_i
     world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     let there = world.in_namespace(&elsewhere);
     there.create(&number(SUPPORT, PHONE, json!({}))).await;
-    there.condition::<WhatsAppNumber>(SUPPORT, "Ready", "Unknown/AppNotFound").await;
+    there.stands::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     world.gone::<WhatsAppNumber>(SUPPORT).await;
     let note = world.event(SUPPORT, "LeftAtMeta").await;
     assert!(note.contains("another object"), "{note}");
     assert_eq!(world.counters(NUMBER).await["deregister"], 0);
+    there.condition::<WhatsAppNumber>(SUPPORT, "Ready", "Unknown/AppNotFound").await;
     there.finish().await;
     world.finish().await;
 }
