@@ -4,7 +4,8 @@
 //! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
 //! namespace, which outlives status, name, namespace and object. [`Book`] holds one while it is worked with;
 //! [`Book::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
-//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened.
+//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened. That a code was
+//! accepted is written along with the registration that follows: Meta shows it, and the next process would find out.
 
 mod book;
 mod door;
