@@ -22,6 +22,7 @@ mod ladder_tests;
 #[cfg(test)]
 mod messages_tests;
 mod phase;
+mod picture;
 #[cfg(test)]
 mod pin_tests;
 mod plan;

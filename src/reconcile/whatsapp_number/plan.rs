@@ -1,7 +1,5 @@
 //! What to do next for a number, or how it stands. Pure.
 
-use std::time::Duration;
-
 use kube::ResourceExt;
 
 use super::{
@@ -10,6 +8,7 @@ use super::{
     facts,
     ladder::{self, At, Rung, Told},
     phase,
+    picture::Picture,
     profile::{self, Standing},
     register, release,
     requests::Requests,
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
     cluster::conditions::{self, State},
-    graph::wire::{NameStatus, NumberStatus, PhoneNumber},
+    graph::wire::NumberStatus,
     reconcile::{
         commands,
         link::Link,
@@ -255,110 +254,6 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
     })
 }
 
-/// How a number stands, as it is put together.
-struct Picture {
-    phase: NumberPhase,
-    verdict: Verdict,
-    next: Need,
-}
-
-impl Picture {
-    fn of(at: &At<'_>, told: Option<Told>) -> Self {
-        let (phase, verdict) = phase::judge(at.object, at.facts);
-        let mut picture = Self { phase, verdict, next: Need::Nothing };
-        let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
-        let told = told.or_else(|| {
-            let connecting = !observes && picture.phase == NumberPhase::Registering && at.custody.held;
-            match connecting.then(|| register::connecting(at))?? {
-                Rung::Told(told) => Some(told),
-                _ => None,
-            }
-        });
-        let told_nothing = told.is_none();
-        if let Some(Told { phase, ready, progress, next }) = told {
-            picture.phase = phase.unwrap_or(picture.phase);
-            picture.verdict.ready = ready;
-            picture.verdict.progress = progress;
-            picture.next = next;
-        }
-        picture.name_differs(at);
-        if told_nothing && !observes && renamed(at.facts) && picture.phase == NumberPhase::Enabled {
-            picture.rename(at);
-        }
-        picture
-    }
-
-    /// A name that was asked for when the number was added, and is another one now: told, and left to people.
-    fn name_differs(&mut self, at: &At<'_>) {
-        let Some(wanted) = at.object.spec.requested_name.as_deref().filter(|_| adds(at.object)) else { return };
-        let shown = at.facts.verified_name.as_deref();
-        if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
-            return;
-        }
-        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED);
-        if let (Some((_, finding)), Some(shown)) = (approved, shown) {
-            finding.message = format!(
-                "{}; Meta shows {shown}, and spec.requestedName asks for {wanted}, which is sent only when a number is added: \
-                 change the name in WhatsApp Manager > Phone numbers",
-                finding.message
-            );
-        }
-    }
-
-    /// The number works under its old name until it is registered again.
-    fn rename(&mut self, at: &At<'_>) {
-        let before = facts::reregister_before(at);
-        let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
-        let message = format!(
-            "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}{}",
-            ladder::when(before),
-            super::hints::ask(at.object, Action::Register),
-            register::last_refusal(at)
-        );
-        let finding = Finding::no(Reason::ReRegisterRequired, message);
-        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED) {
-            Some((_, found)) => *found = finding,
-            None => self.verdict.facets.push((phase::NAME_APPROVED, finding)),
-        }
-    }
-
-    /// One more condition, and what it means for the whole: the first trouble is told.
-    fn add(&mut self, kind: &'static str, finding: Finding, stands: Stands) {
-        if let Stands::Waits(progress, next) = stands {
-            if self.next == Need::Nothing {
-                self.next = next;
-            }
-            if self.verdict.ready.state == State::True && progress != Progress::Settled {
-                self.verdict.ready = finding.clone();
-                self.verdict.progress = progress;
-            }
-        }
-        self.verdict.facets.push((kind, finding));
-    }
-
-    /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
-    fn come_back(&mut self, left: Option<&Duration>) {
-        match (&self.next, left) {
-            (Need::Nothing, Some(left)) => self.next = Need::Time(*left),
-            (Need::Time(next), Some(left)) if left < next => self.next = Need::Time(*left),
-            _ => {}
-        }
-    }
-
-    fn report(self, status: WhatsAppNumberStatus, requests: Requests) -> Planned {
-        let mut planned = report(status, self.phase, self.verdict, requests);
-        if let Plan::Report(report) = &mut planned {
-            report.next = self.next;
-        }
-        planned
-    }
-}
-
-/// Whether a new name was approved that is not in force yet.
-fn renamed(facts: &PhoneNumber) -> bool {
-    facts.new_name_status == Some(NameStatus::Approved)
-}
-
 /// What was said the last time nobody looked.
 fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
     let condition = conditions::get(&object.status.as_ref()?.conditions, kind)?;
@@ -390,7 +285,8 @@ fn said(base: WhatsAppNumberStatus, told: Told, mut requests: Requests) -> Plann
     planned
 }
 
-fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Verdict, requests: Requests) -> Planned {
+/// A status with its phase, and what became of requests.
+pub fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Verdict, requests: Requests) -> Planned {
     status.phase = Some(phase);
     let Requests { ignored, waiting, .. } = requests;
     Plan::Report(Report { ignored, waiting, ..Report::new(status, verdict) })

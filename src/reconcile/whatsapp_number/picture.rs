@@ -1,0 +1,129 @@
+//! How a number stands, put together from what each part of its plan says. Pure.
+
+use std::time::Duration;
+
+use super::{
+    custody::Step,
+    facts,
+    ladder::{self, At, Rung, Told},
+    phase, plan, register,
+    requests::Requests,
+    routing::Stands,
+};
+use crate::{
+    api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumberStatus},
+    cluster::conditions::State,
+    graph::wire::{NameStatus, PhoneNumber},
+    reconcile::{
+        outlook::{Need, Plan},
+        reason::Reason,
+        verdict::{Finding, Progress, Verdict},
+    },
+};
+
+/// How a number stands, as it is put together.
+pub struct Picture {
+    /// The phase.
+    pub phase: NumberPhase,
+    verdict: Verdict,
+    next: Need,
+}
+
+impl Picture {
+    /// What Meta shows, and what the ladder says instead.
+    pub fn of(at: &At<'_>, told: Option<Told>) -> Self {
+        let (phase, verdict) = phase::judge(at.object, at.facts);
+        let mut picture = Self { phase, verdict, next: Need::Nothing };
+        let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
+        let told = told.or_else(|| {
+            let connecting = !observes && picture.phase == NumberPhase::Registering && at.custody.held;
+            match connecting.then(|| register::connecting(at))?? {
+                Rung::Told(told) => Some(told),
+                _ => None,
+            }
+        });
+        let told_nothing = told.is_none();
+        if let Some(Told { phase, ready, progress, next }) = told {
+            picture.phase = phase.unwrap_or(picture.phase);
+            picture.verdict.ready = ready;
+            picture.verdict.progress = progress;
+            picture.next = next;
+        }
+        picture.name_differs(at);
+        if told_nothing && !observes && renamed(at.facts) && picture.phase == NumberPhase::Enabled {
+            picture.rename(at);
+        }
+        picture
+    }
+
+    /// A name that was asked for when the number was added, and is another one now: told, and left to people.
+    fn name_differs(&mut self, at: &At<'_>) {
+        let Some(wanted) = at.object.spec.requested_name.as_deref().filter(|_| plan::adds(at.object)) else { return };
+        let shown = at.facts.verified_name.as_deref();
+        if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
+            return;
+        }
+        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED);
+        if let (Some((_, finding)), Some(shown)) = (approved, shown) {
+            finding.message = format!(
+                "{}; Meta shows {shown}, and spec.requestedName asks for {wanted}, which is sent only when a number is added: \
+                 change the name in WhatsApp Manager > Phone numbers",
+                finding.message
+            );
+        }
+    }
+
+    /// The number works under its old name until it is registered again.
+    fn rename(&mut self, at: &At<'_>) {
+        let before = facts::reregister_before(at);
+        let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
+        let message = format!(
+            "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}{}",
+            ladder::when(before),
+            super::hints::ask(at.object, Action::Register),
+            register::last_refusal(at)
+        );
+        let finding = Finding::no(Reason::ReRegisterRequired, message);
+        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED) {
+            Some((_, found)) => *found = finding,
+            None => self.verdict.facets.push((phase::NAME_APPROVED, finding)),
+        }
+    }
+
+    /// One more condition, and what it means for the whole: the first trouble is told.
+    pub fn add(&mut self, kind: &'static str, finding: Finding, stands: Stands) {
+        if let Stands::Waits(progress, next) = stands {
+            if self.next == Need::Nothing {
+                self.next = next;
+            }
+            if self.verdict.ready.state == State::True && progress != Progress::Settled {
+                self.verdict.ready = finding.clone();
+                self.verdict.progress = progress;
+            }
+        }
+        self.verdict.facets.push((kind, finding));
+    }
+
+    /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
+    pub fn come_back(&mut self, left: Option<&Duration>) {
+        match (&self.next, left) {
+            (Need::Nothing, Some(left)) => self.next = Need::Time(*left),
+            (Need::Time(next), Some(left)) if left < next => self.next = Need::Time(*left),
+            _ => {}
+        }
+    }
+
+    /// What is written of it.
+    pub fn report(self, status: WhatsAppNumberStatus, requests: Requests) -> Plan<WhatsAppNumberStatus, Step> {
+        let mut planned = plan::report(status, self.phase, self.verdict, requests);
+        if let Plan::Report(report) = &mut planned {
+            report.next = self.next;
+        }
+        planned
+    }
+}
+
+/// Whether a new name was approved that is not in force yet.
+fn renamed(facts: &PhoneNumber) -> bool {
+    facts.new_name_status == Some(NameStatus::Approved)
+}
