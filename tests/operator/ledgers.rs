@@ -184,15 +184,20 @@ async fn an_accepted_code_that_nobody_has_written_down_is_not_tried_again() {
     world.create(&app(INO, json!({}))).await;
     world.create(&number(SUPPORT, PHONE, json!({"verification": {}, "registration": {}}))).await;
     world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    gate.hold(Hold::before("register", "PUT", "/secrets/waba-number-").body("open-calls\":\"register"));
+    let ledger = "/secrets/waba-number-";
+    gate.hold(Hold::after("tried", "PUT", ledger).body("open-calls\":\"verifyCode"));
     let code = world.code(NUMBER).await;
     world.put_secret("support-code", &[("code", &code)]).await;
-    gate.reached("register").await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "Registering", "False/Registering").await;
+    gate.reached("tried").await;
+    // Whatever is written next, has the end of it.
+    gate.hold(Hold::before("accepted", "PUT", ledger));
+    gate.release("tried");
+    gate.reached("accepted").await;
+    assert_eq!(world.counters(NUMBER).await["verifyAttempts"], 1, "{}", world.picture().await);
     let ledger = world.secrets().get(LEDGER).await.unwrap();
-    assert_eq!(ledger.metadata.annotations.unwrap()["waba.dev/open-calls"], "verifyCode");
+    assert_eq!(ledger.annotations()["waba.dev/open-calls"], "verifyCode");
     world.take_program().kill();
-    gate.refuse("register");
+    gate.refuse("accepted");
 
     world.start_program(&settings).await;
     world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
