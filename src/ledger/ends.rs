@@ -43,12 +43,18 @@ impl Ledger {
         if ended == Ended::Unknown && self.intents[place].unknown {
             return;
         }
+        if ended != Ended::NotSent {
+            self.forget_replaced(place, &ended);
+        }
         let intent = self.intents[place].clone();
         let operation = intent.order.operation();
-        if ended != Ended::NotSent {
-            self.forget_replaced(place);
-        }
         match ended {
+            // That it was refused now says nothing of the time before, whose answer was lost.
+            Ended::Refused(refusal) if operation == Operation::SetPin && intent.attempt > 1 => {
+                self.intents[place].unknown = true;
+                self.refusals.insert(operation, refusal);
+                return;
+            }
             // What can still be found out stays open.
             Ended::Unknown if operation.is_settled_later() => {
                 self.intents[place].unknown = true;
@@ -71,13 +77,24 @@ impl Ledger {
         }
     }
 
-    /// It may have been sent: what it took the place of is over.
-    fn forget_replaced(&mut self, place: usize) {
+    /// It was sent, or may have been: what it took the place of is over, but for a PIN that may still be the one in force,
+    /// which nothing shows.
+    fn forget_replaced(&mut self, place: usize, ended: &Ended) {
         let intent = &mut self.intents[place];
-        intent.replaces.clear();
-        if intent.order.operation().is_rung() {
-            self.pin_before = None;
-            self.code_before = None;
+        let operation = intent.order.operation();
+        let mut replaced = std::mem::take(&mut intent.replaces);
+        if intent.attempt > 1 {
+            // The same call, earlier: what that one took the place of.
+            replaced = replaced.into_iter().flat_map(|earlier| earlier.replaces).collect();
+        }
+        match ended {
+            Ended::Unknown | Ended::Refused(_) if operation == Operation::SetPin => intent.replaces = replaced,
+            Ended::Refused(refusal) if refusal.is_of_pin() => {}
+            _ if operation.is_rung() => {
+                self.pin_before = None;
+                self.code_before = None;
+            }
+            _ => {}
         }
     }
 
@@ -104,6 +121,7 @@ impl Ledger {
                 self.refused_pins.clear();
                 self.pin = self.pin_tried.take().or(self.pin.take());
                 self.refusals.remove(&Operation::Register);
+                self.refusals.remove(&Operation::SetPin);
             }
             Order::SetPin { then_register } => {
                 self.pin = self.pin_tried.take().or(self.pin.take());
@@ -164,6 +182,8 @@ impl Ledger {
             self.blocked_until = refusal.until;
         }
         self.refusals.insert(operation, refusal);
+        // What became of another PIN before is as open as it was.
+        self.reopen(intent);
     }
 
     /// The call did not leave this process: as if it had never been.
@@ -183,8 +203,14 @@ impl Ledger {
                 None => self.handled.remove(&key),
             };
         }
+        self.reopen(intent);
+    }
+
+    /// What it took the place of is open again.
+    fn reopen(&mut self, intent: &Intent) {
         self.intents.extend(intent.replaces.iter().cloned());
-        if operation.is_rung() {
+        // The same call once more has the same PIN or code.
+        if intent.order.operation().is_rung() && !intent.replaces.is_empty() && intent.attempt == 1 {
             self.pin_tried = self.pin_before.take();
             self.code_tried = self.code_before.take();
         }
@@ -237,8 +263,9 @@ impl Ledger {
         }
     }
 
-    fn code_tried(&mut self, intent: &Intent) {
-        if let Some(code) = &mut self.code {
+    /// A value that went out, and is not to go out again for the same code.
+    pub(super) fn code_tried(&mut self, intent: &Intent) {
+        if let Some(code) = self.code.as_mut().filter(|code| !code.tried.contains(&intent.inputs)) {
             code.tried.push(intent.inputs.clone());
         }
     }

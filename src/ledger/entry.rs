@@ -83,7 +83,7 @@ pub struct Ledger {
     /// The code of an open intent.
     #[serde(skip)]
     pub code_tried: Option<Hidden>,
-    /// The PIN of the intent that the open one took the place of.
+    /// The PIN of the intent that the open one took the place of, or of one that may be in force after all.
     #[serde(skip)]
     pub pin_before: Option<Hidden>,
     /// The code of the intent that the open one took the place of.
@@ -130,10 +130,42 @@ impl Ledger {
         self.intents.iter().find(|intent| intent.id == id)
     }
 
+    /// The PIN to put into a Secret that has gone: the one in force, or one that may be.
+    #[must_use]
+    pub fn pin_to_keep(&self) -> Option<&Hidden> {
+        self.pin.as_ref().or(self.pin_tried.as_ref())
+    }
+
     /// The value of an action's annotation that led to a call.
     #[must_use]
     pub fn handled(&self, action: Action) -> Option<&str> {
         self.handled.get(action.annotation()).map(String::as_str)
+    }
+
+    /// Notes whose the number is, its ID and account where it is there, whether it is connected, and how fields of the profile
+    /// are shown that were written.
+    pub fn note(
+        &mut self,
+        owner: Owner,
+        id: Option<(String, String)>,
+        connected: bool,
+        shown: Vec<(String, serde_json::Value)>,
+    ) {
+        self.owner = owner;
+        if let Some((id, account)) = id {
+            // There it is: nobody adds it any more.
+            self.refusals.remove(&Operation::AddNumber);
+            self.phone_number_id = Some(id);
+            self.business_account_id = Some(account);
+        }
+        self.was_connected |= connected;
+        // Connected it is: what a person wished for is over, lest it be done at another time.
+        self.register_wanted &= !connected;
+        for (name, value) in shown {
+            if let Some(field) = self.profile.get_mut(&name) {
+                field.shown = Some(value);
+            }
+        }
     }
 
     /// Writes down a call before it is made. It takes the place of what it conflicts with: either that was found not to have
@@ -146,10 +178,16 @@ impl Ledger {
         let again = again.filter(|_| action.is_none());
         let attempt = again.map_or(1, |open| open.attempt + 1);
         let asked = again.and_then(|open| open.action.clone());
+        let is_again = again.is_some();
         let conflicting = self.intents.extract_if(.., |open| open.order.operation().conflicts(operation));
         // Those may have been sent themselves: what they took the place of is over.
-        let replaces = conflicting.map(|open| Intent { replaces: Vec::new(), ..open }).collect();
-        if operation.is_rung() {
+        let over = |open: Intent| if is_again { open } else { Intent { replaces: Vec::new(), ..open } };
+        let replaces: Vec<_> = conflicting.map(over).collect();
+        for open in replaces.iter().filter(|open| open.order == Order::VerifyCode && !is_again) {
+            // Should the next code not be sent, this one stays tried.
+            self.code_tried(open);
+        }
+        if operation.is_rung() && !is_again {
             self.pin_before = self.pin_tried.take();
             self.code_before = self.code_tried.take();
         }

@@ -1,5 +1,7 @@
 //! Lost answers, second tries, and what a person makes of them.
 
+use secrecy::ExposeSecret;
+
 use super::*;
 
 #[test]
@@ -116,12 +118,82 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
 
         ledger.finish("three", Ended::Unknown, at(9));
         if let [open] = &ledger.intents[..] {
+            if operation == SetPin {
+                // Nothing shows which of the two is in force.
+                assert_eq!(
+                    (&open.replaces[0].id[..], &ledger.pin_tried, &ledger.pin_before),
+                    ("two", &other, &before.pin_tried)
+                );
+                continue;
+            }
             assert_eq!((&open.replaces, &ledger.pin_before, &ledger.code_before), (&Vec::new(), &None, &None));
             ledger.begin(call("four", operation, at(12)));
             ledger.finish("four", Ended::NotSent, at(12));
             assert_eq!(ledger.intents[0].id, "three", "{operation}: what was sent before it is over");
         }
     }
+}
+
+#[test]
+fn a_pin_that_may_be_in_force_is_kept_until_another_certainly_is() {
+    let pins = |ledger: &Ledger| {
+        let text = |pin: &Option<Hidden>| pin.as_ref().map(|Hidden(pin)| pin.expose_secret().to_owned());
+        [text(&ledger.pin), text(&ledger.pin_tried), text(&ledger.pin_before)].map(Option::unwrap_or_default)
+    };
+    let pin = |pin: &str, begin: Begin| Begin { secret: Some(pin.into()), ..begin };
+    let mut first = Ledger { pin: Some("111111".into()), ..Ledger::default() };
+    first.begin(pin("222222", call("one", SetPin, at(0))));
+    first.finish("one", Ended::Unknown, at(0));
+    first.begin(pin("222222", call("two", SetPin, at(1))));
+    first.finish("two", refused(4), at(1));
+    assert_eq!((first.intents[0].attempt, first.intents[0].unknown), (2, true), "the first may have been heard");
+    assert_eq!(pins(&first), ["111111", "222222", ""]);
+
+    let asked = pin("333333", asked("three", SetPin, Action::ResetPin, at(2)));
+    let mut other = first.clone();
+    other.begin(asked.clone());
+    other.finish("three", refused(100), at(2));
+    assert_eq!(other.intents, first.intents, "what became of the one before is as open as it was");
+    assert_eq!(pins(&other), ["111111", "222222", ""]);
+
+    other.begin(asked);
+    other.finish("three", Ended::Unknown, at(2));
+    for (ended, expected, reason) in [
+        (Ended::Unknown, ["111111", "333333", "222222"], "any of them"),
+        (refused(4), ["111111", "333333", "222222"], "the first try of it may have been heard"),
+        (Ended::NotSent, ["111111", "333333", "222222"], "as before"),
+        (Ended::Done(None), ["333333", "", ""], "certainly"),
+    ] {
+        let mut ledger = other.clone();
+        ledger.begin(pin("333333", call("four", SetPin, at(3))));
+        ledger.finish("four", ended.clone(), at(3));
+        assert_eq!(pins(&ledger), expected, "{reason}");
+        ledger.begin(pin("333333", call("five", SetPin, at(4))));
+        ledger.finish("five", Ended::Done(None), at(4));
+        assert_eq!((pins(&ledger), ledger.intents.len()), (["333333", "", ""].map(str::to_owned), 0), "{reason}");
+    }
+}
+
+#[test]
+fn a_registration_whose_pin_is_refused_leaves_the_pin_of_the_lost_one() {
+    let mut ledger = Ledger::default();
+    ledger.begin(call("one", Register, at(0)));
+    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.begin(Begin { secret: Some("590218".into()), ..asked("two", Register, Action::Register, at(5)) });
+    ledger.finish("two", refused(133_005), at(5));
+    assert_eq!((&ledger.pin_before, ledger.intents.len()), (&Some("004217".into()), 0), "it is the likeliest");
+    play(&mut ledger, Register, Ended::Done(None), 9);
+    assert_eq!(ledger.pin_before, None);
+}
+
+#[test]
+fn a_code_that_was_lost_is_not_new_when_no_other_was_sent() {
+    let mut ledger = after(RequestCode, Ended::Done(None));
+    play(&mut ledger, VerifyCode, Ended::Unknown, 1);
+    let inputs = ledger.intents[0].inputs.clone();
+    ledger.begin(asked("other", RequestCode, Action::RequestCode, at(5)));
+    ledger.finish("other", refused(136_024), at(5));
+    assert!(!ledger.code.as_ref().unwrap().is_new(&inputs));
 }
 
 #[test]

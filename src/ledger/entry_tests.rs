@@ -231,6 +231,24 @@ fn a_code_is_remembered_with_what_its_secret_held() {
 }
 
 #[test]
+fn a_number_that_is_there_is_noted() {
+    let mut ledger = after(AddNumber, refused(100));
+    ledger.register_wanted = true;
+    ledger.note(Owner::default(), None, false, Vec::new());
+    assert_eq!((ledger.refusals.len(), ledger.register_wanted, ledger.was_connected), (1, true, false));
+    let owner = Owner { uid: "u".into(), namespace: "cc".into(), name: "support-fr".into() };
+    ledger.note(
+        owner.clone(),
+        Some(("106".into(), "102".into())),
+        true,
+        vec![("about".into(), json!("never written"))],
+    );
+    assert_eq!((&ledger.owner, ledger.phone_number_id.as_deref()), (&owner, Some("106")));
+    assert!(ledger.refusals.is_empty(), "that it could not be added is over");
+    assert_eq!((ledger.register_wanted, ledger.was_connected, ledger.profile.len()), (false, true, 0));
+}
+
+#[test]
 fn a_value_is_tried_once() {
     let throttled = Ended::Refused(Refusal { until: Some(at(2)), ..refusal(4) });
     for (ended, tried, reason) in [

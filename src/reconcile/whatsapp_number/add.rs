@@ -3,7 +3,8 @@
 use super::{
     custody::{Custody, End, Step},
     hints,
-    ladder::{self, Rung, Told, when},
+    ladder::{Rung, Told, when},
+    lost,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
@@ -152,7 +153,7 @@ pub fn inputs(order: &Order) -> String {
 }
 
 fn pending(number: &str) -> String {
-    let words = ladder::words(Operation::AddNumber);
+    let words = lost::words(Operation::AddNumber);
     format!(
         "Meta was asked to {words} {number}, and the answer was lost; the operator waits for reads that show whether it \
          happened"

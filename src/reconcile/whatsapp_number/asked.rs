@@ -142,7 +142,7 @@ fn pin(at: &At<'_>, fits: bool) -> Pin {
         Value::Known(known) => Pin::Known(known.clone()),
         Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => Pin::Wanting(trouble.message.clone()),
         Value::Missing(_) if fits => Pin::Made,
-        Value::Missing(_) => Pin::Wanting(register::unknown_pin(at.object)),
+        Value::Missing(_) => Pin::Wanting(register::unknown_pin(at)),
         Value::Bad(trouble) => Pin::Wanting(trouble.message.clone()),
         Value::Unasked | Value::Unread => Pin::Unread,
     }

@@ -75,6 +75,15 @@ impl Value {
         }
     }
 
+    /// Names what is there, whether or not it can be used.
+    pub fn fingerprint(&self) -> Option<&str> {
+        match self {
+            Self::Known(known) => Some(&known.fingerprint),
+            Self::Bad(trouble) => trouble.fingerprint.as_deref(),
+            Self::Unasked | Self::Missing(_) | Self::Unread => None,
+        }
+    }
+
     /// What is wrong with it.
     pub fn trouble(&self) -> Option<&Trouble> {
         match self {

@@ -28,7 +28,9 @@ const ERRORS_SHOWN: usize = 10;
 /// The status so far, with what follows from the spec and the ledger alone.
 pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
-    if custody.held && custody.trouble.is_none() && custody.ledger.serial > 0 {
+    // What is remembered of a number is told to whoever has it, and to nobody else who writes its digits down.
+    let is_mine = number.metadata.uid.as_deref() == Some(custody.ledger.owner.uid.as_str());
+    if custody.held && custody.trouble.is_none() && custody.ledger.serial > 0 && is_mine {
         remembered(&mut status, custody);
     }
     status.binding = match &custody.binding {
@@ -67,6 +69,7 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
     }
     let order = [
         Operation::Register,
+        Operation::SetPin,
         Operation::VerifyCode,
         Operation::RequestCode,
         Operation::AddNumber,

@@ -11,7 +11,7 @@ use super::{
     custody::{Binding, Custody, HandedOut, Known, ProfileRead, Trouble, Value},
     hints, plan,
     profiles::Look,
-    recalled::{recalled, was_enabled},
+    recalled::{recalled, recalled_values, was_enabled},
 };
 use crate::{
     api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
@@ -73,7 +73,6 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     };
     if let Some(book) = &mut hold.book {
         custody.held = true;
-        book.begins_with(recalled(object));
         remember(&mut custody, book, at.seen.read(), now).await?;
         custody.trouble = custody.trouble.or_else(|| hold.trouble.clone());
         if custody.ledger.serial == 0 {
@@ -87,6 +86,10 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
         values(&mut custody, at, hold).await;
         custody.profile = profile(&custody, at);
     }
+    if let Some(book) = hold.book.as_mut().filter(|_| custody.ledger.serial == 0) {
+        recalled_values(object, &mut custody);
+        book.begins_with(custody.ledger.clone());
+    }
     custody.binding = self::binding(at).await;
     Ok(custody)
 }
@@ -94,7 +97,11 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
 async fn remember(custody: &mut Custody, book: &mut Book, read: Option<Instant>, now: Timestamp) -> Result<(), Error> {
     match book.load(now).await {
         Ok(ledger) => custody.ledger = ledger.cloned().unwrap_or_default(),
-        Err(problem) if problem.is_lasting() => custody.trouble = Some(unusable(&problem)),
+        Err(problem) if problem.is_lasting() => {
+            // What is known stays known.
+            custody.ledger = book.ledger().cloned().unwrap_or_default();
+            custody.trouble = Some(unusable(&problem));
+        }
         Err(problem) => return Err(problem.into()),
     }
     custody.unwritten = book.is_unwritten();

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    custody::{Custody, End, Step},
-    hints,
+    custody::{Custody, Step},
+    lost,
     requests::Requests,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     cluster::conditions::State,
     graph::wire::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
-    ledger::{Intent, Operation, Order},
+    ledger::Order,
     reconcile::{
         commands,
         outlook::Need,
@@ -24,11 +24,6 @@ use crate::{
     },
     timing::Timing,
 };
-
-/// How often an absorbing call is made again before a person is asked.
-const ABSORBING_TRIES: u32 = 3;
-/// How often an observable call is made in all.
-const OBSERVABLE_TRIES: u32 = 2;
 
 /// A number that Meta shows, and all that is known of it.
 pub struct At<'a> {
@@ -99,9 +94,9 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
         return Told::troubled(at.phase(), trouble.reason, trouble.message.clone(), again);
     }
     if let Some(intent) = at.custody.open_rung() {
-        let rung = closing(at, intent, requests).unwrap_or_else(|| {
+        let rung = lost::closing(at, intent, requests).unwrap_or_else(|| {
             requests.wait_all();
-            open(at, intent)
+            lost::open(at, intent)
         });
         return match rung {
             Rung::Step(Step::Again { .. }) if barred.is_some() => Rung::Nothing,
@@ -179,131 +174,6 @@ pub fn barred(facts: &PhoneNumber) -> Option<String> {
         _ => return None,
     };
     Some(why.to_owned())
-}
-
-/// What a person asks for in place of a call whose outcome is not known, if that can be done.
-fn closing(at: &At<'_>, intent: &Intent, requests: &mut Requests) -> Option<Rung> {
-    let action = intent.order.operation().action().filter(|_| intent.unknown)?;
-    super::asked::one(at, action, requests)
-}
-
-/// A call whose outcome is not known comes before everything else.
-fn open(at: &At<'_>, intent: &Intent) -> Rung {
-    let custody = at.custody;
-    let operation = intent.order.operation();
-    if !intent.unknown {
-        return match custody.quarantine.get(&intent.id) {
-            Some(left) => pending(at, intent, Need::Time(*left)),
-            None => settle(intent, End::Lost),
-        };
-    }
-    if is_of_another(intent, at.facts) {
-        return settle(intent, End::GivenUp);
-    }
-    if happened(operation, at.facts) {
-        let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
-        return settle(intent, End::Happened(id));
-    }
-    if operation == Operation::SetPin {
-        let more = intent.attempt < ABSORBING_TRIES;
-        return match (more, custody.evidence.fresh) {
-            (true, true) => again(at, intent),
-            (true, false) => pending(at, intent, at.fresh()),
-            (false, _) => undecided(at, intent),
-        };
-    }
-    if !custody.evidence.twice {
-        return pending(at, intent, at.proof());
-    }
-    if !is_still_wanted(at, operation) {
-        return settle(intent, End::GivenUp);
-    }
-    if operation == Operation::VerifyCode {
-        let alive = custody.ledger.code.as_ref().is_some_and(|code| custody.now < code.expires());
-        return if alive && intent.attempt < OBSERVABLE_TRIES {
-            again(at, intent)
-        } else {
-            settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
-        };
-    }
-    let paused = operation == Operation::Register && super::register::paused(at).is_some();
-    if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
-}
-
-/// Whether the line has come to another account since, under another id: what was asked of the one says nothing of the other.
-pub fn is_of_another(intent: &Intent, facts: &PhoneNumber) -> bool {
-    intent.phone_number_id.as_deref().is_some_and(|id| id != &*facts.id)
-}
-
-/// Whether the object still asks for what Meta does not show to have happened.
-fn is_still_wanted(at: &At<'_>, operation: Operation) -> bool {
-    match operation {
-        Operation::VerifyCode => at.object.spec.verification.is_some(),
-        Operation::Register => at.object.spec.registration.is_some(),
-        // The object that wanted it gone has gone itself.
-        Operation::Deregister => false,
-        _ => true,
-    }
-}
-
-/// Whether Meta shows that it was done.
-pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
-    let on_cloud = facts.platform_type == Some(PlatformType::CloudApi);
-    match operation {
-        Operation::AddNumber => true,
-        Operation::VerifyCode => on_cloud || facts.code_verification_status == Some(CodeVerificationStatus::Verified),
-        Operation::Register => on_cloud,
-        Operation::Deregister => !on_cloud,
-        _ => false,
-    }
-}
-
-fn settle(intent: &Intent, end: End) -> Rung {
-    Rung::Step(Step::Settle { id: intent.id.clone(), end })
-}
-
-fn again(at: &At<'_>, intent: &Intent) -> Rung {
-    Rung::Step(Step::Again { id: intent.id.clone(), before: at.before() })
-}
-
-fn pending(at: &At<'_>, intent: &Intent, next: Need) -> Rung {
-    let message = format!(
-        "Meta was asked at {} to {}, and the answer was lost; the operator finds out from what Meta shows whether it \
-         happened, and does nothing twice meanwhile",
-        when(intent.time),
-        words(intent.order.operation())
-    );
-    let phase = if intent.order.operation() == Operation::Register { NumberPhase::Registering } else { at.phase() };
-    Told::waits(phase, Reason::OutcomePending, message, next)
-}
-
-fn undecided(at: &At<'_>, intent: &Intent) -> Rung {
-    let operation = intent.order.operation();
-    let how = operation.action().map_or_else(String::new, |action| format!(": {}", hints::ask(at.object, action)));
-    let message = format!(
-        "Meta was asked {} times to {} (last at {}), and each answer was lost; Meta does not show that it happened. Look \
-         into WhatsApp Manager > Phone numbers, then ask for it anew{how}",
-        intent.attempt,
-        words(operation),
-        when(intent.time),
-    );
-    Told::stalled(at.phase(), Reason::OutcomeUnknown, message)
-}
-
-/// An operation in a sentence: "Meta was asked to …".
-pub fn words(operation: Operation) -> &'static str {
-    match operation {
-        Operation::AddNumber => "add the number",
-        Operation::RequestCode => "send a code",
-        Operation::VerifyCode => "verify the number by its code",
-        Operation::Register => "register the number",
-        Operation::RegisterAgain => "register the number under its new name",
-        Operation::SetPin => "set the number's PIN",
-        Operation::Deregister => "deregister the number",
-        Operation::SetWebhook => "deliver the number's messages elsewhere",
-        Operation::ClearWebhook => "deliver the number's messages as before",
-        Operation::WriteProfile => "change the profile",
-    }
 }
 
 /// A time in a message: whole seconds.

@@ -122,7 +122,16 @@ fn a_person_settles_what_nobody_else_can() {
                     reads_lag(scene);
                     asks(scene, Action::Register);
                 },
-                "open: a fresh read",
+                "Registering False/OutcomePending Reconciling; waits register-at",
+            ),
+            (
+                "nor with another PIN, before it is sure that the first is not in force",
+                |scene| {
+                    read_once(scene);
+                    scene.custody.pin = known("590218");
+                    asks(scene, Action::Register);
+                },
+                "Registering False/OutcomePending Reconciling; waits register-at",
             ),
             (
                 "what is shown needs nobody",

@@ -19,6 +19,7 @@ mod hints;
 mod ladder;
 #[cfg(test)]
 mod ladder_tests;
+mod lost;
 #[cfg(test)]
 mod messages_tests;
 mod phase;

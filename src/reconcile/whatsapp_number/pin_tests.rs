@@ -218,3 +218,104 @@ fn a_pause_for_guessed_pins_tells_until_when() {
         assert_eq!(next(&mut scene), "send register 004217");
     }
 }
+
+/// Whether it is in force nobody knows, once an answer was lost.
+#[test]
+fn a_refusal_says_nothing_of_the_time_before() {
+    let set = || Order::SetPin { then_register: false };
+    let mut scene = connected();
+    scene.custody.ledger.pin = Some("111111".into());
+    made(&mut scene, set(), Some("004217"), Ended::Unknown, -5);
+    assert_eq!(next(&mut scene), "again setPin");
+    made(&mut scene, set(), Some("004217"), refusal(4, Some(60)), -4);
+    assert_eq!(next(&mut scene), "Enabled False/OutcomePending Reconciling");
+    assert_eq!(scene.condition("PINSynced").as_deref(), Some("Unknown/PINUnknown"));
+    scene.custody.now = at(61);
+    assert_eq!(next(&mut scene), "again setPin");
+    made(&mut scene, set(), Some("004217"), refusal(100, None), 61);
+    assert_eq!(next(&mut scene), "Enabled False/OutcomeUnknown Stalled");
+    let message = scene.message("Ready");
+    assert!(message.contains("the last one was a refusal (Meta refused with 100)"), "{message}");
+    assert!(message.contains("waba.dev/reset-pin-at="), "{message}");
+}
+
+#[test]
+fn a_pin_that_meta_would_not_set_is_told() {
+    type Change = fn(&mut Number);
+    let cases: [(&str, Change, &str, &str); 5] = [
+        (
+            "another one is in force",
+            |scene| {
+                shows(scene, &json!({}));
+                scene.custody.ledger.was_connected = true;
+                scene.custody.ledger.pin = Some("111111".into());
+            },
+            "PINSynced",
+            "False/PINDiffers",
+        ),
+        (
+            "never used",
+            |scene| {
+                shows(scene, &json!({}));
+                scene.custody.ledger.was_connected = true;
+            },
+            "PINSynced",
+            "Unknown/PINUnknown",
+        ),
+        (
+            "refused before",
+            |scene| {
+                shows(scene, &json!({}));
+                scene.custody.ledger.was_connected = true;
+                scene.custody.ledger.refused_pins.push(fingerprint("004217"));
+            },
+            "PINSynced",
+            "False/PINRefused",
+        ),
+        (
+            "refused before, and not registered",
+            |scene| scene.custody.ledger.refused_pins.push(fingerprint("004217")),
+            "Ready",
+            "False/PINRefused",
+        ),
+        (
+            "none was told",
+            |scene| {
+                has_pin(scene);
+                scene.custody.pin = missing("support-fr-pin");
+            },
+            "Ready",
+            "False/PINUnknown",
+        ),
+    ];
+    for (reason, change, kind, expected) in cases {
+        let mut scene = verified();
+        scene.custody.ledger.serial = 1;
+        made(&mut scene, Order::SetPin { then_register: false }, Some("004217"), refusal(133_009, Some(-1)), -4);
+        change(&mut scene);
+        next(&mut scene);
+        assert_eq!(scene.condition(kind).as_deref(), Some(expected), "{reason}");
+        let message = scene.message(kind);
+        assert!(
+            message.contains("Meta refused to set it the last time: Meta refused with 133009"),
+            "{reason}: {message}"
+        );
+        let status = scene.object.status.as_ref().unwrap();
+        assert_eq!(status.last_error.as_ref().unwrap().code, 133_009, "{reason}");
+    }
+    let mut scene = connected();
+    made(&mut scene, Order::SetPin { then_register: false }, Some("590218"), refusal(100, None), -4);
+    next(&mut scene);
+    assert!(!scene.message("PINSynced").contains("the last time"), "that was another PIN");
+}
+
+#[test]
+fn a_pin_that_was_made_and_may_be_in_force_comes_back() {
+    let mut scene = verified();
+    registered(&mut scene, Ended::Unknown, -9);
+    scene.custody.pin = missing("support-fr-pin");
+    assert_eq!(next(&mut scene), "make a PIN");
+    assert_eq!(scene.custody.ledger.pin_to_keep(), Some(&"004217".into()));
+    scene.custody.ledger.pin = Some("111111".into());
+    assert_eq!(scene.custody.ledger.pin_to_keep(), Some(&"111111".into()), "rather the one that certainly is");
+}

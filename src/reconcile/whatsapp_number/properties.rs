@@ -218,14 +218,8 @@ impl Play {
                 true
             }
             Step::Note { id, connected, shown } => {
-                if let Some((id, _)) = id {
-                    custody.ledger.phone_number_id = Some(id);
-                }
-                custody.ledger.was_connected |= connected;
-                custody.ledger.register_wanted &= !connected;
-                for (name, value) in shown {
-                    custody.ledger.profile.get_mut(&name).unwrap().shown = Some(value);
-                }
+                let owner = custody.ledger.owner.clone();
+                custody.ledger.note(owner, id, connected, shown);
                 true
             }
             Step::WriteDown => {

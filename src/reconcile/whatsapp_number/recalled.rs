@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::custody::Custody;
 use crate::{
     api::{NumberPhase, WhatsAppNumber},
     ledger::{Ledger, Operation, SentCode},
+    reconcile::reason::Reason,
 };
 
 /// What the status tells of a ledger that was lost: what Meta counts, and the code that was sent.
@@ -28,6 +30,19 @@ pub fn recalled(object: &WhatsAppNumber) -> Ledger {
     ledger
 }
 
+/// What PIN and code hold now was there when the ledger was: a PIN that the status calls refused is not sent once more,
+/// and a code's Secret need not hold the code that was sent last.
+pub fn recalled_values(object: &WhatsAppNumber, custody: &mut Custody) {
+    let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let refused = conditions.iter().any(|condition| condition.reason == Reason::PINRefused.as_str());
+    if let Some(pin) = custody.pin.fingerprint().filter(|_| refused) {
+        custody.ledger.refused_pins.push(pin.to_owned());
+    }
+    if let Some(code) = &mut custody.ledger.code {
+        code.baseline = custody.code.fingerprint().map(str::to_owned);
+    }
+}
+
 /// Whether the status tells that the number once worked: that may have been seen before there was anything to write down.
 pub fn was_enabled(object: &WhatsAppNumber) -> bool {
     let enabled = NumberPhase::Enabled;
@@ -44,7 +59,9 @@ mod tests {
     use super::{
         super::{
             facts,
-            scenes::{Number, asks_to_register, asks_to_verify, at, coded, made, next, number, refusal, unregistered},
+            scenes::{
+                Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
+            },
         },
         *,
     };
@@ -55,6 +72,7 @@ mod tests {
         scene.custody.ledger.serial = 1;
         scene.object.status = Some(facts::from_spec(&scene.object, &scene.custody));
         scene.custody.ledger = recalled(&scene.object);
+        recalled_values(&scene.object, &mut scene.custody);
         assert_eq!(scene.custody.ledger.serial, 0, "there is none yet");
     }
 
@@ -82,6 +100,32 @@ mod tests {
         made(&mut scene, Order::Register, Some("004217"), refusal(133_016, Some(600)), -1);
         forgets(&mut scene);
         assert_eq!(next(&mut scene), "PINRequired False/RegistrationLocked Reconciling");
+    }
+
+    #[test]
+    fn what_was_refused_is_not_sent_again() {
+        let mut scene = registering();
+        made(&mut scene, Order::Register, Some("004217"), refusal(133_005, None), -1);
+        assert_eq!(next(&mut scene), "PINRequired False/PINRefused Stalled");
+        forgets(&mut scene);
+        assert_eq!(next(&mut scene), "PINRequired False/PINRefused Stalled");
+        scene.custody.pin = known("590218");
+        assert_eq!(next(&mut scene), "send register 590218");
+
+        for value in ["123456", "000000"] {
+            let mut scene = number();
+            unregistered(&mut scene, "NOT_VERIFIED");
+            asks_to_verify(&mut scene);
+            coded(&mut scene, Ended::Done(None), -5);
+            scene.custody.code = known(value);
+            if value == "123456" {
+                made(&mut scene, Order::VerifyCode, Some(value), refusal(136_025, None), -4);
+            }
+            forgets(&mut scene);
+            assert_eq!(next(&mut scene), "AwaitingCode False/AwaitingCode Reconciling", "{value} was there before");
+            scene.custody.code = known("654321");
+            assert_eq!(next(&mut scene), "send verifyCode 654321");
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn pin_refused(at: &At<'_>) -> Rung {
         hints::ask(at.object, Action::ResetPin),
         hints::ask(at.object, Action::Register)
     );
-    Told::stalled(NumberPhase::PinRequired, Reason::PINRefused, message)
+    Told::stalled(NumberPhase::PinRequired, Reason::PINRefused, message + &not_set(at))
 }
 
 fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
@@ -184,7 +184,7 @@ fn pin(at: &At<'_>) -> Result<Known, Box<Rung>> {
             Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone())))
         }
         Value::Missing(_) if pin_is_known(at) => Err(Box::new(Rung::Step(Step::MakePin))),
-        Value::Missing(_) => Err(Box::new(Told::stalled(phase, Reason::PINUnknown, unknown_pin(at.object)))),
+        Value::Missing(_) => Err(Box::new(Told::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
         Value::Bad(trouble) => Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone()))),
         Value::Unasked | Value::Unread => {
             let message = "the Secret with the PIN could not be read, and is tried again";
@@ -196,7 +196,7 @@ fn pin(at: &At<'_>) -> Result<Known, Box<Rung>> {
 
 /// Whether a Secret with a PIN can be created: the ledger has it, or Meta has none, so that any will do.
 pub fn pin_is_known(at: &At<'_>) -> bool {
-    at.custody.ledger.pin.is_some() || at.facts.is_pin_enabled != Some(true)
+    at.custody.ledger.pin_to_keep().is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
 /// Whether the Secret that the operator had created is gone or emptied, and the ledger has what was in it.
@@ -205,18 +205,27 @@ pub fn pin_is_lost(at: &At<'_>) -> bool {
         && hints::given_pin_ref(at.object).is_none()
         && !at.custody.pin_taken
         && matches!(&at.custody.pin, Value::Missing(_))
-        && at.custody.ledger.pin.is_some()
+        && at.custody.ledger.pin_to_keep().is_some()
 }
 
 /// What to do about a PIN at Meta that nobody has told.
-pub fn unknown_pin(object: &WhatsAppNumber) -> String {
+pub fn unknown_pin(at: &At<'_>) -> String {
+    let object = at.object;
     let secret = crate::api::SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
     format!(
         "the number has a two-step PIN at Meta that the operator does not know. Put it into a Secret ({}) and name it in \
-         spec.registration.pinRef; or have a new PIN set at Meta: {}",
+         spec.registration.pinRef; or have a new PIN set at Meta: {}{}",
         hints::put(object, &secret, "YOUR_PIN"),
-        hints::ask(object, Action::ResetPin)
+        hints::ask(object, Action::ResetPin),
+        not_set(at)
     )
+}
+
+/// What Meta said when the PIN in the Secret was to be set, if it said no.
+fn not_set(at: &At<'_>) -> String {
+    let refusal = at.custody.ledger.refusals.get(&Operation::SetPin);
+    let refusal = refusal.filter(|refusal| at.custody.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));
+    refusal.map_or_else(String::new, |refusal| format!(". Meta refused to set it the last time: {}", refusal.message))
 }
 
 /// What to do about somebody else's Secret under the name that a PIN would have.
@@ -242,7 +251,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
     if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
         // Before it is registered, one is created if any will do.
         let missed = ladder::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
-        return missed.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at.object)));
+        return missed.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {
         let kept =
@@ -250,6 +259,17 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
         return Some(Finding::no(trouble.reason, format!("{}{kept}", trouble.message)));
     }
     let known = at.custody.pin.known()?;
+    if let Some(open) =
+        at.custody.open_rung().filter(|open| open.unknown && open.order.operation() == Operation::SetPin)
+    {
+        let message = format!(
+            "Meta was asked at {} to set a PIN, and the answer was lost: whether it is in force is not known. The PINs that \
+             may be are kept in the number's ledger. To put the one in {place} in force, whatever is: {}",
+            when(open.time),
+            hints::ask(at.object, Action::ResetPin)
+        );
+        return Some(Finding::unknown(Reason::PINUnknown, message));
+    }
     let refused = at.custody.ledger.refused_pins.contains(&known.fingerprint);
     Some(match &at.custody.ledger.pin {
         Some(in_force) if *in_force == known.value => {
@@ -259,24 +279,27 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
             Reason::PINDiffers,
             format!(
                 "the PIN in {place} is not the one in force, which is kept in the number's ledger; nothing is sent to Meta. \
-                 Put the old PIN back, or set this one at Meta: {}",
-                hints::ask(at.object, Action::ResetPin)
+                 Put the old PIN back, or set this one at Meta: {}{}",
+                hints::ask(at.object, Action::ResetPin),
+                not_set(at)
             ),
         ),
         None if refused => Finding::no(
             Reason::PINRefused,
             format!(
-                "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}",
+                "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}{}",
                 hints::set(at.object, &secret, "YOUR_PIN"),
-                hints::ask(at.object, Action::ResetPin)
+                hints::ask(at.object, Action::ResetPin),
+                not_set(at)
             ),
         ),
         None => Finding::unknown(
             Reason::PINUnknown,
             format!(
                 "Meta does not show PINs, and the one in {place} was never used: it may be another one. To put it in force, \
-                 whatever is: {}",
-                hints::ask(at.object, Action::ResetPin)
+                 whatever is: {}{}",
+                hints::ask(at.object, Action::ResetPin),
+                not_set(at)
             ),
         ),
     })

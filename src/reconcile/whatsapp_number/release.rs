@@ -3,6 +3,7 @@
 use super::{
     custody::{Custody, End, Step},
     ladder::{self, At, Rung, when},
+    lost,
     register::OWN_ATTEMPTS,
 };
 use jiff::Timestamp;
@@ -107,14 +108,14 @@ fn deregister(at: &At<'_>) -> Planned {
             };
         }
         let operation = intent.order.operation();
-        if ladder::is_of_another(intent, at.facts) {
+        if lost::is_of_another(intent, at.facts) {
             return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
         }
-        if ladder::happened(operation, at.facts) {
+        if lost::happened(operation, at.facts) {
             return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Happened(None) });
         }
         if !custody.evidence.twice {
-            let message = format!("whether Meta did {} is found out first", ladder::words(operation));
+            let message = format!("whether Meta did {} is found out first", lost::words(operation));
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {

@@ -211,22 +211,7 @@ async fn note(
 ) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let owner = owner(at);
-    book.save(|ledger| {
-        ledger.owner = owner;
-        if let Some((id, account)) = id {
-            ledger.phone_number_id = Some(id);
-            ledger.business_account_id = Some(account);
-        }
-        ledger.was_connected |= connected;
-        // Connected it is: what a person wished for is over, lest it be done at another time.
-        ledger.register_wanted &= !connected;
-        for (name, value) in shown {
-            if let Some(field) = ledger.profile.get_mut(&name) {
-                field.shown = Some(value);
-            }
-        }
-    })
-    .await?;
+    book.save(|ledger| ledger.note(owner, id, connected, shown)).await?;
     Ok(Then::Plan)
 }
 
@@ -234,7 +219,7 @@ async fn note(
 async fn make_pin(at: &At<'_>, hold: &mut Hold) -> Result<Then, Error> {
     let client = &at.context.client;
     let reference = hints::pin_ref(at.object);
-    let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin.clone());
+    let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin_to_keep().cloned());
     let pin = kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |Hidden(pin)| pin);
     let number = digits_of(at.object).to_string();
     let there = OwnedSecret::read(client, at.namespace, &reference.name).await?;

@@ -51,7 +51,7 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
         return Some(awaiting(at, code));
     }
     if let Some(refusal) = refusal {
-        return Some(not_sent(at, refusal));
+        return Some(not_sent(at, refusal, at.custody.ledger.code.is_some()));
     }
     if lapsed {
         let message = format!(
@@ -70,11 +70,7 @@ pub fn request(at: &At<'_>) -> Order {
         CodeMethod::Sms => "SMS",
         CodeMethod::Voice => "Voice",
     };
-    let baseline = match &at.custody.code {
-        Value::Known(known) => Some(known.fingerprint.clone()),
-        Value::Bad(trouble) => trouble.fingerprint.clone(),
-        _ => None,
-    };
+    let baseline = at.custody.code.fingerprint().map(str::to_owned);
     Order::RequestCode {
         method: method.to_owned(),
         language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
@@ -82,8 +78,18 @@ pub fn request(at: &At<'_>) -> Order {
     }
 }
 
-fn not_sent(at: &At<'_>, refusal: &Refusal) -> Rung {
+/// No code was sent; only the first one is asked for again by itself.
+fn not_sent(at: &At<'_>, refusal: &Refusal, another: bool) -> Rung {
     match refusal.until {
+        Some(until) if another => {
+            let message = format!(
+                "Meta sent no other code: {}. None is sent by itself; to ask once more, not before {}: {}",
+                refusal.message,
+                when(until),
+                hints::ask(at.object, Action::RequestCode)
+            );
+            Told::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
+        }
         Some(until) if at.now() < until => {
             let message = format!("Meta sent no code, and is asked again at {}: {}", when(until), refusal.message);
             Told::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))

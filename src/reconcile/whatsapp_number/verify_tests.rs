@@ -281,7 +281,15 @@ fn another_code_that_was_not_sent_is_told() {
                     coded(scene, Ended::Done(None), -30);
                     coded(scene, refusal(80_007, Some(5)), -1);
                 },
-                "Unverified False/CodeNotSent Reconciling",
+                "Unverified False/CodeNotSent Stalled",
+            ),
+            (
+                "the pause is over, and nobody waits for a code any more",
+                |scene| {
+                    coded(scene, Ended::Done(None), -1500);
+                    coded(scene, refusal(80_007, Some(-1)), -1400);
+                },
+                "Unverified False/CodeNotSent Stalled",
             ),
         ],
     );
