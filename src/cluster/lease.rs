@@ -1,9 +1,9 @@
 //! The leader lease: one operator writes, and knows for how long it certainly does.
 //!
 //! Own code, because the point is the fence: [`Fence::valid_for`] says whether this process still holds the lease a
-//! while from now, by its own monotonic clock, counted from *before* the last successful renewal was sent. A contender
-//! counts from when it *saw* that renewal, which is later, and waits as long. So the holder's claim always ends before
-//! another's begins, whatever their wall clocks say and however late an answer comes.
+//! while from now, by its own clocks ([`Deadline`]), counted from *before* the last successful renewal was sent. A
+//! contender counts from when it *saw* that renewal, which is later, and waits as long. So the holder's claim always ends
+//! before another's begins, whatever their wall clocks say and however late an answer comes.
 //!
 //! A holder that cannot renew (the API server is away) keeps its lease but not its claim: `valid_for` turns false, and
 //! true again when a renewal succeeds, which under `resourceVersion` proves that nobody held it in between. The lease
@@ -26,7 +26,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::guard::{ApiError, call_within};
+use super::{
+    deadline::Deadline,
+    guard::{ApiError, call_within},
+};
 
 /// Which lease, for whom, and how fast.
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ pub struct LeaseConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     /// The lease is certainly ours until then.
-    Until(Instant),
+    Until(Deadline),
     /// It is not ours any more.
     Lost,
 }
@@ -67,10 +70,10 @@ impl Fence {
         Self(None)
     }
 
-    /// Of a lease that ends then.
+    /// Of a lease that is held for so long.
     #[cfg(test)]
-    pub(crate) fn until(end: Instant) -> Self {
-        Self(Some(watch::channel(Claim::Until(end)).1))
+    pub(crate) fn held_for(time: Duration) -> Self {
+        Self(Some(watch::channel(Claim::Until(Deadline::after(time))).1))
     }
 
     /// Whether this process certainly leads now and for `time` to come.
@@ -79,7 +82,7 @@ impl Fence {
         match self.0.as_ref().map(|claim| *claim.borrow()) {
             None => true,
             Some(Claim::Lost) => false,
-            Some(Claim::Until(end)) => Instant::now().checked_add(time).is_some_and(|then| then < end),
+            Some(Claim::Until(end)) => end.leaves(time),
         }
     }
 }
@@ -175,7 +178,7 @@ impl Candidate {
     }
 
     /// One attempt: the lease and the end of our claim, or `None` when another holds it.
-    async fn try_acquire(&self, watched: &mut Option<Watched>) -> Result<Option<(LeaseObject, Instant)>, ApiError> {
+    async fn try_acquire(&self, watched: &mut Option<Watched>) -> Result<Option<(LeaseObject, Deadline)>, ApiError> {
         let Some(object) = self.limited(self.api.get_opt(&self.config.name)).await? else {
             let object = LeaseObject::default();
             return unless_raced(self.write(object, true).await);
@@ -240,7 +243,7 @@ impl Candidate {
     }
 
     /// One renewal: the new end of our claim, or `None` when the lease is no longer ours.
-    async fn renew_once(&self, object: &mut LeaseObject) -> Result<Option<Instant>, ApiError> {
+    async fn renew_once(&self, object: &mut LeaseObject) -> Result<Option<Deadline>, ApiError> {
         match self.write(object.clone(), false).await {
             Ok((renewed, end)) => {
                 *object = renewed;
@@ -253,7 +256,7 @@ impl Candidate {
 
     /// Somebody wrote to the lease or deleted it: it is still ours if only a label changed, or if the write was our own
     /// and its answer got lost.
-    async fn renew_changed(&self, object: &mut LeaseObject) -> Result<Option<Instant>, ApiError> {
+    async fn renew_changed(&self, object: &mut LeaseObject) -> Result<Option<Deadline>, ApiError> {
         let Some(now) = self.limited(self.api.get_opt(&self.config.name)).await? else {
             return Ok(None);
         };
@@ -268,7 +271,7 @@ impl Candidate {
     }
 
     /// Writes us as the holder, under the object's version; new in this role, or renewing.
-    async fn write(&self, mut object: LeaseObject, new: bool) -> Result<(LeaseObject, Instant), ApiError> {
+    async fn write(&self, mut object: LeaseObject, new: bool) -> Result<(LeaseObject, Deadline), ApiError> {
         let now = MicroTime(Timestamp::now());
         let spec = object.spec.get_or_insert_default();
         if new {
@@ -285,7 +288,7 @@ impl Candidate {
 
         let params = PostParams::default();
         // The claim counts from before the request leaves: the server cannot have stored it earlier.
-        let end = Instant::now() + Duration::from_secs(seconds);
+        let end = Deadline::after(Duration::from_secs(seconds));
         let written = if object.metadata.resource_version.is_none() {
             self.limited(self.api.create(&params, &object)).await?
         } else {

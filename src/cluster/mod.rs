@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod client;
 pub mod conditions;
+pub mod deadline;
 pub mod events;
 pub mod fingerprint;
 pub mod guard;

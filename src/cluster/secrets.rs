@@ -200,6 +200,14 @@ pub enum OwnedProblem {
     Api(String, #[source] ApiError),
 }
 
+impl OwnedProblem {
+    /// Whether the API server said no, and will say so again.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Api(_, error) if error.is_refusal())
+    }
+}
+
 /// Where a person finds what the API server does not let the operator do: a right that is missing, or a quota that is full.
 fn rights_command(path: &str, error: &ApiError) -> String {
     let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);

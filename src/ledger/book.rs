@@ -131,6 +131,20 @@ impl Ledgers {
         }
     }
 
+    /// Writes down what has ended and waits for the next call, which this process will not make any more. What cannot be
+    /// written is found out by the next one.
+    pub async fn flush(self: &Arc<Self>, now: Timestamp) {
+        let known: Vec<u64> = self.slots.lock().keys().copied().collect();
+        for digits in known {
+            let mut book = self.open(digits).await;
+            if book.is_unwritten()
+                && let Err(problem) = book.load_and_save(now).await
+            {
+                warn!(number = digits, %problem, "the outcome of a call to Meta is not written down");
+            }
+        }
+    }
+
     /// Whether the watch has seen another version of a ledger than this process wrote.
     pub fn is_news(&self, digits: u64, version: Option<&str>) -> bool {
         let slot = self.slots.lock().get(&digits).cloned();

@@ -17,7 +17,7 @@ use super::{
     store::LedgerProblem,
 };
 use crate::{
-    cluster::{lease::Fence, secrets::Hidden},
+    cluster::{deadline::Deadline, lease::Fence, secrets::Hidden},
     graph::{self, Access, Class, CodeMethod, Outcome, Priority},
     observe::digits,
     timing::Timing,
@@ -94,7 +94,7 @@ impl Book {
         }
         let (id, order) = (begin.id.clone(), begin.order.clone());
         let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
-        let written = Instant::now();
+        let fresh = Deadline::after(FRESH_INTENT);
         let saved = self
             .save(|ledger| {
                 ledger.owner = owner;
@@ -111,7 +111,7 @@ impl Book {
             self.slot.may_wait = None;
             return Err(problem);
         }
-        let outcome = if door.fence.valid_for(lead) && written.elapsed() < FRESH_INTENT {
+        let outcome = if door.fence.valid_for(lead) && fresh.leaves(Duration::ZERO) {
             perform(graph, &target, &order, secret.as_ref(), verify_token.as_ref()).await
         } else {
             None
@@ -171,7 +171,6 @@ impl Book {
         self.slot.may_wait = None;
         let mut pause = door.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
         for _ in 0..WRITE_TRIES {
-            // Loading writes what has ended.
             match self.load_and_save(door.graph.now()).await {
                 Ok(()) => return,
                 Err(problem) => warn!(%problem, "the outcome of a call to Meta is not written down yet"),
@@ -181,7 +180,8 @@ impl Book {
         }
     }
 
-    async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
+    /// Loading writes what has ended, unless it may wait.
+    pub(super) async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
         self.load(now).await?;
         if self.slot.ended.is_empty() { Ok(()) } else { self.save(|_| {}).await }
     }

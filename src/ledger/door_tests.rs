@@ -43,7 +43,7 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
     };
     // The longest call, and a little: a lease that ends before is none.
     for (left, asks) in [(Duration::ZERO, false), (Duration::from_secs(34), false), (Duration::from_mins(1), true)] {
-        let fence = Fence::until(Instant::now() + left);
+        let fence = Fence::held_for(left);
         let door = Door { graph: &graph, fence: &fence, timing: &timing };
         let mut book = ledgers.open(33_612_345_678).await;
         let sent = book.send(&door, sending()).await;

@@ -69,8 +69,7 @@ impl LedgerProblem {
             Self::Damaged(_) => true,
             Self::Secret(problem) => match &**problem {
                 OwnedProblem::Taken(_) => true,
-                OwnedProblem::Stale(_) => false,
-                OwnedProblem::Api(_, error) => error.is_refusal(),
+                problem => problem.is_refusal(),
             },
         }
     }

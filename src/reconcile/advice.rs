@@ -22,7 +22,7 @@ const PLACES: [&str; 6] = [
 ];
 
 /// What a person mends, whatever condition says it, and whether or not the whole stands still for it.
-const MENDED: [Reason; 17] = [
+const MENDED: [Reason; 18] = [
     Reason::AppNotAllowed,
     Reason::AppNotFound,
     Reason::AppSuspended,
@@ -39,6 +39,7 @@ const MENDED: [Reason; 17] = [
     Reason::ReRegisterRequired,
     Reason::SecretNameTaken,
     Reason::SecretNotFound,
+    Reason::SecretNotWritten,
     Reason::SecretValueInvalid,
 ];
 

@@ -68,6 +68,8 @@ reasons! {
     SecretUnreadable,
     /// A Secret of somebody else has the name that the operator needs.
     SecretNameTaken,
+    /// The API server does not let the operator write a Secret of its own.
+    SecretNotWritten,
     /// Meta does not know the app ID.
     WrongAppID,
     /// The app secret does not belong to the app ID.

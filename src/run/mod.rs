@@ -258,6 +258,7 @@ async fn work(
     tasks.end().await;
     // What is queued is sent, as long as the API server takes it.
     let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), ledgers.flush(graph.now())).await;
     if rewound.peek().is_some() || (is_lost() && rewind.has_happened().await) {
         ledgers.heal(graph.now()).await;
         return Err(RunError::Rewound);

@@ -1,13 +1,6 @@
-//! Ledgers that are lost, that the API server does not let be written, or that others lay claim to.
+//! Ledgers that are lost, that are not written yet, or that others lay claim to.
 
-use k8s_openapi::api::{
-    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-    core::v1::Secret,
-};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, ObjectMeta, PostParams},
-};
+use kube::{ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
@@ -45,49 +38,6 @@ impl World {
         assert_eq!(numbers.len(), 1, "{numbers:?}");
         numbers[0]["id"].as_str().unwrap().to_owned()
     }
-
-    /// The API server lets nobody write ledgers in this namespace; for how to end that, see [`World::allow_ledgers`].
-    async fn forbid_ledgers(&self) {
-        let name = self.namespace.clone();
-        let policy: ValidatingAdmissionPolicy = serde_json::from_value(json!({
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {"resourceRules": [
-                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]},
-                ]},
-                "validations": [
-                    {"expression": "!object.metadata.name.startsWith('waba-number-')", "message": "no ledgers here"},
-                ],
-            },
-        }))
-        .unwrap();
-        let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(json!({
-            "metadata": {"name": name},
-            "spec": {
-                "policyName": name,
-                "validationActions": ["Deny"],
-                "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}},
-            },
-        }))
-        .unwrap();
-        let params = PostParams::default();
-        Api::all(self.client.clone()).create(&params, &policy).await.unwrap();
-        Api::all(self.client.clone()).create(&params, &binding).await.unwrap();
-        let probe = Secret {
-            metadata: ObjectMeta { name: Some("waba-number-1".to_owned()), ..ObjectMeta::default() },
-            ..Secret::default()
-        };
-        let tried = PostParams { dry_run: true, ..PostParams::default() };
-        let is_refused = async || self.secrets().create(&tried, &probe).await.err().map(drop);
-        self.so("the API server refuses ledgers", is_refused).await;
-    }
-
-    async fn allow_ledgers(&self) {
-        let bindings = Api::<ValidatingAdmissionPolicyBinding>::all(self.client.clone());
-        bindings.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
-        let policies = Api::<ValidatingAdmissionPolicy>::all(self.client.clone());
-        policies.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -110,22 +60,6 @@ async fn a_ledger_that_is_lost_while_a_code_is_awaited_leads_to_no_other_code() 
     world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
     let counters = world.counters(&id).await;
     assert_eq!((&counters["codes"], &counters["register"]), (&json!(1), &json!(1)));
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn a_ledger_that_may_not_be_written_is_told_and_nothing_is_called() {
-    let world = World::running("forbidden-ledger", unverified()).await;
-    world.forbid_ledgers().await;
-    world.create(&app(INO, json!({}))).await;
-    world.create(&number(SUPPORT, PHONE, json!({"verification": {}}))).await;
-    world.says("Unverified", "False/LedgerUnusable", &[LEDGER, "no ledgers here"]).await;
-    world.is_stalled().await;
-    world.asked_only(&[]).await;
-
-    world.allow_ledgers().await;
-    world.says("AwaitingCode", "False/AwaitingCode", &[]).await;
-    world.asked_only(&["request_code"]).await;
     world.finish().await;
 }
 
@@ -206,5 +140,34 @@ async fn an_accepted_code_that_nobody_has_written_down_is_not_tried_again() {
     assert_eq!(counted, [1, 1, 1]);
     world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
     world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.finish().await;
+}
+
+/// Whoever ends in peace leaves nothing to be found out.
+#[tokio::test]
+async fn an_operator_that_is_told_to_end_writes_down_that_a_code_was_accepted() {
+    let mut world = World::new("peace", unverified()).await;
+    // Time for the end between the code and the registration.
+    let settings = ProgramSettings { speedup: 4, ..world.program_settings() };
+    world.start_program(&settings).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"verification": {}, "registration": {}}))).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    let code = world.code(NUMBER).await;
+    world.put_secret("support-code", &[("code", &code)]).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Registering", "False/Registering").await;
+    let secrets = world.secrets();
+    let open = async || {
+        let ledger = secrets.get(LEDGER).await.unwrap();
+        ledger.annotations().get("waba.dev/open-calls").cloned()
+    };
+    assert_eq!(open().await.as_deref(), Some("verifyCode"), "the end came too late");
+    world.take_program().stop().await;
+    assert_eq!(open().await, None);
+
+    world.start_program(&world.program_settings()).await;
+    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    let counters = world.counters(NUMBER).await;
+    assert_eq!((&counters["verifyAttempts"], &counters["register"]), (&json!(1), &json!(1)));
     world.finish().await;
 }

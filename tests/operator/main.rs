@@ -32,6 +32,7 @@ mod custody;
 mod drift;
 mod exchange;
 mod expiry;
+mod forbidden;
 mod fresh_pin;
 mod import;
 mod ladder;

@@ -144,6 +144,6 @@ fn pin(at: &At<'_>, fits: bool) -> Pin {
         Value::Missing(_) if fits => Pin::Made,
         Value::Missing(_) => Pin::Wanting(register::unknown_pin(at)),
         Value::Bad(trouble) => Pin::Wanting(trouble.message.clone()),
-        Value::Unasked | Value::Unread => Pin::Unread,
+        Value::Unasked | Value::Unread | Value::NotMade(_) => Pin::Unread,
     }
 }

@@ -57,6 +57,10 @@ pub fn binding(at: &At<'_>) -> Bound {
             Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Waits(Progress::Settled, again))
         }
         Binding::Current(handed_out) => Bound::Told(current(at.object, *handed_out), Stands::Fine),
+        Binding::Refused(trouble) => Bound::Told(
+            Finding::no(trouble.reason, trouble.message.clone()),
+            Stands::Waits(Progress::Stalled, Need::Time(at.timing.retry_interval)),
+        ),
         Binding::Taken(message) => Bound::Told(
             Finding::no(Reason::SecretNameTaken, message.clone()),
             Stands::Waits(Progress::Stalled, Need::Nothing),

@@ -26,6 +26,8 @@ pub enum Value {
     Known(Known),
     /// There is no such Secret, or it lacks the key.
     Missing(Trouble),
+    /// The operator was not let create it.
+    NotMade(Trouble),
     /// It is there, and cannot be used.
     Bad(Trouble),
     /// It could not be read just now.
@@ -80,14 +82,14 @@ impl Value {
         match self {
             Self::Known(known) => Some(&known.fingerprint),
             Self::Bad(trouble) => trouble.fingerprint.as_deref(),
-            Self::Unasked | Self::Missing(_) | Self::Unread => None,
+            Self::Unasked | Self::Missing(_) | Self::NotMade(_) | Self::Unread => None,
         }
     }
 
     /// What is wrong with it.
     pub fn trouble(&self) -> Option<&Trouble> {
         match self {
-            Self::Missing(trouble) | Self::Bad(trouble) => Some(trouble),
+            Self::Missing(trouble) | Self::NotMade(trouble) | Self::Bad(trouble) => Some(trouble),
             _ => None,
         }
     }
@@ -109,6 +111,8 @@ pub enum Binding {
     Unwanted,
     /// Somebody else's Secret has its name; what to do.
     Taken(String),
+    /// The API server does not let it be written or deleted.
+    Refused(Trouble),
 }
 
 /// Which token a binding hands out.

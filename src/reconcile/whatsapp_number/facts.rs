@@ -35,7 +35,7 @@ pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberSt
     }
     status.binding = match &custody.binding {
         Binding::Current(_) => Some(BindingStatus { name: binding::secret_name(number) }),
-        Binding::Waits(_) | Binding::Behind(_) => status.binding,
+        Binding::Waits(_) | Binding::Behind(_) | Binding::Refused(_) => status.binding,
         Binding::Unasked | Binding::Unwanted | Binding::Taken(_) => None,
     };
     status.direction = DirectionSummary::of(&number.spec.directions);

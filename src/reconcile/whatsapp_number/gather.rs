@@ -37,6 +37,10 @@ pub struct Hold {
     pub held_back: Option<String>,
     /// Why the ledger could not be written.
     pub trouble: Option<Trouble>,
+    /// Why the Secret with the PIN could not be created.
+    pub no_pin: Option<Trouble>,
+    /// Why the binding Secret could not be written or deleted.
+    pub not_bound: Option<Trouble>,
     /// A PIN that was just created.
     pub made_pin: Option<SecretString>,
     /// A request that was just passed on.
@@ -90,7 +94,10 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
         recalled_values(object, &mut custody);
         book.begins_with(custody.ledger.clone());
     }
-    custody.binding = self::binding(at).await;
+    custody.binding = match &hold.not_bound {
+        Some(trouble) => Binding::Refused(trouble.clone()),
+        None => self::binding(at).await,
+    };
     Ok(custody)
 }
 
@@ -174,6 +181,9 @@ async fn values(custody: &mut Custody, at: &Surroundings<'_, WhatsAppNumber>, ho
         custody.pin = value((context, namespace), &read.map(|read| read.value), "pin", &reference, six_digits);
         if let (Value::Missing(_), Some(made)) = (&custody.pin, &hold.made_pin) {
             custody.pin = known(context, "pin", made.clone());
+        }
+        if let (Value::Missing(_), Some(trouble)) = (&custody.pin, &hold.no_pin) {
+            custody.pin = Value::NotMade(trouble.clone());
         }
     }
     let registered = matches!(at.seen, Seen::Present { facts, .. } if facts.is_registered());

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     api::{NumberDeletionPolicy, Profile, Registration, SecretKeyRef},
-    cluster::secrets::{SecretProblem, Unusable},
+    cluster::{
+        guard::ApiError,
+        secrets::{OwnedProblem, SecretProblem, Unusable},
+    },
     graph::wire,
     ledger::{Ended, Order},
     observe::Seen,
@@ -317,6 +320,17 @@ const STALLED: &[Row] = &[
         "SecretNotFound",
         |scene| given(scene, missing("our-pins")),
         &["kubectl -n cc create secret generic our-pins --from-literal=key=YOUR_VALUE"],
+    ),
+    (
+        "SecretNotWritten",
+        |scene| {
+            verified(scene);
+            let status = kube::core::Status { code: 403, ..kube::core::Status::default() };
+            let refused = ApiError::Kube(kube::Error::Api(status.boxed()));
+            let problem = OwnedProblem::Api("cc/support-fr-pin".to_owned(), refused);
+            scene.custody.pin = Value::NotMade(Trouble::new(Reason::SecretNotWritten, problem.to_string()));
+        },
+        &["kubectl -n cc get rolebindings,resourcequotas"],
     ),
     ("SecretValueInvalid", |scene| given(scene, bad("12")), &["kubectl -n cc patch secret x --type merge"]),
     (

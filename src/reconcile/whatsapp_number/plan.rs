@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::{
     add, binding,
-    custody::Step,
+    custody::{Step, Value},
     facts,
     ladder::{self, At, Rung, Told},
     phase,
@@ -210,7 +210,9 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         binding::Bound::Unasked => {}
     }
     if let Some(finding) = register::pin_synced(at).filter(|_| full) {
-        picture.add(PIN_SYNCED, finding, Stands::Fine);
+        let not_made = matches!(at.custody.pin, Value::NotMade(_));
+        let again = Stands::Waits(Progress::Settled, Need::Time(at.timing.retry_interval));
+        picture.add(PIN_SYNCED, finding, if not_made { again } else { Stands::Fine });
     }
     picture.come_back(at.custody.quarantine.values().min());
     let said = at.object.status.as_ref().and_then(|status| status.phase.as_ref()) == Some(&picture.phase);

@@ -186,6 +186,10 @@ fn pin(at: &At<'_>) -> Result<Known, Box<Rung>> {
         Value::Missing(_) if pin_is_known(at) => Err(Box::new(Rung::Step(Step::MakePin))),
         Value::Missing(_) => Err(Box::new(Told::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
         Value::Bad(trouble) => Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone()))),
+        Value::NotMade(trouble) => {
+            let next = Need::Time(at.timing.retry_interval);
+            Err(Box::new(Told::troubled(phase, trouble.reason, trouble.message.clone(), next)))
+        }
         Value::Unasked | Value::Unread => {
             let message = "the Secret with the PIN could not be read, and is tried again";
             let next = Need::Time(at.timing.retry_interval);

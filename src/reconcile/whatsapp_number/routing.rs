@@ -91,7 +91,7 @@ pub fn routing(at: &At<'_>) -> Routing {
                 Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
             return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
         }
-        Value::Missing(trouble) | Value::Bad(trouble) => {
+        Value::Missing(trouble) | Value::NotMade(trouble) | Value::Bad(trouble) => {
             let finding = Finding::no(trouble.reason, trouble.message.clone());
             return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
         }

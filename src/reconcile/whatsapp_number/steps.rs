@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{
     FINALIZER, add, binding,
-    custody::{End, Known, Step},
+    custody::{End, Known, Step, Trouble},
     gather::{Hold, digest, unusable},
     hints, profile,
 };
@@ -27,15 +27,24 @@ use crate::{
     reconcile::{
         claims::digits_of,
         context::Error,
+        reason::Reason,
         subject::{Surroundings, Then},
     },
 };
 
 type At<'a> = Surroundings<'a, WhatsAppNumber>;
 
-/// See the module. A ledger that cannot be written for a reason that lasts is told, not tried again and again.
+/// See the module. A Secret that cannot be written for a reason that lasts is told, not tried again and again.
 pub async fn carry_out(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+    let makes_pin = step == Step::MakePin;
+    let binds = matches!(step, Step::Bind(_) | Step::Unbind);
     match take(at, hold, step).await {
+        Err(Error::Secret(problem)) if (makes_pin || binds) && problem.is_refusal() => {
+            warn!(number = at.object.spec.phone_number, %problem, "a Secret cannot be written");
+            let trouble = Trouble::new(Reason::SecretNotWritten, problem.to_string());
+            *(if binds { &mut hold.not_bound } else { &mut hold.no_pin }) = Some(trouble);
+            Ok(Then::Plan)
+        }
         Err(Error::Ledger(problem)) if problem.is_lasting() => {
             warn!(number = at.object.spec.phone_number, %problem, "what is remembered of a number cannot be written down");
             hold.trouble = Some(unusable(&problem));
