@@ -158,7 +158,8 @@ pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts>
         let finding = Finding::no(Reason::InvalidSpec, message);
         return Outlook::Kept(Verdict::keeping(finding, Progress::Stalled));
     }
-    if let Some(rival) = &input.rival {
+    // Whoever may not refer to the app is not told who else does.
+    if let Some(rival) = input.rival.as_ref().filter(|_| *input.link != Link::NotAllowed) {
         let name = object.known_as();
         let message = format!(
             "{name} is managed by {rival}; delete one of the two, nothing is done for this one. To delete this one, which \

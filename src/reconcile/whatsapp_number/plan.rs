@@ -168,6 +168,10 @@ fn open(base: WhatsAppNumberStatus, need: Need, requests: Requests) -> Planned {
 
 /// A number that Meta shows.
 fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Planned {
+    if at.facts.is_registered() && at.custody.ledger.deregistered_at.is_some() && !at.custody.evidence.fresh {
+        // What was read before the operator deregistered it is not told to its next object.
+        return Plan::Open(at.fresh());
+    }
     let full = at.object.spec.management_policy == ManagementPolicy::Full;
     if !full {
         requests.ignore_all("spec.managementPolicy is Observe");

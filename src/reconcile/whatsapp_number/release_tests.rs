@@ -200,6 +200,18 @@ fn a_lost_answer_is_found_out_about() {
     );
 }
 
+/// An object that is applied again at once stands for a number that lists still show as it was.
+#[test]
+fn what_was_read_before_the_number_was_deregistered_is_not_told() {
+    let mut scene = deleted();
+    scene.object.metadata.deletion_timestamp = None;
+    deregistered(&mut scene, Ended::Done(None), 0);
+    super::scenes::reads_lag(&mut scene);
+    assert_eq!(next(&mut scene), "open: a fresh read");
+    scene.custody.evidence = crate::ledger::Evidence::FULL;
+    assert_eq!(next(&mut scene), "Enabled True/Enabled", "somebody else has registered it");
+}
+
 #[test]
 fn a_finalizer_is_there_only_while_there_is_something_to_release() {
     let kept: fn() -> Number = || {

@@ -10,6 +10,7 @@ use super::scenes::facts as number;
 use crate::{
     api::{Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     graph::wire::PhoneNumber,
+    ledger::Ended,
     observe::{AppKey, Seen},
     reconcile::{
         link::Link,
@@ -154,6 +155,14 @@ fn what_comes_before_meta() {
                 scene.link = Link::Missing;
             },
             "Conflict False/Conflict Stalled",
+        ),
+        (
+            "whoever is not let in is not told who has the number",
+            |scene| {
+                scene.rival = Some("other".to_owned());
+                scene.link = Link::NotAllowed;
+            },
+            "Pending Unknown/AppNotAllowed",
         ),
         ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
         ("not let in", |scene| scene.link = Link::NotAllowed, "Pending Unknown/AppNotAllowed"),
@@ -315,6 +324,20 @@ fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
         scene.app = AppKey::new("meta", "ino-cx");
         scene.reconcile();
         assert!(!scene.message("Ready").contains("vault-17"), "{}", scene.message("Ready"));
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_number_is_told_to_its_owner_only() {
+    for (owner, told) in [("uid", true), ("another", false)] {
+        let mut scene = super::scenes::number();
+        super::scenes::shows(&mut scene, &json!({}));
+        super::scenes::coded(&mut scene, Ended::Done(None), -5);
+        scene.custody.ledger.serial = 1;
+        owner.clone_into(&mut scene.custody.ledger.owner.uid);
+        scene.object.spec.management_policy = ManagementPolicy::Observe;
+        scene.reconcile();
+        assert_eq!(scene.object.status.unwrap().verification.is_some(), told, "{owner}");
     }
 }
 
