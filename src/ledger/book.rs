@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::{
     ends::Ended,
@@ -131,16 +131,18 @@ impl Ledgers {
         }
     }
 
-    /// Writes down what has ended and waits for the next call, which this process will not make any more. What cannot be
-    /// written is found out by the next one.
+    /// Writes down what has ended and is not written yet, for this process makes no next call. What cannot be written is found
+    /// out by the next one.
     pub async fn flush(self: &Arc<Self>, now: Timestamp) {
         let known: Vec<u64> = self.slots.lock().keys().copied().collect();
         for digits in known {
             let mut book = self.open(digits).await;
-            if book.is_unwritten()
-                && let Err(problem) = book.load_and_save(now).await
-            {
-                warn!(number = digits, %problem, "the outcome of a call to Meta is not written down");
+            if !book.is_unwritten() {
+                continue;
+            }
+            match book.load_and_save(now).await {
+                Ok(()) => info!(number = digits, "how a call to Meta ended is written down at the end"),
+                Err(problem) => warn!(number = digits, %problem, "how a call to Meta ended is not written down"),
             }
         }
     }
