@@ -1,5 +1,7 @@
 //! Phone numbers as digits: Meta spells them in several ways, `+1 631-555-5555`, `15550783881`, `+33 6 12 …`.
 
+use super::countries::COUNTRIES;
+
 /// The digits of a phone number without `+`, spaces and punctuation; `None` where there are none, or more than E.164
 /// allows (15).
 #[must_use]
@@ -30,38 +32,42 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
 /// The country calling code and the digits behind it; `None` where there is no such country.
 #[must_use]
 pub fn split_country(number: &str) -> Option<(&str, &str)> {
-    /// Calling codes of two digits, by their first one: the codes of the ITU's list E.164 are prefix-free.
-    const TWO: [&str; 10] = ["", "", "07", "0123469", "013456789", "12345678", "0123456", "", "1246", "0123458"];
-    /// The third digits of the codes of three, by the first two.
-    fn thirds(first: &str) -> &'static str {
-        match first {
-            "21" => "12368",
-            "25" | "96" => "012345678",
-            "29" => "01789",
-            "38" => "01235679",
-            "42" => "013",
-            "67" => "023456789",
-            "68" => "012356789",
-            "69" => "012",
-            "80" | "87" => "08",
-            "85" => "02356",
-            "88" => "012368",
-            "97" => "012345679",
-            "99" => "2345678",
-            "22" | "23" | "24" | "26" | "35" | "37" | "50" | "59" => "0123456789",
-            _ => "",
-        }
-    }
     let digits = number.strip_prefix('+')?;
-    let mut bytes = digits.bytes();
-    let (first, second) = (bytes.next()?, bytes.next()?);
-    let length = match first {
-        b'1' | b'7' => 1,
-        b'2'..=b'9' if TWO[usize::from(first - b'0')].as_bytes().contains(&second) => 2,
-        b'2'..=b'9' if thirds(digits.get(..2)?).contains(char::from(bytes.next()?)) => 3,
-        _ => return None,
-    };
-    digits.split_at_checked(length).filter(|(_, national)| national.len() >= 4)
+    // The codes of the ITU's list E.164 are prefix-free.
+    let mut splits = (1..=3).filter_map(|length| digits.split_at_checked(length));
+    splits.find(|(code, national)| !national.is_empty() && !lengths(code).is_empty())
+}
+
+/// Why no line can have a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Misfit {
+    /// There is no such country.
+    NoCountry,
+    /// Too many digits for its country, or too few, for people: as far as the table knows.
+    Length(String),
+}
+
+/// What is wrong with a number, if anything is.
+#[must_use]
+pub fn misfit(number: &str) -> Option<Misfit> {
+    let Some((code, national)) = split_country(number) else { return Some(Misfit::NoCountry) };
+    let fits = |number: &str| split_country(number).is_some_and(|(code, rest)| lengths(code).contains(&rest.len()));
+    // Meta may show a line of Mexico, Argentina or Brazil with a digit more or less than there is.
+    let mut variants = parse(number).into_iter().flat_map(variants);
+    if fits(number) || variants.any(|digits| fits(&format!("+{digits}"))) {
+        return None;
+    }
+    let lengths: Vec<String> = lengths(code).iter().map(ToString::to_string).collect();
+    let (lengths, length) = (lengths.join(" or "), national.len());
+    Some(Misfit::Length(format!("numbers of +{code} have {lengths} digits behind it, and {number} has {length}")))
+}
+
+/// How many digits may follow a calling code; none where there is no such code.
+fn lengths(code: &str) -> Vec<usize> {
+    let code = code.parse::<u16>().ok();
+    let place = code.and_then(|code| COUNTRIES.binary_search_by_key(&code, |(code, _)| *code).ok());
+    let mask = place.map_or(0, |place| COUNTRIES[place].1);
+    (0..16).filter(|length| mask >> length & 1 == 1).collect()
 }
 
 /// Only Brazil's mobiles got a ninth digit: eight digits that begin with 2 to 5 are a fixed line of its own.
@@ -108,7 +114,8 @@ mod tests {
             ("+6591234567", Some(("65", "91234567"))),
             ("+8613812345678", Some(("86", "13812345678"))),
             ("+971501234567", Some(("971", "501234567"))),
-            ("+3312", None),
+            ("+3312", Some(("33", "12"))),
+            ("+33", None),
             ("+2101234567", None),
             ("+2812345678", None),
             ("+99912345678", None),
@@ -116,6 +123,37 @@ mod tests {
         ] {
             assert_eq!(split_country(number), expected, "{number}");
         }
+    }
+
+    #[test]
+    fn calling_codes_are_in_order_and_begin_no_other() {
+        for (place, (code, lengths)) in COUNTRIES.iter().enumerate() {
+            assert!(place == 0 || COUNTRIES[place - 1].0 < *code, "{code}");
+            assert!(*lengths != 0 && lengths & 0b11 == 0, "{code}");
+            for shorter in [code / 10, code / 100] {
+                assert!(!COUNTRIES.iter().any(|(other, _)| *other == shorter), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_has_as_many_digits_as_its_country_gives() {
+        for (number, misfits) in [
+            ("+33612345678", None),
+            ("+3361234567", Some("numbers of +33 have 9 digits behind it, and +3361234567 has 8")),
+            ("+336123456789", Some("numbers of +33 have 9 digits behind it, and +336123456789 has 10")),
+            ("+4420718384", Some("numbers of +44 have 7 or 9 or 10 digits behind it, and +4420718384 has 8")),
+            ("+525512345678", None),
+            ("+5215512345678", None),
+            ("+5491112345678", None),
+            ("+541112345678", None),
+            ("+5511987654321", None),
+            ("+551187654321", None),
+            ("+551234567", Some("numbers of +55 have 8 or 9 or 10 or 11 digits behind it, and +551234567 has 7")),
+        ] {
+            assert_eq!(misfit(number), misfits.map(|why: &str| Misfit::Length(why.to_owned())), "{number}");
+        }
+        assert_eq!(misfit("+2812345678"), Some(Misfit::NoCountry));
     }
 
     #[test]

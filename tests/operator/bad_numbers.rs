@@ -43,11 +43,18 @@ async fn what_is_no_phone_number_is_refused_by_the_api_server() {
 #[tokio::test]
 async fn a_number_that_no_country_has_is_not_added() {
     let world = World::connected("no-country", empty()).await;
-    for digits in ["+2101234567", "+2812345678", "+99912345678"] {
+    let lacking = [
+        ("+2101234567", "no country has numbers like"),
+        ("+2812345678", "no country has numbers like"),
+        ("+99912345678", "no country has numbers like"),
+        ("+3361234567", "numbers of +33 have 9 digits behind it, and +3361234567 has 8"),
+        ("+3361234567890", "and +3361234567890 has 11"),
+    ];
+    for (digits, why) in lacking {
         let name = format!("n{}", &digits[1..]);
         world.create(&number(&name, digits, adding())).await;
         let message = world.condition::<WhatsAppNumber>(&name, "Ready", "False/InvalidSpec").await;
-        assert!(message.contains("spec.phoneNumber") && message.contains("no country has numbers like"), "{message}");
+        assert!(message.contains("spec.phoneNumber") && message.contains(why), "{message}");
         world.condition::<WhatsAppNumber>(&name, "Stalled", "True/InvalidSpec").await;
     }
     world.asked_only(&[]).await;

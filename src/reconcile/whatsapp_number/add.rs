@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     ledger::{Operation, Order, Refusal},
-    observe::digits,
+    observe::digits::{self, Misfit},
     reconcile::{commands, outlook::Need, reason::Reason},
     timing::Timing,
 };
@@ -86,11 +86,24 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
             format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
         return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
     }
-    if digits::split_country(number).is_none() {
-        let message = format!(
-            "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {delete}"
-        );
-        return stalled(Reason::InvalidSpec, message);
+    // Countries change their numbers: a person may know better than a table, and Meta knows best.
+    let insists = asked.is_some() || custody.ledger.refusals.contains_key(&Operation::AddNumber);
+    match digits::misfit(number) {
+        Some(Misfit::NoCountry) => {
+            let message = format!(
+                "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {delete}"
+            );
+            return stalled(Reason::InvalidSpec, message);
+        }
+        Some(Misfit::Length(why)) if !insists => {
+            let message = format!(
+                "spec.phoneNumber: {why}. Meta is not asked to add it: write another WhatsAppNumber, and delete this one: \
+                 {delete}; or, if the number is right, have Meta asked: {}",
+                hints::ask(object, Action::Reconcile)
+            );
+            return stalled(Reason::InvalidSpec, message);
+        }
+        _ => {}
     }
     if let Some(rung) = held(custody, number, timing) {
         return rung;
@@ -114,7 +127,7 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
                 ),
             ),
         },
-        _ => send(asked.filter(|_| custody.ledger.refusals.contains_key(&Operation::AddNumber))),
+        _ => send(asked.filter(|_| insists)),
     }
 }
 

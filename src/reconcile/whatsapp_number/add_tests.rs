@@ -64,7 +64,28 @@ fn a_number_that_is_lacking_is_added_once() {
             ("another account", |scene| scene.seen = Seen::Unmanaged, "NotFound False/AccountNotManaged Stalled"),
             (
                 "no such country",
-                |scene| scene.object.spec.phone_number = "+3312".into(),
+                |scene| scene.object.spec.phone_number = "+2812345678".into(),
+                "Pending False/InvalidSpec Stalled",
+            ),
+            (
+                "a digit too few",
+                |scene| scene.object.spec.phone_number = "+3361234567".into(),
+                "Pending False/InvalidSpec Stalled",
+            ),
+            (
+                "a person knows better",
+                |scene| {
+                    scene.object.spec.phone_number = "+3361234567".into();
+                    asks(scene, Action::Reconcile);
+                },
+                "send addNumber INO Support for reconcile-at",
+            ),
+            (
+                "nobody knows better that there is such a country",
+                |scene| {
+                    scene.object.spec.phone_number = "+2812345678".into();
+                    asks(scene, Action::Reconcile);
+                },
                 "Pending False/InvalidSpec Stalled",
             ),
             ("no memory", |scene| scene.custody.trouble = Some(unusable()), "Pending False/LedgerUnusable Stalled"),
