@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    ledger::{Operation, Order, Refusal},
+    ledger::{Intent, Operation, Order, Refusal},
     observe::digits::{self, Misfit},
     reconcile::{commands, outlook::Need, reason::Reason},
     timing::Timing,
@@ -16,30 +16,61 @@ use crate::{
 
 /// What comes next; the number is lacking in two complete reads far enough apart.
 pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung {
-    let number = &object.spec.phone_number;
     let (Some(account), Some(name)) = (&object.spec.business_account_id, &object.spec.requested_name) else {
         // The API server demands both.
         return Rung::Nothing;
     };
-    let delete = commands::with("delete", object);
-    let phase = NumberPhase::Pending;
-    let waits = |reason, message: String, next| Told::waits(phase.clone(), reason, message, next);
-    let stalled = |reason, message: String| Told::stalled(phase.clone(), reason, message);
-    let proof = || match custody.counts_from {
-        Some(from) if !custody.evidence.fresh => Need::Since(from),
-        _ => Need::Watching(timing.absence_gap / 2),
-    };
-    if let Some(trouble) = &custody.trouble {
-        let again = Need::Time(timing.retry_interval);
-        return Told::troubled(phase, trouble.reason, trouble.message.clone(), again);
-    }
     let order = Order::AddNumber { account: account.clone(), name: name.clone() };
     let asked = custody.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
-    let send = |action| {
-        let (account, before) = (account.clone(), "absent".to_owned());
-        Rung::Step(Step::Send { order: order.clone(), secret: None, account, id: None, before, action })
-    };
-    if let Some(intent) = custody.open_rung() {
+    let number = &object.spec.phone_number;
+    Lacking { object, custody, timing, number, account, order, asked }.next()
+}
+
+/// A number that no account has, and all that is known of it.
+struct Lacking<'a> {
+    object: &'a WhatsAppNumber,
+    custody: &'a Custody,
+    timing: &'a Timing,
+    number: &'a str,
+    account: &'a str,
+    order: Order,
+    /// A person wants Meta asked.
+    asked: Option<Action>,
+}
+
+impl Lacking<'_> {
+    fn next(&self) -> Rung {
+        let Self { object, custody, timing, number, .. } = self;
+        let delete = commands::with("delete", *object);
+        if let Some(trouble) = &custody.trouble {
+            let again = Need::Time(timing.retry_interval);
+            return Told::troubled(NumberPhase::Pending, trouble.reason, trouble.message.clone(), again);
+        }
+        if let Some(intent) = custody.open_rung() {
+            return self.open(intent);
+        }
+        if let Some(id) = &custody.ledger.phone_number_id {
+            if !custody.evidence.twice {
+                let message = format!("{number} was added (id {id}); the operator waits until its account lists it");
+                return waits(Reason::Adding, message, self.proof());
+            }
+            let message = format!(
+                "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
+                 added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
+            );
+            return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
+        }
+        if let Some(elder) = &custody.elder {
+            let message =
+                format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
+            return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
+        }
+        self.misfit(&delete).or_else(|| self.held()).unwrap_or_else(|| self.ask())
+    }
+
+    /// A call whose outcome is not known.
+    fn open(&self, intent: &Intent) -> Rung {
+        let Self { object, custody, number, .. } = self;
         if !intent.unknown {
             return match custody.quarantine.get(&intent.id) {
                 Some(left) => waits(Reason::OutcomePending, pending(number), Need::Time(*left)),
@@ -47,17 +78,17 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
             };
         }
         if !custody.evidence.twice {
-            return waits(Reason::OutcomePending, pending(number), proof());
+            return waits(Reason::OutcomePending, pending(number), self.proof());
         }
-        if !matches!(&intent.order, Order::AddNumber { account: asked, .. } if asked == account) {
+        if !matches!(&intent.order, Order::AddNumber { account, .. } if account == self.account) {
             // Of another account, or of a number that is not there any more: nothing shows what became of it.
             return Rung::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
         }
-        if let Some(rung) = held(custody, number, timing).filter(|_| asked.is_some() || intent.attempt == 1) {
+        if let Some(rung) = self.held().filter(|_| self.asked.is_some() || intent.attempt == 1) {
             return rung;
         }
-        return match (intent.attempt, asked) {
-            (_, Some(action)) => send(Some(action)),
+        match (intent.attempt, self.asked) {
+            (_, Some(action)) => self.send(Some(action)),
             (1, None) => Rung::Step(Step::Again { id: intent.id.clone(), before: "absent".to_owned() }),
             (_, None) => stalled(
                 Reason::OutcomeUnknown,
@@ -68,77 +99,97 @@ pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung 
                     hints::ask(object, Action::Reconcile)
                 ),
             ),
-        };
-    }
-    if let Some(id) = &custody.ledger.phone_number_id {
-        if !custody.evidence.twice {
-            let message = format!("{number} was added (id {id}); the operator waits until its account lists it");
-            return waits(Reason::Adding, message, proof());
         }
-        let message = format!(
-            "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
-             added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
-        );
-        return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
     }
-    if let Some(elder) = &custody.elder {
-        let message =
-            format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
-        return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
-    }
-    // Countries change their numbers: a person may know better than a table, and Meta knows best.
-    let insists = asked.is_some() || custody.ledger.refusals.contains_key(&Operation::AddNumber);
-    match digits::misfit(number) {
-        Some(Misfit::NoCountry) => {
-            let message = format!(
-                "spec.phoneNumber: no country has numbers like {number}; write another WhatsAppNumber, and delete this one: {delete}"
-            );
-            return stalled(Reason::InvalidSpec, message);
-        }
-        Some(Misfit::Length(why)) if !insists => {
-            let message = format!(
+
+    /// What is wrong with the number itself. Countries change their numbers: a person may know better than a table, and Meta
+    /// knows best.
+    fn misfit(&self, delete: &str) -> Option<Rung> {
+        let insists = self.asked.is_some() || self.refusal().is_some();
+        let message = match digits::misfit(self.number)? {
+            Misfit::NoCountry => format!(
+                "spec.phoneNumber: no country has numbers like {}; write another WhatsAppNumber, and delete this one: {delete}",
+                self.number
+            ),
+            Misfit::Length(_) if insists => return None,
+            Misfit::Length(why) => format!(
                 "spec.phoneNumber: {why}. Meta is not asked to add it: write another WhatsAppNumber, and delete this one: \
                  {delete}; or, if the number is right, have Meta asked: {}",
-                hints::ask(object, Action::Reconcile)
-            );
-            return stalled(Reason::InvalidSpec, message);
+                hints::ask(self.object, Action::Reconcile)
+            ),
+        };
+        Some(stalled(Reason::InvalidSpec, message))
+    }
+
+    /// Asks Meta, unless it has refused this very thing.
+    fn ask(&self) -> Rung {
+        let Self { custody, number, .. } = self;
+        let Some(refusal) = self.refusal() else { return self.send(None) };
+        if refusal.inputs != inputs(&self.order) || self.asked.is_some() {
+            return self.send(self.asked);
         }
-        _ => {}
-    }
-    if let Some(rung) = held(custody, number, timing) {
-        return rung;
-    }
-    match custody.ledger.refusals.get(&Operation::AddNumber) {
-        Some(refusal) if refusal.inputs == inputs(&order) && asked.is_none() => match refusal.until {
+        match refusal.until {
             Some(until) if custody.now < until => {
                 let left = std::time::Duration::try_from(until.duration_since(custody.now)).unwrap_or_default();
                 let message =
                     format!("Meta did not add {number}, and is asked again at {}: {}", when(until), refusal.message);
                 waits(Reason::AddRefused, message, Need::Time(left))
             }
-            Some(_) => send(None),
+            Some(_) => self.send(None),
             None => stalled(
                 Reason::AddRefused,
                 format!(
                     "Meta did not add {number}: {}{}. When that is settled, change spec.requestedName or ask once more: {}",
                     refusal.message,
                     explain(refusal),
-                    hints::ask(object, Action::Reconcile)
+                    hints::ask(self.object, Action::Reconcile)
                 ),
             ),
-        },
-        _ => send(asked.filter(|_| insists)),
+        }
+    }
+
+    fn send(&self, action: Option<Action>) -> Rung {
+        Rung::Step(Step::Send {
+            order: self.order.clone(),
+            secret: None,
+            account: self.account.to_owned(),
+            id: None,
+            before: "absent".to_owned(),
+            action,
+        })
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        self.custody.ledger.refusals.get(&Operation::AddNumber)
+    }
+
+    /// The reads that prove that it is not there.
+    fn proof(&self) -> Need {
+        match self.custody.counts_from {
+            Some(from) if !self.custody.evidence.fresh => Need::Since(from),
+            _ => Need::Watching(self.timing.absence_gap / 2),
+        }
+    }
+
+    /// Why Meta is not asked just now, if it is not.
+    fn held(&self) -> Option<Rung> {
+        let (reason, message) = match (&self.custody.no_writes, &self.custody.held_back) {
+            (Some(why), _) => (Reason::ClockSkewed, why.clone()),
+            (None, Some(why)) => {
+                (Reason::HeldBack, format!("{} could not be added, which is tried again: {why}", self.number))
+            }
+            (None, None) => return None,
+        };
+        Some(waits(reason, message, Need::Time(self.timing.retry_interval)))
     }
 }
 
-/// Why Meta is not asked just now, if it is not.
-fn held(custody: &Custody, number: &str, timing: &Timing) -> Option<Rung> {
-    let (reason, message) = match (&custody.no_writes, &custody.held_back) {
-        (Some(why), _) => (Reason::ClockSkewed, why.clone()),
-        (None, Some(why)) => (Reason::HeldBack, format!("{number} could not be added, which is tried again: {why}")),
-        (None, None) => return None,
-    };
-    Some(Told::waits(NumberPhase::Pending, reason, message, Need::Time(timing.retry_interval)))
+fn waits(reason: Reason, message: String, next: Need) -> Rung {
+    Told::waits(NumberPhase::Pending, reason, message, next)
+}
+
+fn stalled(reason: Reason, message: String) -> Rung {
+    Told::stalled(NumberPhase::Pending, reason, message)
 }
 
 /// What a refusal means where a number is added, as far as Meta's code does not say it.

@@ -78,7 +78,7 @@ fn a_number_that_is_lacking_is_added_once() {
                     scene.object.spec.phone_number = "+3361234567".into();
                     asks(scene, Action::Reconcile);
                 },
-                "send addNumber INO Support for reconcile-at",
+                "send addNumber INO Support",
             ),
             (
                 "nobody knows better that there is such a country",
