@@ -43,6 +43,7 @@ mod lossy;
 mod matrix;
 mod moves;
 mod outage;
+mod outcomes;
 mod pins;
 mod process;
 mod profile;
