@@ -313,9 +313,6 @@ impl Book {
     /// # Errors
     /// As [`Book::save`].
     pub async fn settle(&mut self, id: &str, ended: Ended, now: Timestamp) -> Result<(), LedgerProblem> {
-        if ended == Ended::Unknown {
-            self.touch();
-        }
         self.save(|ledger| ledger.finish(id, ended, now)).await
     }
 

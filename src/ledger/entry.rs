@@ -180,9 +180,7 @@ impl Ledger {
         let asked = again.and_then(|open| open.action.clone());
         let is_again = again.is_some();
         let conflicting = self.intents.extract_if(.., |open| open.order.operation().conflicts(operation));
-        // Those may have been sent themselves: what they took the place of is over.
-        let over = |open: Intent| if is_again { open } else { Intent { replaces: Vec::new(), ..open } };
-        let replaces: Vec<_> = conflicting.map(over).collect();
+        let replaces: Vec<_> = conflicting.collect();
         for open in replaces.iter().filter(|open| open.order == Order::VerifyCode && !is_again) {
             // Should the next code not be sent, this one stays tried.
             self.code_tried(open);

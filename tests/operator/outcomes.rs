@@ -325,11 +325,8 @@ async fn a_call_for_which_there_is_no_room_is_not_even_noted() {
 async fn where_little_room_is_left_a_call_waits_and_what_a_person_asks_for_does_not() {
     let mut seed = unverified();
     seed["accounts"][0]["rate_limit"] = json!(25);
-    let at_meta = graph::Timing {
-        pace_step: Duration::from_mins(5),
-        longest_turn: Duration::ZERO,
-        ..graph::Timing::default()
-    };
+    let at_meta =
+        graph::Timing { pace_step: Duration::from_mins(5), longest_turn: Duration::ZERO, ..graph::Timing::default() };
     let desk = Desk::with("little-room", seed, Timing::new(SPEEDUP), at_meta).await;
     for _ in 0..24 {
         desk.graph.probe_account(&desk.access, ACCOUNT).await.unwrap();

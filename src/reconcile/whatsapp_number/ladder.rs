@@ -106,14 +106,6 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
     if let Some(why) = barred {
         return left_alone(at, &why);
     }
-    if let Some(why) = &at.custody.no_writes {
-        requests.wait_all();
-        return if at.wants_more() {
-            Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), Need::Time(at.timing.retry_interval))
-        } else {
-            Rung::Nothing
-        };
-    }
     let rung = super::asked::asked(at, requests)
         .or_else(|| super::verify::verify(at))
         .or_else(|| super::register::register(at))
@@ -208,12 +200,6 @@ impl At<'_> {
         self.facts.is_gone()
             || self.facts.status == Some(NumberStatus::Banned)
             || self.facts.platform_type == Some(PlatformType::OnPremise)
-    }
-
-    /// Whether the spec asks for a step that was not made yet.
-    fn wants_more(&self) -> bool {
-        let spec = &self.object.spec;
-        !self.facts.is_registered() && (spec.verification.is_some() || spec.registration.is_some())
     }
 
     /// What Meta shows, in a few words for the ledger.
