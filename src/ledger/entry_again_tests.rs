@@ -207,6 +207,16 @@ fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first()
 }
 
 #[test]
+fn the_second_try_is_still_what_a_person_asked_for() {
+    let mut ledger = Ledger::default();
+    ledger.begin(asked("one", Register, Action::Register, at(0)));
+    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.begin(call("two", Register, at(5)));
+    ledger.finish("two", Ended::Refused(Refusal { until: Some(at(9)), ..refusal(4) }), at(5));
+    assert!(ledger.register_wanted, "Meta wants a pause, and the person still wants it registered");
+}
+
+#[test]
 fn what_conflicts_is_closed_and_nothing_else() {
     for &first in Operation::ALL {
         for &second in Operation::ALL {

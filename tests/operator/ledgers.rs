@@ -10,11 +10,11 @@ use crate::{
     ladder::{SUPPORT, unverified},
     manifests::{INO, app, number},
     operator::Operator,
+    people::{PHONE, verified},
     program::ProgramSettings,
     seed::{ACCOUNT, NUMBER},
 };
 
-const PHONE: &str = "+33612345678";
 const LEDGER: &str = "waba-number-33612345678";
 
 /// An account without a number.
@@ -60,6 +60,36 @@ async fn a_ledger_that_is_lost_while_a_code_is_awaited_leads_to_no_other_code() 
     world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
     let counters = world.counters(&id).await;
     assert_eq!((&counters["codes"], &counters["register"]), (&json!(1), &json!(1)));
+    world.finish().await;
+}
+
+/// The status remembers what the ledger knew: what somebody deregistered is not registered by itself.
+#[tokio::test]
+async fn a_number_that_once_worked_stays_one_when_its_ledger_is_lost() {
+    let mut world = World::caring("lost-later", verified(json!({})), json!({"registration": {}})).await;
+    world.enabled().await;
+    world.tells("PINSynced", "True/PINSynced", &[]).await;
+    world.take_operator().kill().await;
+    world.secrets().delete(LEDGER, &DeleteParams::default()).await.unwrap();
+    world.at_meta(json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"})).await;
+
+    world.start().await;
+    world.says("PINRequired", "False/Disconnected", &["waba.dev/register-at"]).await;
+    world.asked_only(&["register"]).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_somebody_deletes_is_written_anew_at_once() {
+    let world = World::caring("deleted-ledger", verified(json!({})), json!({"registration": {}})).await;
+    world.enabled().await;
+    world.tells("PINSynced", "True/PINSynced", &[]).await;
+    world.settle().await;
+    let pin = world.secret_value(LEDGER, "pin").await.unwrap();
+    world.secrets().delete(LEDGER, &DeleteParams::default()).await.unwrap();
+    let again = world.so("the ledger is back", async || world.secret_value(LEDGER, "pin").await).await;
+    assert_eq!(again, pin);
+    world.asked_only(&["register"]).await;
     world.finish().await;
 }
 

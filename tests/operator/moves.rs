@@ -124,6 +124,26 @@ async fn deleting_the_owner_by_policy_makes_no_call_while_another_object_claims_
     world.finish().await;
 }
 
+/// Whoever is deleted itself takes nothing over.
+#[tokio::test]
+async fn of_two_objects_that_are_deleted_together_the_owner_deregisters() {
+    let world = awaiting("both-deleted").await;
+    world.bring_code(SUPPORT).await;
+    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
+    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    world.create(&number("hotline", PHONE, blocks())).await;
+    world.stands::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
+    let held = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
+    world.patch::<WhatsAppNumber>("hotline", held(json!(["example.com/held"]))).await;
+    world.delete::<WhatsAppNumber>("hotline").await;
+    world.delete::<WhatsAppNumber>(SUPPORT).await;
+    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    assert_eq!(world.counters(NUMBER).await["deregister"], 1);
+    world.patch::<WhatsAppNumber>("hotline", held(Value::Null)).await;
+    world.gone::<WhatsAppNumber>("hotline").await;
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn another_namespace_takes_code_and_pin_along() {
     let mut world = World::new("moved-from", unverified()).await;

@@ -165,6 +165,24 @@ async fn a_call_whose_note_may_have_been_written_is_not_made_and_taken_back() {
     desk.world.finish().await;
 }
 
+/// The watch has not seen it yet, and nothing is known of it: it is looked at all the same.
+#[tokio::test]
+async fn a_first_note_that_may_have_been_written_is_looked_for_before_the_watch_shows_it() {
+    let desk = Desk::new("unseen-note", unverified()).await;
+    let mut config = desk.gate.config();
+    config.default_retry = false;
+    let client = Client::try_from(config).unwrap();
+    let unseen = Ledgers::new(client, &desk.world.namespace, |_| None, desk.timing.clone());
+    desk.gate.lose_answers("POST", PATH, 1);
+    let door = Door { graph: &desk.graph, fence: &Fence::always(), timing: &desk.timing };
+    let mut book = unseen.open(DIGITS).await;
+    book.send(&door, desk.sending("one", request_code(), None)).await.unwrap_err();
+    book.load(desk.graph.now()).await.unwrap();
+    drop(book);
+    assert_eq!(desk.written().await.intents, Vec::new(), "taken back");
+    desk.world.finish().await;
+}
+
 #[tokio::test]
 async fn an_outcome_that_the_api_server_does_not_take_at_once_is_brought_again() {
     let desk = Desk::new("stubborn", unverified()).await;

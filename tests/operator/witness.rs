@@ -72,7 +72,7 @@ fn watch<K: Managed>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) 
 fn rules_broken<K: Managed>(object: &K) -> Vec<String> {
     let Some(status) = object.status() else { return vec![format!("{} has no status", object.name_any())] };
     let spec = serde_json::to_value(object).unwrap()["spec"]["deletionPolicy"].clone();
-    if !object.finalizers().is_empty() && spec != "Deregister" {
+    if object.finalizers().iter().any(|name| name.starts_with("waba.dev/")) && spec != "Deregister" {
         return vec![format!("{} has a finalizer, and nothing of ours is at Meta", object.name_any())];
     }
     let generation = object.meta().generation.unwrap_or_default();

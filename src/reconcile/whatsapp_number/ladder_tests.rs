@@ -205,6 +205,21 @@ fn a_code_whose_answer_was_lost() {
     );
 }
 
+/// A ledger outlives its objects: the next one takes it over before anything else.
+#[test]
+fn a_ledger_passes_on_to_the_object_that_stands_for_the_number() {
+    for (owner, serial, expected) in
+        [("uid", 7, "Enabled True/Enabled"), ("another", 7, "note"), ("another", 0, "Enabled True/Enabled")]
+    {
+        let mut scene = number();
+        connected(&mut scene);
+        scene.custody.ledger.was_connected = true;
+        scene.custody.ledger.serial = serial;
+        owner.clone_into(&mut scene.custody.ledger.owner.uid);
+        assert_eq!(next(&mut scene), expected, "{owner} {serial}");
+    }
+}
+
 #[test]
 fn a_pin_whose_answer_was_lost_is_set_again() {
     let unsure: fn() -> Number = || {

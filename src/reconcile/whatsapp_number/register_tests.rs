@@ -245,6 +245,23 @@ fn the_operator_stops_itself_before_meta_does() {
     }
 }
 
+/// Said once, it is looked at again: what comes next is told.
+#[test]
+fn what_is_told_while_meta_connects_it_changes_when_that_takes_too_long() {
+    let mut scene = verified();
+    registered(&mut scene, Ended::Done(None), 0);
+    reads_lag(&mut scene);
+    assert_eq!(next(&mut scene), UNDER_WAY);
+    assert_eq!(next(&mut scene), "open: a fresh read", "told already");
+    scene.custody.evidence = crate::ledger::Evidence::FULL;
+    let onboarded = at(0).as_second();
+    shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": onboarded}));
+    scene.custody.ledger.was_connected = true;
+    scene.custody.now = at(600);
+    assert_eq!(next(&mut scene), UNDER_WAY);
+    assert!(scene.message("Ready").contains("longer than usual"), "{}", scene.message("Ready"));
+}
+
 #[test]
 fn once_connected_it_is_registered_only_when_a_person_asks() {
     let lost: fn() -> Number = || {

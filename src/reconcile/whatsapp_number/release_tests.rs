@@ -95,6 +95,11 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
                 SEND,
             ),
             (
+                "done, and two reads show that somebody else has registered it",
+                |scene| deregistered(scene, Ended::Done(None), -3),
+                SEND,
+            ),
+            (
                 "done long ago, by the process before",
                 |scene| {
                     deregistered(scene, Ended::Done(None), -600);

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     api::ManagementPolicy,
     ledger::{Ended, Order},
-    reconcile::testing::MINUTE,
+    reconcile::{
+        outlook::{Need, Plan},
+        testing::MINUTE,
+    },
 };
 
 const SET: &str = "send setWebhook https://hook.example/wa";
@@ -301,6 +304,16 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
             "settle clearWebhook lost",
         )],
     );
+}
+
+#[test]
+fn a_call_that_another_process_may_be_at_is_come_back_to_though_nobody_wants_it_any_more() {
+    let mut scene = number();
+    delivers(&mut scene, "");
+    let id = begun(&mut scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+    scene.custody.quarantine.insert(id, MINUTE / 2);
+    let Plan::Report(report) = scene.plan() else { panic!("nothing to do") };
+    assert_eq!(report.next, Need::Time(MINUTE / 2));
 }
 
 #[test]
