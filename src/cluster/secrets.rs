@@ -59,6 +59,9 @@ pub struct SecretValue {
 /// For which number a Secret was made: digits.
 pub const FOR_NUMBER: &str = "waba.dev/number";
 
+/// Stands for the value in commands, where nobody knows what it is of.
+pub const YOUR_VALUE: &str = "YOUR_VALUE";
+
 /// Why a value could not be read. The message names the Secret, the key, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("Secret {namespace}/{name} {problem}{}", self.command())]
@@ -80,10 +83,10 @@ impl SecretProblem {
         let Self { namespace, name, problem, .. } = self;
         let command = match problem {
             Unusable::Missing { key } => {
-                format!("kubectl -n {namespace} create secret generic {name} --from-literal={key}=YOUR_VALUE")
+                format!("kubectl -n {namespace} create secret generic {name} --from-literal={key}={YOUR_VALUE}")
             }
             Unusable::KeyMissing { key, .. } | Unusable::Empty { key } | Unusable::NotText { key } => {
-                set_command(namespace, name, key, "YOUR_VALUE")
+                set_command(namespace, name, key, YOUR_VALUE)
             }
             Unusable::Unreadable(_) => return String::new(),
         };

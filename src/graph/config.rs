@@ -49,6 +49,8 @@ pub struct Timing {
     pub register_lock: Duration,
     /// How long to leave a number alone after other limits of its own, whose end Meta tells in prose only.
     pub number_rest: Duration,
+    /// How long to try no other PIN after they came too fast (code 133009).
+    pub pin_rest: Duration,
 }
 
 impl Default for Timing {
@@ -70,6 +72,7 @@ impl Default for Timing {
             longest_turn: Duration::from_secs(90),
             register_lock: 72 * 60 * MINUTE,
             number_rest: 60 * MINUTE,
+            pin_rest: 5 * MINUTE,
         }
     }
 }

@@ -68,8 +68,8 @@ pub struct Sending {
 /// How it went.
 #[derive(Debug)]
 pub enum Sent {
-    /// The call was made, and its outcome is in the ledger.
-    Ended(Ended),
+    /// The call was made, and its outcome is in the ledger; where Meta refused it, what Meta said, in its words.
+    Ended(Ended, Option<String>),
     /// It was not made: Meta wants a pause, could not be reached, or this process does not lead for long enough. The
     /// sentence says which.
     Held(String),
@@ -117,6 +117,10 @@ impl Book {
             None
         };
         let operation = order.operation();
+        let quote = match &outcome {
+            Some(Outcome::Refused(error)) => error.quote().map(str::to_owned),
+            _ => None,
+        };
         let (ended, held) = self.judge(door, operation, outcome, &inputs);
         info!(number = target.number, operation = operation.as_str(), outcome = %name(&ended), "asked Meta");
         if matches!(ended, Ended::Done(_) | Ended::Unknown) && operation.is_seen() {
@@ -129,7 +133,7 @@ impl Book {
         } else {
             self.conclude(door).await;
         }
-        Ok(held.map_or(Sent::Ended(ended), Sent::Held))
+        Ok(held.map_or(Sent::Ended(ended, quote), Sent::Held))
     }
 
     fn judge(

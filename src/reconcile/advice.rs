@@ -21,35 +21,13 @@ const PLACES: [&str; 6] = [
     "Business settings > System users",
 ];
 
-/// What a person mends, whatever condition says it, and whether or not the whole stands still for it.
-const MENDED: [Reason; 18] = [
-    Reason::AppNotAllowed,
-    Reason::AppNotFound,
-    Reason::AppSuspended,
-    Reason::CallbackRefused,
-    Reason::ClockSkewed,
-    Reason::Contested,
-    Reason::NameDeclined,
-    Reason::NameExpired,
-    Reason::NotSubscribed,
-    Reason::PINDiffers,
-    Reason::PINRefused,
-    Reason::PINUnknown,
-    Reason::ProfileRefused,
-    Reason::ReRegisterRequired,
-    Reason::SecretNameTaken,
-    Reason::SecretNotFound,
-    Reason::SecretNotWritten,
-    Reason::SecretValueInvalid,
-];
-
 /// Which conditions leave a person alone with what they say.
 pub fn lacking(conditions: &[Condition]) -> Vec<String> {
     conditions.iter().filter_map(|condition| Some(format!("{} {}", condition.type_, wrong(condition)?))).collect()
 }
 
 fn wrong(Condition { type_, status, reason, message, .. }: &Condition) -> Option<String> {
-    let mended = MENDED.iter().any(|mended| mended.as_str() == reason) && status != "True";
+    let mended = Reason::named(reason).is_some_and(Reason::is_for_people) && status != "True";
     let told = COMMANDS.iter().chain(&PLACES).any(|words| message.contains(words));
     if (type_ == STALLED || mended) && !told {
         return Some(format!("does not say how to act: {message}"));

@@ -7,6 +7,7 @@ use super::{
     context::{Context, Error},
     meta_app::IMPORTED_BY,
     objects::Kind,
+    reason::Reason,
     verdict::{Verdict, settle},
 };
 use crate::{
@@ -50,7 +51,8 @@ pub async fn write<K: Kind>(
     }
     let reference = object.object_ref(&());
     if let Some(transition) = transition.filter(|_| !is_first_of_import(object, &before)) {
-        let fine = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
+        let goes_on = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
+        let fine = goes_on && !Reason::named(&transition.reason).is_some_and(Reason::is_for_people);
         let type_ = if fine { EventType::Normal } else { EventType::Warning };
         context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
     }

@@ -233,3 +233,38 @@ impl std::fmt::Display for Reason {
         f.write_str(self.as_str())
     }
 }
+
+impl Reason {
+    /// The reason that is written so.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|reason| reason.as_str() == word).copied()
+    }
+
+    /// Whether it is something that people mend, whatever condition says it, and whether or not the whole stands still for it.
+    #[must_use]
+    pub fn is_for_people(self) -> bool {
+        matches!(
+            self,
+            Self::AppNotAllowed
+                | Self::AppNotFound
+                | Self::AppSuspended
+                | Self::CallbackRefused
+                | Self::ClockSkewed
+                | Self::Contested
+                | Self::NameDeclined
+                | Self::NameExpired
+                | Self::NotSubscribed
+                | Self::PINDiffers
+                | Self::PINRefused
+                | Self::PINUnknown
+                | Self::ProfileRefused
+                | Self::ReRegisterRequired
+                | Self::SecretNameTaken
+                | Self::SecretNotFound
+                | Self::SecretNotWritten
+                | Self::SecretValueInvalid
+                | Self::WrongCode
+        )
+    }
+}

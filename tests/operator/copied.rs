@@ -52,7 +52,7 @@ async fn commands_of_messages_work_as_they_are() {
     world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     let code = world.code(NUMBER).await;
     world.copies("Ready", "False/AwaitingCode", "create secret generic support-code", ("YOUR_CODE", &code)).await;
-    world.copies("Ready", "False/SecretNotFound", "create secret generic our-pins", ("YOUR_VALUE", WRONG)).await;
+    world.copies("Ready", "False/SecretNotFound", "create secret generic our-pins", ("YOUR_PIN", WRONG)).await;
     world.put_secret(OUR_PINS, &[("sales", "another number's")]).await;
     world.copies("Ready", "False/PINRefused", "patch secret our-pins", ("YOUR_PIN", RIGHT)).await;
     world.enabled().await;

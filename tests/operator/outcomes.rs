@@ -122,7 +122,7 @@ fn request_code() -> Order {
 
 fn ended(sent: Result<Sent, LedgerProblem>) -> Ended {
     match sent.unwrap() {
-        Sent::Ended(ended) => ended,
+        Sent::Ended(ended, _) => ended,
         Sent::Held(why) => panic!("not made: {why}"),
     }
 }

@@ -287,5 +287,9 @@ impl Told {
 
 /// The end of a throttle that concerns one number or template only, which no gate keeps.
 pub(super) fn subject_wait(code: u32, timing: &super::Timing) -> Duration {
-    if code == 133_016 { timing.register_lock } else { timing.number_rest }
+    match code {
+        133_016 => timing.register_lock,
+        133_009 => timing.pin_rest,
+        _ => timing.number_rest,
+    }
 }

@@ -60,9 +60,14 @@ impl Trouble {
         Self { reason, message: message.into(), fingerprint: None }
     }
 
-    /// About the value under a key of a Secret, and what is wrong with it.
-    pub fn invalid(namespace: &str, SecretKeyRef { name, key }: &SecretKeyRef, why: &str, fingerprint: String) -> Self {
-        let command = set_command(namespace, name, key, "YOUR_VALUE");
+    /// About the value under a key of a Secret, what is wrong with it, and what stands for another one in a command.
+    pub fn invalid(
+        namespace: &str,
+        SecretKeyRef { name, key }: &SecretKeyRef,
+        (why, placeholder): (&str, &str),
+        fingerprint: String,
+    ) -> Self {
+        let command = set_command(namespace, name, key, placeholder);
         let message = format!("what Secret {name} holds under {key} {why}: {command}");
         Self { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint) }
     }

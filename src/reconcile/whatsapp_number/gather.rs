@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, delete_command},
+    cluster::secrets::{
+        Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE, delete_command,
+    },
     graph::wire::PhoneNumber,
     ledger::{Book, LedgerProblem},
     observe::{BindingToken, Seen},
@@ -229,16 +231,17 @@ fn value(
     reference: &SecretKeyRef,
     clean: impl Fn(&str) -> Result<String, &'static str>,
 ) -> Value {
+    let placeholder = format!("YOUR_{}", purpose.to_uppercase().replace('-', "_"));
     match read {
         Ok(text) => match clean(text.expose_secret()) {
             Ok(text) => known(context, purpose, text.into()),
             Err(why) => {
                 let fingerprint = context.fingerprints.of(purpose, text);
-                Value::Bad(Trouble::invalid(namespace, reference, why, fingerprint))
+                Value::Bad(Trouble::invalid(namespace, reference, (why, &placeholder), fingerprint))
             }
         },
         Err(problem) => {
-            let trouble = |reason| Trouble::new(reason, problem.to_string());
+            let trouble = |reason| Trouble::new(reason, problem.to_string().replace(YOUR_VALUE, &placeholder));
             match problem.problem {
                 Unusable::Missing { .. } => Value::Missing(trouble(Reason::SecretNotFound)),
                 Unusable::KeyMissing { .. } => Value::Missing(trouble(Reason::SecretKeyNotFound)),

@@ -49,6 +49,7 @@ mod scenes;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verify;
 #[cfg(test)]
 mod verify_tests;

@@ -263,13 +263,13 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
 /// What was said the last time nobody looked.
 fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
     let condition = conditions::get(&object.status.as_ref()?.conditions, kind)?;
-    let reason = Reason::ALL.iter().find(|reason| reason.as_str() == condition.reason)?;
+    let reason = Reason::named(&condition.reason)?;
     let state = match condition.status.as_str() {
         "True" => State::True,
         "False" => State::False,
         _ => State::Unknown,
     };
-    Some(Finding { state, reason: *reason, message: condition.message.clone() })
+    Some(Finding { state, reason, message: condition.message.clone() })
 }
 
 /// The phase that stays where nothing new is known; those that only told of the object itself are over.

@@ -25,6 +25,8 @@ pub const OWN_ATTEMPTS: usize = 5;
 /// So many it makes when a person asks.
 pub const MOST_ATTEMPTS: usize = 10;
 
+/// Meta's codes for PINs that were tried too often, or too fast.
+const GUESSED: [i64; 2] = [133_008, 133_009];
 /// Meta's code for a number whose verification has lapsed, whatever it shows.
 const UNVERIFIED: i64 = 133_006;
 
@@ -147,8 +149,14 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
-            let message =
-                format!("Meta did not register the number, and is asked again at {}: {}", when(until), refusal.message);
+            let guessed = GUESSED.contains(&refusal.code);
+            let message = format!(
+                "Meta did not register the number, and is asked again at {}: {}{}. To have it tried at once: {}",
+                when(until),
+                refusal.message,
+                if guessed { ". The PIN in the Secret may be corrected meanwhile" } else { "" },
+                hints::ask(at.object, Action::Register)
+            );
             Some(Told::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
         }
         Some(_) => None,

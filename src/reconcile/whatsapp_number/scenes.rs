@@ -141,7 +141,7 @@ pub fn missing(name: &str) -> Value {
 /// It holds what cannot be used.
 pub fn bad(value: &str) -> Value {
     let reference = SecretKeyRef { name: "x".to_owned(), key: "y".to_owned() };
-    Value::Bad(Trouble::invalid(NAMESPACE, &reference, "is not six digits", fingerprint(value)))
+    Value::Bad(Trouble::invalid(NAMESPACE, &reference, ("is not six digits", "YOUR_PIN"), fingerprint(value)))
 }
 
 pub fn refusal(code: i64, until: Option<i64>) -> Ended {

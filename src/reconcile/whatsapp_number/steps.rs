@@ -15,6 +15,7 @@ use super::{
     custody::{End, Known, Step, Trouble},
     gather::{Hold, digest, unusable},
     hints, profile,
+    told::told,
 };
 use crate::{
     api::{Action, MetaApp, WhatsAppNumber},
@@ -154,9 +155,14 @@ async fn send(
     let verify_token = if is_webhook { begin.secret.take().map(|Hidden(token)| token) } else { None };
     let target = Target { access, account, id: id.unwrap_or_default(), number: at.object.spec.phone_number.clone() };
     let door = Door { graph: &context.graph, fence: &context.fence, timing: &context.timing };
+    let operation = begin.order.operation();
     let sending = Sending { begin, target, verify_token, owner: owner(at) };
     match book.send(&door, sending).await? {
-        Sent::Ended(_) => {}
+        Sent::Ended(ended, quote) => {
+            if let Some((type_, reason, note)) = told(operation, &ended, quote.as_deref()) {
+                context.events.publish(&at.object.object_ref(&()), type_, reason, "Ask", &note);
+            }
+        }
         Sent::Held(why) => hold.held_back = Some(why),
     }
     Ok(Then::Plan)

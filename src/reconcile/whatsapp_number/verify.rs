@@ -146,7 +146,14 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         }
         _ => {}
     }
-    let how = hints::put_code(at.object, &at.custody.code);
+    // A code that was put under another key would be waited for in vain.
+    let lacking = match &at.custody.code {
+        Value::Missing(trouble) if trouble.reason == Reason::SecretKeyNotFound => {
+            format!(". So far {}", trouble.message)
+        }
+        _ => String::new(),
+    };
+    let how = hints::put_code(at.object, &at.custody.code) + &lacking;
     let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {
@@ -158,7 +165,8 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         let otherwise = if code.certain { String::new() } else { format!(". If none comes: {another}") };
         (Reason::AwaitingCode, format!("{sent} at {time}; put it into {place}, within 10 minutes: {how}{otherwise}"))
     } else {
-        let message = format!("Meta did not accept the code in {place}; put the right one there: {how}");
+        let until = when(code.expires());
+        let message = format!("Meta did not accept the code in {place}; put the right one there before {until}: {how}");
         (Reason::WrongCode, format!("{message}. To have another one sent: {another}"))
     };
     Told::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
