@@ -45,7 +45,7 @@ finish() {
     tail -n 15 "$RUN_DIR/operator.log" || true
   fi
   if [ -n "${KEEP:-}" ]; then
-    printf '\nEverything is still running: source %s/env, and make down when you are done.\n' "$RUN_DIR"
+    printf '\nEverything is still running: source %s/env, and make down RUN_DIR=%s when you are done.\n' "$RUN_DIR" "$RUN_DIR"
   else
     "$control_plane" down >/dev/null
   fi

@@ -177,8 +177,9 @@ pub fn outlook<'a, K: Subject>(input: &'a Input<'_, K>) -> Outlook<'a, K::Facts>
         (_, Seen::Unmanaged) => {
             let account = object.account().unwrap_or_default();
             let message = format!(
-                "MetaApp {app} does not manage business account {account}; add it to the MetaApp's \
-                 spec.businessAccountIDs ({}), or assign it to its token (Business settings > System users)",
+                "MetaApp {app} does not manage business account {account}: assign it to its token's system user (Business \
+                 settings > System users); and where the MetaApp names its accounts in spec.businessAccountIDs, name it \
+                 there too: {}",
                 commands::with_app("edit", app)
             );
             Outlook::Unmanaged(Verdict::new(Finding::no(Reason::AccountNotManaged, message), Progress::Stalled))
