@@ -208,7 +208,7 @@ impl Book {
         let seen = (self.ledgers.versions)(&self.name);
         match &self.slot.known {
             Some((_, secret)) => own || secret.resource_version() == seen.as_deref(),
-            None => own || (seen.is_none() && self.slot.ended.is_empty()),
+            None => own || seen.is_none(),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     ladder::{SUPPORT, unverified},
     manifests::number,
     people::{PHONE, estate, verified},
+    seed::ACCOUNT,
 };
 
 const LEDGER: &str = "waba-number-33612345678";
@@ -77,6 +78,21 @@ async fn a_ledger_that_may_not_be_written_is_told_and_nothing_is_called() {
     world.allow().await;
     world.says("AwaitingCode", "False/AwaitingCode", &[]).await;
     world.asked_only(&["request_code"]).await;
+    world.finish().await;
+}
+
+/// Nothing is called for a number that is there already, and yet its ID has to be on record.
+#[tokio::test]
+async fn a_note_that_may_not_be_written_is_told() {
+    let world = World::connected("forbidden-note", estate(json!({}))).await;
+    world.forbid(LEDGER).await;
+    let adds = json!({"provisioning": "AddIfMissing", "businessAccountID": ACCOUNT, "requestedName": "INO"});
+    world.create(&number(SUPPORT, PHONE, adds)).await;
+    world.says("Enabled", "False/LedgerUnusable", &[LEDGER, "not here"]).await;
+    world.asked_only(&[]).await;
+
+    world.allow().await;
+    world.enabled().await;
     world.finish().await;
 }
 

@@ -96,9 +96,9 @@ async fn a_ledger_that_somebody_deletes_is_written_anew_at_once() {
 #[tokio::test]
 async fn a_claim_of_a_namespace_that_no_app_lets_in_keeps_no_number_from_being_added() {
     let mut world = World::new("claimed", empty()).await;
-    let elsewhere = control_plane::shared().await.namespace("claims").await;
+    let elsewhere = control_plane::shared().await.namespace("a-claims").await;
     let there = world.in_namespace(&elsewhere);
-    // The older claim: by name, by an app that is not there, by a number that is only looked at.
+    // The older claims, if need be by their namespace's name: of one that may not add it, and of one that does not want to.
     let mut foreign = adding();
     foreign["appRef"] = json!({"name": INO, "namespace": world.namespace});
     there.create(&number("first", PHONE, foreign)).await;

@@ -182,7 +182,7 @@ async fn after_too_many_wrong_pins_it_waits() {
 
 #[tokio::test]
 async fn a_pin_that_came_too_fast_is_tried_again_later() {
-    pauses(133_009, "RegistrationRefused", HOUR).await;
+    pauses(133_009, "RegistrationRefused", HOUR / 12).await;
 }
 
 #[tokio::test]
