@@ -35,7 +35,17 @@ pub struct Ledgers {
     namespace: String,
     versions: Box<Versions>,
     timing: Timing,
-    slots: Mutex<AHashMap<u64, Arc<tokio::sync::Mutex<Slot>>>>,
+    slots: Mutex<AHashMap<u64, Shelf>>,
+}
+
+/// Where a ledger is kept in this process.
+#[derive(Default)]
+struct Shelf {
+    slot: Arc<tokio::sync::Mutex<Slot>>,
+    /// The version of its Secret that this process knows.
+    version: Option<String>,
+    /// The watch has shown another one, and nobody has looked at it yet.
+    news: bool,
 }
 
 /// What this process knows of one ledger.
@@ -106,8 +116,8 @@ impl Ledgers {
 
     /// Opens the ledger of a number; waits while somebody else in this process has it.
     pub async fn open(self: &Arc<Self>, digits: u64) -> Book {
-        let slot = self.slots.lock().entry(digits).or_default().clone();
-        Book { slot: slot.lock_owned().await, ledgers: self.clone(), name: secret_name(digits) }
+        let slot = self.slots.lock().entry(digits).or_default().slot.clone();
+        Book { slot: slot.lock_owned().await, ledgers: self.clone(), digits, name: secret_name(digits) }
     }
 
     /// Writes down again what this process remembers and a restored backup of the cluster does not have. What cannot be
@@ -147,15 +157,14 @@ impl Ledgers {
         }
     }
 
-    /// Whether the watch has seen another version of a ledger than this process wrote.
-    pub fn is_news(&self, digits: u64, version: Option<&str>) -> bool {
-        let slot = self.slots.lock().get(&digits).cloned();
-        // Whoever has it right now will see.
-        let Some(slot) = slot.map(tokio::sync::Mutex::try_lock_owned).transpose().ok().flatten() else {
-            return false;
-        };
-        // Where nothing is known, what came or went was somebody else's.
-        slot.known.as_ref().is_none_or(|(_, secret)| secret.resource_version() != version)
+    /// Takes note of the version that the watch shows of a ledger; whether that is another one than this process knows. Then
+    /// it is looked at, however short ago this process wrote it.
+    pub fn notice(&self, digits: u64, version: Option<&str>) -> bool {
+        let mut slots = self.slots.lock();
+        let Some(shelf) = slots.get_mut(&digits) else { return false };
+        let is_news = shelf.version.as_deref() != version;
+        shelf.news |= is_news;
+        is_news
     }
 }
 
@@ -163,6 +172,7 @@ impl Ledgers {
 pub struct Book {
     pub(super) slot: OwnedMutexGuard<Slot>,
     ledgers: Arc<Ledgers>,
+    digits: u64,
     name: String,
 }
 
@@ -172,6 +182,7 @@ impl Book {
     /// # Errors
     /// As [`LedgerProblem`] says.
     pub async fn load(&mut self, now: Timestamp) -> Result<Option<&Ledger>, LedgerProblem> {
+        self.slot.stale |= self.has_news();
         if !self.is_current() {
             self.read().await?;
         }
@@ -197,6 +208,20 @@ impl Book {
     #[must_use]
     pub fn ledger(&self) -> Option<&Ledger> {
         self.slot.known.as_ref().map(|(ledger, _)| ledger)
+    }
+
+    /// Whether the watch has shown what this process does not know, and has not got over it.
+    fn has_news(&self) -> bool {
+        let mut slots = self.ledgers.slots.lock();
+        let shelf = slots.entry(self.digits).or_default();
+        std::mem::take(&mut shelf.news) && shelf.version != (self.ledgers.versions)(&self.name)
+    }
+
+    /// Remembers what is there.
+    fn keep(&mut self, known: Option<(Ledger, OwnedSecret)>) {
+        let version = known.as_ref().and_then(|(_, secret)| secret.resource_version()).map(str::to_owned);
+        self.ledgers.slots.lock().entry(self.digits).or_default().version = version;
+        self.slot.known = known;
     }
 
     fn is_current(&self) -> bool {
@@ -238,7 +263,7 @@ impl Book {
                     self.slot.ended.retain(|finished| found.0.intent(&finished.id).is_some());
                 }
                 self.slot.written = None;
-                self.slot.known = found;
+                self.keep(found);
                 self.apply();
                 return Ok(());
             }
@@ -295,7 +320,7 @@ impl Book {
             Ok(saved) => {
                 self.slot.ended.clear();
                 self.slot.may_wait = None;
-                self.slot.known = Some((ledger, saved));
+                self.keep(Some((ledger, saved)));
                 self.slot.written = Some(Instant::now());
                 Ok(())
             }

@@ -10,7 +10,7 @@ fn book() -> Book {
     let client = Client::try_from(config).unwrap();
     let ledgers = Ledgers::new(client, "waba", |_| None, Timing::default());
     let slot = Arc::new(tokio::sync::Mutex::default()).try_lock_owned().unwrap();
-    Book { slot, ledgers, name: secret_name(33_612_345_678) }
+    Book { slot, ledgers, digits: 33_612_345_678, name: secret_name(33_612_345_678) }
 }
 
 fn knows(book: &mut Book, ledger: Ledger) {

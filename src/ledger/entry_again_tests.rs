@@ -207,6 +207,16 @@ fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first()
 }
 
 #[test]
+fn what_is_registered_again_is_not_deregistered_any_more() {
+    let mut ledger = after(Deregister, Ended::Done(None));
+    assert_eq!(ledger.deregistered_at, Some(at(0)));
+    play(&mut ledger, Register, Ended::Unknown, 5);
+    assert_eq!(ledger.deregistered_at, Some(at(0)), "nobody knows");
+    play(&mut ledger, Register, Ended::Done(None), 9);
+    assert_eq!(ledger.deregistered_at, None);
+}
+
+#[test]
 fn the_second_try_is_still_what_a_person_asked_for() {
     let mut ledger = Ledger::default();
     ledger.begin(asked("one", Register, Action::Register, at(0)));

@@ -91,7 +91,7 @@ impl Changed {
         let digits = name.strip_prefix(PREFIX).and_then(|digits| digits.parse::<u64>().ok());
         if let Some(digits) = digits.filter(|_| namespace.as_deref() == Some(self.own.as_str())) {
             let version = secret.resource_version().filter(|_| !gone);
-            let news = self.known.get().is_none_or(|known| known.ledgers.is_news(digits, version.as_deref()));
+            let news = self.known.get().is_none_or(|known| known.ledgers.notice(digits, version.as_deref()));
             if news {
                 self.wake.numbers.wake_claimants(&NumberClaim::of(digits));
             }

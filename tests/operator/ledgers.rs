@@ -85,11 +85,16 @@ async fn a_ledger_that_somebody_deletes_is_written_anew_at_once() {
     world.enabled().await;
     world.tells("PINSynced", "True/PINSynced", &[]).await;
     world.settle().await;
+    // Nothing else may lead to a look.
+    world.patch::<MetaApp>(INO, json!({"spec": {"pollInterval": "1h"}})).await;
     let pin = world.secret_value(LEDGER, "pin").await.unwrap();
-    world.secrets().delete(LEDGER, &DeleteParams::default()).await.unwrap();
-    let again = world.so("the ledger is back", async || world.secret_value(LEDGER, "pin").await).await;
-    assert_eq!(again, pin);
-    world.asked_only(&["register"]).await;
+    // The first time the change of the app may lead to one.
+    for _ in 0..3 {
+        world.secrets().delete(LEDGER, &DeleteParams::default()).await.unwrap();
+        let again = world.so("the ledger is back", async || world.secret_value(LEDGER, "pin").await).await;
+        assert_eq!(again, pin);
+    }
+    assert_eq!(world.asked().await, ["register"]);
     world.finish().await;
 }
 
