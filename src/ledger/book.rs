@@ -161,9 +161,9 @@ impl Ledgers {
     /// it is looked at, however short ago this process wrote it.
     pub fn notice(&self, digits: u64, version: Option<&str>) -> bool {
         let mut slots = self.slots.lock();
-        let Some(shelf) = slots.get_mut(&digits) else { return false };
-        let is_news = shelf.version.as_deref() != version;
-        shelf.news |= is_news;
+        let Some(place) = slots.get_mut(&digits) else { return false };
+        let is_news = place.version.as_deref() != version;
+        place.news |= is_news;
         is_news
     }
 }
@@ -213,8 +213,8 @@ impl Book {
     /// Whether the watch has shown what this process does not know, and has not got over it.
     fn has_news(&self) -> bool {
         let mut slots = self.ledgers.slots.lock();
-        let shelf = slots.entry(self.digits).or_default();
-        std::mem::take(&mut shelf.news) && shelf.version != (self.ledgers.versions)(&self.name)
+        let place = slots.entry(self.digits).or_default();
+        std::mem::take(&mut place.news) && place.version != (self.ledgers.versions)(&self.name)
     }
 
     /// Remembers what is there.
