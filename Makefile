@@ -46,7 +46,7 @@ lint: binaries $(CARGO_DENY) ## Format, clippy, dependencies, generated CRDs, sh
 	$(CARGO_DENY) --log-level error --workspace check bans licenses sources
 	rm -rf target/crds && mkdir -p target/crds && $(BIN)/waba-operator crds --dir target/crds
 	diff -ru crds target/crds || { echo 'crds/ is out of date: run make crds' >&2; exit 1; }
-	for script in .ci/run scripts/* tests/control-plane/build.sh; do bash -n "$$script"; done
+	for script in .ci/run scripts/need scripts/*.sh tests/control-plane/build.sh; do bash -n "$$script"; done
 
 .PHONY: advisories
 advisories: $(CARGO_DENY) ## Known vulnerabilities in dependencies (fetches the advisory database)
