@@ -72,8 +72,10 @@ impl Daemon {
 
     /// The end of the log while the program runs, else an error with it.
     pub(crate) fn check(&self) -> Result<String, Error> {
+        let pid = self.pid()?;
+        // Read after that: what has ended writes no more.
         let log = log::tail(&self.path("log"));
-        match self.pid()? {
+        match pid {
             Some(_) => Ok(log),
             None => Err(Error::Ended { name: self.name, status: "it no longer runs".into(), log }),
         }
