@@ -48,6 +48,7 @@ mod pins;
 mod process;
 mod profile;
 mod reference;
+mod remembered;
 mod renewal;
 mod restored;
 mod routing;

@@ -160,6 +160,8 @@ pub struct Custody {
     pub held: bool,
     /// What is remembered; empty where nothing is.
     pub ledger: Ledger,
+    /// Whether that comes from the status, and is to be written down before anything that goes into it changes.
+    pub recalled: bool,
     /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
     pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
@@ -207,6 +209,7 @@ impl Default for Custody {
         Self {
             held: false,
             ledger: Ledger::default(),
+            recalled: false,
             unwritten: false,
             trouble: None,
             evidence: Evidence::FULL,

@@ -253,7 +253,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
         && (!custody.was_connected() || ledger.register_wanted);
     let known = adds(object) && ledger.phone_number_id.as_deref() != Some(&*at.facts.id);
     let passes_on = ledger.serial > 0 && !is_mine;
-    (connected || known || passes_on).then(|| Step::Note {
+    (connected || known || passes_on || custody.recalled).then(|| Step::Note {
         id: Some((at.facts.id.to_string(), at.account.to_owned())),
         connected,
         shown: Vec::new(),

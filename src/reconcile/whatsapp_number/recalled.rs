@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::custody::Custody;
+use super::custody::{Custody, Value};
 use crate::{
     api::{NumberPhase, WhatsAppNumber},
     ledger::{Ledger, Operation, SentCode},
@@ -41,6 +41,8 @@ pub fn recalled_values(object: &WhatsAppNumber, custody: &mut Custody) {
     if let Some(code) = &mut custody.ledger.code {
         code.baseline = custody.code.fingerprint().map(str::to_owned);
     }
+    let unread = [&custody.pin, &custody.code].contains(&&Value::Unread);
+    custody.recalled = custody.ledger != Ledger::default() && !unread;
 }
 
 /// Whether the status tells that the number once worked: that may have been seen before there was anything to write down.
@@ -74,6 +76,8 @@ mod tests {
         scene.custody.ledger = recalled(&scene.object);
         recalled_values(&scene.object, &mut scene.custody);
         assert_eq!(scene.custody.ledger.serial, 0, "there is none yet");
+        assert_eq!(next(scene), "note", "what is there now may not be there for long");
+        scene.custody.recalled = false;
     }
 
     fn registering() -> Number {
