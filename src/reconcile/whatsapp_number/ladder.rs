@@ -106,6 +106,11 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
     if let Some(why) = barred {
         return left_alone(at, &why);
     }
+    if let Some(why) = at.custody.no_writes.as_ref().filter(|_| at.wants_more()) {
+        // What has expired, or is good for some time yet, is not told by a wrong clock.
+        requests.wait_all();
+        return Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), Need::Time(at.timing.retry_interval));
+    }
     let rung = super::asked::asked(at, requests)
         .or_else(|| super::verify::verify(at))
         .or_else(|| super::register::register(at))
@@ -200,6 +205,12 @@ impl At<'_> {
         self.facts.is_gone()
             || self.facts.status == Some(NumberStatus::Banned)
             || self.facts.platform_type == Some(PlatformType::OnPremise)
+    }
+
+    /// Whether the spec asks for a step that was not made yet.
+    fn wants_more(&self) -> bool {
+        let spec = &self.object.spec;
+        !self.facts.is_registered() && (spec.verification.is_some() || spec.registration.is_some())
     }
 
     /// What Meta shows, in a few words for the ledger.

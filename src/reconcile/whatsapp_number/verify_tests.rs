@@ -275,6 +275,7 @@ fn another_code_that_was_not_sent_is_told() {
                 "Unverified False/CodeNotSent Stalled",
             ),
             ("the last one still is", |scene| coded(scene, refusal(136_024, None), -1), AWAITS),
+            ("nobody knows how long, by a wrong clock", clock_is_wrong, "Unverified False/ClockSkewed Reconciling"),
             (
                 "Meta wants a pause",
                 |scene| {
