@@ -1,5 +1,5 @@
 # Everything a person or CI does here; `make` alone lists it.
-# PROFILE=release makes `up` and `demo` run release builds, RUN_DIR= lets several `up` run side by side.
+# PROFILE=release makes `up` and `demo` run release builds. RUN_DIR= lets several of them run side by side; `down` needs the same.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules
@@ -32,7 +32,7 @@ up: binaries control-plane ## Start control plane, simulator and operator in the
 	@$(BIN)/control-plane up
 
 .PHONY: down
-down: $(BIN)/control-plane ## Stop what `make up` started
+down: $(BIN)/control-plane ## Stop what `make up`, or the demo with KEEP=1, left running (in the same RUN_DIR)
 	@$(BIN)/control-plane down
 
 .PHONY: test

@@ -235,12 +235,16 @@ fn patience(
     const MINUTE: Duration = Duration::from_mins(1);
     /// Meta's code for a number that was deleted a moment ago.
     const RECENTLY_DELETED: u32 = 133_015;
+    /// Meta's code for PINs that came too fast.
+    const TOO_FAST: u32 = 133_009;
     let after = |wait: Duration| {
         let wait = SignedDuration::try_from(timing.scaled(wait)).unwrap_or_default();
         Some(now.checked_add(wait).unwrap_or(Timestamp::MAX))
     };
     let growing = || MINUTE * 2_u32.saturating_pow(times.min(7) - 1);
     match error.class() {
+        // How long that takes is a guess, and attempts are few: longer each time.
+        Class::Throttled { until } if error.code() == Some(TOO_FAST) => Some(lengthened(until, times, now)),
         Class::Throttled { until } => Some(until),
         // Meta's own wait, which does not shrink.
         Class::Transient if error.code() == Some(RECENTLY_DELETED) => now.checked_add(5 * MINUTE).ok(),
@@ -254,6 +258,12 @@ fn patience(
         _ if !operation.is_rung() => after(growing().max(10 * MINUTE).min(60 * MINUTE)),
         Class::BadRequest | Class::Precondition | Class::Conflict | Class::Policy => None,
     }
+}
+
+/// A pause that is twice as long each time, up to an hour.
+fn lengthened(until: Timestamp, times: u32, now: Timestamp) -> Timestamp {
+    let wait = until.duration_since(now).saturating_mul(2_i32.pow(times.clamp(1, 5) - 1));
+    now.checked_add(wait.min(SignedDuration::from_hours(1))).unwrap_or(Timestamp::MAX)
 }
 
 fn name(ended: &Ended) -> &'static str {

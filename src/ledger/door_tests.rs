@@ -50,3 +50,12 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
         assert_eq!(sent.is_err(), asks, "{left:?}: only a write of the ledger can fail here: {sent:?}");
     }
 }
+
+#[test]
+fn pins_that_come_too_fast_wait_longer_each_time() {
+    let now = Timestamp::UNIX_EPOCH;
+    for (times, minutes) in [(1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (9, 60)] {
+        let until = lengthened(now + Duration::from_mins(5), times, now);
+        assert_eq!(until, now + Duration::from_mins(minutes), "{times}");
+    }
+}

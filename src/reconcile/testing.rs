@@ -43,6 +43,8 @@ pub struct Scene<K: Subject> {
     pub proof: Option<Proof<K::Facts>>,
     pub custody: K::Custody,
     pub instant: Instant,
+    /// When what is told is written.
+    pub written: Timestamp,
 }
 
 impl<K: Subject> Scene<K> {
@@ -53,7 +55,8 @@ impl<K: Subject> Scene<K> {
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
         let custody = K::Custody::default();
-        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, custody, instant }
+        let written = "2026-11-22T10:00:00Z".parse().unwrap();
+        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, custody, instant, written }
     }
 
     /// The account shows this.
@@ -99,10 +102,9 @@ impl<K: Subject> Scene<K> {
         })
     }
 
-    fn settled(&self, mut status: K::Status, verdict: &Verdict, now: &str) -> K::Status {
+    fn settled(&self, mut status: K::Status, verdict: &Verdict, now: Timestamp) -> K::Status {
         let before = self.object.status().cloned().unwrap_or_default();
         let generation = self.object.meta().generation.unwrap_or_default();
-        let now: Timestamp = now.parse().unwrap();
         settle(&mut status, &before, verdict, generation, now);
         status
     }
@@ -115,7 +117,7 @@ impl<K: Subject> Scene<K> {
             Plan::Step(step) => panic!("a step where a report was expected: {step:?}"),
             Plan::Report(report) => report,
         };
-        let status = self.settled(*report.status, &report.verdict, "2026-11-22T10:00:00Z");
+        let status = self.settled(*report.status, &report.verdict, self.written);
         let generation = self.object.meta().generation.unwrap_or_default();
         let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
         assert!(broken.is_empty(), "{broken:?} in {status:?}");
@@ -128,7 +130,7 @@ impl<K: Subject> Scene<K> {
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
             Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
             Plan::Report(again) => {
-                let again = self.settled(*again.status, &again.verdict, "2026-11-22T11:00:00Z");
+                let again = self.settled(*again.status, &again.verdict, self.written + Duration::from_hours(1));
                 assert_eq!(again, status, "the same plan writes again");
             }
         }

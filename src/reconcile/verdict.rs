@@ -1,11 +1,12 @@
 //! How an object stands, and how that becomes conditions, history and an Event: the same for every kind.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::reason::Reason;
 use crate::{
     api::{ManagedStatus, Transition, later::Later, whole_seconds},
-    cluster::conditions::{self, READY, RECONCILING, STALLED, State, condition, push_history},
+    cluster::conditions::{self, MESSAGE_LIMIT, READY, RECONCILING, STALLED, State, condition, push_history, truncate},
 };
 
 /// Condition that is there while `spec.suspend` is true.
@@ -20,7 +21,7 @@ pub enum Progress {
     Reconciling,
     /// A person must act.
     Stalled,
-    /// `spec.suspend`: nothing happens, and Ready keeps what it said.
+    /// `spec.suspend`: nothing happens, and Ready keeps its status and reason.
     Suspended,
 }
 
@@ -106,7 +107,8 @@ pub fn settle<S: ManagedStatus>(
 ) -> Option<Transition> {
     status.set_observed_generation(generation);
     let suspended = verdict.progress == Progress::Suspended;
-    let keeps_ready = suspended && conditions::get(before.conditions(), READY).is_some();
+    // Whether it was ready is kept. Its message is what lists print, and is not what was so before.
+    let kept = conditions::get(before.conditions(), READY).filter(|_| suspended).cloned();
     let mut wanted: Vec<(&str, &Finding)> = verdict.facets.iter().map(|(kind, finding)| (*kind, finding)).collect();
     let marker = Finding { state: State::True, ..verdict.ready.clone() };
     match verdict.progress {
@@ -115,7 +117,7 @@ pub fn settle<S: ManagedStatus>(
         Progress::Stalled => wanted.push((STALLED, &marker)),
         Progress::Suspended => wanted.push((SUSPENDED, &marker)),
     }
-    if !keeps_ready {
+    if kept.is_none() {
         wanted.push((READY, &verdict.ready));
     }
     let list = status.conditions_mut();
@@ -125,6 +127,9 @@ pub fn settle<S: ManagedStatus>(
     });
     for (kind, f) in wanted {
         conditions::set(list, condition(kind, f.state, f.reason.as_str(), &f.message, generation, now));
+    }
+    if let Some(kept) = kept {
+        conditions::set(list, Condition { message: truncate(&verdict.ready.message, MESSAGE_LIMIT), ..kept });
     }
     conditions::stamp(list, generation);
 
@@ -209,16 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn suspension_keeps_ready_where_there_is_one() {
+    fn suspension_keeps_whether_it_was_ready_and_says_that_it_rests() {
         let suspended = Verdict::new(Finding::unknown(Reason::Suspended, "it rests"), Progress::Suspended);
         let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
         let (rests, _) = next(&well, MetaAppPhase::Suspended, &suspended, 11);
         assert_eq!(types(&rests), ["Ready", "Suspended", "TokenValid"]);
-        assert_eq!(get(&rests.conditions, "Ready"), get(&well.conditions, "Ready"));
+        let (ready, earlier) = (get(&rests.conditions, "Ready").unwrap(), get(&well.conditions, "Ready").unwrap());
+        assert_eq!(*ready, Condition { message: "it rests".to_owned(), ..earlier.clone() }, "lists print the message");
         let (new, _) = next(&MetaAppStatus::default(), MetaAppPhase::Suspended, &suspended, 10);
         assert_eq!(get(&new.conditions, "Ready").unwrap().status, "Unknown", "there is always one");
         let (back, _) = next(&rests, MetaAppPhase::Connected, &connected(), 12);
         assert_eq!(types(&back), ["Ready", "TokenValid"]);
+        assert_eq!(get(&back.conditions, "Ready").unwrap().message, "all is well");
     }
 
     #[test]

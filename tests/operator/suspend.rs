@@ -53,7 +53,9 @@ async fn a_suspended_number_keeps_what_it_said() {
     world.stands::<WhatsAppNumber>("new", "Suspended", "Unknown/Suspended").await;
     world.patch::<WhatsAppNumber>("support", json!({"spec": {"suspend": true}})).await;
     world.patch::<MessageTemplate>("shipped", json!({"spec": {"suspend": true}})).await;
-    world.stands::<WhatsAppNumber>("support", "Suspended", "True/Enabled").await;
+    let number = world.stands::<WhatsAppNumber>("support", "Suspended", "True/Enabled").await;
+    let told = condition(&number, "Ready").unwrap().1;
+    assert!(told.starts_with("spec.suspend is true"), "lists print it: {told}");
     world.stands::<MessageTemplate>("shipped", "Suspended", "True/Approved").await;
 
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "BANNED"})).await.unwrap();

@@ -160,7 +160,7 @@ fn an_app_that_was_connected() {
     let connected = || Scene::connected(Says::works());
     let cases: &[Case] = &[
         (
-            "suspended: Ready keeps its last value",
+            "suspended: Ready keeps its status and reason",
             |scene| scene.edit(|app| app.spec.suspend = true),
             "Suspended True/Connected Suspended",
         ),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     custody::Step,
     facts,
-    ladder::{self, At, Rung, Told},
+    ladder::{self, At, Told},
     phase, plan, register,
     requests::Requests,
     routing::Stands,
@@ -35,13 +35,8 @@ impl Picture {
         let (phase, verdict) = phase::judge(at.object, at.facts);
         let mut picture = Self { phase, verdict, next: Need::Nothing };
         let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
-        let told = told.or_else(|| {
-            let connecting = !observes && picture.phase == NumberPhase::Registering && at.custody.held;
-            match connecting.then(|| register::connecting(at))?? {
-                Rung::Told(told) => Some(told),
-                _ => None,
-            }
-        });
+        let connecting = !observes && picture.phase == NumberPhase::Registering;
+        let told = told.or_else(|| connecting.then(|| register::connecting(at)));
         let told_nothing = told.is_none();
         if let Some(Told { phase, ready, progress, next }) = told {
             picture.phase = phase.unwrap_or(picture.phase);

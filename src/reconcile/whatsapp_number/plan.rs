@@ -121,8 +121,9 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
         Outlook::Elsewhere { facts: shown } => absent(
             base,
             not_found(format!(
-                "{number} (id {}) is at Meta, but in no business account of MetaApp {app}; add its account to the \
-                 MetaApp's spec.businessAccountIDs ({}), or correct spec.appRef: {}",
+                "{number} (id {}) is at Meta, but in no business account of MetaApp {app}. Assign its account to the token's \
+                 system user (Business settings > System users) and, where the MetaApp has spec.businessAccountIDs, add it \
+                 there ({}); or correct spec.appRef: {}",
                 shown.id,
                 commands::with_app("edit", app),
                 commands::with("edit", *object)

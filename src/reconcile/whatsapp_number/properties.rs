@@ -64,6 +64,7 @@ impl Play {
                 Plan::Report(report) => {
                     let waits = report.waiting;
                     // Every status that is told keeps the rules.
+                    self.scene.written = self.scene.custody.now;
                     self.scene.reconcile();
                     self.scene.custody.asked.retain(|action, _| waits.contains(action));
                     return;

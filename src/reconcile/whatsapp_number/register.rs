@@ -317,17 +317,31 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
     })
 }
 
-/// What the ladder says of a registered number that Meta is still connecting, beyond its usual time.
-pub fn connecting(at: &At<'_>) -> Option<Rung> {
-    let since = at.facts.last_onboarded_time?;
+/// What is said of a registered number that Meta is still connecting, whoever registered it.
+pub fn connecting(at: &At<'_>) -> Told {
+    let shown = at.facts.last_onboarded_time;
+    let since = shown.or_else(|| told_since(at.object)).unwrap_or_else(|| at.now());
     let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
-    let message = if at.ago(since) < patience {
+    let is_usual = at.ago(since) < patience;
+    let message = if is_usual {
         "Meta is connecting the number to the Cloud API; this takes some minutes"
     } else {
         "Meta has been connecting the number for longer than usual; the operator keeps looking. If it stays so, ask Meta's \
          support: business.facebook.com/direct-support"
     };
+    // Only for a number of the operator's own the account is read more often.
+    let next = match (at.custody.held && shown.is_some(), is_usual) {
+        (true, _) => Need::Watching(at.timing.settle * 2),
+        (false, true) => at.until(since.checked_add(patience).unwrap_or(Timestamp::MAX)),
+        (false, false) => Need::Nothing,
+    };
     let ready = Finding::no(Reason::Registering, message);
-    let next = Need::Watching(at.timing.settle * 2);
-    Some(Rung::Told(Told { phase: None, ready, progress: Progress::Reconciling, next }))
+    Told { phase: None, ready, progress: Progress::Reconciling, next }
+}
+
+/// Since when the status tells of nothing else.
+fn told_since(object: &WhatsAppNumber) -> Option<Timestamp> {
+    let told = object.status.as_ref()?.history.iter().rev();
+    let unbroken = told.take_while(|transition| transition.phase == NumberPhase::Registering.as_str());
+    unbroken.last().map(|transition| transition.time.0)
 }

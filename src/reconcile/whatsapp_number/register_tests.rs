@@ -1,6 +1,8 @@
 //! Registered once, with the right PIN, far from Meta's limits; again only when a person asks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::scenes::{
@@ -10,6 +12,7 @@ use super::scenes::{
 use crate::{
     api::{Action, ManagementPolicy},
     ledger::{Ended, Order},
+    reconcile::outlook::{Need, Plan},
 };
 
 const REGISTER: &str = "send register 004217";
@@ -384,4 +387,31 @@ fn a_code_first_then_the_registration() {
     asks_to_verify(&mut scene);
     unregistered(&mut scene, "NOT_VERIFIED");
     assert_eq!(next(&mut scene), "send requestCode SMS en_US");
+}
+
+#[test]
+fn a_number_that_stays_on_its_way_is_told_whoever_registered_it() {
+    let begun = |shown: Option<&str>| {
+        let mut scene = number();
+        shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": shown}));
+        scene.custody.held = false;
+        scene
+    };
+    let says = |scene: &mut Number, minute, words: &str, wait| {
+        scene.custody.now = at(minute);
+        let Plan::Report(report) = scene.plan() else { panic!("nothing is told") };
+        assert_eq!(report.next, wait, "{minute}");
+        assert_eq!(next(scene), "Registering False/Registering Reconciling");
+        assert!(scene.message("Ready").contains(words), "{minute}: {}", scene.message("Ready"));
+    };
+    let minutes = |n: u64| Need::Time(Duration::from_mins(n) + Duration::from_millis(50));
+    let mut scene = begun(None);
+    says(&mut scene, 0, "some minutes", minutes(15));
+    says(&mut scene, 14, "some minutes", minutes(1));
+    says(&mut scene, 15, "longer than usual", Need::Nothing);
+    let mut scene = begun(Some("2026-11-22T09:50:00+0000"));
+    says(&mut scene, 0, "some minutes", minutes(5));
+    says(&mut scene, 5, "longer than usual", Need::Nothing);
+    scene.custody.held = true;
+    says(&mut scene, 6, "longer than usual", Need::Watching(Duration::from_secs(20)));
 }

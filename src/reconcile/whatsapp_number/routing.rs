@@ -107,8 +107,14 @@ pub fn routing(at: &At<'_>) -> Routing {
         return Routing::Told(Finding::yes(Reason::Configured, message), Stands::Fine);
     }
     // That it is not there, although it was set, or may have been, takes more than one read to be so.
-    if !custody.evidence.fresh || !custody.evidence.twice && (told_so || ours.is_some_and(is_lost)) {
-        let finding = Finding::no(Reason::Settling, "the callback was set a moment ago, and Meta does not show it yet");
+    let may_be_set = told_so || ours.is_some_and(is_lost);
+    if !custody.evidence.fresh || !custody.evidence.twice && may_be_set {
+        let message = if may_be_set {
+            "the callback was set a moment ago, and Meta does not show it yet"
+        } else {
+            "the callback is set in a moment; the operator waits for a fresh read of Meta"
+        };
+        let finding = Finding::no(Reason::Settling, message);
         return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
     }
     let taken = told_so && !is_shown;

@@ -335,3 +335,14 @@ fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
                    hub.challenge=42 --data-urlencode hub.verify_token@-";
     assert!(scene.message("RoutingConfigured").contains(command), "{}", scene.message("RoutingConfigured"));
 }
+
+#[test]
+fn what_was_not_set_yet_is_not_told_to_have_been() {
+    for (scene, words) in [(wanted as fn() -> Number, "is set in a moment"), (ours, "was set a moment ago")] {
+        let mut scene = scene();
+        delivers(&mut scene, "");
+        reads_lag(&mut scene);
+        assert_eq!(next(&mut scene), SETTLES);
+        assert!(scene.message("Ready").contains(words), "{}", scene.message("Ready"));
+    }
+}

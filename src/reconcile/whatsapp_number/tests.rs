@@ -197,7 +197,7 @@ fn what_is_known_stays_while_meta_cannot_be_read() {
         ("a dead token", |scene| scene.link = Link::Expired(WHY.into()), "ExpiredToken False/ExpiredToken Stalled"),
         ("a new leader that has read nothing", |scene| scene.seen = Seen::Unread, "Enabled True/Enabled"),
         (
-            "suspended: Ready keeps what it said",
+            "suspended: Ready keeps its status and reason",
             |scene| scene.edit(|number| number.spec.suspend = true),
             "Suspended True/Enabled Suspended",
         ),

@@ -89,7 +89,10 @@ pub async fn up(folder: &Path) -> Result<(), Error> {
 /// When the folder is not one of ours, or something cannot be stopped or removed.
 pub fn down(folder: &Path) -> Result<(), Error> {
     if !folder.exists() {
-        println!("nothing to stop: {} is not there", folder.display());
+        println!(
+            "nothing to stop: {} is not there (what was started with another RUN_DIR needs it here)",
+            folder.display()
+        );
         return Ok(());
     }
     let background = Background::claim(folder)?;

@@ -103,7 +103,9 @@ fn up_starts_what_does_not_run_and_down_leaves_nothing() {
         let (_, address) = server.split_once("://").unwrap();
         TcpStream::connect(address).expect_err("it was stopped");
     }
-    assert!(bench.run("down", "one").status.success(), "nothing to stop is no failure");
+    let nothing = bench.run("down", "one");
+    assert!(nothing.status.success(), "nothing to stop is no failure");
+    assert!(String::from_utf8_lossy(&nothing.stdout).contains("another RUN_DIR"), "but may be a wrong folder");
 }
 
 #[test]
