@@ -16,8 +16,8 @@ use kube::{
 use serde_json::json;
 use waba_operator::{
     api::WhatsAppNumber,
-    cluster::status::{Patched, patch_status},
-    reconcile::CONCURRENCY,
+    controller::CONCURRENCY,
+    k8s::status::{Patched, patch_status},
 };
 
 use crate::Failure;

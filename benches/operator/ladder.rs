@@ -13,7 +13,7 @@ use control_plane::ControlPlane;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tokio::time::sleep;
-use waba_operator::reconcile::CONCURRENCY;
+use waba_operator::controller::CONCURRENCY;
 
 use crate::{
     Failure, actions, bare,

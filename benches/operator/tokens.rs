@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 use tokio::time::sleep;
-use waba_operator::{api::WhatsAppNumber, reconcile::CONCURRENCY};
+use waba_operator::{api::WhatsAppNumber, controller::CONCURRENCY};
 
 use crate::{
     Failure, bare,

@@ -3,19 +3,22 @@
 #![allow(clippy::duplicated_attributes, reason = "kube's printcolumn attributes have keys in common")]
 
 mod action;
+mod app_key;
 mod crd;
 #[cfg(test)]
 mod crd_tests;
 mod duration;
-pub mod later;
+pub mod labels;
 mod message_template;
 mod meta_app;
+mod open_enum;
 mod rules;
 mod shared;
-mod vocabulary;
+pub mod unsupported;
 mod whatsapp_number;
 
 pub use action::Action;
+pub use app_key::AppKey;
 pub use crd::{crds, render, write_crds};
 pub use duration::{GoDuration, NotADuration};
 pub use message_template::*;

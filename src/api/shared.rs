@@ -119,6 +119,10 @@ pub trait Managed:
     + Sync
     + 'static
 {
+    /// The kind's name, for metrics and logs.
+    const NAME: &'static str;
+    /// The kind's short name, for commands.
+    const SHORT: &'static str;
     /// The actions this kind knows.
     const ACTIONS: &'static [Action];
 
@@ -158,8 +162,10 @@ pub trait ManagedStatus:
 
 /// Implements [`Managed`] and [`ManagedStatus`] for a kind whose fields have the usual names.
 macro_rules! managed {
-    ($kind:ty, $status:ty, $handled:ty, retain = $retain:path) => {
+    ($kind:ident ($short:literal), $status:ty, $handled:ty, retain = $retain:path) => {
         impl $crate::api::Managed for $kind {
+            const NAME: &'static str = stringify!($kind);
+            const SHORT: &'static str = $short;
             const ACTIONS: &'static [$crate::api::Action] = <$handled>::ACTIONS;
 
             fn suspend(&self) -> bool {

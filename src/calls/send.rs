@@ -7,18 +7,17 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{
-    book::{Book, Finished},
-    ends::Ended,
-    entry::Begin,
-    operation::Operation,
-    order::Order,
+use super::{intent::Order, operation::Operation};
+use crate::ledger::{
+    handle::{Book, Finished},
     parts::{Owner, Refusal},
+    record::Begin,
     store::LedgerProblem,
+    transitions::Ended,
 };
 use crate::{
-    cluster::{deadline::Deadline, lease::Fence, secrets::Hidden},
     graph::{self, Access, Class, CodeMethod, Outcome, Priority},
+    k8s::{deadline::Deadline, lease::Fence, secrets::Hidden},
     observe::digits,
     timing::Timing,
 };
@@ -185,7 +184,7 @@ impl Book {
     }
 
     /// Loading writes what has ended, unless it may wait.
-    pub(super) async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
+    pub(crate) async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
         self.load(now).await?;
         if self.slot.ended.is_empty() { Ok(()) } else { self.save(|_| {}).await }
     }
@@ -277,5 +276,5 @@ fn name(ended: &Ended) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "door_tests.rs"]
+#[path = "send_tests.rs"]
 mod tests;

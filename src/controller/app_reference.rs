@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
-use super::{
-    commands,
-    reason::Reason,
-    verdict::{Finding, Progress, Verdict},
-};
+use super::summary::{Finding, Progress, Verdict};
+use crate::messages::{Reason, commands};
 use crate::{
-    api::AppRef,
-    observe::{Allowed, AppKey, AppView, Standing},
+    api::{AppKey, AppRef},
+    observe::{Allowed, AppView, Standing},
 };
 
 /// How an object's app stands, seen from the object.

@@ -10,18 +10,18 @@ use kube::{
 };
 
 use super::{
-    link::{self, Link},
-    objects::Objects,
-    secrets::Secrets,
-    whatsapp_number::{Bindings, Profiles},
+    app_reference::{self, Link},
+    store::Objects,
+    user_secrets::Secrets,
 };
+use crate::kinds::whatsapp_number::{Bindings, Profiles};
 use crate::{
-    api::{AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
-    cluster::{events::Events, fingerprint::Fingerprinter, guard::ApiError, lease::Fence, secrets::OwnedProblem},
+    api::{AppKey, AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
     graph,
-    http::Metrics,
+    k8s::{events::Events, fingerprint::Fingerprinter, lease::Fence, secrets::OwnedProblem, timeout::ApiError},
     ledger::{LedgerProblem, Ledgers},
-    observe::{AppKey, Estate, Pollers},
+    observe::{Estate, Pollers},
+    telemetry::Metrics,
     timing::Timing,
 };
 
@@ -71,7 +71,7 @@ impl Context {
     /// The app that an object in `namespace` refers to, and how it stands for it.
     #[must_use]
     pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, Link) {
-        let key = link::key(reference, namespace);
+        let key = app_reference::key(reference, namespace);
         let link = self.link_to(&key, namespace);
         (key, link)
     }
@@ -81,7 +81,7 @@ impl Context {
     pub fn link_to(&self, key: &AppKey, namespace: &str) -> Link {
         let exists = self.apps.exists(&ObjectRef::new(&key.name).within(&key.namespace));
         let labels = self.namespace_labels(namespace);
-        link::resolve(exists, self.estate.app(key).as_ref(), key, namespace, labels.as_ref())
+        app_reference::resolve(exists, self.estate.app(key).as_ref(), key, namespace, labels.as_ref())
     }
 
     /// Whether this process leads. One that was paused finds out here that another one may have gone on meanwhile, from which

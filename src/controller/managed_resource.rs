@@ -13,19 +13,19 @@ use tracing::info;
 
 use super::{
     actions::{self, Request},
-    apply,
-    claims::{goes_before, whose},
+    app_reference::Link,
     context::{Context, Error},
-    controller::Done,
-    link::Link,
-    objects::{Kind, Objects},
-    outlook::{Input, Need, Plan, Proof, Report},
-    verdict::Verdict,
+    ownership::{goes_before, whose},
+    preconditions::{Input, Need, Plan, Proof, Report},
+    runner::Done,
+    store::{Kind, Objects},
+    summary::Verdict,
 };
+use crate::controller::status::write_status;
 use crate::{
-    api::{Action, AppRef, ManagedStatus, Problem},
+    api::{Action, AppKey, AppRef, ManagedStatus, Problem},
     graph::{self, Access},
-    observe::{AppKey, Estate, Seen},
+    observe::{Estate, Seen},
 };
 
 /// A reconcile takes no more steps than this: one that wants more goes round in a circle, and waits for its backoff.
@@ -287,7 +287,7 @@ async fn write<K: Subject>(
     verdict: Option<&Verdict>,
     requests: &[Request],
 ) -> Result<bool, Error> {
-    let changed = apply::write(context, object, status, verdict, requests).await?;
+    let changed = write_status(context, object, status, verdict, requests).await?;
     if changed && !object.suspend() && actions::asks_to_read(requests) {
         context.pollers.poke(app, object.account());
     }

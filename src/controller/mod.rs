@@ -1,37 +1,24 @@
-//! The three kinds, one folder each, all of the same shape: `mod.rs` gathers what is known and carries out what was
-//! decided, `plan.rs` decides, purely, and its neighbours say what Meta's facts mean. What they share is here.
+//! The engine that all kinds share: watches feed the store, triggers feed the queue, each object is reconciled until its
+//! status says what is true. It imports no kind.
 
-mod actions;
+pub(crate) mod actions;
+pub(crate) mod app_reference;
+pub(crate) mod context;
+pub(crate) mod managed_resource;
+pub(crate) mod ownership;
+pub(crate) mod preconditions;
+pub(crate) mod runner;
+pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod summary;
 #[cfg(test)]
-mod advice;
-mod apply;
-mod cached;
-mod claims;
-mod commands;
-mod context;
-mod controller;
-mod link;
-mod message_template;
-mod meta_app;
-mod objects;
-mod outlook;
-mod reason;
-mod secrets;
-mod subject;
-#[cfg(test)]
-mod testing;
-mod verdict;
-mod wake;
-mod whatsapp_number;
+pub(crate) mod testing;
+pub(crate) mod triggers;
+pub(crate) mod user_secrets;
 
-pub use cached::{Cached, Key};
-pub use claims::NumberClaim;
 pub use context::{Context, Error};
-pub use controller::{CONCURRENCY, Done, Reconciler, Running, run};
-pub use message_template::Templates;
-pub use meta_app::Apps;
-pub use objects::{Kind, Objects, ScopeFeed};
-pub use reason::Reason;
-pub use secrets::Secrets;
-pub use wake::Wakers;
-pub use whatsapp_number::{Bindings, Numbers, Profiles};
+pub use ownership::NumberClaim;
+pub use runner::{CONCURRENCY, Done, Reconciler, Running, run};
+pub use store::{Cached, Key, Kind, Objects, ScopeFeed};
+pub use triggers::Wakers;
+pub use user_secrets::Secrets;

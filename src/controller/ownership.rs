@@ -5,38 +5,10 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{link, meta_app::IMPORTED_BY, objects::Kind, whatsapp_number};
 use crate::{
-    api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    observe::{AppKey, TemplateKey, digits},
+    api::{WhatsAppNumber, labels::IMPORTED_BY},
+    observe::{TemplateKey, digits},
 };
-
-/// An app, by its ID at Meta.
-impl Kind for MetaApp {
-    const NAME: &'static str = "MetaApp";
-    const SHORT: &'static str = "mapp";
-
-    type Claim = Box<str>;
-
-    fn claim(&self) -> Self::Claim {
-        self.spec.app_id.as_str().into()
-    }
-
-    fn app(&self) -> AppKey {
-        AppKey::new(&self.namespace().unwrap_or_default(), &self.name_any())
-    }
-
-    fn held_by(&self) -> Option<&str> {
-        None
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let spec = &self.spec;
-        let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
-        let named = references.into_iter().flatten().map(|reference| reference.name.clone());
-        named.chain([format!("{}-token", self.name_any())]).collect()
-    }
-}
 
 /// A number, by its digits, whatever their spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,30 +35,6 @@ pub fn digits_of(number: &WhatsAppNumber) -> u64 {
     digits::parse(&number.spec.phone_number).unwrap_or_default()
 }
 
-impl Kind for WhatsAppNumber {
-    const NAME: &'static str = "WhatsAppNumber";
-    const SHORT: &'static str = "wan";
-
-    type Claim = NumberClaim;
-
-    fn claim(&self) -> Self::Claim {
-        NumberClaim::of(digits_of(self))
-    }
-
-    fn app(&self) -> AppKey {
-        link::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
-    }
-
-    fn held_by(&self) -> Option<&str> {
-        let found = || self.status.as_ref()?.business_account_id.as_deref();
-        self.spec.business_account_id.as_deref().or_else(found)
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        whatsapp_number::secrets_of(self)
-    }
-}
-
 /// A template, by account, name and language.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TemplateClaim {
@@ -94,33 +42,6 @@ pub struct TemplateClaim {
     pub account: Box<str>,
     /// Name and language.
     pub key: TemplateKey,
-}
-
-impl Kind for MessageTemplate {
-    const NAME: &'static str = "MessageTemplate";
-    const SHORT: &'static str = "wamt";
-
-    type Claim = TemplateClaim;
-
-    fn claim(&self) -> Self::Claim {
-        let spec = &self.spec;
-        TemplateClaim {
-            account: spec.business_account_id.as_str().into(),
-            key: TemplateKey { name: spec.template_name.as_str().into(), language: spec.language.as_str().into() },
-        }
-    }
-
-    fn app(&self) -> AppKey {
-        link::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
-    }
-
-    fn held_by(&self) -> Option<&str> {
-        Some(&self.spec.business_account_id)
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        Vec::new()
-    }
 }
 
 /// Whether an import made the object, and nobody took it over.

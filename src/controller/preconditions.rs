@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    commands,
-    link::{Link, expired},
-    reason::Reason,
-    subject::Subject,
-    verdict::{Finding, Progress, Verdict},
+    app_reference::{Link, expired},
+    managed_resource::Subject,
+    summary::{Finding, Progress, Verdict},
 };
+use crate::messages::{Reason, commands};
 use crate::{
-    api::{Action, ManagedStatus, Problem},
-    cluster::conditions::{self, READY},
-    observe::{AppKey, Seen},
+    api::{Action, AppKey, ManagedStatus, Problem},
+    k8s::conditions::{self, READY},
+    observe::Seen,
     timing::Timing,
 };
 
@@ -223,7 +222,7 @@ pub fn not_found(message: String) -> Verdict {
 /// Whether the status says already, of this very spec, that the thing is not there.
 fn is_told<K: Subject>(object: &K) -> bool {
     let Some(status) = object.status() else { return false };
-    let reason = conditions::get(status.conditions(), READY).map(|ready| ready.reason.as_str());
+    let reason = conditions::find(status.conditions(), READY).map(|ready| ready.reason.as_str());
     let absent = [
         (Some("NotFound"), Some(Reason::NotFound.as_str())),
         (Some("Pending"), Some(Reason::NotYetSupported.as_str())),

@@ -23,17 +23,14 @@ use kube::{
 };
 use tracing::{debug, error, warn};
 
-use super::{
-    cached::{Cached, Key},
-    objects::{Kind, Objects, ScopeFeed},
-    whatsapp_number::FINALIZER,
-};
+use super::store::{Cached, Key, Kind, Objects, ScopeFeed};
+use crate::api::labels::DEREGISTER;
 use crate::{
-    cluster::{
+    k8s::{
         backoff::{Backoff, Delays},
-        guard,
+        timeout,
     },
-    http::{Metrics, Outcome},
+    telemetry::{Metrics, Outcome},
 };
 
 /// Objects that are reconciled at once, per kind and watched namespace. Import speed hangs on it; the API server's
@@ -141,13 +138,13 @@ async fn guarded<K: Kind, R: Reconciler<K>>(
     }
     // What is being deleted concerns us only while it waits for us.
     let ours = |object: &K| {
-        object.meta().deletion_timestamp.is_none() || object.finalizers().iter().any(|name| name == FINALIZER)
+        object.meta().deletion_timestamp.is_none() || object.finalizers().iter().any(|name| name == DEREGISTER)
     };
     let Some(object) = cached.object().filter(ours) else { return Ok(Action::await_change()) };
     let kind = K::NAME;
     let key = cached.key();
     let started = Instant::now();
-    let result = guard::catch(&context.running.metrics, context.reconciler.reconcile(Arc::new(object))).await;
+    let result = timeout::catch(&context.running.metrics, context.reconciler.reconcile(Arc::new(object))).await;
     let (outcome, action) = match result {
         Ok(Ok(done)) => {
             context.backoff.reset(&key);

@@ -5,19 +5,18 @@ use kube::{Api, ResourceExt};
 use super::{
     actions::Request,
     context::{Context, Error},
-    meta_app::IMPORTED_BY,
-    objects::Kind,
-    reason::Reason,
-    verdict::{Verdict, settle},
+    store::Kind,
+    summary::{Verdict, settle},
 };
 use crate::{
     api::ManagedStatus,
-    cluster::{
+    k8s::{
         conditions::{READY, RECONCILING, is_true},
         events::EventType,
         status::{Patched, patch_status},
     },
 };
+use crate::{api::labels::IMPORTED_BY, messages::Reason};
 
 /// The field manager of status.
 const MANAGER: &str = "waba-operator-status";
@@ -25,7 +24,7 @@ const MANAGER: &str = "waba-operator-status";
 /// Writes `status` with its conditions, if it is not what stands there already; whether it was written.
 ///
 /// `verdict` is `None` where nothing new is known: then only the requests are echoed.
-pub async fn write<K: Kind>(
+pub async fn write_status<K: Kind>(
     context: &Context,
     object: &K,
     mut status: K::Status,

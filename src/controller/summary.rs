@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::reason::Reason;
+use crate::messages::Reason;
 use crate::{
-    api::{ManagedStatus, Transition, later::Later, whole_seconds},
-    cluster::conditions::{self, MESSAGE_LIMIT, READY, RECONCILING, STALLED, State, condition, push_history, truncate},
+    api::{ManagedStatus, Transition, unsupported::Later, whole_seconds},
+    k8s::conditions::{self, MESSAGE_LIMIT, READY, RECONCILING, STALLED, State, condition, push_history, truncate},
 };
 
 /// Condition that is there while `spec.suspend` is true.
@@ -108,7 +108,7 @@ pub fn settle<S: ManagedStatus>(
     status.set_observed_generation(generation);
     let suspended = verdict.progress == Progress::Suspended;
     // Whether it was ready is kept. Its message is what lists print, and is not what was so before.
-    let kept = conditions::get(before.conditions(), READY).filter(|_| suspended).cloned();
+    let kept = conditions::find(before.conditions(), READY).filter(|_| suspended).cloned();
     let mut wanted: Vec<(&str, &Finding)> = verdict.facets.iter().map(|(kind, finding)| (*kind, finding)).collect();
     let marker = Finding { state: State::True, ..verdict.ready.clone() };
     match verdict.progress {
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::{
         api::{MetaAppPhase, MetaAppStatus},
-        cluster::conditions::{check_invariants, get},
+        k8s::conditions::{check_invariants, find},
     };
 
     fn at(hour: u8) -> Timestamp {
@@ -197,8 +197,8 @@ mod tests {
         let (ill, news) = next(&well, MetaAppPhase::Connected, &Verdict::of(trouble, Progress::Stalled, facets), 11);
         assert!(news, "another reason is news, in the same phase");
         assert_eq!(types(&ill), ["Ready", "Stalled", "TokenValid"]);
-        assert_eq!(get(&ill.conditions, "Ready").unwrap().last_transition_time.0, at(11));
-        assert_eq!(get(&ill.conditions, "TokenValid").unwrap().last_transition_time.0, at(10), "it did not change");
+        assert_eq!(find(&ill.conditions, "Ready").unwrap().last_transition_time.0, at(11));
+        assert_eq!(find(&ill.conditions, "TokenValid").unwrap().last_transition_time.0, at(10), "it did not change");
         let (again, _) = next(&ill, MetaAppPhase::Connected, &connected(), 12);
         assert_eq!(types(&again), ["Ready", "TokenValid"], "removed, not False");
     }
@@ -219,13 +219,13 @@ mod tests {
         let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
         let (rests, _) = next(&well, MetaAppPhase::Suspended, &suspended, 11);
         assert_eq!(types(&rests), ["Ready", "Suspended", "TokenValid"]);
-        let (ready, earlier) = (get(&rests.conditions, "Ready").unwrap(), get(&well.conditions, "Ready").unwrap());
+        let (ready, earlier) = (find(&rests.conditions, "Ready").unwrap(), find(&well.conditions, "Ready").unwrap());
         assert_eq!(*ready, Condition { message: "it rests".to_owned(), ..earlier.clone() }, "lists print the message");
         let (new, _) = next(&MetaAppStatus::default(), MetaAppPhase::Suspended, &suspended, 10);
-        assert_eq!(get(&new.conditions, "Ready").unwrap().status, "Unknown", "there is always one");
+        assert_eq!(find(&new.conditions, "Ready").unwrap().status, "Unknown", "there is always one");
         let (back, _) = next(&rests, MetaAppPhase::Connected, &connected(), 12);
         assert_eq!(types(&back), ["Ready", "TokenValid"]);
-        assert_eq!(get(&back.conditions, "Ready").unwrap().message, "all is well");
+        assert_eq!(find(&back.conditions, "Ready").unwrap().message, "all is well");
     }
 
     #[test]

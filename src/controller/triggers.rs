@@ -7,13 +7,12 @@ use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
 use super::{
-    cached::Cached,
-    claims::{NumberClaim, TemplateClaim},
-    objects::Objects,
+    ownership::{NumberClaim, TemplateClaim},
+    store::{Cached, Objects},
 };
 use crate::{
-    api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    observe::{AppKey, Changes, Wake},
+    api::{AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
+    observe::{Changes, Wake},
 };
 
 /// Wakes objects. Cheap to clone.

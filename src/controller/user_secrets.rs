@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     api::SecretKeyRef,
-    cluster::secrets::{SecretProblem, SecretValue, Unusable, read_key},
+    k8s::secrets::{SecretProblem, SecretValue, Unusable, read_key},
 };
 
 /// What one key of a Secret held at one version of the Secret.

@@ -11,7 +11,7 @@ use super::config::{Access, Priority};
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
 use super::transport::{Call, Caller};
-use super::wire::{Account, AccountAnswer, AccountRef, Next, Page, PhoneNumber, Template};
+use super::types::{Account, AccountAnswer, AccountRef, Next, Page, PhoneNumber, Template};
 
 /// The most that Meta gives per page.
 const PAGE: &str = "100";

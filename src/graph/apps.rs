@@ -14,16 +14,16 @@ use super::errors::Error;
 use super::outcome::Outcome;
 use super::scrub::scrub;
 use super::transport::{Call, Caller};
-use super::wire::{DebugAnswer, TokenAnswer, TokenInfo, loose};
+use super::types::{DebugAnswer, TokenAnswer, TokenInfo, lenient};
 
 /// An app, as its own token shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct App {
     /// Its ID, digits.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub id: Box<str>,
     /// Its name.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: Option<Box<str>>,
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Url, redirect, retry};
 
-use super::budget::Budget;
-use super::clock::Clock;
 use super::config::{Config, Recorder, Timing};
+use super::rate_limit::Budget;
+use super::server_time::Clock;
 use super::version::{VersionMismatch, Versions};
 
 /// Speaks to Meta for everybody in the process, so that budgets and clock are shared.

@@ -5,21 +5,21 @@
 //! happens next, or, where something is changed, as an [`Outcome`]. Nothing that leaves this module shows a secret.
 
 mod accounts;
-mod answer;
 mod apps;
-mod budget;
 mod client;
-mod clock;
 mod config;
 mod endpoint;
 mod errors;
-mod numbers;
 mod outcome;
+mod phone_numbers;
+mod rate_limit;
+mod response;
 mod scrub;
+mod server_time;
 mod transport;
+pub mod types;
 mod usage;
 mod version;
-pub mod wire;
 
 pub use accounts::{AccountRead, Want};
 pub use apps::{App, CredentialsError, ExchangedToken};
@@ -27,6 +27,6 @@ pub use client::{BuildError, Client};
 pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder, Timing};
 pub use endpoint::Endpoint;
 pub use errors::{Class, Error};
-pub use numbers::CodeMethod;
 pub use outcome::Outcome;
+pub use phone_numbers::CodeMethod;
 pub use version::VersionMismatch;

@@ -70,7 +70,7 @@ mod tests {
         }
     }
 
-    fn told(code: u32, endpoint: super::super::Endpoint, http: u16) -> Error {
+    fn told(code: u32, endpoint: crate::graph::Endpoint, http: u16) -> Error {
         let told = Told { code, ..Told::default() };
         let verdict = judge(&told, endpoint, http);
         let class = match verdict.kind {

@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
 use super::outcome::Outcome;
 use super::transport::{Body, Call};
-use super::wire::{Profile, ProfileAnswer, loose};
+use super::types::{Profile, ProfileAnswer, lenient};
 
 /// How a verification code is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub enum CodeMethod {
 /// `{"success": true}`, or `"true"`. Without the word it is something else, perhaps an error with a status of success.
 #[derive(Deserialize)]
 struct Success {
-    #[serde(deserialize_with = "loose::flag")]
+    #[serde(deserialize_with = "lenient::flag")]
     success: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct Added {
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     id: Box<str>,
 }
 

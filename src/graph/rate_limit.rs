@@ -13,8 +13,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 
-use super::clock::Clock;
 use super::config::{Priority, Timing};
+use super::server_time::Clock;
 use super::usage::Usage;
 
 /// From this usage on, polls slow down.
@@ -211,5 +211,5 @@ pub(super) fn later(now: Timestamp, wait: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-#[path = "budget_tests.rs"]
+#[path = "rate_limit_tests.rs"]
 mod tests;

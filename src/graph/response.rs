@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::errors::Told;
 use super::scrub::scrub;
-use super::wire::loose;
+use super::types::lenient;
 
 /// Why an answer is not what was asked for.
 #[derive(Debug)]
@@ -48,19 +48,19 @@ struct Envelope {
 
 #[derive(Deserialize)]
 struct GraphError {
-    #[serde(default, deserialize_with = "loose::count")]
+    #[serde(default, deserialize_with = "lenient::count")]
     code: Option<u32>,
-    #[serde(default, deserialize_with = "loose::count")]
+    #[serde(default, deserialize_with = "lenient::count")]
     error_subcode: Option<u32>,
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     is_transient: Option<bool>,
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     message: Option<Box<str>>,
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     error_user_msg: Option<Box<str>>,
     #[serde(default)]
     error_data: Option<ErrorData>,
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     fbtrace_id: Option<Box<str>>,
 }
 
@@ -69,7 +69,7 @@ struct GraphError {
 #[serde(untagged)]
 enum ErrorData {
     Object {
-        #[serde(default, deserialize_with = "loose::text")]
+        #[serde(default, deserialize_with = "lenient::text")]
         details: Option<Box<str>>,
     },
     Text(Box<str>),
@@ -112,7 +112,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Node {
-        #[serde(deserialize_with = "loose::id")]
+        #[serde(deserialize_with = "lenient::id")]
         id: Box<str>,
     }
 

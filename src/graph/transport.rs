@@ -12,12 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
-use super::answer;
 use super::client::Client;
 use super::config::{Access, AppCredentials, Finished, Priority};
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Kind, Scope, Sent, judge, subject_wait};
 use super::outcome::Outcome;
+use super::response;
 use super::usage::{self, Usage};
 
 /// The largest answer that is read: a page of 100 numbers and 100 templates stays far below.
@@ -142,7 +142,7 @@ impl Client {
         })
     }
 
-    fn gate(&self, call: &Call<'_>) -> std::sync::Arc<super::budget::Gate> {
+    fn gate(&self, call: &Call<'_>) -> std::sync::Arc<super::rate_limit::Gate> {
         self.inner.budget.gate(&call.caller.app().app_id, call.waba)
     }
 
@@ -212,7 +212,7 @@ impl Client {
         usage: Option<Usage>,
         call: &Call<'_>,
     ) -> Result<T, Error> {
-        let fault = match answer::read(status, body, &call.secrets()) {
+        let fault = match response::read(status, body, &call.secrets()) {
             Ok(value) => {
                 self.gate(call).answered();
                 return Ok(value);
@@ -220,10 +220,10 @@ impl Client {
             Err(fault) => fault,
         };
         let told = match fault {
-            answer::Fault::Unreadable(detail) => {
+            response::Fault::Unreadable(detail) => {
                 return Err(no_answer(call.endpoint, detail).with_http(status.as_u16()));
             }
-            answer::Fault::Told(told) => told,
+            response::Fault::Told(told) => told,
         };
         let verdict = judge(&told, call.endpoint, status.as_u16());
         let class = self.class(verdict.kind, told.code, usage, call);
@@ -236,7 +236,7 @@ impl Client {
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
         match kind {
             Kind::Throttled(Scope::Subject) => {
-                Class::Throttled { until: super::budget::later(clock.now(), subject_wait(code, self.timing())) }
+                Class::Throttled { until: super::rate_limit::later(clock.now(), subject_wait(code, self.timing())) }
             }
             Kind::Throttled(Scope::Account) => Class::Throttled { until: self.gate(call).throttled(regain, clock) },
             Kind::Throttled(Scope::App) => {

@@ -7,7 +7,7 @@ use kube::{
 };
 use tower::util::MapRequestLayer;
 
-use crate::http::Metrics;
+use crate::telemetry::Metrics;
 
 /// A client that counts its writes by resource and verb. A write that the client repeats by itself counts once.
 ///

@@ -84,14 +84,14 @@ pub fn remove(conditions: &mut Vec<Condition>, type_: &str) {
 
 /// The condition of this type.
 #[must_use]
-pub fn get<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
 /// Whether the condition of this type is there and `True`.
 #[must_use]
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    get(conditions, type_).is_some_and(|condition| condition.status == "True")
+    find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
 /// Stamps the generation on every condition: those that keep their last value were judged anew, too.
@@ -137,7 +137,7 @@ pub fn check_invariants(conditions: &[Condition], observed_generation: i64, gene
         }
     };
     let (ready, reconciling, stalled) =
-        (get(conditions, READY), get(conditions, RECONCILING), get(conditions, STALLED));
+        (find(conditions, READY), find(conditions, RECONCILING), find(conditions, STALLED));
     rule(observed_generation == generation, "observedGeneration is not the object's generation");
     rule(ready.is_some(), "Ready is missing");
     rule(reconciling.is_none() || stalled.is_none(), "Reconciling and Stalled are both there");

@@ -21,11 +21,11 @@ fn the_transition_time_moves_with_the_status_only() {
     let mut list = vec![];
     set(&mut list, condition(READY, State::False, "Pending", "Wait.", 1, at(10)));
     set(&mut list, condition(READY, State::False, "Rejected", "No.", 2, at(20)));
-    let ready = get(&list, READY).unwrap();
+    let ready = find(&list, READY).unwrap();
     assert_eq!(ready.last_transition_time.0, at(10), "reason and message are no transition");
     assert_eq!((ready.reason.as_str(), ready.observed_generation), ("Rejected", Some(2)));
     set(&mut list, condition(READY, State::True, "Enabled", "Yes.", 2, at(30)));
-    assert_eq!(get(&list, READY).unwrap().last_transition_time.0, at(30));
+    assert_eq!(find(&list, READY).unwrap().last_transition_time.0, at(30));
     assert!(is_true(&list, READY) && list.len() == 1);
 }
 

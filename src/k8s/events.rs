@@ -11,8 +11,8 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc;
 
-use super::{conditions::truncate, guard::call};
-use crate::http::Metrics;
+use super::{conditions::truncate, timeout::call};
+use crate::telemetry::Metrics;
 
 pub use kube::runtime::events::EventType;
 

@@ -28,7 +28,7 @@ use tokio::{
 
 use super::{
     deadline::Deadline,
-    guard::{ApiError, call_within},
+    timeout::{ApiError, call_within},
 };
 
 /// Which lease, for whom, and how fast.

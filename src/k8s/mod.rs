@@ -7,8 +7,9 @@ pub mod conditions;
 pub mod deadline;
 pub mod events;
 pub mod fingerprint;
-pub mod guard;
 pub mod lease;
-pub mod rewind;
+pub mod restore_detector;
+
 pub mod secrets;
 pub mod status;
+pub mod timeout;

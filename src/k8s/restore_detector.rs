@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::ListParams};
 use tracing::{debug, error};
 
-use super::guard::call;
+use super::timeout::call;
 
 /// How often a last look is tried, where nobody looks again, and the pause between.
 const LAST_LOOKS: u32 = 5;

@@ -9,7 +9,7 @@ use kube::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::guard::{ApiError, call};
+use super::timeout::{ApiError, call};
 
 /// The label that says a Secret is the operator's to write.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "waba-operator");

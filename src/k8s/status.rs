@@ -9,7 +9,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::guard::{ApiError, call};
+use super::timeout::{ApiError, call};
 
 /// What became of a status.
 #[derive(Clone, Debug)]

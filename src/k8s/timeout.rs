@@ -4,7 +4,7 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
 
-use crate::http::Metrics;
+use crate::telemetry::Metrics;
 
 /// How long one call to the API server may take.
 pub const API_TIMEOUT: Duration = Duration::from_secs(15);

@@ -14,12 +14,12 @@ use tokio::sync::OwnedMutexGuard;
 use tracing::{error, info, warn};
 
 use super::{
-    ends::Ended,
-    entry::Ledger,
-    order::Intent,
+    record::Ledger,
     store::{self, LedgerProblem, secret_name},
+    transitions::Ended,
 };
-use crate::{cluster::secrets::OwnedSecret, timing::Timing};
+use crate::calls::intent::Intent;
+use crate::{k8s::secrets::OwnedSecret, timing::Timing};
 
 /// The version of a Secret that the watch last saw, by its name.
 type Versions = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -50,12 +50,12 @@ struct Shelf {
 
 /// What this process knows of one ledger.
 #[derive(Default)]
-pub(super) struct Slot {
-    pub(super) known: Option<(Ledger, OwnedSecret)>,
+pub(crate) struct Slot {
+    pub(crate) known: Option<(Ledger, OwnedSecret)>,
     /// When this process last wrote it: the watch may be behind.
     written: Option<Instant>,
     /// When the last call ended that changed the number, or may have.
-    pub(super) touched: Option<Instant>,
+    pub(crate) touched: Option<Instant>,
     /// The same by the ledger, as it was taken over last.
     recalled: Option<Timestamp>,
     /// Start of the first read after that which counts.
@@ -63,9 +63,9 @@ pub(super) struct Slot {
     /// Since when intents of other processes are seen open.
     foreign: AHashMap<String, Instant>,
     /// Outcomes that are not written yet; they count all the same.
-    pub(super) ended: Vec<Finished>,
+    pub(crate) ended: Vec<Finished>,
     /// Until when they may wait for the next write.
-    pub(super) may_wait: Option<Instant>,
+    pub(crate) may_wait: Option<Instant>,
     /// A write failed: what is known may not be what is there.
     stale: bool,
     /// What is known of the number besides, where there is no ledger yet, or none any more.
@@ -73,12 +73,12 @@ pub(super) struct Slot {
 }
 
 /// How a call ended, and when.
-pub(super) struct Finished {
+pub(crate) struct Finished {
     /// The intent's name.
-    pub(super) id: String,
-    pub(super) ended: Ended,
+    pub(crate) id: String,
+    pub(crate) ended: Ended,
     /// Meta's clock.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// What reads of Meta say of the number, seen from the last call that changed it.
@@ -170,7 +170,7 @@ impl Ledgers {
 
 /// See the module.
 pub struct Book {
-    pub(super) slot: OwnedMutexGuard<Slot>,
+    pub(crate) slot: OwnedMutexGuard<Slot>,
     ledgers: Arc<Ledgers>,
     digits: u64,
     name: String,
@@ -272,7 +272,7 @@ impl Book {
     }
 
     /// Has what has ended count, before it is written.
-    pub(super) fn apply(&mut self) {
+    pub(crate) fn apply(&mut self) {
         let Slot { known, ended, .. } = &mut *self.slot;
         if let Some((ledger, _)) = known {
             for Finished { id, ended, at } in ended {
@@ -342,7 +342,7 @@ impl Book {
     }
 
     /// Notes that a call has just ended which changed the number, or may have.
-    pub(super) fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         self.slot.touched = Some(Instant::now());
         self.slot.first_fresh = None;
     }
@@ -378,5 +378,5 @@ impl Book {
 }
 
 #[cfg(test)]
-#[path = "book_tests.rs"]
+#[path = "handle_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::ledger::{Begin, Order};
+use crate::{calls::Order, ledger::Begin};
 
 /// Waits as in production: nothing here waits.
 fn book() -> Book {

@@ -7,20 +7,14 @@
 //! process that dies anywhere on the way leaves behind what the next one needs to find out what happened. That a code was
 //! accepted is written along with the registration that follows: Meta shows it, and the next process would find out.
 
-mod book;
-mod door;
-mod ends;
-mod entry;
-mod operation;
-mod order;
-mod parts;
-mod store;
+pub(crate) mod handle;
+pub(crate) mod parts;
+pub(crate) mod record;
+pub(crate) mod store;
+pub(crate) mod transitions;
 
-pub use book::{Book, Evidence, Ledgers};
-pub use door::{Door, FENCE_MARGIN, Sending, Sent, Target};
-pub use ends::{Ended, HALF_DEREGISTERED};
-pub use entry::{Begin, Ledger, WINDOW};
-pub use operation::{Class, Operation};
-pub use order::{Intent, Order};
+pub use handle::{Book, Evidence, Ledgers};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
+pub use record::{Begin, Ledger, WINDOW};
 pub use store::{LedgerProblem, PREFIX, secret_name};
+pub use transitions::{Ended, HALF_DEREGISTERED};

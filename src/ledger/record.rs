@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use super::parts::{Owner, ProfileField, Refusal, SentCode, Webhook};
+use crate::calls::{
+    intent::{Intent, Order},
     operation::Operation,
-    order::{Intent, Order},
-    parts::{Owner, ProfileField, Refusal, SentCode, Webhook},
 };
-use crate::{api::Action, cluster::secrets::Hidden};
+use crate::{api::Action, k8s::secrets::Hidden};
 
 /// The window in which Meta counts registrations, and codes are counted here.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
@@ -221,5 +221,5 @@ impl Ledger {
 }
 
 #[cfg(test)]
-#[path = "entry_tests.rs"]
+#[path = "record_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::ledger::{Ended, ProfileField, Refusal, ends::PINS_REMEMBERED};
+use crate::ledger::{Ended, ProfileField, Refusal, transitions::PINS_REMEMBERED};
 use Operation::{
     AddNumber, ClearWebhook, Deregister, Register, RegisterAgain, RequestCode, SetPin, SetWebhook, VerifyCode,
     WriteProfile,
@@ -348,7 +348,7 @@ fn each_call_leaves_behind_what_it_did() {
     assert!(!ledger.profile["about"].lost);
 }
 
-#[path = "entry_properties.rs"]
+#[path = "record_properties.rs"]
 mod properties;
-#[path = "entry_again_tests.rs"]
+#[path = "record_again_tests.rs"]
 mod second_tries;

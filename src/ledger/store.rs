@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret;
 
-use super::entry::Ledger;
-use crate::cluster::secrets::{Hidden, OwnedProblem, OwnedSecret, delete_command};
+use super::record::Ledger;
+use crate::k8s::secrets::{Hidden, OwnedProblem, OwnedSecret, delete_command};
 
 /// How the names of all ledgers begin; the digits of the number follow.
 pub const PREFIX: &str = "waba-number-";
@@ -76,7 +76,7 @@ impl LedgerProblem {
 }
 
 /// Reads a ledger out of its Secret.
-pub(super) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerProblem> {
+pub(crate) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerProblem> {
     let text = secret.get(LEDGER);
     let ledger = text.and_then(|text| serde_json::from_str::<Ledger>(text.expose_secret()).ok());
     // What the operator has written has been written at least once: all else in it may be lacking, or be left out.
@@ -92,7 +92,7 @@ pub(super) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerPro
 }
 
 /// Puts a ledger into its Secret.
-pub(super) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
+pub(crate) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
     // A map with text keys and plain values can always be written as JSON.
     let text = serde_json::to_string(ledger).unwrap_or_default();
     secret.set(LEDGER, &text.into());
@@ -122,8 +122,9 @@ mod tests {
     use super::*;
     use crate::{
         api::Action,
-        cluster::guard::ApiError,
-        ledger::{Begin, Ended, Operation, Order, Owner},
+        calls::{Operation, Order},
+        k8s::timeout::ApiError,
+        ledger::{Begin, Ended, Owner},
     };
 
     fn now() -> jiff::Timestamp {

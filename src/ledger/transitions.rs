@@ -3,14 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    entry::Ledger,
-    operation::Operation,
-    order::{Intent, Order},
     parts::{ProfileField, Refusal, SentCode, Webhook},
+    record::Ledger,
+};
+use crate::calls::{
+    intent::{Intent, Order},
+    operation::Operation,
 };
 
 /// So many refused PINs are remembered; Meta locks a number long before.
-pub(super) const PINS_REMEMBERED: usize = 64;
+pub(crate) const PINS_REMEMBERED: usize = 64;
 /// Meta's code for a number that is locked after too many registrations.
 const LOCKED: i64 = 133_016;
 /// Meta's code for a number that is half deregistered.
@@ -264,7 +266,7 @@ impl Ledger {
     }
 
     /// A value that went out, and is not to go out again for the same code.
-    pub(super) fn code_tried(&mut self, intent: &Intent) {
+    pub(crate) fn code_tried(&mut self, intent: &Intent) {
         if let Some(code) = self.code.as_mut().filter(|code| !code.tried.contains(&intent.inputs)) {
             code.tried.push(intent.inputs.clone());
         }

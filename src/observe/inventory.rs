@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,34 +12,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use parking_lot::RwLock;
 
 use super::snapshot::{Changes, Snapshot, TemplateKey};
-use crate::cluster::secrets::Hidden;
+use crate::api::AppKey;
 use crate::graph::{
     self, AccountRead,
-    wire::{PhoneNumber, Template},
+    types::{PhoneNumber, Template},
 };
-
-/// Namespace and name of a `MetaApp`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AppKey {
-    /// The object's namespace.
-    pub namespace: Box<str>,
-    /// The object's name.
-    pub name: Box<str>,
-}
-
-impl AppKey {
-    /// The key of the app `name` in `namespace`.
-    #[must_use]
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for AppKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
+use crate::k8s::secrets::Hidden;
 
 /// Whether what an app shows can be relied on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 
 mod countries;
 pub mod digits;
-mod estate;
+mod inventory;
 mod poller;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use estate::{AccountState, Allowed, AppKey, AppView, BindingToken, Estate, Failure, Seen, Standing};
+pub use inventory::{AccountState, Allowed, AppView, BindingToken, Estate, Failure, Seen, Standing};
 pub use poller::{Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};

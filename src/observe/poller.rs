@@ -17,12 +17,13 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    estate::{AppKey, Estate, Failure},
+    inventory::{Estate, Failure},
     snapshot::Changes,
 };
+use crate::api::AppKey;
 use crate::{
     graph::{self, Access, Priority, Want},
-    http::Health,
+    server::Health,
     timing::Timing,
 };
 

@@ -7,7 +7,7 @@ use ahash::{AHashMap, AHashSet};
 use super::digits;
 use crate::graph::{
     AccountRead,
-    wire::{Account, PhoneNumber, Template, TemplateStatus},
+    types::{Account, PhoneNumber, Template, TemplateStatus},
 };
 
 /// Name and language: what identifies a template within its account.

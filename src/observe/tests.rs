@@ -9,7 +9,8 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AppKey, AppView, Changes, Estate, Failure, Seen, Snapshot, Standing, TemplateKey};
+use super::{AppView, Changes, Estate, Failure, Seen, Snapshot, Standing, TemplateKey};
+use crate::api::AppKey;
 use crate::graph::{self, AccountRead};
 
 const ONE: &str = "102290129340398";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{graph, ledger::FENCE_MARGIN};
+use crate::{calls::FENCE_MARGIN, graph};
 
 /// However much waits are shrunk, a busy machine has this long for an answer.
 const SHORTEST_REQUEST: Duration = Duration::from_secs(5);

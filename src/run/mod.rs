@@ -11,21 +11,20 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
 use crate::{
-    cluster::{
+    controller::{self, Context, Kind, Objects, Reconciler, Running, ScopeFeed, Secrets, Wakers},
+    graph::{self, Finished},
+    k8s::{
         client::{counting, counting_without_retries},
         events::Events,
         fingerprint::Fingerprinter,
         lease::{Fence, Lease, LeaseConfig},
-        rewind::Rewind,
+        restore_detector::Rewind,
     },
-    graph::{self, Finished},
-    http::{self, Health, Metrics, Stage},
+    kinds::{Apps, Bindings, Numbers, Profiles, Templates},
     ledger::Ledgers,
     observe::{Estate, Pollers},
-    reconcile::{
-        self, Apps, Bindings, Context, Kind, Numbers, Objects, Profiles, Reconciler, Running, ScopeFeed, Secrets,
-        Templates, Wakers,
-    },
+    server::{self, Health, Stage},
+    telemetry::Metrics,
     timing::Timing,
 };
 
@@ -101,9 +100,9 @@ pub async fn run(
         // Nobody waits for it any more: fine.
         let _ = listening.send(address);
     }
-    let router = http::router(health.clone(), metrics.clone());
+    let router = server::router(health.clone(), metrics.clone());
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(http::serve(listener, router, closed.map(|_| ())));
+    let server = tokio::spawn(server::serve(listener, router, closed.map(|_| ())));
 
     let result = lead(settings, config, stop, &health, &metrics).await;
     health.enter(Stage::Stopping);
@@ -281,7 +280,7 @@ struct Controllers {
 
 impl Controllers {
     fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed<K>>, reconciler: R) {
-        let controller = reconcile::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
+        let controller = controller::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
         self.ended.spawn(controller.map(|()| K::NAME));
     }
 

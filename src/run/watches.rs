@@ -18,8 +18,9 @@ use tracing::warn;
 use super::{Stop, Tasks};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
+    controller::{NumberClaim, Objects, Wakers},
+    kinds::Bindings,
     ledger::{Ledgers, PREFIX},
-    reconcile::{Bindings, NumberClaim, Objects, Wakers},
 };
 
 pub(super) type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;

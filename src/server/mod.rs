@@ -1,9 +1,7 @@
-//! What the operator serves: health, metrics.
+//! What the operator serves: health and metrics.
 
 mod health;
-mod metrics;
-mod server;
+mod private;
 
 pub use health::{Health, Stage};
-pub use metrics::{Metrics, Outcome};
-pub use server::{router, serve};
+pub use private::{router, serve};

@@ -12,7 +12,8 @@ use axum::{
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
 
-use super::{Health, Metrics};
+use super::Health;
+use crate::telemetry::Metrics;
 
 /// How long requests under way may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::http::Stage;
+    use crate::server::Stage;
 
     struct Running {
         url: String,

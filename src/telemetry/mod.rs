@@ -3,6 +3,10 @@
 //! No secret may reach a log line in the first place: secrets are `SecretString`, which has no readable `Debug`.
 //! [`scrub`] is for foreign text (Meta's error messages, an HTTP library's errors) before a person sees it.
 
+mod metrics;
+
+pub use metrics::{Metrics, Outcome};
+
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -120,5 +124,4 @@ pub fn scrub(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "telemetry_tests.rs"]
 mod tests;

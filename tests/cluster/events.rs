@@ -8,8 +8,8 @@ use kube::{
     api::{ListParams, ObjectMeta, PostParams},
 };
 use waba_operator::{
-    cluster::events::{EventType, Events},
-    http::Metrics,
+    k8s::events::{EventType, Events},
+    telemetry::Metrics,
 };
 
 #[tokio::test]

@@ -16,11 +16,11 @@ use kube::{
 };
 use serde_json::json;
 use waba_operator::{
-    cluster::{
+    k8s::{
         client,
         lease::{Fence, Lease, LeaseConfig},
     },
-    http::Metrics,
+    telemetry::Metrics,
 };
 
 const NAME: &str = "leader";

@@ -7,7 +7,7 @@ use kube::{
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use waba_operator::cluster::{
+use waba_operator::k8s::{
     fingerprint::{FingerprintError, Fingerprinter, KEY_SECRET},
     secrets::{MANAGED_BY, OwnedProblem, OwnedSecret, Unusable, read_key},
 };

@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use waba_operator::{
-    cluster::{
+    k8s::{
         client,
         status::{Patched, patch_status},
     },
-    http::Metrics,
+    telemetry::Metrics,
 };
 
 const MANAGER: &str = "waba-operator-status";

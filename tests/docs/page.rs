@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use regex::Regex;
-use waba_operator::http::{Metrics, Outcome};
+use waba_operator::telemetry::{Metrics, Outcome};
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

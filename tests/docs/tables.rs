@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use waba_operator::{
     api::{
         Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
-        later::{self, Later},
+        unsupported::{self, Later},
     },
-    reconcile::Reason,
+    messages::Reason,
 };
 
 use crate::page::{Page, all, exposition, pages, root, source};
@@ -71,11 +71,11 @@ fn conditions_of_each_kind() {
     let app = example::<MetaApp>("metaapp-everything.yaml").spec;
     let template = example::<MessageTemplate>("template-named.yaml").spec;
     for (page, conditions) in [
-        ("docs/metaapp.md", conditions("metaapps", "meta_app", &later::meta_app(&app))),
+        ("docs/metaapp.md", conditions("metaapps", "meta_app", &unsupported::meta_app(&app))),
         ("docs/whatsappnumber.md", conditions::<WhatsAppNumber>("whatsappnumbers", "whatsapp_number", &[])),
         (
             "docs/messagetemplate.md",
-            conditions("messagetemplates", "message_template", &later::message_template(&template)),
+            conditions("messagetemplates", "message_template", &unsupported::message_template(&template)),
         ),
     ] {
         let page = Page::read(page);
@@ -97,13 +97,13 @@ fn what_is_not_acted_on() {
             }
         }
     }
-    told("docs/metaapp.md", &later::meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec));
+    told("docs/metaapp.md", &unsupported::meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec));
     let template = example::<MessageTemplate>("template-named.yaml").spec;
-    told("docs/messagetemplate.md", &later::message_template(&template));
+    told("docs/messagetemplate.md", &unsupported::message_template(&template));
 
     let readme = Page::read("README.md");
     let section = readme.section("What it does not do yet");
-    let later = [later::META_APP_ACTIONS, later::MESSAGE_TEMPLATE_ACTIONS].concat();
+    let later = [unsupported::META_APP_ACTIONS, unsupported::MESSAGE_TEMPLATE_ACTIONS].concat();
     assert_eq!(set(all("`(waba.dev/[a-z-]+)`", section)), set(later));
 }
 

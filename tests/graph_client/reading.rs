@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use waba_operator::graph::wire::{
+use waba_operator::graph::types::{
     CodeVerificationStatus, ComponentType, NumberStatus, PlatformType, Quality, TemplateStatus,
 };
 use waba_operator::graph::{AccountRead, Class, Error, Priority, Want};

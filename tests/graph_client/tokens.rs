@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use waba_operator::graph::wire::{AccountScope, Expiry, TokenKind};
+use waba_operator::graph::types::{AccountScope, Expiry, TokenKind};
 use waba_operator::graph::{Access, Class, CredentialsError, Outcome, Priority, Want};
 
 use crate::support::{
@@ -55,7 +55,7 @@ async fn an_app_id_that_is_none_never_becomes_another_path() {
 async fn inspect(
     world: &World,
     token: &str,
-) -> Result<waba_operator::graph::wire::TokenInfo, waba_operator::graph::Error> {
+) -> Result<waba_operator::graph::types::TokenInfo, waba_operator::graph::Error> {
     world.client.debug_token(&app(), VERSION, &SecretString::from(token)).await
 }
 

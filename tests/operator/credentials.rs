@@ -3,7 +3,7 @@
 use serde_json::json;
 use waba_operator::{
     api::{MetaApp, WhatsAppNumber},
-    cluster::conditions::STALLED,
+    k8s::conditions::STALLED,
 };
 
 use crate::{

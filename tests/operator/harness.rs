@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use tracing::subscriber::DefaultGuard;
 use waba_operator::{
     api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber, crds},
-    cluster::conditions,
+    k8s::conditions,
     run::Settings,
 };
 
@@ -330,6 +330,6 @@ pub fn is_poll(call: &Value, account: &str) -> bool {
 
 /// A condition as `True/Enabled`, and its message.
 pub fn condition<K: Managed>(object: &K, type_: &str) -> Option<(String, String)> {
-    let found = conditions::get(object.status()?.conditions(), type_)?;
+    let found = conditions::find(object.status()?.conditions(), type_)?;
     Some((format!("{}/{}", found.status, found.reason), found.message.clone()))
 }

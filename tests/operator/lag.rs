@@ -5,7 +5,7 @@ use futures::future::join_all;
 use serde_json::json;
 use waba_operator::{
     api::{MetaApp, WhatsAppNumber},
-    ledger::Operation,
+    calls::Operation,
 };
 
 use crate::{

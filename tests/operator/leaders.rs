@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use waba_operator::{
     api::{MetaApp, WhatsAppNumber},
-    ledger::Operation,
+    calls::Operation,
 };
 
 use crate::{

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use waba_operator::{
     api::{Managed, ManagedStatus, MetaApp, WhatsAppNumber},
-    cluster::conditions::{READY, STALLED},
+    k8s::conditions::{READY, STALLED},
 };
 
 use crate::{

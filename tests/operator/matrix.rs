@@ -11,7 +11,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use waba_operator::ledger::Operation;
+use waba_operator::calls::Operation;
 
 use crate::{
     program::ProgramSettings,

@@ -7,12 +7,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use waba_operator::{
-    cluster::{
+    calls::{Door, Operation, Order, Sending, Sent, Target},
+    graph::{self, Access, AppCredentials},
+    k8s::{
         lease::{Fence, Lease, LeaseConfig},
         secrets::Hidden,
     },
-    graph::{self, Access, AppCredentials},
-    ledger::{Begin, Door, Ended, Ledger, LedgerProblem, Ledgers, Operation, Order, Owner, Sending, Sent, Target},
+    ledger::{Begin, Ended, Ledger, LedgerProblem, Ledgers, Owner},
     timing::Timing,
 };
 

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use waba_operator::{
     api::{Managed, WhatsAppNumber},
-    ledger::Operation,
+    calls::Operation,
 };
 
 use crate::{

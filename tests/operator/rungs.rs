@@ -11,7 +11,7 @@ use kube::{
 use serde_json::{Value, json};
 use waba_operator::{
     api::{MetaApp, WhatsAppNumber},
-    ledger::{Class, Operation},
+    calls::{Class, Operation},
 };
 
 use crate::{

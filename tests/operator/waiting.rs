@@ -3,7 +3,7 @@
 use serde_json::Value;
 use waba_operator::{
     api::{Managed, ManagedStatus},
-    cluster::conditions,
+    k8s::conditions,
 };
 
 use crate::{

@@ -10,7 +10,7 @@ use kube::{
 use tokio::task::JoinHandle;
 use waba_operator::{
     api::{HISTORY_LIMIT, Managed, ManagedStatus, MessageTemplate, MetaApp, NEVER_OBSERVED, WhatsAppNumber},
-    cluster::conditions::check_invariants,
+    k8s::conditions::check_invariants,
 };
 
 #[derive(Default)]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::content_schema;
-use crate::api::{rules, shared::is_default, vocabulary::vocabulary};
+use crate::api::{open_enum::vocabulary, rules, shared::is_default};
 
 vocabulary! {
     /// How variables are written.

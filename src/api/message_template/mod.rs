@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use content::*;
 pub use status::*;
 
-use super::{AppRef, GoDuration, ManagementPolicy, rules, shared::is_default, vocabulary::vocabulary};
+use super::{AppRef, GoDuration, ManagementPolicy, open_enum::vocabulary, rules, shared::is_default};
 
 /// What you want of a template.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

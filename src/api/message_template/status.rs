@@ -11,8 +11,8 @@ use super::{
 use crate::api::{
     GoDuration, Intent, Transition,
     action::handled,
+    open_enum::vocabulary,
     shared::{is_default, managed, never_observed},
-    vocabulary::vocabulary,
 };
 
 vocabulary! {
@@ -123,7 +123,12 @@ pub struct MessageTemplateStatus {
     pub handled: MessageTemplateHandled,
 }
 
-managed!(MessageTemplate, MessageTemplateStatus, MessageTemplateHandled, retain = TemplateDeletionPolicy::Retain);
+managed!(
+    MessageTemplate("wamt"),
+    MessageTemplateStatus,
+    MessageTemplateHandled,
+    retain = TemplateDeletionPolicy::Retain
+);
 
 /// Meta's explanation of a refusal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

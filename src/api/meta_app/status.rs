@@ -8,8 +8,8 @@ use super::{AppDeletionPolicy, MetaApp};
 use crate::api::{
     Intent, Transition,
     action::handled,
+    open_enum::vocabulary,
     shared::{is_default, managed, never_observed},
-    vocabulary::vocabulary,
 };
 
 vocabulary! {
@@ -114,7 +114,7 @@ pub struct MetaAppStatus {
     pub handled: MetaAppHandled,
 }
 
-managed!(MetaApp, MetaAppStatus, MetaAppHandled, retain = AppDeletionPolicy::Retain);
+managed!(MetaApp("mapp"), MetaAppStatus, MetaAppHandled, retain = AppDeletionPolicy::Retain);
 
 /// An app as Meta knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

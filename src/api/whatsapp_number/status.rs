@@ -8,8 +8,8 @@ use super::{Direction, NumberDeletionPolicy, WhatsAppNumber};
 use crate::api::{
     Transition,
     action::handled,
+    open_enum::vocabulary,
     shared::{is_default, managed, never_observed},
-    vocabulary::vocabulary,
 };
 
 vocabulary! {
@@ -164,7 +164,7 @@ pub struct WhatsAppNumberStatus {
     pub handled: WhatsAppNumberHandled,
 }
 
-managed!(WhatsAppNumber, WhatsAppNumberStatus, WhatsAppNumberHandled, retain = NumberDeletionPolicy::Retain);
+managed!(WhatsAppNumber("wan"), WhatsAppNumberStatus, WhatsAppNumberHandled, retain = NumberDeletionPolicy::Retain);
 
 /// Meta's word on whether a number can send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

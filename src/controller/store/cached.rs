@@ -12,11 +12,10 @@ use kube::{
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
-use super::objects::Kind;
+use super::Kind;
 use crate::{
-    api::ManagedStatus,
-    cluster::conditions::{STALLED, is_true},
-    observe::AppKey,
+    api::{AppKey, ManagedStatus},
+    k8s::conditions::{STALLED, is_true},
 };
 
 /// The lowest level that packs at all: 8 µs for 1.9 kB, which become 0.8; the highest would save 0.07 more.

@@ -1,5 +1,9 @@
 //! The operator's view of one kind: what the watches brought, who claims the same thing, and a way to wake an object.
 
+mod cached;
+
+pub use cached::{Cached, Key};
+
 use std::{hash::Hash, sync::Arc};
 
 use ahash::AHashMap;
@@ -14,16 +18,10 @@ use kube::{
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::cached::{Cached, Key};
-use crate::{api::Managed, observe::AppKey};
+use crate::api::{AppKey, Managed};
 
 /// One of the operator's kinds.
 pub trait Kind: Managed {
-    /// The kind's name, for metrics and logs.
-    const NAME: &'static str;
-    /// The kind's short name, for commands.
-    const SHORT: &'static str;
-
     /// The thing at Meta that an object stands for; two objects with the same claim compete for it.
     type Claim: Eq + Hash + Clone + Send + Sync + 'static;
 
@@ -51,9 +49,9 @@ struct Scope<K: Kind> {
 
 /// The write side of one scope, held by its watch.
 pub struct ScopeFeed<K: Kind> {
-    pub(super) namespace: Option<String>,
-    pub(super) writer: Writer<Cached<K>>,
-    pub(super) woken: mpsc::UnboundedReceiver<Key<K>>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) writer: Writer<Cached<K>>,
+    pub(crate) woken: mpsc::UnboundedReceiver<Key<K>>,
 }
 
 struct Shared<K: Kind> {
@@ -104,7 +102,7 @@ impl<K: Kind> Objects<K> {
     }
 
     /// The keys of all objects that claim this thing.
-    pub(super) fn claimant_keys(&self, claim: &K::Claim) -> Vec<Key<K>> {
+    pub(crate) fn claimant_keys(&self, claim: &K::Claim) -> Vec<Key<K>> {
         self.0.claims.read().get(claim).cloned().unwrap_or_default()
     }
 
@@ -178,7 +176,7 @@ impl<K: Kind> Objects<K> {
     }
 
     /// Keeps the claims in step with the watch of `namespace`; call it after the store has taken the event.
-    pub(super) fn index(&self, namespace: Option<&str>, event: &Event<Cached<K>>) {
+    pub(crate) fn index(&self, namespace: Option<&str>, event: &Event<Cached<K>>) {
         match event {
             Event::Apply(object) => self.enter(object),
             Event::Delete(object) => self.leave(object),
@@ -228,5 +226,4 @@ impl<K: Kind> Objects<K> {
 }
 
 #[cfg(test)]
-#[path = "objects_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     api::{WhatsAppNumber, WhatsAppNumberSpec},
-    reconcile::claims::NumberClaim,
+    controller::ownership::NumberClaim,
 };
 
 const LINE: u64 = 525_512_345_678;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::reason::Reason;
-use crate::cluster::conditions::{MESSAGE_LIMIT, STALLED};
+use crate::k8s::conditions::{MESSAGE_LIMIT, STALLED};
+use crate::messages::Reason;
 
 /// How commands begin.
 const COMMANDS: [&str; 2] = ["kubectl ", "timedatectl "];
@@ -56,7 +56,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::cluster::conditions::{State, condition};
+    use crate::k8s::conditions::{State, condition};
 
     #[test]
     fn a_message_that_leaves_people_alone_is_found() {

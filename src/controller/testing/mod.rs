@@ -1,6 +1,8 @@
 //! For tests of plans: one object in circumstances that the test chooses, reconciled as the shell would.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod advice;
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,16 +11,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    advice,
-    link::Link,
-    outlook::{Input, Need, Plan, Proof},
-    subject::Subject,
-    verdict::{Verdict, settle},
+    app_reference::Link,
+    managed_resource::Subject,
+    preconditions::{Input, Need, Plan, Proof},
+    summary::{Verdict, settle},
 };
 use crate::{
-    api::ManagedStatus,
-    cluster::conditions::{READY, RECONCILING, STALLED, check_invariants, get},
-    observe::{AppKey, Seen},
+    api::{AppKey, ManagedStatus},
+    k8s::conditions::{READY, RECONCILING, STALLED, check_invariants, find},
+    observe::Seen,
     timing::Timing,
 };
 
@@ -148,14 +149,14 @@ impl<K: Subject> Scene<K> {
 
     /// Status and reason of a condition: `True/Verified`.
     pub fn condition(&self, kind: &str) -> Option<String> {
-        let condition = get(self.object.status()?.conditions(), kind)?;
+        let condition = find(self.object.status()?.conditions(), kind)?;
         Some(format!("{}/{}", condition.status, condition.reason))
     }
 
     /// The message of a condition.
     pub fn message(&self, kind: &str) -> String {
         let conditions = self.object.status().map(ManagedStatus::conditions).unwrap_or_default();
-        get(conditions, kind).map(|condition| condition.message.clone()).unwrap_or_default()
+        find(conditions, kind).map(|condition| condition.message.clone()).unwrap_or_default()
     }
 }
 

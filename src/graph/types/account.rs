@@ -3,17 +3,17 @@
 use serde::Deserialize;
 
 use super::health::Health;
-use super::vocabulary::{AccountStatus, MessagingLimit, ReviewStatus, VerificationStatus};
-use super::{Page, PhoneNumber, Template, loose, number};
+use super::open_enum::{AccountStatus, MessagingLimit, ReviewStatus, VerificationStatus};
+use super::{Page, PhoneNumber, Template, lenient, number};
 
 /// An account, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct AccountRef {
     /// Its ID, digits.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub id: Box<str>,
     /// Its name.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: Option<Box<str>>,
 }
 
@@ -21,31 +21,31 @@ pub struct AccountRef {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Account {
     /// Its ID, digits.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub id: Box<str>,
     /// Its name.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: Option<Box<str>>,
     /// ISO 4217.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub currency: Option<Box<str>>,
     /// Meta's own number of a time zone.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub timezone_id: Option<Box<str>>,
     /// Its state.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub status: Option<AccountStatus>,
     /// Meta's review of it.
-    #[serde(default, rename = "account_review_status", deserialize_with = "loose::word")]
+    #[serde(default, rename = "account_review_status", deserialize_with = "lenient::word")]
     pub review_status: Option<ReviewStatus>,
     /// The verification of its business.
-    #[serde(default, rename = "business_verification_status", deserialize_with = "loose::word")]
+    #[serde(default, rename = "business_verification_status", deserialize_with = "lenient::word")]
     pub business_verification: Option<VerificationStatus>,
     /// The business that owns it.
     #[serde(default)]
     pub owner_business: Option<AccountRef>,
     /// How many customers the business may write to first, per day.
-    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "loose::word")]
+    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "lenient::word")]
     pub messaging_limit: Option<MessagingLimit>,
     /// Its health, where asked for.
     #[serde(default, rename = "health_status", deserialize_with = "number::health")]
@@ -92,7 +92,7 @@ fn subscribed_apps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     #[derive(Deserialize)]
     struct Entry {
         whatsapp_business_api_data: Option<AccountRef>,
-        #[serde(default, deserialize_with = "loose::text")]
+        #[serde(default, deserialize_with = "lenient::text")]
         override_callback_uri: Option<Box<str>>,
     }
     let page = Option::<Page<Entry>>::deserialize(deserializer)?.unwrap_or_default();

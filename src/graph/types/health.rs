@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 
-use super::loose;
-use super::vocabulary::MayMessage;
+use super::lenient;
+use super::open_enum::MayMessage;
 
 /// Whether messages can be sent, and what stands in the way. Sorted, so that equal health compares equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Health {
     /// The verdict over all entities.
-    #[serde(deserialize_with = "loose::word")]
+    #[serde(deserialize_with = "lenient::word")]
     pub can_send_message: Option<MayMessage>,
     /// The objects with which something is wrong, of all that have a part in sending.
     pub entities: Vec<HealthEntity>,
@@ -21,10 +21,10 @@ pub struct Health {
 #[serde(default)]
 pub struct HealthEntity {
     /// `PHONE_NUMBER`, `WABA`, `BUSINESS`, `APP`, `MESSAGE_TEMPLATE`.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub entity_type: Option<Box<str>>,
     /// Its ID.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub id: Option<Box<str>>,
     /// What is wrong with it.
     pub errors: Vec<HealthError>,
@@ -35,13 +35,13 @@ pub struct HealthEntity {
 #[serde(default)]
 pub struct HealthError {
     /// Meta's code.
-    #[serde(rename = "error_code", deserialize_with = "loose::count")]
+    #[serde(rename = "error_code", deserialize_with = "lenient::count")]
     pub code: Option<u32>,
     /// What is wrong.
-    #[serde(rename = "error_description", deserialize_with = "loose::text")]
+    #[serde(rename = "error_description", deserialize_with = "lenient::text")]
     pub description: Option<Box<str>>,
     /// What to do about it.
-    #[serde(rename = "possible_solution", deserialize_with = "loose::text")]
+    #[serde(rename = "possible_solution", deserialize_with = "lenient::text")]
     pub solution: Option<Box<str>>,
 }
 

@@ -6,26 +6,26 @@
 mod account;
 mod components;
 mod health;
-pub(super) mod loose;
+pub(super) mod lenient;
 mod number;
+mod open_enum;
 mod page;
 mod profile;
 mod template;
 mod token;
-mod vocabulary;
 
 pub use account::{Account, AccountRef, SubscribedApp};
 pub use components::{Button, Component, LimitedTimeOffer, SupportedApp};
 pub use health::{Health, HealthEntity, HealthError};
 pub use number::{PhoneNumber, WebhookConfiguration};
-pub use profile::Profile;
-pub use template::Template;
-pub use token::{AccountScope, Expiry, GranularScope, InvalidReason, TokenInfo};
-pub use vocabulary::{
+pub use open_enum::{
     AccountMode, AccountStatus, ButtonType, Category, CodeVerificationStatus, ComponentType, HeaderFormat, MayMessage,
     MessagingLimit, NameStatus, NumberStatus, OtpType, ParameterFormat, PlatformType, Quality, RejectedReason,
     ReviewStatus, TemplateSource, TemplateStatus, Throughput, TokenKind, VerificationStatus,
 };
+pub use profile::Profile;
+pub use template::Template;
+pub use token::{AccountScope, Expiry, GranularScope, InvalidReason, TokenInfo};
 
 pub(super) use account::AccountAnswer;
 pub(super) use page::{Next, Page};

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::health::Health;
-use super::loose;
-use super::vocabulary::{
+use super::lenient;
+use super::open_enum::{
     AccountMode, CodeVerificationStatus, MessagingLimit, NameStatus, NumberStatus, PlatformType, Quality, Throughput,
 };
 
@@ -13,55 +13,55 @@ use super::vocabulary::{
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PhoneNumber {
     /// Its ID, digits.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub id: Box<str>,
     /// The number in one of Meta's several formats; see [`PhoneNumber::digits`].
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub display_phone_number: Option<Box<str>>,
     /// The display name, approved or not.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub verified_name: Option<Box<str>>,
     /// Its state.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub status: Option<NumberStatus>,
     /// Whether it was verified by a code.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub code_verification_status: Option<CodeVerificationStatus>,
     /// The review of the display name.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub name_status: Option<NameStatus>,
     /// The review of a new display name.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub new_name_status: Option<NameStatus>,
     /// A new display name under review.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub new_display_name: Option<Box<str>>,
     /// Where it is registered.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub platform_type: Option<PlatformType>,
     /// For real or for trying.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub account_mode: Option<AccountMode>,
     /// What customers think of its messages.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub quality_rating: Option<Quality>,
     /// How fast it may send.
     #[serde(default, deserialize_with = "throughput")]
     pub throughput: Option<Throughput>,
     /// How many customers its business may write to first, per day.
-    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "loose::word")]
+    #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "lenient::word")]
     pub messaging_limit: Option<MessagingLimit>,
     /// Whether it wears the official badge.
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub is_official_business_account: Option<bool>,
     /// Whether a two-step PIN is set.
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub is_pin_enabled: Option<bool>,
     /// Whether it is also used in the WhatsApp Business app.
-    #[serde(default, deserialize_with = "loose::flag")]
+    #[serde(default, deserialize_with = "lenient::flag")]
     pub is_on_biz_app: Option<bool>,
     /// When it was last registered.
-    #[serde(default, deserialize_with = "loose::time")]
+    #[serde(default, deserialize_with = "lenient::time")]
     pub last_onboarded_time: Option<Timestamp>,
     /// Which callbacks are in force for it.
     #[serde(default)]
@@ -76,13 +76,13 @@ pub struct PhoneNumber {
 #[serde(default)]
 pub struct WebhookConfiguration {
     /// The number's own.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub phone_number: Option<Box<str>>,
     /// The account's.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub whatsapp_business_account: Option<Box<str>>,
     /// The app's.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub application: Option<Box<str>>,
 }
 
@@ -115,7 +115,7 @@ impl PhoneNumber {
 fn throughput<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Throughput>, D::Error> {
     #[derive(Deserialize)]
     struct Level {
-        #[serde(default, deserialize_with = "loose::word")]
+        #[serde(default, deserialize_with = "lenient::word")]
         level: Option<Throughput>,
     }
     Ok(Option::<Level>::deserialize(deserializer)?.and_then(|throughput| throughput.level))

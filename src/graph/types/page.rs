@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::loose;
+use super::lenient;
 
 /// A page, with what leads to the next one.
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ pub(in crate::graph) struct Page<T> {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::graph) struct TemplateSummary {
-    #[serde(deserialize_with = "loose::count")]
+    #[serde(deserialize_with = "lenient::count")]
     pub message_template_limit: Option<u32>,
 }
 
@@ -34,7 +34,7 @@ struct Paging {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Cursors {
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     after: Option<Box<str>>,
 }
 
@@ -66,5 +66,5 @@ impl<T> Default for Page<T> {
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    loose::text(deserializer).map(|url| url.is_some())
+    lenient::text(deserializer).map(|url| url.is_some())
 }

@@ -2,28 +2,28 @@
 
 use serde::Deserialize;
 
-use super::loose;
+use super::lenient;
 
 /// What customers see of a business, as Meta shows it; `None` is what is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Profile {
     /// The line below the name.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub about: Option<Box<str>>,
     /// Postal address.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub address: Option<Box<str>>,
     /// What the business does.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub description: Option<Box<str>>,
     /// E-mail address.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub email: Option<Box<str>>,
     /// Web sites, two at most.
     pub websites: Vec<Box<str>>,
     /// Line of business, in Meta's words; `UNDEFINED` where there is none.
-    #[serde(deserialize_with = "loose::text")]
+    #[serde(deserialize_with = "lenient::text")]
     pub vertical: Option<Box<str>>,
 }
 

@@ -5,32 +5,32 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::components::Component;
-use super::loose;
-use super::vocabulary::{Category, ParameterFormat, Quality, RejectedReason, TemplateSource, TemplateStatus};
+use super::lenient;
+use super::open_enum::{Category, ParameterFormat, Quality, RejectedReason, TemplateSource, TemplateStatus};
 
 /// A template as Meta shows it. `None` is what Meta did not send.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Template {
     /// Its ID, digits.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub id: Box<str>,
     /// Its name; an account has it once per language.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub name: Box<str>,
     /// Its language: `en_US`.
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     pub language: Box<str>,
     /// What Meta takes it to be for.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub category: Option<Category>,
     /// What Meta took it to be for before.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub previous_category: Option<Category>,
     /// What Meta will take it to be for soon.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub correct_category: Option<Category>,
     /// Its state.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub status: Option<TemplateStatus>,
     /// What customers think of it.
     #[serde(default, rename = "quality_score", deserialize_with = "quality")]
@@ -39,26 +39,26 @@ pub struct Template {
     #[serde(default, deserialize_with = "rejected_reason")]
     pub rejected_reason: Option<RejectedReason>,
     /// How its parameters are written.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub parameter_format: Option<ParameterFormat>,
     /// Its content as compact JSON with sorted keys, without the sample files' URLs, which change from read to read.
     /// [`Template::components`] reads it.
     #[serde(default, rename = "components", deserialize_with = "components")]
     pub components_json: Option<Box<str>>,
     /// How long Meta tries to deliver a message of it, in seconds; -1 is 30 days.
-    #[serde(default, deserialize_with = "loose::number")]
+    #[serde(default, deserialize_with = "lenient::number")]
     pub message_send_ttl_seconds: Option<i64>,
     /// Meta's finer category.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub sub_category: Option<Box<str>>,
     /// When it was last edited.
-    #[serde(default, deserialize_with = "loose::time")]
+    #[serde(default, deserialize_with = "lenient::time")]
     pub last_updated_time: Option<Timestamp>,
     /// Who made it.
-    #[serde(default, deserialize_with = "loose::word")]
+    #[serde(default, deserialize_with = "lenient::word")]
     pub source: Option<TemplateSource>,
     /// The library template it stems from.
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub library_template_name: Option<Box<str>>,
 }
 
@@ -80,14 +80,14 @@ impl Template {
 fn quality<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quality>, D::Error> {
     #[derive(Deserialize)]
     struct Score {
-        #[serde(default, deserialize_with = "loose::word")]
+        #[serde(default, deserialize_with = "lenient::word")]
         score: Option<Quality>,
     }
     Ok(Option::<Score>::deserialize(deserializer)?.and_then(|quality| quality.score))
 }
 
 fn rejected_reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RejectedReason>, D::Error> {
-    Ok(loose::word(deserializer)?.filter(|reason| *reason != RejectedReason::None))
+    Ok(lenient::word(deserializer)?.filter(|reason| *reason != RejectedReason::None))
 }
 
 fn components<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {

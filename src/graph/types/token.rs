@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::loose;
-use super::vocabulary::TokenKind;
+use super::lenient;
+use super::open_enum::TokenKind;
 
 /// When a token ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,15 +96,15 @@ pub(in crate::graph) struct DebugAnswer {
 
 #[derive(Deserialize)]
 struct DebugData {
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     app_id: Option<Box<str>>,
-    #[serde(default, rename = "type", deserialize_with = "loose::word")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::word")]
     kind: Option<TokenKind>,
-    #[serde(deserialize_with = "loose::flag")]
+    #[serde(deserialize_with = "lenient::flag")]
     is_valid: Option<bool>,
-    #[serde(default, deserialize_with = "loose::number")]
+    #[serde(default, deserialize_with = "lenient::number")]
     expires_at: Option<i64>,
-    #[serde(default, deserialize_with = "loose::number")]
+    #[serde(default, deserialize_with = "lenient::number")]
     data_access_expires_at: Option<i64>,
     #[serde(default)]
     scopes: Vec<Box<str>>,
@@ -116,22 +116,22 @@ struct DebugData {
 
 #[derive(Deserialize)]
 struct DebugScope {
-    #[serde(deserialize_with = "loose::id")]
+    #[serde(deserialize_with = "lenient::id")]
     scope: Box<str>,
     #[serde(default)]
     target_ids: Option<Vec<LooseId>>,
 }
 
 #[derive(Deserialize)]
-struct LooseId(#[serde(deserialize_with = "loose::id")] Box<str>);
+struct LooseId(#[serde(deserialize_with = "lenient::id")] Box<str>);
 
 #[derive(Deserialize)]
 struct DebugError {
-    #[serde(default, deserialize_with = "loose::count")]
+    #[serde(default, deserialize_with = "lenient::count")]
     code: Option<u32>,
-    #[serde(default, alias = "error_subcode", deserialize_with = "loose::count")]
+    #[serde(default, alias = "error_subcode", deserialize_with = "lenient::count")]
     subcode: Option<u32>,
-    #[serde(default, deserialize_with = "loose::text")]
+    #[serde(default, deserialize_with = "lenient::text")]
     message: Option<Box<str>>,
 }
 
@@ -179,7 +179,7 @@ impl From<DebugScope> for GranularScope {
 pub(in crate::graph) struct TokenAnswer {
     #[serde(deserialize_with = "secret")]
     pub access_token: SecretString,
-    #[serde(default, deserialize_with = "loose::number")]
+    #[serde(default, deserialize_with = "lenient::number")]
     expires_in: Option<i64>,
 }
 

@@ -2,12 +2,10 @@
 
 use crate::{
     api::{ManagementPolicy, MessageTemplate, TemplatePhase},
-    cluster::conditions::State,
-    graph::wire::{RejectedReason, Template, TemplateStatus},
-    reconcile::{
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
-    },
+    controller::summary::{Finding, Progress, Verdict},
+    graph::types::{RejectedReason, Template, TemplateStatus},
+    k8s::conditions::State,
+    messages::Reason,
 };
 
 const APPROVED: &str = "Approved";
@@ -125,7 +123,7 @@ fn category(object: &MessageTemplate, template: &Template) -> Option<Finding> {
         );
         return Some(Finding::no(Reason::CategoryChanged, message));
     }
-    let announced = template.correct_category.as_ref().map(crate::graph::wire::Category::as_str);
+    let announced = template.correct_category.as_ref().map(crate::graph::types::Category::as_str);
     Some(Finding::yes(
         Reason::CategoryMatches,
         match announced.filter(|&next| next != given) {

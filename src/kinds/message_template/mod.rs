@@ -1,30 +1,57 @@
 //! `MessageTemplate`: one message template in one language.
 
-mod buttons;
+mod conditions;
 mod content;
-mod examples;
-mod facts;
-mod phase;
 mod plan;
+mod status;
 #[cfg(test)]
 mod tests;
 
 use std::{convert::Infallible, sync::Arc};
 
-use super::{
-    cached::Cached,
+use kube::ResourceExt;
+
+use crate::controller::{
     context::{Context, Error},
-    controller::{Done, Reconciler},
-    objects::{Kind, Objects},
-    outlook::{Input, Plan},
-    subject::{self, Subject, Surroundings, Then},
-    wake::Wakers,
+    managed_resource::{self, Subject, Surroundings, Then},
+    preconditions::{Input, Plan},
+    runner::{Done, Reconciler},
+    store::{Cached, Kind, Objects},
+    triggers::Wakers,
 };
 use crate::{
-    api::{Action, AppRef, MessageTemplate, MessageTemplateStatus, Problem, later},
-    graph::{self, Access, Priority, wire::Template},
-    observe::{AppKey, Estate, Seen},
+    api::{Action, AppKey, AppRef, MessageTemplate, MessageTemplateStatus, Problem, unsupported},
+    graph::{self, Access, Priority, types::Template},
+    observe::{Estate, Seen},
 };
+use crate::{
+    controller::{app_reference, ownership::TemplateClaim},
+    observe::TemplateKey,
+};
+
+impl Kind for MessageTemplate {
+    type Claim = TemplateClaim;
+
+    fn claim(&self) -> Self::Claim {
+        let spec = &self.spec;
+        TemplateClaim {
+            account: spec.business_account_id.as_str().into(),
+            key: TemplateKey { name: spec.template_name.as_str().into(), language: spec.language.as_str().into() },
+        }
+    }
+
+    fn app(&self) -> AppKey {
+        app_reference::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        Some(&self.spec.business_account_id)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 /// Reconciles templates.
 pub struct Templates {
@@ -42,7 +69,7 @@ impl Templates {
 
 impl Reconciler<MessageTemplate> for Templates {
     async fn reconcile(&self, template: Arc<MessageTemplate>) -> Result<Done, Error> {
-        subject::reconcile(&self.context, &*template).await
+        managed_resource::reconcile(&self.context, &*template).await
     }
 
     fn noticed(&self, template: &Cached<MessageTemplate>) {
@@ -58,7 +85,7 @@ impl Subject for MessageTemplate {
     type Custody = ();
     type Step = Infallible;
 
-    const LATER: &'static [Action] = later::MESSAGE_TEMPLATE_ACTIONS;
+    const LATER: &'static [Action] = unsupported::MESSAGE_TEMPLATE_ACTIONS;
 
     fn owner((): &()) -> Option<&str> {
         None

@@ -2,21 +2,21 @@
 
 use std::convert::Infallible;
 
-use super::{facts, phase};
+use super::{conditions, status};
 use crate::{
-    api::{MessageTemplate, MessageTemplateStatus, TemplatePhase, later},
-    reconcile::{
-        outlook::{Input, Outlook, Plan, Report, not_found, outlook},
-        reason::Reason,
-        subject::Subject,
-        verdict::{Finding, Progress, Verdict},
+    api::{MessageTemplate, MessageTemplateStatus, TemplatePhase, unsupported},
+    controller::{
+        managed_resource::Subject,
+        preconditions::{Input, Outlook, Plan, Report, not_found, outlook},
+        summary::{Finding, Progress, Verdict},
     },
+    messages::Reason,
 };
 
 /// What to do about a template.
 pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus, Infallible> {
     let Input { object, app, .. } = input;
-    let base = facts::from_spec(object);
+    let base = status::from_spec(object);
     let account = &object.spec.business_account_id;
     match outlook(input) {
         Outlook::Open(need) => Plan::Open(need),
@@ -31,9 +31,9 @@ pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus, I
         Outlook::Unmanaged(verdict) => unread(object, base, TemplatePhase::NotFound, verdict),
         // Meta moves no template to another account: where the list lacks it, the list is behind.
         Outlook::Shown { facts: shown, .. } | Outlook::Elsewhere { facts: shown } => {
-            let (phase, mut verdict) = phase::judge(object, shown);
-            verdict.add_later(&later::message_template(&object.spec));
-            report(facts::observed(base, object, shown), phase, verdict)
+            let (phase, mut verdict) = conditions::judge(object, shown);
+            verdict.add_later(&unsupported::message_template(&object.spec));
+            report(status::observed(base, object, shown), phase, verdict)
         }
         Outlook::NeverThere => never_there(object, base),
         Outlook::Gone { id } => {
@@ -60,7 +60,7 @@ fn kept(base: MessageTemplateStatus, verdict: Verdict) -> Plan<MessageTemplateSt
 /// What is not there and is asked for waits to be sent; what is only to be observed is missing.
 fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Infallible> {
     let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.known_as());
-    let later = later::message_template(&object.spec);
+    let later = unsupported::message_template(&object.spec);
     if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {
         let finding = Finding::no(Reason::NotYetSupported, format!("{nowhere}, and {}", entry.message));
         return unread(object, base, TemplatePhase::Pending, Verdict::new(finding, Progress::Stalled));
@@ -80,7 +80,7 @@ fn unread(
     mut verdict: Verdict,
 ) -> Plan<MessageTemplateStatus, Infallible> {
     if phase != TemplatePhase::Conflict {
-        verdict.add_later(&later::message_template(&object.spec));
+        verdict.add_later(&unsupported::message_template(&object.spec));
     }
     report(MessageTemplateStatus { sendable: Some(false), ..base }, phase, verdict)
 }

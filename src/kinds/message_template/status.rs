@@ -3,7 +3,7 @@
 use super::content;
 use crate::{
     api::{Category, ManagementPolicy, MessageTemplate, MessageTemplateStatus},
-    graph::wire::{Template, TemplateStatus},
+    graph::types::{Template, TemplateStatus},
 };
 
 /// The status so far, with what follows from the spec alone.

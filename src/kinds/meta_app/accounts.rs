@@ -3,21 +3,18 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use super::{
-    custody::Token,
-    facts::Facts,
+    cached_answers::Facts,
     plan::{Input, Known, Step},
+    token_secret::Token,
 };
 use crate::{
+    controller::summary::{Finding, Progress},
     graph::{
         self, Class,
-        wire::{AccountScope, TokenInfo},
+        types::{AccountScope, TokenInfo},
     },
+    messages::{Reason, commands},
     observe::{AccountState, Failure},
-    reconcile::{
-        commands,
-        reason::Reason,
-        verdict::{Finding, Progress},
-    },
 };
 
 /// How many accounts a message names.

@@ -8,7 +8,7 @@ use std::{
 
 use super::import::Created;
 use crate::{
-    graph::{self, wire::TokenInfo},
+    graph::{self, types::TokenInfo},
     observe::AccountState,
 };
 

@@ -10,12 +10,10 @@ use super::{
 };
 use crate::{
     api::MetaAppPhase,
-    cluster::conditions::{self, READY},
+    controller::summary::{Finding, Progress, Verdict},
+    k8s::conditions::{self, READY},
+    messages::Reason,
     observe::Standing,
-    reconcile::{
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
-    },
 };
 
 const CREDENTIALS_VALID: &str = "CredentialsValid";
@@ -171,6 +169,6 @@ fn last_phase(input: &Input<'_>) -> Option<MetaAppPhase> {
 /// Whether the status itself says of the app only that nothing could be told.
 fn is_vague(input: &Input<'_>) -> bool {
     let conditions = input.app.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let ready = conditions::get(conditions, READY).map(|ready| ready.reason.as_str());
+    let ready = conditions::find(conditions, READY).map(|ready| ready.reason.as_str());
     [Reason::Reading, Reason::MetaUnreachable].iter().any(|vague| ready == Some(vague.as_str()))
 }

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use kube::ResourceExt;
 
 use super::{
-    facts::{Credentials, Facts},
+    cached_answers::{Credentials, Facts},
     plan::{Credential, Input, Known, Step, Trouble},
 };
 use crate::{
     api::{MetaAppPhase, SecretKeyRef},
-    cluster::secrets::set_command,
-    reconcile::{commands, reason::Reason, verdict::Finding},
+    controller::summary::Finding,
+    k8s::secrets::set_command,
+    messages::{Reason, commands},
 };
 
 /// What is known of the credentials.

@@ -9,15 +9,14 @@ use sha2::{Digest, Sha256};
 use crate::{
     api::{
         AppRef, Direction, ImportNumbers, ImportTemplates, ManagementPolicy, MessageTemplate, MessageTemplateSpec,
-        MetaApp, WhatsAppNumber, WhatsAppNumberSpec,
+        MetaApp, WhatsAppNumber, WhatsAppNumberSpec, labels::IMPORTED_BY,
     },
-    graph::wire::{PhoneNumber, Template, TemplateSource},
+    controller::ownership::{NumberClaim, TemplateClaim},
+    graph::types::{PhoneNumber, Template, TemplateSource},
     observe::{Snapshot, TemplateKey, digits},
-    reconcile::claims::{NumberClaim, TemplateClaim},
 };
 
 /// Which `MetaApp` created an object; without the label an imported object is the user's own.
-pub const IMPORTED_BY: &str = "waba.dev/imported-by";
 
 /// How many objects are created before the app's status is looked at again.
 const BATCH: usize = 512;
@@ -229,5 +228,5 @@ pub fn is_untouched<K: ResourceExt>(object: &K, app: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "import_tests.rs"]
+#[path = "tests/import.rs"]
 mod tests;

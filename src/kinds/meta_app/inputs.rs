@@ -4,28 +4,26 @@ use std::{sync::Arc, time::Instant};
 
 use kube::ResourceExt;
 
+use super::token_secret_name;
 use super::{
-    Apps, Memory,
-    custody::{self, Custody},
-    import,
+    Apps, Memory, import,
     plan::{Credential, Input, Problem},
-    token_secret,
+    token_secret::{self, Custody},
 };
 use crate::{
     api::{
-        Action, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase, WhatsAppNumber,
+        Action, AppKey, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase,
+        WhatsAppNumber,
     },
-    cluster::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
-    observe::AppKey,
-    reconcile::{
+    controller::{
         actions::Request,
-        cached::Cached,
-        claims::{NumberClaim, TemplateClaim, goes_before, is_imported, whose},
+        app_reference::Link,
         context::Context,
-        link::Link,
-        objects::Kind,
-        reason::Reason,
+        ownership::{NumberClaim, TemplateClaim, goes_before, is_imported, whose},
+        store::{Cached, Kind},
     },
+    k8s::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
+    messages::Reason,
 };
 
 impl Apps {
@@ -89,7 +87,7 @@ impl Apps {
 
     /// The operator's copy of the token; read again only when the watch shows another version of it.
     async fn custody(&self, key: &AppKey, spec: &MetaAppSpec, memory: &mut Memory) -> Result<Custody, Problem> {
-        let name = token_secret(key);
+        let name = token_secret_name(key);
         let seen = self.context.secrets.version(&key.namespace, &name);
         let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
         if seen.is_some() && seen != held {
@@ -99,7 +97,7 @@ impl Apps {
             memory.owned = None;
         }
         let Some(owned) = &memory.owned else { return Ok(Custody::default()) };
-        match owned.annotation(custody::APP_ID) {
+        match owned.annotation(token_secret::APP_ID) {
             Some(id) if id != spec.app_id => Err(Problem {
                 reason: Reason::SecretNameTaken,
                 message: format!(

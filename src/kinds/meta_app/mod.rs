@@ -2,26 +2,18 @@
 //! out what it says.
 
 mod accounts;
+mod cached_answers;
+mod conditions;
 mod credentials;
-mod custody;
-#[cfg(test)]
-mod exchange_tests;
-mod facts;
-mod gather;
 mod import;
-mod judge;
+mod inputs;
 mod plan;
-mod report;
-#[cfg(test)]
-mod scene;
+mod status;
 mod steps;
-#[cfg(test)]
-mod story_tests;
 #[cfg(test)]
 mod tests;
 mod token;
-#[cfg(test)]
-mod token_tests;
+mod token_secret;
 
 use std::{
     ops::ControlFlow,
@@ -33,25 +25,27 @@ use ahash::AHashMap;
 use kube::ResourceExt;
 use parking_lot::Mutex;
 
-pub use self::import::IMPORTED_BY;
 use self::{
-    facts::Facts,
+    cached_answers::Facts,
     plan::{Report, plan},
 };
-use super::{
-    actions::{self, Request},
-    apply,
-    cached::Cached,
-    context::{Context, Error},
-    controller::{Done, Reconciler},
-    reason::Reason,
-    verdict::Finding,
-    wake::Wakers,
+use crate::controller::status::write_status;
+use crate::controller::store::Kind;
+use crate::{
+    api::{Action, AppKey, ManagementPolicy, MetaApp},
+    k8s::secrets::{Hidden, OwnedSecret, Unusable},
+    observe::{AppView, BindingToken, Polling, Standing},
 };
 use crate::{
-    api::{Action, ManagementPolicy, MetaApp},
-    cluster::secrets::{Hidden, OwnedSecret, Unusable},
-    observe::{AppKey, AppView, BindingToken, Polling, Standing},
+    controller::{
+        actions::{self, Request},
+        context::{Context, Error},
+        runner::{Done, Reconciler},
+        store::Cached,
+        summary::Finding,
+        triggers::Wakers,
+    },
+    messages::Reason,
 };
 
 const BINDING_TOKEN_VALID: &str = "BindingTokenValid";
@@ -67,6 +61,30 @@ struct Memory {
     imported: (usize, usize),
     /// The last request to exchange the token that was acted on.
     exchanged_for: Option<String>,
+}
+
+/// An app, by its ID at Meta.
+impl Kind for MetaApp {
+    type Claim = Box<str>;
+
+    fn claim(&self) -> Self::Claim {
+        self.spec.app_id.as_str().into()
+    }
+
+    fn app(&self) -> AppKey {
+        AppKey::new(&self.namespace().unwrap_or_default(), &self.name_any())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        None
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let spec = &self.spec;
+        let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
+        let named = references.into_iter().flatten().map(|reference| reference.name.clone());
+        named.chain([format!("{}-token", self.name_any())]).collect()
+    }
 }
 
 /// Reconciles apps.
@@ -152,7 +170,7 @@ impl Apps {
             }
             Err(problem) => {
                 let unread = matches!(problem.problem, Unusable::Unreadable(_));
-                let problem = gather::unusable(&problem);
+                let problem = inputs::unusable(&problem);
                 let token = if unread { BindingToken::Unread } else { BindingToken::Missing };
                 (Finding::no(problem.reason, problem.message), token)
             }
@@ -198,7 +216,7 @@ impl Apps {
         } else {
             (report.status, Some(&report.verdict))
         };
-        let mut changed = apply::write(context, app, status, verdict, requests).await?;
+        let mut changed = write_status(context, app, status, verdict, requests).await?;
         let mut requeue = report.wait;
         // Whoever writes the echo of a request acts on it, so that it is acted on once.
         if changed && !app.spec.suspend && actions::asks_to_read(requests) {
@@ -253,6 +271,6 @@ fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report, don
 }
 
 /// The Secret of the operator's copy of the token.
-fn token_secret(key: &AppKey) -> String {
+fn token_secret_name(key: &AppKey) -> String {
     format!("{}-token", key.name)
 }

@@ -13,21 +13,18 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::{
-    accounts, credentials,
-    custody::Custody,
-    facts::Facts,
-    import, report,
+    accounts,
+    cached_answers::Facts,
+    credentials, import, status,
     token::{self, TokenState},
+    token_secret::Custody,
 };
 use crate::{
     api::{AllowedFrom, Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
+    controller::summary::{Finding, Progress, Verdict},
     graph::Access,
+    messages::{Reason, commands},
     observe::{AccountState, Allowed, Standing},
-    reconcile::{
-        commands,
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
-    },
     timing::Timing,
 };
 
@@ -192,10 +189,10 @@ pub type Known<T> = ControlFlow<Step, T>;
 /// What to do next for an app, or how it stands.
 pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
     if input.app.spec.suspend {
-        return ControlFlow::Continue(report::suspended(input));
+        return ControlFlow::Continue(status::suspended(input));
     }
     if let Some(finding) = refused(input) {
-        return ControlFlow::Continue(report::stopped(input, finding));
+        return ControlFlow::Continue(status::stopped(input, finding));
     }
     let credentials = credentials::examine(input, facts)?;
     let (token, accounts) = match &credentials {
@@ -209,7 +206,7 @@ pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
         }
         credentials::State::Failed(_) => (None, None),
     };
-    ControlFlow::Continue(report::examined(input, facts, &credentials, token.as_ref(), accounts))
+    ControlFlow::Continue(status::examined(input, facts, &credentials, token.as_ref(), accounts))
 }
 
 /// What stops everything before the first call to Meta.

@@ -4,28 +4,25 @@ use std::time::Duration;
 
 use super::{
     accounts::Accounts,
-    credentials, custody,
-    facts::Facts,
-    import,
-    judge::{Judgement, judge},
+    cached_answers::Facts,
+    conditions::{Judgement, judge},
+    credentials, import,
     plan::{Input, Report},
     token::{self, TokenState},
+    token_secret,
 };
 use crate::{
     api::{
         AllowedFrom, AppIdentity, BusinessAccount, GoDuration, MetaAppPhase, MetaAppStatus, Throttle, TokenSource,
-        TokenStatus, later, whole_seconds,
+        TokenStatus, unsupported, whole_seconds,
     },
+    controller::summary::{Finding, Progress, Verdict},
     graph::{
         Access, AppCredentials,
-        wire::{Expiry, TokenInfo},
+        types::{Expiry, TokenInfo},
     },
+    messages::{Reason, commands},
     observe::{AccountState, Allowed, Standing},
-    reconcile::{
-        commands,
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
-    },
 };
 
 /// How many accounts a status lists.
@@ -129,7 +126,7 @@ pub fn examined(
 }
 
 /// The token that accounts are read with.
-fn polled(token: Option<&TokenState>) -> Option<&custody::Token> {
+fn polled(token: Option<&TokenState>) -> Option<&token_secret::Token> {
     match token? {
         TokenState::Live { token, .. } => Some(token),
         TokenState::Unusable { tried, .. } => tried.as_ref(),
@@ -157,7 +154,7 @@ fn version(input: &Input<'_>) -> Option<(&'static str, Finding)> {
 
 /// Fields that a person set and this version does not act on, each on its condition.
 fn unsupported(input: &Input<'_>) -> Vec<(&'static str, Finding)> {
-    later::meta_app(&input.app.spec)
+    unsupported::meta_app(&input.app.spec)
         .into_iter()
         .map(|later| (later.condition, Finding::no(Reason::NotYetSupported, later.message)))
         .collect()
@@ -268,7 +265,7 @@ fn throttles(input: &Input<'_>, managed: Option<&[String]>) -> Vec<Throttle> {
 }
 
 /// How the app's accounts are called, and the token's fingerprint.
-fn access(input: &Input<'_>, token: &custody::Token) -> Option<(Access, String)> {
+fn access(input: &Input<'_>, token: &token_secret::Token) -> Option<(Access, String)> {
     let secret = input.secret.as_ref().ok()?;
     let app = AppCredentials { app_id: input.app.spec.app_id.clone(), app_secret: secret.value.clone() };
     let access = Access { app, token: token.value.clone(), version: input.version.clone() };

@@ -9,25 +9,25 @@ use kube::{
 };
 use tracing::{info, warn};
 
+use super::token_secret_name;
 use super::{
-    Apps, Memory, credentials,
-    custody::{Custody, Token},
-    facts::{Credentials, Exchanged},
+    Apps, Memory,
+    cached_answers::{Credentials, Exchanged},
+    credentials,
     import::{self, Batch, Superseded},
     plan::{Input, Step},
-    token_secret,
+    token_secret::{Custody, Token},
 };
 use crate::{
-    api::{Action, MessageTemplate, MetaApp, WhatsAppNumber},
-    cluster::{
+    api::{Action, AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
+    calls::FENCE_MARGIN,
+    controller::{actions, context::Error, runner::CONCURRENCY, store::Kind},
+    graph::{Access, AppCredentials, CredentialsError, Outcome, types::Expiry},
+    k8s::{
         events::EventType,
-        guard::{ApiError, call},
         secrets::OwnedSecret,
+        timeout::{ApiError, call},
     },
-    graph::{Access, AppCredentials, CredentialsError, Outcome, wire::Expiry},
-    ledger::FENCE_MARGIN,
-    observe::AppKey,
-    reconcile::{actions, context::Error, controller::CONCURRENCY, objects::Kind},
 };
 
 impl Apps {
@@ -148,7 +148,7 @@ impl Apps {
     /// Writes the operator's copy. Losing the race against a change of the Secret means to plan again.
     async fn keep(&self, app: &MetaApp, key: &AppKey, memory: &mut Memory, custody: &Custody) -> Result<(), Error> {
         let mut secret =
-            memory.owned.clone().unwrap_or_else(|| OwnedSecret::new(&key.namespace, &token_secret(key), None));
+            memory.owned.clone().unwrap_or_else(|| OwnedSecret::new(&key.namespace, &token_secret_name(key), None));
         custody.write(&mut secret, &app.spec.app_id);
         let saved = secret.save(&self.context.client).await;
         if saved.is_err() {
@@ -184,7 +184,7 @@ impl Apps {
             Outcome::Done(new) => {
                 let fingerprint = self.context.fingerprints.of("token", &new.token);
                 let info = self.context.graph.debug_token(&credentials, &input.version, &new.token).await.ok();
-                let ends = |info: &crate::graph::wire::TokenInfo| match info.expires {
+                let ends = |info: &crate::graph::types::TokenInfo| match info.expires {
                     Expiry::Never => None,
                     Expiry::At(at) => Some(at),
                 };

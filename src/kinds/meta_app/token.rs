@@ -7,18 +7,19 @@ use kube::ResourceExt;
 
 use super::{
     accounts::{self, Readable},
-    custody::{Custody, Token},
-    facts::{Exchanged, Facts},
+    cached_answers::{Exchanged, Facts},
     plan::{Input, Known, Step, Trouble},
+    token_secret::{Custody, Token},
 };
 use crate::{
     api::{MetaAppPhase, TokenSource},
-    cluster::secrets::set_command,
+    controller::summary::Finding,
     graph::{
         self,
-        wire::{Expiry, TokenInfo},
+        types::{Expiry, TokenInfo},
     },
-    reconcile::{reason::Reason, verdict::Finding},
+    k8s::secrets::set_command,
+    messages::Reason,
 };
 
 /// What is known of the token.

@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 
-use crate::{api::TokenSource, cluster::secrets::OwnedSecret};
+use crate::{api::TokenSource, k8s::secrets::OwnedSecret};
 
 /// A token, and the fingerprint of the value under the user's key that it stems from.
 #[derive(Debug, Clone)]

@@ -1,18 +1,18 @@
 //! What a person asked for by an annotation: a code, a registration, a PIN. Pure.
 
 use super::{
-    custody::{Known, Step, Value},
     hints,
-    ladder::{At, Rung, when},
-    register::{self, MOST_ATTEMPTS},
+    inputs::{Known, Step, Value},
+    onboarding::{At, Rung, when},
+    registration::{self, MOST_ATTEMPTS},
     requests::Requests,
-    verify,
+    verification,
 };
 use crate::{
     api::Action,
-    graph::wire::{CodeVerificationStatus, NameStatus},
-    ledger::{Operation, Order},
-    reconcile::commands,
+    calls::{Operation, Order},
+    graph::types::{CodeVerificationStatus, NameStatus},
+    messages::commands,
 };
 
 /// The first request that can be acted on.
@@ -43,7 +43,7 @@ fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     } else if at.verified() {
         "the number is verified already".to_owned()
     } else {
-        return Some(at.send(verify::request(at), None, Some(action)));
+        return Some(at.send(verification::request(at), None, Some(action)));
     };
     requests.ignore(action, why);
     None
@@ -91,7 +91,7 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         Some("one more attempt within 72 hours, and Meta locks the number for 72 hours".to_owned())
     } else if registered && !renamed {
         Some("the number is registered, and no new display name was approved: there is nothing to register".to_owned())
-    } else if register::is_under_way(at) {
+    } else if registration::is_under_way(at) {
         Some("Meta has accepted a registration a moment ago, and does not show it yet".to_owned())
     } else if !registered
         && !at.verified()
@@ -107,7 +107,7 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         return None;
     }
     let order = if registered { Order::RegisterAgain } else { Order::Register };
-    match pin(at, register::pin_is_known(at)) {
+    match pin(at, registration::pin_is_known(at)) {
         Pin::Known(known) => Some(at.send(order, Some(known), Some(action))),
         Pin::Made => Some(Rung::Step(Step::MakePin)),
         Pin::Wanting(why) => {
@@ -136,13 +136,13 @@ enum Pin {
 /// The PIN to use; `fits` tells whether any PIN will do that is not the number's already.
 fn pin(at: &At<'_>, fits: bool) -> Pin {
     if at.custody.pin_taken {
-        return Pin::Wanting(register::taken(at.object));
+        return Pin::Wanting(registration::taken(at.object));
     }
     match &at.custody.pin {
         Value::Known(known) => Pin::Known(known.clone()),
         Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => Pin::Wanting(trouble.message.clone()),
         Value::Missing(_) if fits => Pin::Made,
-        Value::Missing(_) => Pin::Wanting(register::unknown_pin(at)),
+        Value::Missing(_) => Pin::Wanting(registration::unknown_pin(at)),
         Value::Bad(trouble) => Pin::Wanting(trouble.message.clone()),
         Value::Unasked | Value::Unread | Value::NotMade(_) => Pin::Unread,
     }

@@ -4,20 +4,20 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    custody::{Binding, Custody, HandedOut, Step},
-    ladder::At,
-    routing::Stands,
+    inputs::{Binding, Custody, HandedOut, Step},
+    onboarding::At,
+    webhook::Stands,
 };
 use crate::{
     api::{Direction, WhatsAppNumber},
-    cluster::secrets::Hidden,
-    graph::wire::PhoneNumber,
-    reconcile::{
-        commands, link,
-        outlook::Need,
-        reason::Reason,
-        verdict::{Finding, Progress},
+    controller::{
+        app_reference,
+        preconditions::Need,
+        summary::{Finding, Progress},
     },
+    graph::types::PhoneNumber,
+    k8s::secrets::Hidden,
+    messages::{Reason, commands},
 };
 
 /// The name of the Secret.
@@ -69,7 +69,7 @@ pub fn binding(at: &At<'_>) -> Bound {
 }
 
 fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> Finding {
-    let app = link::key(&object.spec.app_ref, &object.namespace().unwrap_or_default());
+    let app = app_reference::key(&object.spec.app_ref, &object.namespace().unwrap_or_default());
     match handed_out {
         HandedOut::Given => Finding::yes(Reason::Bound, "the binding Secret is up to date"),
         HandedOut::Kept => {
@@ -160,7 +160,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::reconcile::whatsapp_number::scenes::{next, number, shows};
+    use crate::kinds::whatsapp_number::tests::fixtures::{next, number, shows};
 
     #[test]
     fn a_binding_says_which_token_it_hands_out() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use parking_lot::Mutex;
 
-use crate::reconcile::context::Context;
+use crate::controller::context::Context;
 
 /// A Secret that was just written may not have reached the watch yet.
 const SETTLING: Duration = Duration::from_secs(10);

@@ -2,12 +2,9 @@
 
 use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
-    graph::wire::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
-    reconcile::{
-        commands,
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
-    },
+    controller::summary::{Finding, Progress, Verdict},
+    graph::types::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    messages::{Reason, commands},
 };
 
 /// The app's token reaches the number.
@@ -32,7 +29,7 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Ver
         ready = Finding::no(Reason::HealthBlocked, message);
         progress = Progress::Stalled;
     }
-    if observes && ready.state != crate::cluster::conditions::State::True {
+    if observes && ready.state != crate::k8s::conditions::State::True {
         ready = Finding::yes(Reason::Observed, format!("observed only: {}", ready.message));
         progress = Progress::Settled;
     }

@@ -1,23 +1,24 @@
 //! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
 
 use super::{
-    custody::{Custody, End, Step},
-    ladder::{self, At, Rung, when},
-    lost,
-    register::OWN_ATTEMPTS,
+    inputs::{Custody, End, Step},
+    onboarding::{self, At, Rung, when},
+    recovery,
+    registration::OWN_ATTEMPTS,
 };
 use jiff::Timestamp;
 
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    ledger::{HALF_DEREGISTERED, Operation, Order, WINDOW},
-    observe::Seen,
-    reconcile::{
-        link::{Link, expired},
-        outlook::{Input, Need, Plan, Report},
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
+    calls::{Operation, Order},
+    controller::{
+        app_reference::{Link, expired},
+        preconditions::{Input, Need, Plan, Report},
+        summary::{Finding, Progress, Verdict},
     },
+    ledger::{HALF_DEREGISTERED, WINDOW},
+    messages::Reason,
+    observe::Seen,
 };
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
@@ -84,7 +85,7 @@ fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
             (Link::Gone(_), _) => "the MetaApp's credentials are gone",
             (_, Seen::Unmanaged) => "the MetaApp does not manage its account any more",
             (_, Seen::Absent { .. }) => "no account of the MetaApp has it any more",
-            (_, Seen::Present { facts, .. }) => return ladder::barred(facts),
+            (_, Seen::Present { facts, .. }) => return onboarding::barred(facts),
             _ => return None,
         }
     };
@@ -108,14 +109,14 @@ fn deregister(at: &At<'_>) -> Planned {
             };
         }
         let operation = intent.order.operation();
-        if lost::is_of_another(intent, at.facts) {
+        if recovery::is_of_another(intent, at.facts) {
             return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
         }
-        if lost::happened(operation, at.facts) {
+        if recovery::happened(operation, at.facts) {
             return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Happened(None) });
         }
         if !custody.evidence.twice {
-            let message = format!("whether Meta did {} is found out first", lost::words(operation));
+            let message = format!("whether Meta did {} is found out first", recovery::words(operation));
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {

@@ -1,10 +1,7 @@
 //! What an Event tells of a call that was made. Pure.
 
-use super::lost::words;
-use crate::{
-    cluster::events::EventType,
-    ledger::{Ended, Operation},
-};
+use super::recovery::words;
+use crate::{calls::Operation, k8s::events::EventType, ledger::Ended};
 
 /// Type, reason and note, where the status alone does not tell: what Meta refused, in its own words, and what the operator has
 /// done that no phase shows.
@@ -27,7 +24,8 @@ pub fn told(operation: Operation, ended: &Ended, quote: Option<&str>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::{super::scenes::refusal, *};
+    use super::*;
+    use crate::kinds::whatsapp_number::tests::fixtures::refusal;
 
     #[test]
     fn what_no_phase_shows_is_told() {

@@ -2,13 +2,12 @@
 
 use kube::ResourceExt;
 
-use super::custody::Value;
+use super::inputs::Value;
 use crate::{
-    api::{Action, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::set_command,
+    api::{Action, AppKey, SecretKeyRef, WhatsAppNumber},
+    k8s::secrets::set_command,
     ledger::Refusal,
-    observe::AppKey,
-    reconcile::{commands, reason::Reason},
+    messages::{Reason, commands},
 };
 
 /// Asks for an action.

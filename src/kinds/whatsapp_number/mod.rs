@@ -4,81 +4,73 @@
 //! rungs of the ladder are files of their own: `add`, `verify`, `register`, and `release` at the end; beside them are what
 //! a number has besides: its callback (`routing`), its `profile`, and the `binding` for applications.
 
-mod add;
-#[cfg(test)]
-mod add_tests;
-mod asked;
+mod actions;
 mod binding;
-mod bindings;
-mod custody;
-mod facts;
-mod gather;
-#[cfg(test)]
-mod happenings;
+mod binding_cache;
+mod conditions;
+mod deletion;
+mod events;
 mod hints;
-mod ladder;
-#[cfg(test)]
-mod ladder_tests;
-mod lost;
-#[cfg(test)]
-mod messages_tests;
-mod phase;
-mod picture;
-#[cfg(test)]
-mod pin_tests;
+mod inputs;
+mod onboarding;
 mod plan;
 mod profile;
-#[cfg(test)]
-mod profile_tests;
-mod profiles;
-#[cfg(test)]
-mod properties;
-mod recalled;
-mod register;
-#[cfg(test)]
-mod register_tests;
-mod release;
-#[cfg(test)]
-mod release_tests;
+mod profile_cache;
+mod provisioning;
+mod recovery;
+mod registration;
 mod requests;
-mod routing;
-#[cfg(test)]
-mod routing_tests;
-#[cfg(test)]
-mod scenes;
+mod restore;
+mod status;
+mod status_builder;
 mod steps;
 #[cfg(test)]
 mod tests;
-mod told;
-mod verify;
-#[cfg(test)]
-mod verify_tests;
+mod verification;
+mod webhook;
 
 use std::sync::Arc;
 
-pub use self::{bindings::Bindings, profiles::Profiles};
-use self::{
-    custody::{Custody, Step},
-    gather::Hold,
-};
-use super::{
-    cached::Cached,
-    claims::digits_of,
+use kube::ResourceExt;
+
+use self::inputs::{Custody, Step, collect::Hold};
+pub use self::{binding_cache::Bindings, profile_cache::Profiles};
+use crate::controller::{app_reference, ownership::NumberClaim, store::Kind};
+use crate::controller::{
     context::{Context, Error},
-    controller::{Done, Reconciler},
-    objects::Objects,
-    outlook::{Input, Plan},
-    subject::{self, Subject, Surroundings, Then},
-    wake::Wakers,
+    managed_resource::{self, Subject, Surroundings, Then},
+    ownership::digits_of,
+    preconditions::{Input, Plan},
+    runner::{Done, Reconciler},
+    store::{Cached, Objects},
+    triggers::Wakers,
 };
 use crate::{
-    api::{Action, AppRef, Problem, SecretKeyRef, WhatsAppNumber, WhatsAppNumberStatus, validate_number},
-    graph::{self, Access, Priority, wire::PhoneNumber},
-    observe::{AppKey, Estate, Seen},
+    api::{Action, AppKey, AppRef, Problem, SecretKeyRef, WhatsAppNumber, WhatsAppNumberStatus, validate_number},
+    graph::{self, Access, Priority, types::PhoneNumber},
+    observe::{Estate, Seen},
 };
 
-/// Has a deleted object wait until its number is deregistered.
-pub const FINALIZER: &str = "waba.dev/deregister";
+impl Kind for WhatsAppNumber {
+    type Claim = NumberClaim;
+
+    fn claim(&self) -> Self::Claim {
+        NumberClaim::of(digits_of(self))
+    }
+
+    fn app(&self) -> AppKey {
+        app_reference::key(&self.spec.app_ref, &self.namespace().unwrap_or_default())
+    }
+
+    fn held_by(&self) -> Option<&str> {
+        let found = || self.status.as_ref()?.business_account_id.as_deref();
+        self.spec.business_account_id.as_deref().or_else(found)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        secrets_of(self)
+    }
+}
 
 /// Reconciles numbers.
 pub struct Numbers {
@@ -96,7 +88,7 @@ impl Numbers {
 
 impl Reconciler<WhatsAppNumber> for Numbers {
     async fn reconcile(&self, number: Arc<WhatsAppNumber>) -> Result<Done, Error> {
-        subject::reconcile(&self.context, &*number).await
+        managed_resource::reconcile(&self.context, &*number).await
     }
 
     fn noticed(&self, number: &Cached<WhatsAppNumber>) {
@@ -125,11 +117,11 @@ impl Subject for WhatsAppNumber {
     }
 
     async fn hold(context: &Context, object: &Self) -> Hold {
-        gather::hold(context, object).await
+        inputs::collect::hold(context, object).await
     }
 
     async fn gather(at: &Surroundings<'_, Self>, hold: &mut Hold) -> Result<Custody, Error> {
-        gather::gather(at, hold).await
+        inputs::collect::gather(at, hold).await
     }
 
     async fn carry_out(at: &Surroundings<'_, Self>, hold: &mut Hold, step: Step) -> Result<Then, Error> {

@@ -7,21 +7,20 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    custody::{Custody, Step},
-    lost,
+    inputs::{Custody, Step},
+    recovery,
     requests::Requests,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    cluster::conditions::State,
-    graph::wire::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
-    ledger::Order,
-    reconcile::{
-        commands,
-        outlook::Need,
-        reason::Reason,
-        verdict::{Finding, Progress},
+    calls::Order,
+    controller::{
+        preconditions::Need,
+        summary::{Finding, Progress},
     },
+    graph::types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
+    k8s::conditions::State,
+    messages::{Reason, commands},
     timing::Timing,
 };
 
@@ -94,9 +93,9 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
         return Told::troubled(at.phase(), trouble.reason, trouble.message.clone(), again);
     }
     if let Some(intent) = at.custody.open_rung() {
-        let rung = lost::closing(at, intent, requests).unwrap_or_else(|| {
+        let rung = recovery::closing(at, intent, requests).unwrap_or_else(|| {
             requests.wait_all();
-            lost::open(at, intent)
+            recovery::open(at, intent)
         });
         return match rung {
             Rung::Step(Step::Again { .. }) if barred.is_some() => Rung::Nothing,
@@ -111,9 +110,9 @@ pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
         requests.wait_all();
         return Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), Need::Time(at.timing.retry_interval));
     }
-    let rung = super::asked::asked(at, requests)
-        .or_else(|| super::verify::verify(at))
-        .or_else(|| super::register::register(at))
+    let rung = super::actions::asked(at, requests)
+        .or_else(|| super::verification::verify(at))
+        .or_else(|| super::registration::register(at))
         .unwrap_or(Rung::Nothing);
     held(at, rung, requests)
 }
@@ -144,7 +143,7 @@ fn held(at: &At<'_>, rung: Rung, requests: &mut Requests) -> Rung {
 
 /// What Meta shows says it all, unless the spec asks for what cannot be done.
 fn left_alone(at: &At<'_>, why: &str) -> Rung {
-    let (phase, verdict) = super::phase::judge(at.object, at.facts);
+    let (phase, verdict) = super::conditions::judge(at.object, at.facts);
     let asks = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
     if !asks || at.facts.platform_type == Some(PlatformType::CloudApi) || verdict.ready.state != State::True {
         return Rung::Nothing;
@@ -181,12 +180,12 @@ pub fn when(time: Timestamp) -> String {
 impl At<'_> {
     /// The phase that Meta's facts mean.
     pub fn phase(&self) -> NumberPhase {
-        super::phase::judge(self.object, self.facts).0
+        super::conditions::judge(self.object, self.facts).0
     }
 
     /// Whether Meta takes the number for verified, or has just said so.
     pub fn verified(&self) -> bool {
-        if super::register::is_lapsed(self) {
+        if super::registration::is_lapsed(self) {
             return false;
         }
         self.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
@@ -241,7 +240,7 @@ impl At<'_> {
     }
 
     /// A call about this number.
-    pub fn send(&self, order: Order, secret: Option<super::custody::Known>, action: Option<Action>) -> Rung {
+    pub fn send(&self, order: Order, secret: Option<super::inputs::Known>, action: Option<Action>) -> Rung {
         Rung::Step(Step::Send {
             order,
             secret,

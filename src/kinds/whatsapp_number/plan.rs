@@ -3,28 +3,26 @@
 use kube::ResourceExt;
 
 use super::{
-    add, binding,
-    custody::{Step, Value},
-    facts,
-    ladder::{self, At, Rung, Told},
-    phase,
-    picture::Picture,
+    binding, conditions, deletion,
+    inputs::{Step, Value},
+    onboarding::{self, At, Rung, Told},
     profile::{self, Standing},
-    register, release,
+    provisioning, registration,
     requests::Requests,
-    routing::{self, Routing, Stands},
+    status,
+    status_builder::Picture,
+    webhook::{self, Routing, Stands},
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
-    cluster::conditions::{self, State},
-    graph::wire::NumberStatus,
-    reconcile::{
-        commands,
-        link::Link,
-        outlook::{Input, Need, Outlook, Plan, Report, not_found, outlook},
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
+    controller::{
+        app_reference::Link,
+        preconditions::{Input, Need, Outlook, Plan, Report, not_found, outlook},
+        summary::{Finding, Progress, Verdict},
     },
+    graph::types::NumberStatus,
+    k8s::conditions::{READY, State, find},
+    messages::{Reason, commands},
 };
 
 const ROUTING_CONFIGURED: &str = "RoutingConfigured";
@@ -51,9 +49,9 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
 fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
     let Input { object, app, custody, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
-        return release::release(input);
+        return deletion::release(input);
     }
-    if custody.has_finalizer && !release::wants_finalizer(object, true) {
+    if custody.has_finalizer && !deletion::wants_finalizer(object, true) {
         return Plan::Step(Step::Finalizer(false));
     }
     if let Some(step) = binding::unwanted(custody) {
@@ -68,7 +66,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
     if let Some(step) = refresh_token(input, &mut requests) {
         return Plan::Step(step);
     }
-    let base = facts::from_spec(object, custody);
+    let base = status::from_spec(object, custody);
     let number = &object.spec.phone_number;
     match outlook(input) {
         Outlook::Open(need) => open(base, need, requests),
@@ -94,7 +92,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
             let at = At { object, custody, account, facts, timing: input.timing };
             shown(&at, base, requests)
         }
-        Outlook::NeverThere if adds(object) => match add::add(object, custody, input.timing) {
+        Outlook::NeverThere if adds(object) => match provisioning::add(object, custody, input.timing) {
             Rung::Step(step) => Plan::Step(step),
             Rung::Told(told) => said(base, told, requests),
             Rung::Wait(need) => Plan::Open(need),
@@ -156,7 +154,7 @@ pub fn adds(object: &WhatsAppNumber) -> bool {
 
 /// Nothing can be told yet; an object of which nothing was ever told says at least that.
 fn open(base: WhatsAppNumberStatus, need: Need, requests: Requests) -> Planned {
-    let ready = conditions::get(&base.conditions, conditions::READY).map(|ready| ready.reason.as_str());
+    let ready = find(&base.conditions, READY).map(|ready| ready.reason.as_str());
     let untold = base.phase.is_none() || ready == Some(Reason::Reading.as_str());
     if !untold || !matches!(need, Need::Time(_) | Need::Reading(_)) {
         return Plan::Open(need);
@@ -181,7 +179,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         if let Some(step) = bookkeeping(at) {
             return Plan::Step(step);
         }
-        ladder::climb(at, &mut requests)
+        onboarding::climb(at, &mut requests)
     } else {
         Rung::Nothing
     };
@@ -193,7 +191,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
     };
     let mut picture = Picture::of(at, told);
     if full {
-        match routing::routing(at) {
+        match webhook::routing(at) {
             Routing::Step(step) => return Plan::Step(step),
             Routing::Told(finding, stands) => picture.add(ROUTING_CONFIGURED, finding, stands),
             Routing::Unasked => {}
@@ -214,7 +212,7 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
         binding::Bound::Unasked => {}
     }
-    if let Some(finding) = register::pin_synced(at).filter(|_| full) {
+    if let Some(finding) = registration::pin_synced(at).filter(|_| full) {
         let not_made = matches!(at.custody.pin, Value::NotMade(_));
         let again = Stands::Waits(Progress::Settled, Need::Time(at.timing.retry_interval));
         picture.add(PIN_SYNCED, finding, if not_made { again } else { Stands::Fine });
@@ -225,8 +223,8 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         // Told already; the first read that counts may show it connected, and is told instead of all between.
         return Plan::Open(at.fresh());
     }
-    let mut status = facts::observed(base, at.account, at.facts);
-    facts::renamed(&mut status, at);
+    let mut status = status::observed(base, at.account, at.facts);
+    status::renamed(&mut status, at);
     picture.report(status, requests)
 }
 
@@ -234,16 +232,16 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
 fn bookkeeping(at: &At<'_>) -> Option<Step> {
     let (custody, object) = (at.custody, at.object);
     let registered = at.facts.is_registered();
-    if !custody.has_finalizer && release::wants_finalizer(object, registered) {
+    if !custody.has_finalizer && deletion::wants_finalizer(object, registered) {
         return Some(Step::Finalizer(true));
     }
     if !custody.held || custody.trouble.is_some() {
         return None;
     }
-    if let Some(step) = routing::open(at) {
+    if let Some(step) = webhook::open(at) {
         return Some(step);
     }
-    if register::pin_is_lost(at) {
+    if registration::pin_is_lost(at) {
         return Some(Step::MakePin);
     }
     let ledger = &custody.ledger;
@@ -263,7 +261,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
 
 /// What was said the last time nobody looked.
 fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
-    let condition = conditions::get(&object.status.as_ref()?.conditions, kind)?;
+    let condition = find(&object.status.as_ref()?.conditions, kind)?;
     let reason = Reason::named(&condition.reason)?;
     let state = match condition.status.as_str() {
         "True" => State::True,
@@ -301,7 +299,7 @@ pub fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Ver
 
 fn token_expired(why: String) -> Verdict {
     let finding = Finding::no(Reason::ExpiredToken, why);
-    let facets = vec![(phase::TOKEN_VALID, finding.clone())];
+    let facets = vec![(conditions::TOKEN_VALID, finding.clone())];
     Verdict { facets, ..Verdict::keeping(finding, Progress::Stalled) }
 }
 
@@ -320,5 +318,5 @@ pub fn needs_ledger(object: &WhatsAppNumber) -> bool {
             || spec.registration.is_some()
             || spec.profile.is_some()
             || spec.incoming.as_ref().is_some_and(|incoming| incoming.webhook.is_some())
-            || release::wants_finalizer(object, true))
+            || deletion::wants_finalizer(object, true))
 }

@@ -7,20 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    custody::{End, ProfileRead, Step},
-    ladder::{At, Rung},
-    routing::Stands,
+    inputs::{End, ProfileRead, Step},
+    onboarding::{At, Rung},
+    webhook::Stands,
 };
 use crate::{
     api::Profile,
-    graph::wire,
-    ledger::{Operation, Order},
-    reconcile::{
-        commands,
-        outlook::Need,
-        reason::Reason,
-        verdict::{Finding, Progress},
+    calls::{Operation, Order},
+    controller::{
+        preconditions::Need,
+        summary::{Finding, Progress},
     },
+    graph::types,
+    messages::{Reason, commands},
 };
 
 /// A field that somebody else changes is set right again after this.
@@ -131,7 +130,7 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
     let message = format!(
         "somebody else has changed {} at Meta; a field is set right once a day at most, next at {}",
         names.join(", "),
-        super::ladder::when(*next)
+        super::onboarding::when(*next)
     );
     Standing::Told(
         Some(Finding::no(Reason::ProfileDiffers, message)),
@@ -174,8 +173,8 @@ fn fields(wanted: &Profile) -> BTreeMap<String, Value> {
     texts.chain(websites).collect()
 }
 
-fn fields_shown(profile: &wire::Profile) -> BTreeMap<String, Value> {
-    let wire::Profile { about, address, description, email, websites, vertical } = profile;
+fn fields_shown(profile: &types::Profile) -> BTreeMap<String, Value> {
+    let types::Profile { about, address, description, email, websites, vertical } = profile;
     let texts = [
         ("about", about),
         ("address", address),

@@ -7,8 +7,8 @@ use ahash::AHashMap;
 use parking_lot::Mutex;
 use rand::RngExt;
 
-use super::custody::ProfileRead;
-use crate::{graph::wire::Profile, timing::Timing};
+use super::inputs::ProfileRead;
+use crate::{graph::types::Profile, timing::Timing};
 
 struct Read {
     profile: Option<Profile>,

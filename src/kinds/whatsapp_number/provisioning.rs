@@ -1,16 +1,18 @@
 //! A number that no account of the app has, and that is to be added. Pure.
 
 use super::{
-    custody::{Custody, End, Step},
     hints,
-    ladder::{Rung, Told, when},
-    lost,
+    inputs::{Custody, End, Step},
+    onboarding::{Rung, Told, when},
+    recovery,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    ledger::{Intent, Operation, Order, Refusal},
+    calls::{Intent, Operation, Order},
+    controller::preconditions::Need,
+    ledger::Refusal,
+    messages::{Reason, commands},
     observe::digits::{self, Misfit},
-    reconcile::{commands, outlook::Need, reason::Reason},
     timing::Timing,
 };
 
@@ -217,7 +219,7 @@ pub fn inputs(order: &Order) -> String {
 }
 
 fn pending(number: &str) -> String {
-    let words = lost::words(Operation::AddNumber);
+    let words = recovery::words(Operation::AddNumber);
     format!(
         "Meta was asked to {words} {number}, and the answer was lost; the operator waits for reads that show whether it \
          happened"

@@ -1,16 +1,17 @@
 //! Calls whose outcome is not known: what reads say of them, when they are made again, and when a person is asked. Pure.
 
 use super::{
-    custody::{End, Step},
     hints,
-    ladder::{At, Rung, Told, when},
+    inputs::{End, Step},
+    onboarding::{At, Rung, Told, when},
     requests::Requests,
 };
 use crate::{
     api::NumberPhase,
-    graph::wire::{CodeVerificationStatus, PhoneNumber, PlatformType},
-    ledger::{Class, Intent, Operation},
-    reconcile::{outlook::Need, reason::Reason},
+    calls::{Class, Intent, Operation},
+    controller::preconditions::Need,
+    graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
+    messages::Reason,
 };
 
 /// How often an absorbing call is made again before a person is asked.
@@ -26,7 +27,7 @@ pub fn closing(at: &At<'_>, intent: &Intent, requests: &mut Requests) -> Option<
         return None;
     }
     let action = operation.action().filter(|_| intent.unknown)?;
-    super::asked::one(at, action, requests)
+    super::actions::one(at, action, requests)
 }
 
 /// A call whose outcome is not known comes before everything else.
@@ -73,7 +74,7 @@ pub fn open(at: &At<'_>, intent: &Intent) -> Rung {
             settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
         };
     }
-    let paused = operation == Operation::Register && super::register::paused(at).is_some();
+    let paused = operation == Operation::Register && super::registration::paused(at).is_some();
     if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
 }
 

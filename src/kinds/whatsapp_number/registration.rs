@@ -4,20 +4,20 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    custody::{Known, Step, Value},
     hints,
-    ladder::{self, At, Rung, Told, when},
+    inputs::{Known, Step, Value},
+    onboarding::{self, At, Rung, Told, when},
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    cluster::secrets::delete_command,
-    ledger::{HALF_DEREGISTERED, Operation, Order, Refusal, WINDOW},
-    reconcile::{
-        commands,
-        outlook::Need,
-        reason::Reason,
-        verdict::{Finding, Progress},
+    calls::{Operation, Order},
+    controller::{
+        preconditions::Need,
+        summary::{Finding, Progress},
     },
+    k8s::secrets::delete_command,
+    ledger::{HALF_DEREGISTERED, Refusal, WINDOW},
+    messages::{Reason, commands},
 };
 
 /// So many attempts in 72 hours the operator makes by itself; Meta locks a number after ten.
@@ -262,7 +262,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
     }
     if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
         // Before it is registered, one is created if any will do.
-        let missed = ladder::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
+        let missed = onboarding::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
         return missed.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at)));
     }
     if let Some(trouble) = at.custody.pin.trouble() {

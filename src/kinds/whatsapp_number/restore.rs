@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::custody::{Custody, Value};
+use super::inputs::{Custody, Value};
 use crate::{
     api::{NumberPhase, WhatsAppNumber},
-    ledger::{Ledger, Operation, SentCode},
-    reconcile::reason::Reason,
+    calls::Operation,
+    ledger::{Ledger, SentCode},
+    messages::Reason,
 };
 
 /// What the status tells of a ledger that was lost: what Meta counts, and the code that was sent.
@@ -58,21 +59,19 @@ pub fn was_enabled(object: &WhatsAppNumber) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use super::{
-        super::{
-            facts,
-            scenes::{
-                Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
-            },
+    use super::*;
+    use crate::kinds::whatsapp_number::{
+        status,
+        tests::fixtures::{
+            Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
         },
-        *,
     };
-    use crate::ledger::{Ended, Order};
+    use crate::{calls::Order, ledger::Ended};
 
     /// The ledger is lost, and its number's status is not.
     fn forgets(scene: &mut Number) {
         scene.custody.ledger.serial = 1;
-        scene.object.status = Some(facts::from_spec(&scene.object, &scene.custody));
+        scene.object.status = Some(status::from_spec(&scene.object, &scene.custody));
         scene.custody.ledger = recalled(&scene.object);
         recalled_values(&scene.object, &mut scene.custody);
         assert_eq!(scene.custody.ledger.serial, 0, "there is none yet");

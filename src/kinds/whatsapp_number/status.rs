@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     binding,
-    custody::{Binding, Custody},
-    ladder::At,
+    inputs::{Binding, Custody},
+    onboarding::At,
 };
 use crate::{
     api::{
@@ -13,8 +13,8 @@ use crate::{
         NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
         whole_seconds,
     },
-    graph::wire::{NameStatus, PhoneNumber, PlatformType},
-    ledger::Operation,
+    calls::Operation,
+    graph::types::{NameStatus, PhoneNumber, PlatformType},
 };
 
 /// How long an approved name waits for a registration.
@@ -137,7 +137,7 @@ fn provider(platform: &PlatformType) -> String {
     .to_owned()
 }
 
-fn health(health: &crate::graph::wire::Health) -> Health {
+fn health(health: &crate::graph::types::Health) -> Health {
     let errors = health.entities.iter().flat_map(|entity| {
         entity.errors.iter().map(|error| HealthError {
             entity: entity.entity_type.as_ref().map(ToString::to_string),

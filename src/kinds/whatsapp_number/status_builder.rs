@@ -3,22 +3,23 @@
 use std::time::Duration;
 
 use super::{
-    custody::Step,
-    facts,
-    ladder::{self, At, Told},
-    phase, plan, register,
+    conditions,
+    inputs::Step,
+    onboarding::{self, At, Told},
+    plan, registration,
     requests::Requests,
-    routing::Stands,
+    status,
+    webhook::Stands,
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumberStatus},
-    cluster::conditions::State,
-    graph::wire::{NameStatus, PhoneNumber},
-    reconcile::{
-        outlook::{Need, Plan},
-        reason::Reason,
-        verdict::{Finding, Progress, Verdict},
+    controller::{
+        preconditions::{Need, Plan},
+        summary::{Finding, Progress, Verdict},
     },
+    graph::types::{NameStatus, PhoneNumber},
+    k8s::conditions::State,
+    messages::Reason,
 };
 
 /// How a number stands, as it is put together.
@@ -32,11 +33,11 @@ pub struct Picture {
 impl Picture {
     /// What Meta shows, and what the ladder says instead.
     pub fn of(at: &At<'_>, told: Option<Told>) -> Self {
-        let (phase, verdict) = phase::judge(at.object, at.facts);
+        let (phase, verdict) = conditions::judge(at.object, at.facts);
         let mut picture = Self { phase, verdict, next: Need::Nothing };
         let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
         let connecting = !observes && picture.phase == NumberPhase::Registering;
-        let told = told.or_else(|| connecting.then(|| register::connecting(at)));
+        let told = told.or_else(|| connecting.then(|| registration::connecting(at)));
         let told_nothing = told.is_none();
         if let Some(Told { phase, ready, progress, next }) = told {
             picture.phase = phase.unwrap_or(picture.phase);
@@ -58,7 +59,7 @@ impl Picture {
         if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
             return;
         }
-        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED);
+        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED);
         if let (Some((_, finding)), Some(shown)) = (approved, shown) {
             finding.message = format!(
                 "{}; Meta shows {shown}, and spec.requestedName asks for {wanted}, which is sent only when a number is added: \
@@ -70,18 +71,18 @@ impl Picture {
 
     /// The number works under its old name until it is registered again.
     fn rename(&mut self, at: &At<'_>) {
-        let before = facts::reregister_before(at);
+        let before = status::reregister_before(at);
         let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
         let message = format!(
             "Meta approved the display name {name}; it comes into force when the number is registered again, before {}: {}{}",
-            ladder::when(before),
+            onboarding::when(before),
             super::hints::ask(at.object, Action::Register),
-            register::last_refusal(at)
+            registration::last_refusal(at)
         );
         let finding = Finding::no(Reason::ReRegisterRequired, message);
-        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == phase::NAME_APPROVED) {
+        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
             Some((_, found)) => *found = finding,
-            None => self.verdict.facets.push((phase::NAME_APPROVED, finding)),
+            None => self.verdict.facets.push((conditions::NAME_APPROVED, finding)),
         }
     }
 

@@ -11,26 +11,31 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    FINALIZER, add, binding,
-    custody::{End, Known, Step, Trouble},
-    gather::{Hold, digest, unusable},
-    hints, profile,
-    told::told,
+    binding,
+    events::told,
+    hints,
+    inputs::{
+        End, Known, Step, Trouble,
+        collect::{Hold, digest, unusable},
+    },
+    profile, provisioning,
 };
+use crate::api::labels::DEREGISTER;
 use crate::{
     api::{Action, MetaApp, WhatsAppNumber},
-    cluster::{
-        events::EventType,
-        guard::call,
-        secrets::{FOR_NUMBER, Hidden, OwnedProblem, OwnedSecret},
-    },
-    ledger::{Begin, Door, Ended, Order, Owner, Refusal, Sending, Sent, Target},
-    reconcile::{
-        claims::digits_of,
+    calls::{Door, Order, Sending, Sent, Target},
+    controller::{
         context::Error,
-        reason::Reason,
-        subject::{Surroundings, Then},
+        managed_resource::{Surroundings, Then},
+        ownership::digits_of,
     },
+    k8s::{
+        events::EventType,
+        secrets::{FOR_NUMBER, Hidden, OwnedProblem, OwnedSecret},
+        timeout::call,
+    },
+    ledger::{Begin, Ended, Owner, Refusal},
+    messages::Reason,
 };
 
 type At<'a> = Surroundings<'a, WhatsAppNumber>;
@@ -133,7 +138,7 @@ fn inputs(at: &At<'_>, order: &Order, secret: Option<&Known>) -> String {
         }
         Order::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
         Order::AddNumber { .. } | Order::RequestCode { .. } | Order::Deregister | Order::ClearWebhook => {
-            add::inputs(order)
+            provisioning::inputs(order)
         }
     }
 }
@@ -313,8 +318,8 @@ async fn unbind(at: &At<'_>) -> Result<Then, Error> {
 async fn finalizer(at: &At<'_>, wanted: bool) -> Result<Then, Error> {
     let api = Api::<WhatsAppNumber>::namespaced(at.context.client.clone(), at.namespace);
     let mut finalizers: Vec<&str> = at.object.finalizers().iter().map(String::as_str).collect();
-    finalizers.retain(|name| *name != FINALIZER);
-    finalizers.extend(wanted.then_some(FINALIZER));
+    finalizers.retain(|name| *name != DEREGISTER);
+    finalizers.extend(wanted.then_some(DEREGISTER));
     // Under the version that was read, and whoever owns the field: a restored object's is not ours.
     let patch = json!({"metadata": {
         "uid": at.object.uid(), "resourceVersion": at.object.resource_version(), "finalizers": finalizers,

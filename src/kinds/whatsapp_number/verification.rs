@@ -1,15 +1,17 @@
 //! Verification: one code, sent once; each new value that a person brings is tried once. Pure.
 
 use super::{
-    custody::{Trouble, Value},
     hints,
-    ladder::{At, Rung, Told, when},
+    inputs::{Trouble, Value},
+    onboarding::{At, Rung, Told, when},
 };
 use crate::{
     api::{Action, CodeMethod, NumberPhase},
-    graph::wire::CodeVerificationStatus,
-    ledger::{Operation, Order, Refusal, SentCode},
-    reconcile::{commands, outlook::Need, reason::Reason},
+    calls::{Operation, Order},
+    controller::preconditions::Need,
+    graph::types::CodeVerificationStatus,
+    ledger::{Refusal, SentCode},
+    messages::{Reason, commands},
 };
 
 /// The language of a code's message where none is given.
@@ -17,7 +19,7 @@ const LANGUAGE: &str = "en_US";
 
 /// What comes next for a number that is not verified; `None` where verification is not in the way.
 pub fn verify(at: &At<'_>) -> Option<Rung> {
-    if at.facts.is_registered() || super::register::is_under_way(at) {
+    if at.facts.is_registered() || super::registration::is_under_way(at) {
         return None;
     }
     if at.verified() {
@@ -28,7 +30,7 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
     }
     let lapsed = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,
-        _ if super::register::is_lapsed(at) => true,
+        _ if super::registration::is_lapsed(at) => true,
         Some(CodeVerificationStatus::NotVerified) => false,
         // A word of tomorrow, or none: not ours to act on.
         _ => return None,

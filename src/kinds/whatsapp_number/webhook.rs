@@ -3,18 +3,18 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    custody::{Custody, End, Known, Step, Value},
     hints,
-    ladder::{At, Rung, when},
+    inputs::{Custody, End, Known, Step, Value},
+    onboarding::{At, Rung, when},
 };
 use crate::{
-    ledger::{Intent, Operation, Order, Refusal, Webhook},
-    reconcile::{
-        commands,
-        outlook::Need,
-        reason::Reason,
-        verdict::{Finding, Progress},
+    calls::{Intent, Operation, Order},
+    controller::{
+        preconditions::Need,
+        summary::{Finding, Progress},
     },
+    ledger::{Refusal, Webhook},
+    messages::{Reason, commands},
 };
 
 /// So many changes of others are taken back within a day; then they are left alone.

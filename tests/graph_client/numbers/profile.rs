@@ -1,7 +1,7 @@
 //! Profiles: read flat and in part, written in part, and not quite as they were written.
 
 use serde_json::{Value, json};
-use waba_operator::graph::wire::Profile;
+use waba_operator::graph::types::Profile;
 use waba_operator::graph::{Class, Outcome};
 
 use super::{CONNECTED, Scene, VERIFIED, error, name};

@@ -3,7 +3,7 @@
 use super::examples;
 use crate::{
     api::{Button, ButtonType, Flow, Otp, OtpType, SupportedApp},
-    graph::wire,
+    graph::types,
 };
 
 /// Where the button of a one-time password leads when Meta shows it as a link.
@@ -14,18 +14,18 @@ const OTP_LABELS: [&str; 2] = ["Copy code", "Autofill"];
 const CONTACT_LABEL: &str = "Share Contact Info";
 
 /// The button in the words of the spec; `None` where the spec has none for it.
-pub fn observed(button: &wire::Button) -> Option<Button> {
+pub fn observed(button: &types::Button) -> Option<Button> {
     let type_ = match &button.kind {
-        wire::ButtonType::QuickReply => ButtonType::QuickReply,
-        wire::ButtonType::Url => ButtonType::Url,
-        wire::ButtonType::PhoneNumber => ButtonType::PhoneNumber,
-        wire::ButtonType::CopyCode => ButtonType::CopyCode,
-        wire::ButtonType::Flow => ButtonType::Flow,
-        wire::ButtonType::Catalog => ButtonType::Catalog,
-        wire::ButtonType::Mpm => ButtonType::Mpm,
-        wire::ButtonType::VoiceCall => ButtonType::VoiceCall,
-        wire::ButtonType::RequestContactInfo => ButtonType::RequestContactInfo,
-        wire::ButtonType::Otp | wire::ButtonType::Spm | wire::ButtonType::Other(_) => return None,
+        types::ButtonType::QuickReply => ButtonType::QuickReply,
+        types::ButtonType::Url => ButtonType::Url,
+        types::ButtonType::PhoneNumber => ButtonType::PhoneNumber,
+        types::ButtonType::CopyCode => ButtonType::CopyCode,
+        types::ButtonType::Flow => ButtonType::Flow,
+        types::ButtonType::Catalog => ButtonType::Catalog,
+        types::ButtonType::Mpm => ButtonType::Mpm,
+        types::ButtonType::VoiceCall => ButtonType::VoiceCall,
+        types::ButtonType::RequestContactInfo => ButtonType::RequestContactInfo,
+        types::ButtonType::Otp | types::ButtonType::Spm | types::ButtonType::Other(_) => return None,
     };
     let text = button.text.as_deref().map(str::to_owned);
     let mut seen = Button {
@@ -65,7 +65,7 @@ pub fn observed(button: &wire::Button) -> Option<Button> {
     Some(seen)
 }
 
-fn flow(button: &wire::Button) -> Option<Flow> {
+fn flow(button: &types::Button) -> Option<Flow> {
     Some(Flow {
         id: Some(button.flow_id.as_deref()?.to_owned()),
         name: None,
@@ -76,13 +76,13 @@ fn flow(button: &wire::Button) -> Option<Flow> {
 }
 
 /// The button as one of a one-time password, if it is one. Meta shows it as such, or as a link to its own page.
-pub fn otp(button: &wire::Button) -> Option<Otp> {
+pub fn otp(button: &types::Button) -> Option<Otp> {
     let is_otp = match &button.kind {
-        wire::ButtonType::Otp => true,
-        wire::ButtonType::Url => button.url.as_deref().is_some_and(|url| url.starts_with(OTP_ADDRESS)),
+        types::ButtonType::Otp => true,
+        types::ButtonType::Url => button.url.as_deref().is_some_and(|url| url.starts_with(OTP_ADDRESS)),
         _ => false,
     };
-    let named = button.otp_type.as_ref().map(wire::OtpType::as_str).or_else(|| otp_parameter(button, "otp_type"));
+    let named = button.otp_type.as_ref().map(types::OtpType::as_str).or_else(|| otp_parameter(button, "otp_type"));
     let type_ = OtpType::from(named.filter(|_| is_otp)?);
     let opens_app = type_ != OtpType::CopyCode;
     let label = |text: &Option<Box<str>>| text.as_deref().filter(|text| !OTP_LABELS.contains(text)).map(str::to_owned);
@@ -96,12 +96,12 @@ pub fn otp(button: &wire::Button) -> Option<Otp> {
 }
 
 /// A parameter of the address under which Meta shows the button of a one-time password.
-pub fn otp_parameter<'a>(button: &'a wire::Button, name: &str) -> Option<&'a str> {
+pub fn otp_parameter<'a>(button: &'a types::Button, name: &str) -> Option<&'a str> {
     let query = button.url.as_deref()?.strip_prefix(OTP_ADDRESS)?;
     query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-fn app(app: &wire::SupportedApp) -> Option<SupportedApp> {
+fn app(app: &types::SupportedApp) -> Option<SupportedApp> {
     Some(SupportedApp {
         package_name: app.package_name.as_deref()?.to_owned(),
         signature_hash: app.signature_hash.as_deref()?.to_owned(),

@@ -3,13 +3,15 @@
 //! What the spec would refuse is left out where it says nothing (Meta's own labels, examples without a variable), and
 //! counted in `omitted` where it does. Samples of media never come back: Meta shows them under addresses that expire.
 
-use super::{buttons, examples};
+mod buttons;
+mod examples;
+
 use crate::{
     api::{
         Authentication, Body, Card, Carousel, Footer, GoDuration, Header, HeaderFormat, LimitedTimeOffer,
         ObservedContent, ParameterFormat,
     },
-    graph::wire::{self, Component, ComponentType, Template},
+    graph::types::{self, Component, ComponentType, Template},
 };
 
 /// What Meta shows as -1: the longest time that it tries to deliver.
@@ -83,12 +85,12 @@ fn fill<T>(place: &mut Option<T>, part: Option<T>) -> bool {
 
 fn header(component: &Component) -> Option<Header> {
     let format = match component.format.as_ref()? {
-        wire::HeaderFormat::Text => HeaderFormat::Text,
-        wire::HeaderFormat::Image => HeaderFormat::Image,
-        wire::HeaderFormat::Video => HeaderFormat::Video,
-        wire::HeaderFormat::Document => HeaderFormat::Document,
-        wire::HeaderFormat::Location => HeaderFormat::Location,
-        wire::HeaderFormat::Gif | wire::HeaderFormat::Product | wire::HeaderFormat::Other(_) => return None,
+        types::HeaderFormat::Text => HeaderFormat::Text,
+        types::HeaderFormat::Image => HeaderFormat::Image,
+        types::HeaderFormat::Video => HeaderFormat::Video,
+        types::HeaderFormat::Document => HeaderFormat::Document,
+        types::HeaderFormat::Location => HeaderFormat::Location,
+        types::HeaderFormat::Gif | types::HeaderFormat::Product | types::HeaderFormat::Other(_) => return None,
     };
     if format != HeaderFormat::Text {
         return Some(Header { format, text: None, examples: examples::none(), sample_ref: None });
@@ -108,7 +110,7 @@ fn footer(component: &Component) -> Option<Footer> {
     component.text.as_deref().map(|text| Footer { text: text.to_owned() })
 }
 
-fn offer(offer: &wire::LimitedTimeOffer) -> Option<LimitedTimeOffer> {
+fn offer(offer: &types::LimitedTimeOffer) -> Option<LimitedTimeOffer> {
     let text = offer.text.as_deref()?.to_owned();
     Some(LimitedTimeOffer { text, has_expiration: offer.has_expiration.unwrap_or_default() })
 }
@@ -151,5 +153,4 @@ fn count(number: usize) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "content_tests.rs"]
 mod tests;

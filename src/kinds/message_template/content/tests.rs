@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::observed;
 use crate::{
     api::{MessageTemplate, MessageTemplateSpec, ObservedContent},
-    graph::wire::Template,
+    graph::types::Template,
 };
 
 fn content(given: &Value) -> ObservedContent {

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
-    graph::wire::Template,
-    observe::Seen,
-    reconcile::{
-        link::Link,
-        outlook::{Need, Proof},
+    controller::{
+        app_reference::Link,
+        preconditions::{Need, Proof},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
+    graph::types::Template,
+    observe::Seen,
 };
 
 fn scene() -> Scene<MessageTemplate> {

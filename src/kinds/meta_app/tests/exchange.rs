@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::scene::{ACCOUNT, Says, Scene};
+use super::fixtures::{ACCOUNT, Says, Scene};
 use crate::{
     api::{GoDuration, ManagementPolicy, TokenRefresh},
-    graph::wire::AccountScope,
+    graph::types::AccountScope,
 };
 
 const OTHER: &str = "202290129340398";

@@ -1,14 +1,12 @@
 //! How an app stands, in every state of Secrets, tokens, accounts and Meta.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{
-    facts::Credentials,
-    scene::{ACCOUNT, Says, Scene, problem},
-};
+use super::fixtures::{ACCOUNT, Says, Scene, problem};
+use crate::kinds::meta_app::cached_answers::Credentials;
 use crate::{
     api::{AllowedFrom, AllowedNamespaces, Login, MetaApp},
+    messages::Reason,
     observe::Standing,
-    reconcile::reason::Reason,
 };
 
 const OTHER: &str = "202290129340398";

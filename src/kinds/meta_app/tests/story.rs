@@ -5,14 +5,12 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::{
-    facts::Credentials,
-    scene::{ACCOUNT, Says, Scene, problem},
-};
+use super::fixtures::{ACCOUNT, Says, Scene, problem};
+use crate::kinds::meta_app::cached_answers::Credentials;
 use crate::{
     api::{GoDuration, ManagedStatus, ManagementPolicy, TokenRefresh},
+    messages::Reason,
     observe::Standing,
-    reconcile::reason::Reason,
 };
 
 const OTHER: &str = "202290129340398";

@@ -1,11 +1,9 @@
 //! What becomes of tokens: kept, proven, refused, replaced.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{
-    plan::Problem,
-    scene::{ACCOUNT, Says, Scene, problem},
-};
-use crate::{observe::Standing, reconcile::reason::Reason};
+use super::fixtures::{ACCOUNT, Says, Scene, problem};
+use crate::kinds::meta_app::plan::Problem;
+use crate::{messages::Reason, observe::Standing};
 
 const OTHER: &str = "202290129340398";
 

@@ -6,28 +6,27 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    binding,
-    custody::{Binding, Custody, HandedOut, Known, ProfileRead, Trouble, Value},
-    hints, plan,
-    profiles::Look,
-    recalled::{recalled, recalled_values, was_enabled},
+use super::{Binding, Custody, HandedOut, Known, ProfileRead, Trouble, Value};
+use crate::kinds::whatsapp_number::{
+    binding, hints, plan,
+    profile_cache::Look,
+    restore::{recalled, recalled_values, was_enabled},
 };
 use crate::{
     api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
-    cluster::secrets::{
+    controller::{
+        app_reference::Link,
+        context::{Context, Error},
+        managed_resource::{Surroundings, sees},
+        ownership::{NumberClaim, digits_of, goes_before, whose},
+    },
+    graph::types::PhoneNumber,
+    k8s::secrets::{
         Hidden, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE, delete_command,
     },
-    graph::wire::PhoneNumber,
     ledger::{Book, LedgerProblem},
+    messages::Reason,
     observe::{BindingToken, Seen},
-    reconcile::{
-        claims::{NumberClaim, digits_of, goes_before, whose},
-        context::{Context, Error},
-        link::Link,
-        reason::Reason,
-        subject::{Surroundings, sees},
-    },
 };
 
 /// What is held of a number while it is reconciled, and what this reconcile has found out on the way.
@@ -73,7 +72,7 @@ pub async fn gather(at: &Surroundings<'_, WhatsAppNumber>, hold: &mut Hold) -> R
     let mut custody = Custody {
         held_back: hold.held_back.clone(),
         no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| hints::clock(at.app)),
-        has_finalizer: object.finalizers().iter().any(|name| name == super::FINALIZER),
+        has_finalizer: object.finalizers().iter().any(|name| name == crate::api::labels::DEREGISTER),
         now,
         ..Custody::default()
     };
@@ -264,7 +263,7 @@ fn profile(custody: &Custody, at: &Surroundings<'_, WhatsAppNumber>) -> ProfileR
         unsettled,
         is_new: status.is_none_or(|status| {
             Some(status.observed_generation) != at.object.metadata.generation
-                || crate::cluster::conditions::get(&status.conditions, "ProfileSynced")
+                || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")
                     .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
         }),
         asked: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),

@@ -1,6 +1,8 @@
 //! What a number's plan looks at besides Meta's facts: the ledger, PIN and code, the profile, the binding Secret, and what
 //! people asked for.
 
+pub(super) mod collect;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -8,12 +10,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::super::reason::Reason;
+use crate::messages::Reason;
 use crate::{
     api::{Action, SecretKeyRef},
-    cluster::secrets::{Hidden, set_command},
-    graph::wire,
-    ledger::{Evidence, Intent, Ledger, Order},
+    calls::{Intent, Order},
+    graph::types,
+    k8s::secrets::{Hidden, set_command},
+    ledger::{Evidence, Ledger},
 };
 
 /// What a Secret holds for the number.
@@ -144,7 +147,7 @@ pub enum ProfileRead {
     /// What Meta shows, and whether the read began after the last write had settled.
     Shown {
         /// Meta's fields.
-        profile: wire::Profile,
+        profile: types::Profile,
         /// Whether it counts.
         fresh: bool,
         /// When it is read again.

@@ -5,15 +5,18 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-use super::scenes::{ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows, unusable};
+use super::fixtures::{
+    ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows, unusable,
+};
 use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
-    ledger::{Ended, Order},
-    observe::Seen,
-    reconcile::{
-        link::Link,
+    calls::Order,
+    controller::{
+        app_reference::Link,
         testing::{MINUTE, WHY},
     },
+    ledger::Ended,
+    observe::Seen,
 };
 
 const LET_GO: &str = "let go";
@@ -211,7 +214,7 @@ fn what_was_read_before_the_number_was_deregistered_is_not_told() {
     let mut scene = deleted();
     scene.object.metadata.deletion_timestamp = None;
     deregistered(&mut scene, Ended::Done(None), 0);
-    super::scenes::reads_lag(&mut scene);
+    super::fixtures::reads_lag(&mut scene);
     assert_eq!(next(&mut scene), "open: a fresh read");
     scene.custody.evidence = crate::ledger::Evidence::FULL;
     assert_eq!(next(&mut scene), "Enabled True/Enabled", "somebody else has registered it");

@@ -7,22 +7,24 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
-use super::custody::{End, Known, Step, Trouble, Value};
+use crate::kinds::whatsapp_number::inputs::{End, Known, Step, Trouble, Value};
 use crate::{
     api::{
         Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
         WhatsAppNumberSpec,
     },
-    cluster::conditions::STALLED,
-    cluster::secrets::{Hidden, SecretProblem, Unusable},
-    graph::wire::PhoneNumber,
-    ledger::{Begin, Ended, Evidence, LedgerProblem, Operation, Order, Owner, Refusal},
-    reconcile::{
-        advice,
-        outlook::{Need, Plan},
-        reason::Reason,
-        testing::{ACCOUNT, NAMESPACE, Scene, sent},
+    calls::{Operation, Order},
+    controller::{
+        preconditions::{Need, Plan},
+        testing::{ACCOUNT, NAMESPACE, Scene, advice, sent},
     },
+    graph::types::PhoneNumber,
+    k8s::{
+        conditions::STALLED,
+        secrets::{Hidden, SecretProblem, Unusable},
+    },
+    ledger::{Begin, Ended, Evidence, LedgerProblem, Owner, Refusal},
+    messages::Reason,
 };
 
 /// A number and its circumstances.
@@ -31,7 +33,7 @@ pub type Number = Scene<WhatsAppNumber>;
 pub type Row = (&'static str, fn(&mut Number), &'static str);
 
 /// Where people read about numbers.
-pub const PAGE: &str = include_str!("../../../docs/whatsappnumber.md");
+pub const PAGE: &str = include_str!("../../../../docs/whatsappnumber.md");
 
 /// Its ID.
 pub const ID: &str = "106540352242922";
@@ -122,7 +124,7 @@ pub fn fingerprint(value: &str) -> String {
 
 /// The clock and Meta's are too far apart.
 pub fn clock_is_wrong(scene: &mut Number) {
-    scene.custody.no_writes = Some(super::hints::clock(&scene.app));
+    scene.custody.no_writes = Some(crate::kinds::whatsapp_number::hints::clock(&scene.app));
 }
 
 /// A ledger that cannot be used.
@@ -162,7 +164,7 @@ pub fn begun(scene: &mut Number, order: Order, secret: Option<&str>, minute: i64
     let inputs = match (&order, secret) {
         (Order::SetWebhook { .. }, _) => scene.custody.webhook_inputs.clone(),
         (_, Some(secret)) => fingerprint(secret),
-        (order, None) => super::add::inputs(order),
+        (order, None) => crate::kinds::whatsapp_number::provisioning::inputs(order),
     };
     let before = "-".to_owned();
     let secret = secret.map(Hidden::from);

@@ -7,28 +7,26 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-use super::{
-    custody::{Trouble, Value},
-    scenes::{
-        CALLBACK, ID, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made,
-        missing, next, number, refusal, shows, unregistered, unusable,
-    },
+use super::fixtures::{
+    CALLBACK, ID, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing,
+    next, number, refusal, shows, unregistered, unusable,
 };
+use crate::kinds::whatsapp_number::inputs::{Trouble, Value};
 use crate::{
     api::{NumberDeletionPolicy, Profile, Registration, SecretKeyRef},
-    cluster::{
-        guard::ApiError,
+    calls::Order,
+    controller::{
+        app_reference::Link,
+        testing::{ACCOUNT, MINUTE, NAMESPACE, WHY, advice},
+    },
+    graph::types,
+    k8s::{
         secrets::{OwnedProblem, SecretProblem, Unusable},
+        timeout::ApiError,
     },
-    graph::wire,
-    ledger::{Ended, Order},
+    ledger::Ended,
+    messages::Reason,
     observe::Seen,
-    reconcile::{
-        advice,
-        link::Link,
-        reason::Reason,
-        testing::{ACCOUNT, MINUTE, NAMESPACE, WHY},
-    },
 };
 
 /// The reason, how it comes about, and what the message names.
@@ -285,11 +283,12 @@ const STALLED: &[Row] = &[
             shows(scene, &json!({}));
             let profile = Profile { about: Some("we help".to_owned()), ..Profile::default() };
             scene.object.spec.profile = Some(profile.clone());
-            let shown = wire::Profile::default();
-            scene.custody.profile = super::custody::ProfileRead::Shown { profile: shown, fresh: true, next: MINUTE };
+            let shown = types::Profile::default();
+            scene.custody.profile =
+                crate::kinds::whatsapp_number::inputs::ProfileRead::Shown { profile: shown, fresh: true, next: MINUTE };
             made(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, refusal(100, Some(10)), -1);
-            let refused = scene.custody.ledger.refusals.get_mut(&crate::ledger::Operation::WriteProfile).unwrap();
-            refused.inputs = super::profile::inputs(&profile);
+            let refused = scene.custody.ledger.refusals.get_mut(&crate::calls::Operation::WriteProfile).unwrap();
+            refused.inputs = crate::kinds::whatsapp_number::profile::inputs(&profile);
         },
         &[EDIT],
     ),

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::scenes::{
+use super::fixtures::{
     Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, begun, clock_is_wrong, coded, known, made,
     next, number, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
 use crate::{
     api::{Action, Profile},
-    ledger::{Ended, Operation, Order},
-    reconcile::{link::Link, testing::WHY},
+    calls::{Operation, Order},
+    controller::{app_reference::Link, testing::WHY},
+    ledger::Ended,
 };
 
 const PENDING: &str = "Registering False/OutcomePending Reconciling";
@@ -298,7 +299,7 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
             scene.custody.ledger.was_connected = true;
             asks_for_callback(&mut scene);
             scene.object.spec.profile = Some(Profile { about: Some("we help".into()), ..Profile::default() });
-            scene.custody.profile = super::custody::ProfileRead::Due;
+            scene.custody.profile = crate::kinds::whatsapp_number::inputs::ProfileRead::Due;
             assert_eq!(next(&mut scene), told, "{given}");
             asks(&mut scene, Action::Register);
             asks(&mut scene, Action::RequestCode);

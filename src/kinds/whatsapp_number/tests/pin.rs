@@ -3,16 +3,15 @@
 
 use serde_json::json;
 
-use super::{
-    custody::Value,
-    scenes::{
-        Number, asks, asks_to_register, at, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
-        unregistered,
-    },
+use super::fixtures::{
+    Number, asks, asks_to_register, at, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
+    unregistered,
 };
+use crate::kinds::whatsapp_number::inputs::Value;
 use crate::{
     api::{Action, ManagementPolicy, Registration, SecretKeyRef},
-    ledger::{Ended, Order},
+    calls::Order,
+    ledger::Ended,
 };
 
 const REGISTER: &str = "send register 004217";

@@ -6,17 +6,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::scenes::facts as number;
+use super::fixtures::facts as number;
 use crate::{
-    api::{Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
-    graph::wire::PhoneNumber,
-    ledger::Ended,
-    observe::{AppKey, Seen},
-    reconcile::{
-        link::Link,
-        outlook::{Need, Proof},
+    api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
+    controller::{
+        app_reference::Link,
+        preconditions::{Need, Proof},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
+    graph::types::PhoneNumber,
+    ledger::Ended,
+    observe::Seen,
 };
 
 fn scene() -> Scene<WhatsAppNumber> {
@@ -330,9 +330,9 @@ fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
 #[test]
 fn what_is_remembered_of_a_number_is_told_to_its_owner_only() {
     for (owner, told) in [("uid", true), ("another", false)] {
-        let mut scene = super::scenes::number();
-        super::scenes::shows(&mut scene, &json!({}));
-        super::scenes::coded(&mut scene, Ended::Done(None), -5);
+        let mut scene = super::fixtures::number();
+        super::fixtures::shows(&mut scene, &json!({}));
+        super::fixtures::coded(&mut scene, Ended::Done(None), -5);
         scene.custody.ledger.serial = 1;
         owner.clone_into(&mut scene.custody.ledger.owner.uid);
         scene.object.spec.management_policy = ManagementPolicy::Observe;

@@ -8,16 +8,17 @@ use std::{
 
 use serde_json::json;
 
-use super::{
-    custody::ProfileRead,
-    profiles::{Look, Profiles},
-    scenes::{Number, begun, clock_is_wrong, made, next, number, refusal, rows, shows, unregistered},
+use super::fixtures::{Number, begun, clock_is_wrong, made, next, number, refusal, rows, shows, unregistered};
+use crate::kinds::whatsapp_number::{
+    inputs::ProfileRead,
+    profile_cache::{Look, Profiles},
 };
 use crate::{
     api::{ManagementPolicy, Profile},
-    graph::wire,
-    ledger::{Ended, Order},
-    reconcile::testing::{MINUTE, sent},
+    calls::Order,
+    controller::testing::{MINUTE, sent},
+    graph::types,
+    ledger::Ended,
     timing::Timing,
 };
 
@@ -35,7 +36,7 @@ fn wanted() -> Number {
 
 /// Meta shows this `about`.
 fn has(scene: &mut Number, about: &str, fresh: bool) {
-    let profile: wire::Profile = sent(json!({}), &json!({"about": about, "vertical": "UNDEFINED"}));
+    let profile: types::Profile = sent(json!({}), &json!({"about": about, "vertical": "UNDEFINED"}));
     scene.custody.profile = ProfileRead::Shown { profile, fresh, next: Duration::from_hours(20) };
 }
 
@@ -43,7 +44,7 @@ fn wrote(scene: &mut Number, ended: Ended, minute: i64) {
     let fields = BTreeMap::from([("about".to_owned(), json!("we help"))]);
     let order = Order::WriteProfile { fields };
     made(scene, order, None, ended, minute);
-    let inputs = super::profile::inputs(scene.object.spec.profile.as_ref().unwrap());
+    let inputs = crate::kinds::whatsapp_number::profile::inputs(scene.object.spec.profile.as_ref().unwrap());
     if let Some(refusal) = scene.custody.ledger.refusals.values_mut().next() {
         refusal.inputs = inputs;
     }
@@ -237,7 +238,7 @@ fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
         "a read that failed is not repeated at once"
     );
     let began = Instant::now();
-    profiles.learn("u", Some(wire::Profile::default()), began, &timing);
+    profiles.learn("u", Some(types::Profile::default()), began, &timing);
     let fresh = |read: ProfileRead| match read {
         ProfileRead::Shown { fresh, .. } => Some(fresh),
         _ => None,

@@ -7,17 +7,18 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    custody::{End, ProfileRead, Step},
-    happenings::{CHANGES, Happens, STARTS, any_row},
-    scenes::{Number, asks_to_register, asks_to_verify, at, known, number},
+    fixtures::{Number, asks_to_register, asks_to_verify, at, known, number},
+    random_events::{CHANGES, Happens, STARTS, any_row},
 };
+use crate::kinds::whatsapp_number::inputs::{End, ProfileRead, Step};
 use crate::{
     api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning},
-    cluster::secrets::Hidden,
-    graph::wire::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
-    ledger::{Begin, Ended, Evidence, Operation, Order, Refusal},
+    calls::{Operation, Order},
+    controller::{preconditions::Plan, testing::MINUTE},
+    graph::types::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    k8s::secrets::Hidden,
+    ledger::{Begin, Ended, Evidence, Refusal},
     observe::Seen,
-    reconcile::{outlook::Plan, testing::MINUTE},
 };
 
 /// As many steps as the shell takes before it calls it a circle.
@@ -181,11 +182,12 @@ impl Play {
                 let inputs = match &order {
                     Order::SetWebhook { .. } => custody.webhook_inputs.clone(),
                     Order::WriteProfile { .. } => {
-                        super::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
+                        crate::kinds::whatsapp_number::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
                     }
-                    order => {
-                        secret.as_ref().map_or_else(|| super::add::inputs(order), |known| known.fingerprint.clone())
-                    }
+                    order => secret.as_ref().map_or_else(
+                        || crate::kinds::whatsapp_number::provisioning::inputs(order),
+                        |known| known.fingerprint.clone(),
+                    ),
                 };
                 let secret = secret.map(|known| known.value).filter(|_| !matches!(order, Order::SetWebhook { .. }));
                 let action = action.map(|action| (action, custody.asked[&action].clone()));
@@ -212,7 +214,7 @@ impl Play {
                         custody.evidence = Evidence::default();
                         Ended::Unknown
                     }
-                    End::DidNot(_) => super::scenes::refusal(0, None),
+                    End::DidNot(_) => super::fixtures::refusal(0, None),
                     End::GivenUp => Ended::GivenUp,
                 };
                 custody.ledger.finish(&id, ended, now);
@@ -235,7 +237,7 @@ impl Play {
             Step::ReadProfile { .. } => {
                 let next = Duration::from_hours(20);
                 let fresh = custody.evidence.fresh;
-                custody.profile = ProfileRead::Shown { profile: wire::Profile::default(), fresh, next };
+                custody.profile = ProfileRead::Shown { profile: types::Profile::default(), fresh, next };
                 true
             }
             Step::Finalizer(wanted) => {

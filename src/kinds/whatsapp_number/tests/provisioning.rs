@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use super::scenes::{
+use super::fixtures::{
     Number, asks, begun, clock_is_wrong, facts, made, next, number, read_once, reads_lag, refusal, rows, unregistered,
     unusable,
 };
 use crate::{
     api::{Action, ManagementPolicy, Provisioning},
-    ledger::{Ended, Order},
+    calls::Order,
+    controller::testing::{ACCOUNT, MINUTE},
+    ledger::Ended,
     observe::Seen,
-    reconcile::testing::{ACCOUNT, MINUTE},
 };
 
 const SEND: &str = "send addNumber INO Support";
@@ -122,11 +123,11 @@ fn what_was_added_is_waited_for_and_never_added_again() {
     );
     let mut scene = missing();
     unregistered(&mut scene, "NOT_VERIFIED");
-    scene.custody.ledger.phone_number_id = Some(super::scenes::ID.to_owned());
+    scene.custody.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
     next(&mut scene);
     scene.lacks(MINUTE);
     assert!(next(&mut scene).starts_with("open: Proof"), "it once had an id");
-    scene.proof = Some(crate::reconcile::outlook::Proof::Gone);
+    scene.proof = Some(crate::controller::preconditions::Proof::Gone);
     assert_eq!(next(&mut scene), "NotFound False/NotFound Stalled");
 }
 
@@ -166,7 +167,7 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
             (
                 "it is there",
                 |scene| {
-                    scene.custody.ledger.phone_number_id = Some(super::scenes::ID.to_owned());
+                    scene.custody.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
                     unregistered(scene, "NOT_VERIFIED");
                 },
                 "settle addNumber happened",

@@ -6,18 +6,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{
-    custody::{ProfileRead, Value},
-    scenes::{
-        ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, facts,
-        fingerprint, known, missing, unregistered, unusable,
-    },
+use super::fixtures::{
+    ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, facts, fingerprint,
+    known, missing, unregistered, unusable,
 };
+use crate::kinds::whatsapp_number::inputs::{ProfileRead, Value};
 use crate::{
     api::{Action, ManagementPolicy, NumberDeletionPolicy, Profile, Provisioning},
-    graph::wire::PhoneNumber,
-    ledger::{Begin, Ended, Order, Refusal},
-    reconcile::testing::{ACCOUNT, MINUTE, word},
+    calls::Order,
+    controller::testing::{ACCOUNT, MINUTE, word},
+    graph::types::PhoneNumber,
+    ledger::{Begin, Ended, Refusal},
 };
 
 /// Something that happens between two reconciles.
@@ -119,7 +118,7 @@ pub fn any_facts() -> impl Strategy<Value = PhoneNumber> + Clone {
     let platform = word(&["", "CLOUD_API", "NOT_APPLICABLE", "NOT_APPLICABLE", "ON_PREMISE"]);
     let code = word(&["", "VERIFIED", "VERIFIED", "NOT_VERIFIED", "NOT_VERIFIED", "EXPIRED"]);
     let name = word(&["", "APPROVED", "PENDING_REVIEW"]);
-    let hook = prop::sample::select(vec!["", super::scenes::CALLBACK, "https://other.example"]);
+    let hook = prop::sample::select(vec!["", super::fixtures::CALLBACK, "https://other.example"]);
     (status, platform, code, name, hook, any::<bool>(), prop::bool::weighted(0.1)).prop_map(
         |(status, platform, code, name, hook, pin, biz)| {
             facts(&json!({"status": status, "platform_type": platform, "code_verification_status": code,

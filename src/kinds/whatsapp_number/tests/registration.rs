@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::scenes::{
+use super::fixtures::{
     Number, asks, asks_to_register, asks_to_verify, at, bad, made, next, number, read_once, reads_lag, refusal, rows,
     shows, unregistered,
 };
 use crate::{
     api::{Action, ManagementPolicy},
-    ledger::{Ended, Order},
-    reconcile::outlook::{Need, Plan},
+    calls::Order,
+    controller::preconditions::{Need, Plan},
+    ledger::Ended,
 };
 
 const REGISTER: &str = "send register 004217";

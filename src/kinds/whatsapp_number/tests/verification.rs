@@ -3,17 +3,16 @@
 
 use serde_json::json;
 
-use super::{
-    custody::{Step, Value},
-    scenes::{
-        Number, asks, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, coded, facts, fingerprint, known,
-        made, missing, next, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
-    },
+use super::fixtures::{
+    Number, asks, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, coded, facts, fingerprint, known, made,
+    missing, next, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
+use crate::kinds::whatsapp_number::inputs::{Step, Value};
 use crate::{
     api::{Action, CodeMethod, ManagementPolicy, Verification},
-    ledger::{Ended, Order},
-    reconcile::outlook::Plan,
+    calls::Order,
+    controller::preconditions::Plan,
+    ledger::Ended,
 };
 
 const SEND: &str = "send requestCode SMS en_US";
@@ -23,7 +22,7 @@ const EXPIRED: &str = "Unverified False/CodeExpired Stalled";
 
 /// Not verified, with `spec.verification`.
 fn unverified() -> Number {
-    let mut scene = super::scenes::number();
+    let mut scene = super::fixtures::number();
     unregistered(&mut scene, "NOT_VERIFIED");
     asks_to_verify(&mut scene);
     scene
@@ -387,7 +386,7 @@ fn what_meta_has_just_said_counts_until_reads_show_it() {
     scene.custody.unwritten = true;
     assert_eq!(next(&mut scene), "open: a fresh read", "and written down with the registration");
     read_once(&mut scene);
-    scene.custody.pin = super::scenes::bad("12");
+    scene.custody.pin = super::fixtures::bad("12");
     assert_eq!(next(&mut scene), "write down", "which does not come");
     scene.custody.unwritten = false;
     reads_lag(&mut scene);

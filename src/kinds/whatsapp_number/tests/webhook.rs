@@ -3,20 +3,19 @@
 
 use serde_json::json;
 
-use super::{
-    custody::Value,
-    scenes::{
-        CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number,
-        read_once, reads_lag, refusal, rows, unregistered,
-    },
+use super::fixtures::{
+    CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number, read_once,
+    reads_lag, refusal, rows, unregistered,
 };
+use crate::kinds::whatsapp_number::inputs::Value;
 use crate::{
     api::ManagementPolicy,
-    ledger::{Ended, Order},
-    reconcile::{
-        outlook::{Need, Plan},
+    calls::Order,
+    controller::{
+        preconditions::{Need, Plan},
         testing::MINUTE,
     },
+    ledger::Ended,
 };
 
 const SET: &str = "send setWebhook https://hook.example/wa";

@@ -1,0 +1,15 @@
+//! How a number is planned, topic by topic. [`fixtures`] has the vocabulary.
+
+mod deletion;
+pub mod fixtures;
+mod messages;
+mod onboarding;
+mod pin;
+mod plan;
+mod profile;
+mod properties;
+mod provisioning;
+mod random_events;
+mod registration;
+mod verification;
+mod webhook;
