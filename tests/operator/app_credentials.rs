@@ -6,10 +6,10 @@ use waba_operator::{
     cluster::conditions::STALLED,
 };
 
-use crate::{
-    harness::{World, condition},
+use crate::harness::{
     manifests::{CREDENTIALS, INO, app, importing, number},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER_OBJECT, OTHER_APP},
+    world::{World, condition},
 };
 
 #[tokio::test]

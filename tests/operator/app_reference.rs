@@ -9,10 +9,10 @@ use kube::{
 use serde_json::json;
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition, define},
+use crate::harness::{
     manifests::{INO, app, number},
-    seed,
+    seed::{self},
+    world::{World, condition, define},
 };
 
 #[tokio::test]

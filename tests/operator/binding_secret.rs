@@ -7,14 +7,13 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
+use crate::harness::{
     gate::Gate,
-    harness::World,
-    ladder::SUPPORT,
     manifests::{INO, app, number},
     operator::Operator,
-    people::PHONE,
+    scenario::{PHONE, SUPPORT},
     seed::{self, ACCOUNT, NUMBER},
+    world::{World, condition},
 };
 
 const BINDING: &str = "support-binding";
@@ -185,7 +184,7 @@ async fn removing_the_block_deletes_it_and_an_app_that_waits_does_not() {
             number.status.as_ref().is_some_and(|status| status.binding.is_none())
         })
         .await;
-    assert!(crate::harness::condition(&number, "Bound").is_none());
+    assert!(condition(&number, "Bound").is_none());
     world.settle().await;
     world.finish().await;
 }

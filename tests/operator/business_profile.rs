@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::{World, condition},
-    ladder::{SUPPORT, unverified},
+use crate::harness::{
     manifests::{INO, app, number},
-    people::{PHONE, estate},
+    scenario::{PHONE, SUPPORT, estate, unverified},
     seed::{ACCOUNT, NUMBER},
+    world::{World, condition},
 };
 
 const SYNCED: &str = "ProfileSynced";

@@ -16,13 +16,12 @@ use waba_operator::{
     timing::Timing,
 };
 
-use crate::{
+use crate::harness::{
     gate::{Gate, Hold},
-    harness::World,
-    ladder::unverified,
     operator::{SPEEDUP, in_time},
-    people::{PHONE, refusal, verified},
+    scenario::{PHONE, refusal, unverified, verified},
     seed::{ACCOUNT, APP, NUMBER},
+    world::World,
 };
 
 const DIGITS: u64 = 33_612_345_678;

@@ -1,13 +1,16 @@
 //! One thing at Meta, several objects: one of them stands for it, and the next one follows.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition},
+use crate::harness::{
     manifests::{CREDENTIALS, INO, app, number, template},
-    seed::{self, APP, NUMBER},
+    scenario::{PHONE, SUPPORT},
+    seed::{self, ACCOUNT_2, APP, NUMBER, OTHER_APP},
+    world::{World, condition},
 };
+
+const LEDGER: &str = "waba-number-33612345678";
 
 #[tokio::test]
 async fn of_two_apps_with_one_id_the_older_works_and_the_other_takes_over() {
@@ -140,5 +143,36 @@ async fn whoever_wins_in_another_namespace_is_not_named() {
     world.delete::<WhatsAppNumber>("support").await;
     there.stands::<WhatsAppNumber>("twin", "Enabled", "True/Enabled").await;
     there.finish().await;
+    world.finish().await;
+}
+
+/// Whose app does not see the number any more does not stand for it, whatever the ledger says; also before anybody else has
+/// written that it is theirs.
+#[tokio::test]
+async fn an_owner_who_does_not_see_the_number_any_more_makes_way() {
+    let mut seed = seed::small();
+    seed::push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "Somebody else"}));
+    seed::push(&mut seed, "tokens", seed::token("theirs", OTHER_APP, &[ACCOUNT_2]));
+    let world = World::caring("blind-owner", seed, json!({"registration": {}})).await;
+    world.enabled().await;
+    let owner = async || {
+        let ledger = world.secret_value(LEDGER, "ledger").await?;
+        Some(serde_json::from_str::<Value>(&ledger).unwrap()["owner"]["name"].clone())
+    };
+    assert_eq!(world.so("the number is somebody's", owner).await, SUPPORT);
+
+    let (secret, token) = (world.app_secret(OTHER_APP).await, world.token("theirs").await);
+    world.put_secret("theirs-meta", &[("app-secret", &secret), ("access-token", &token)]).await;
+    let key = |key: &str| json!({"name": "theirs-meta", "key": key});
+    let theirs = json!({"appID": OTHER_APP, "appSecretRef": key("app-secret"), "accessTokenRef": key("access-token")});
+    world.create(&app("theirs", theirs)).await;
+    world.stands::<MetaApp>("theirs", "Connected", "True/Connected").await;
+    // It only looks, and takes nothing over.
+    let looks = json!({"appRef": {"name": "theirs"}, "managementPolicy": "Observe"});
+    world.create(&number("z-looks", PHONE, looks)).await;
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"account": ACCOUNT_2})).await.unwrap();
+    world.stands::<WhatsAppNumber>("z-looks", "Enabled", "True/Enabled").await;
+    world.says("Conflict", "False/Conflict", &["z-looks"]).await;
+    assert_eq!(owner().await.unwrap(), SUPPORT);
     world.finish().await;
 }

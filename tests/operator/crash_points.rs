@@ -9,13 +9,13 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
+use crate::harness::{
     gate::{Asked, Gate, Hold},
-    harness::World,
     manifests::{INO, importing, number},
     operator::in_time,
     program::ProgramSettings,
     seed::{self, ACCOUNT, NUMBER_OBJECT},
+    world::World,
 };
 
 /// The request that imports the number.

@@ -3,10 +3,10 @@
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, is_poll},
+use crate::harness::{
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT, TEMPLATE},
+    world::{World, is_poll},
 };
 
 #[tokio::test]

@@ -10,11 +10,11 @@ use waba_operator::{
     ledger::Operation,
 };
 
-use crate::{
-    harness::{World, define},
-    ladder::SUPPORT,
-    rungs::{ask_for, due_on, must_be, must_be_over, ready},
+use crate::harness::{
+    operations::{ask_for, due_on, must_be, must_be_over, ready},
+    scenario::SUPPORT,
     seed::NUMBER,
+    world::{World, define},
 };
 
 /// Who remembers what the backup does not have.

@@ -12,12 +12,11 @@ use kube::{
 use serde_json::json;
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::{World, condition},
-    ladder::{SUPPORT, unverified},
+use crate::harness::{
     manifests::number,
-    people::{PHONE, estate, verified},
+    scenario::{PHONE, SUPPORT, estate, unverified, verified},
     seed::ACCOUNT,
+    world::{World, condition},
 };
 
 const LEDGER: &str = "waba-number-33612345678";

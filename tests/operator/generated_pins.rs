@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
+use crate::harness::{
     gate::{Gate, Hold},
-    harness::World,
-    ladder::SUPPORT,
     manifests::{INO, app, number},
-    people::{PHONE, refusal, verified},
     program::ProgramSettings,
+    scenario::{PHONE, SUPPORT, refusal, verified},
     seed::NUMBER,
+    world::World,
 };
 
 const SECRET: &str = "support-pin";

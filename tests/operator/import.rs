@@ -3,10 +3,10 @@
 use serde_json::json;
 use waba_operator::api::{Direction, ManagementPolicy, MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::World,
+use crate::harness::{
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+    world::World,
 };
 
 const IMPORTED_BY: &str = "waba.dev/imported-by";

@@ -4,12 +4,11 @@ use kube::ResourceExt;
 use serde_json::json;
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::World,
-    ladder::{SUPPORT, unverified},
-    manifests::{CREDENTIALS, INO, number},
-    people::{OUR_PINS, PHONE, verified, with_our_pin},
+use crate::harness::{
+    manifests::{CREDENTIALS, INO, app, number},
+    scenario::{OUR_PINS, PHONE, SUPPORT, unverified, verified, with_our_pin},
     seed::{self, NUMBER},
+    world::World,
 };
 
 const LEDGER: &str = "waba-number-33612345678";
@@ -152,7 +151,7 @@ async fn somebody_elses_secret_under_the_ledgers_name_stops_every_call() {
     world.put_secret(LEDGER, &[("anything", "somebody-else's")]).await;
     let theirs = world.secrets().get(LEDGER).await.unwrap();
     world.start().await;
-    world.create(&crate::manifests::app(INO, json!({}))).await;
+    world.create(&app(INO, json!({}))).await;
     world.create(&number(SUPPORT, PHONE, json!({"verification": {}, "registration": {}}))).await;
     let words = [LEDGER, "is not the operator's", "rename or delete it"];
     world.says("Unverified", "False/SecretNameTaken", &words).await;

@@ -13,9 +13,9 @@ use futures::future::join_all;
 use serde_json::json;
 use waba_operator::ledger::Operation;
 
-use crate::{
+use crate::harness::{
+    operations::{HELD, Point, ask_for, call, due, must_be, must_be_over, ready},
     program::ProgramSettings,
-    rungs::{HELD, Point, ask_for, call, due, must_be, must_be_over, ready},
 };
 
 /// One cell: the operation, and the point at which the operator dies; without one, the answer is lost.

@@ -8,13 +8,13 @@ use waba_operator::{
     ledger::Operation,
 };
 
-use crate::{
-    harness::World,
-    ladder::SUPPORT,
+use crate::harness::{
     manifests::{INO, app, number},
+    operations::{ask_for, call, due, must_be, must_be_over, ready_with},
     program::ProgramSettings,
-    rungs::{ask_for, call, due, must_be, must_be_over, ready_with},
+    scenario::SUPPORT,
     seed::{self, ACCOUNT},
+    world::World,
 };
 
 const SPEEDUP: u32 = 20;

@@ -4,15 +4,14 @@ use kube::{ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
+use crate::harness::{
     gate::{Gate, Hold},
-    harness::World,
-    ladder::{SUPPORT, unverified},
     manifests::{INO, app, number},
     operator::Operator,
-    people::{PHONE, verified},
     program::ProgramSettings,
-    seed::{ACCOUNT, NUMBER},
+    scenario::{PHONE, SUPPORT, unverified, verified},
+    seed::{self, ACCOUNT, NUMBER},
+    world::World,
 };
 
 const LEDGER: &str = "waba-number-33612345678";
@@ -122,7 +121,7 @@ async fn a_claim_of_a_namespace_that_no_app_lets_in_keeps_no_number_from_being_a
 /// As a move between namespaces whose app comes a little later.
 #[tokio::test]
 async fn a_number_that_another_namespace_takes_over_is_not_deregistered_before_its_app_is_there() {
-    let mut world = World::new("taken-over", crate::seed::small()).await;
+    let mut world = World::new("taken-over", seed::small()).await;
     let elsewhere = control_plane::shared().await.namespace("takes-over").await;
     let mut settings = world.settings();
     settings.namespaces.push(elsewhere.clone());

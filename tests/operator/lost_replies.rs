@@ -19,11 +19,11 @@ use waba_operator::{
     cluster::conditions::{READY, STALLED},
 };
 
-use crate::{
-    harness::{World, condition, is_poll},
+use crate::harness::{
     manifests::{INO, app, number},
     operator::LOOK_AGAIN,
-    seed,
+    seed::{self},
+    world::{World, condition, is_poll},
 };
 
 const ACCOUNTS: usize = 4;

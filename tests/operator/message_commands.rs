@@ -3,12 +3,11 @@
 use serde_json::json;
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::{World, condition},
-    ladder::SUPPORT,
+use crate::harness::{
     manifests::number,
-    people::{OUR_PINS, PHONE, verified, with_our_pin},
+    scenario::{OUR_PINS, PHONE, SUPPORT, verified, with_our_pin},
     seed::NUMBER,
+    world::{World, condition},
 };
 
 const RIGHT: &str = "590218";

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition, is_poll},
+use crate::harness::{
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER, NUMBER_OBJECT},
+    world::{World, condition, is_poll},
 };
 
 /// Fails every regular read of [`ACCOUNT`].

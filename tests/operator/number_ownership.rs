@@ -8,15 +8,13 @@ use kube::{
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::World,
-    ladder::{SUPPORT, unverified},
+use crate::harness::{
     manifests::{INO, app, number},
     operator::Operator,
-    seed::{ACCOUNT, ACCOUNT_2, NUMBER, OTHER_APP},
+    scenario::{PHONE, SUPPORT, unverified},
+    seed::{self, ACCOUNT, ACCOUNT_2, NUMBER, OTHER_APP},
+    world::{World, condition, define},
 };
-
-const PHONE: &str = "+33612345678";
 
 fn blocks() -> Value {
     json!({"verification": {}, "registration": {}})
@@ -161,7 +159,7 @@ async fn another_namespace_takes_code_and_pin_along() {
     moved["appRef"] = json!({"name": INO, "namespace": world.namespace});
     there.create(&number(SUPPORT, PHONE, moved)).await;
     let conflict = there.stands::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
-    let message = crate::harness::condition(&conflict, "Ready").unwrap().1;
+    let message = condition(&conflict, "Ready").unwrap().1;
     // Both have the same name; the command at the end is about this one.
     let hidden = message.contains("by an object in another namespace;") && !message.contains(&world.namespace);
     assert!(hidden, "who it is concerns nobody in another namespace: {message}");
@@ -216,7 +214,7 @@ fn theirs(mut blocks: Value) -> WhatsAppNumber {
 #[tokio::test]
 async fn of_two_objects_whose_apps_both_see_the_number_one_climbs_and_the_other_follows() {
     let mut seed = unverified();
-    crate::seed::push(&mut seed, "tokens", crate::seed::token("theirs", OTHER_APP, &[ACCOUNT]));
+    seed::push(&mut seed, "tokens", seed::token("theirs", OTHER_APP, &[ACCOUNT]));
     let mut world = World::new("two-sights", seed).await;
     world.create(&app(INO, json!({}))).await;
     world.their_app().await;
@@ -241,8 +239,8 @@ async fn of_two_objects_whose_apps_both_see_the_number_one_climbs_and_the_other_
 async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does() {
     let mut seed = unverified();
     seed["numbers"] = json!([]);
-    crate::seed::push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "Somebody else"}));
-    crate::seed::push(&mut seed, "tokens", crate::seed::token("theirs", OTHER_APP, &[ACCOUNT_2]));
+    seed::push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "Somebody else"}));
+    seed::push(&mut seed, "tokens", seed::token("theirs", OTHER_APP, &[ACCOUNT_2]));
     let mut world = World::new("two-homes", seed).await;
     world.create(&app(INO, json!({}))).await;
     world.their_app().await;
@@ -267,7 +265,7 @@ async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does()
 async fn a_namespace_that_is_deleted_leaves_the_number_known() {
     let options = control_plane::Options { controller_manager: true };
     let plane = control_plane::ControlPlane::start(options).await.unwrap();
-    crate::harness::define(&plane).await;
+    define(&plane).await;
     let mut world = World::on(&plane, "kept", unverified()).await;
     let team = plane.namespace("team").await;
     let mut settings = world.settings();
@@ -296,7 +294,7 @@ async fn a_namespace_that_is_deleted_leaves_the_number_known() {
 #[tokio::test]
 async fn a_restored_backup_of_the_cluster_does_not_make_it_send_or_register_again() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    crate::harness::define(&plane).await;
+    define(&plane).await;
     let mut world = World::on(&plane, "restored", unverified()).await;
     world.start().await;
     world.create(&app(INO, json!({}))).await;
@@ -332,7 +330,7 @@ async fn a_restored_backup_of_the_cluster_does_not_make_it_send_or_register_agai
 #[tokio::test]
 async fn a_restored_backup_is_noticed_by_a_leader_whose_lease_it_does_not_have() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    crate::harness::define(&plane).await;
+    define(&plane).await;
     let mut world = World::on(&plane, "restored-leader", unverified()).await;
     let snapshot = plane.snapshot().await.unwrap();
     let mut settings = world.settings();

@@ -3,12 +3,11 @@
 use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::{World, condition},
-    ladder::SUPPORT,
+use crate::harness::{
     manifests::number,
-    people::PHONE,
+    scenario::{PHONE, SUPPORT},
     seed::{self, ACCOUNT, APP, NUMBER},
+    world::{World, condition},
 };
 
 const CALLBACK: &str = "https://cc.example.com/hook";

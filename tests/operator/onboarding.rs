@@ -2,45 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::World,
+use crate::harness::{
     manifests::{INO, app, number},
-    seed::{self, ACCOUNT, NUMBER},
+    scenario::{SUPPORT, unverified},
+    seed::{ACCOUNT, NUMBER},
+    world::World,
 };
-
-/// A number that nobody has proven anything about yet.
-pub fn unverified() -> Value {
-    let mut seed = seed::small();
-    seed["numbers"] = json!([{
-        "id": NUMBER, "account": ACCOUNT, "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO Support",
-        "status": "DISCONNECTED", "code_verification_status": "NOT_VERIFIED", "platform_type": "NOT_APPLICABLE",
-        "pending_seconds": 1,
-    }]);
-    seed
-}
-
-pub const SUPPORT: &str = "support";
-
-impl World {
-    /// The code that was sent last.
-    pub async fn code(&self, id: &str) -> String {
-        let code = self.sim.get(&format!("numbers/{id}/code")).await.unwrap();
-        code["code"].as_str().unwrap_or_else(|| panic!("no code was sent: {code}")).to_owned()
-    }
-
-    pub async fn counters(&self, id: &str) -> Value {
-        self.sim.get(&format!("numbers/{id}/counters")).await.unwrap()
-    }
-
-    /// The PIN in force at Meta.
-    pub async fn pin_at_meta(&self, id: &str) -> Option<String> {
-        let pins = self.counters(id).await["pins"].clone();
-        pins.as_array().unwrap().last().and_then(|pin| pin["pin"].as_str().map(str::to_owned))
-    }
-}
 
 /// From nothing at all: by SMS and by voice, with a PIN that is given and with one that is made.
 async fn from_nothing(prefix: &str, method: &str, given: Option<&str>) {

@@ -15,13 +15,13 @@ use waba_operator::{
     ledger::Operation,
 };
 
-use crate::{
-    harness::World,
-    ladder::SUPPORT,
+use crate::harness::{
     manifests::INO,
+    operations::{Point, ask_for, due, must_be, must_be_over, ready},
     program::ProgramSettings,
-    rungs::{Point, ask_for, due, must_be, must_be_over, ready},
+    scenario::SUPPORT,
     seed::ACCOUNT,
+    world::World,
 };
 
 /// So many cells begin at a time: two processes each are many for a small machine, and once begun they mostly wait.

@@ -17,12 +17,12 @@ use waba_operator::{
     run::RunError,
 };
 
-use crate::{
-    harness::{World, define, is_poll},
+use crate::harness::{
     manifests::{INO, app, importing, number},
     operator::{Operator, in_time},
     program::ProgramSettings,
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+    world::{World, define, is_poll},
 };
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use serde_json::json;
 use waba_operator::api::{MetaApp, Throttle, WhatsAppNumber};
 
-use crate::{
-    harness::{World, is_poll},
+use crate::harness::{
     manifests::{INO, app, number},
     seed::{self, ACCOUNT},
+    world::{World, is_poll},
 };
 
 fn throttles(app: &MetaApp) -> &[Throttle] {

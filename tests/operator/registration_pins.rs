@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::World,
-    ladder::SUPPORT,
-    people::{OUR_PINS, estate, refusal, verified, with_our_pin},
+use crate::harness::{
+    manifests::number,
+    scenario::{OUR_PINS, PHONE, SUPPORT, estate, refusal, verified, with_our_pin},
     seed::NUMBER,
+    world::{World, condition},
 };
 
 const REGISTER_AT: &str = "waba.dev/register-at";
@@ -36,7 +36,7 @@ impl World {
 async fn a_wrong_pin_is_tried_once_until_its_secret_changes() {
     let mut world = World::connected("wrong-pin", verified(json!({"pin": RIGHT}))).await;
     world.pin(WRONG).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, with_our_pin())).await;
+    world.create(&number(SUPPORT, PHONE, with_our_pin())).await;
     let words = ["Secret our-pins, key support", "not tried again", RESET_PIN_AT];
     world.says("PINRequired", "False/PINRefused", &words).await;
     world.is_stalled().await;
@@ -64,7 +64,7 @@ async fn a_refusal_that_may_be_about_the_pin_is_taken_for_one() {
     fault["before"]["status"] = json!(403);
     world.fault(fault).await;
     world.pin(WRONG).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, with_our_pin())).await;
+    world.create(&number(SUPPORT, PHONE, with_our_pin())).await;
     let words = ["locked the account, or the PIN is not the number's PIN", "not tried again", RESET_PIN_AT];
     world.says("PINRequired", "False/PINRefused", &words).await;
     world.is_stalled().await;
@@ -140,7 +140,7 @@ async fn pauses(code: u32, reason: &str, wait: i64) {
     let mut world = World::connected(&format!("pause-{code}"), verified(json!({"pin": RIGHT}))).await;
     world.fault(refusal("/register$", code, "Wait")).await;
     world.pin(RIGHT).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, with_our_pin())).await;
+    world.create(&number(SUPPORT, PHONE, with_our_pin())).await;
     let until = world.until_told("PINRequired", reason).await;
     world.goes_on().await;
     let clock = world.sim.get("clock").await.unwrap()["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -164,7 +164,7 @@ impl World {
     /// The time at which the message says that it goes on.
     async fn until_told(&self, phase: &str, reason: &str) -> jiff::Timestamp {
         let number = self.stands::<WhatsAppNumber>(SUPPORT, phase, &format!("False/{reason}")).await;
-        let message = crate::harness::condition(&number, "Ready").unwrap().1;
+        let message = condition(&number, "Ready").unwrap().1;
         let time = message.split_whitespace().find_map(|word| word.trim_end_matches([',', '.', ';', ':']).parse().ok());
         time.unwrap_or_else(|| panic!("it does not say when it goes on: {message}"))
     }
@@ -191,7 +191,7 @@ async fn after_five_failed_attempts_the_operator_stops_itself_and_a_person_can_g
     let mut fault = refusal("/register$", 133_004, "Server temporarily unavailable");
     fault["times"] = json!(5);
     world.fault(fault).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, json!({"registration": {}}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"registration": {}}))).await;
     let words = ["5 registrations failed within 72 hours", "locks a number after ten", "goes on at", REGISTER_AT];
     world.says("PINRequired", "False/RegistrationPaused", &words).await;
     world.goes_on().await;
@@ -210,7 +210,7 @@ async fn after_five_failed_attempts_it_goes_on_by_itself_when_the_first_is_three
     let mut fault = refusal("/register$", 133_004, "Server temporarily unavailable");
     fault["times"] = json!(5);
     world.fault(fault).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, json!({"registration": {}}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"registration": {}}))).await;
     world.says("PINRequired", "False/RegistrationPaused", &[]).await;
     world.later(71 * HOUR).await;
     world.asked_only(&["register"; 5]).await;
@@ -224,7 +224,7 @@ async fn after_five_failed_attempts_it_goes_on_by_itself_when_the_first_is_three
 async fn a_connected_number_is_registered_again_only_for_a_new_name_and_only_when_asked() {
     let mut world = World::connected("renamed-number", estate(json!({"pin": RIGHT}))).await;
     world.pin(RIGHT).await;
-    world.create(&crate::manifests::number(SUPPORT, crate::people::PHONE, with_our_pin())).await;
+    world.create(&number(SUPPORT, PHONE, with_our_pin())).await;
     world.enabled().await;
     world.tells("PINSynced", "Unknown/PINUnknown", &["was never used"]).await;
     world.asks_in_vain(REGISTER_AT, "no new display name was approved").await;

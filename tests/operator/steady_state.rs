@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, is_poll},
+use crate::harness::{
     manifests::{INO, importing},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER_OBJECT},
+    world::{World, is_poll},
 };
 
 /// Calls since `since`, by method and path without the version.

@@ -3,10 +3,10 @@
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition},
+use crate::harness::{
     manifests::{CREDENTIALS, INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+    world::{World, condition},
 };
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, TokenSource};
 
-use crate::{
-    harness::World,
+use crate::harness::{
     manifests::{CREDENTIALS, INO, app},
     seed::{self, ACCOUNT},
+    world::World,
 };
 
 const COPY: &str = "ino-cx-token";

@@ -3,10 +3,10 @@
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, is_poll},
+use crate::harness::{
     manifests::{INO, importing},
     seed::{self, ACCOUNT, NUMBER_OBJECT},
+    world::{World, is_poll},
 };
 
 #[tokio::test]

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition},
+use crate::harness::{
     manifests::{INO, app, number},
     seed::{self, ACCOUNT},
+    world::{World, condition},
 };
 
 const NUMBERS: [(&str, &str, &str); 3] = [

@@ -4,11 +4,11 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, TokenSource, WhatsAppNumber};
 
-use crate::{
-    harness::{World, is_poll},
+use crate::harness::{
     manifests::{CREDENTIALS, INO, app, importing, number},
     operator::in_time,
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER_OBJECT, OTHER_APP},
+    world::{World, is_poll},
 };
 
 const COPY: &str = "ino-cx-token";

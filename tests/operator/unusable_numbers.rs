@@ -5,12 +5,11 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
-use crate::{
-    harness::World,
-    ladder::{SUPPORT, unverified},
+use crate::harness::{
     manifests::number,
-    people::{PHONE, estate, refusal, verified},
+    scenario::{PHONE, SUPPORT, estate, refusal, unverified, verified},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER},
+    world::World,
 };
 
 const RECONCILE_AT: &str = "waba.dev/reconcile-at";

@@ -3,7 +3,7 @@
 use k8s_openapi::api::events::v1::Event;
 use kube::{Api, api::ListParams};
 
-use crate::{harness::World, scan::Scan};
+use crate::harness::{secret_scan::Scan, world::World};
 
 impl World {
     /// Stops the operator and looks for what must never be.

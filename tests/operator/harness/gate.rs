@@ -25,7 +25,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::operator::in_time;
+use crate::harness::operator::in_time;
 
 /// Headers about one connection, which say nothing about the next.
 const OF_A_CONNECTION: [header::HeaderName; 5] =

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::seed::{ACCOUNT, APP};
+use crate::harness::seed::{ACCOUNT, APP};
 
 /// The Secret with the credentials.
 pub const CREDENTIALS: &str = "ino-cx-meta";

@@ -14,13 +14,13 @@ use waba_operator::{
     ledger::{Class, Operation},
 };
 
-use crate::{
+use crate::harness::{
     gate::{Gate, Hold},
-    harness::{World, condition},
-    ladder::SUPPORT,
     manifests::{INO, app, number},
     operator::in_time,
+    scenario::{PHONE, SUPPORT},
     seed::{self, ACCOUNT, NUMBER},
+    world::{World, condition},
 };
 
 /// Where a call is stopped on its way.
@@ -81,7 +81,6 @@ impl Point {
 /// The name of the hold.
 pub const HELD: &str = "held";
 
-const PHONE: &str = "+33612345678";
 const CALLBACK: &str = "https://cc.example.com/hook";
 const VERIFY_TOKEN: &str = "kVerifyTokenOfTheMatrix7";
 const PIN: &str = "048213";

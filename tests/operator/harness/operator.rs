@@ -8,7 +8,7 @@ use waba_operator::{
     timing::Timing,
 };
 
-use crate::pages::Pages;
+use crate::harness::pages::Pages;
 
 /// An operator that is told to stop ends within this, whatever it is doing.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(10);

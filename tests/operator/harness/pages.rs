@@ -1,6 +1,6 @@
 //! What an operator tells over HTTP, wherever it runs.
 
-use crate::operator::until;
+use crate::harness::operator::until;
 
 /// The pages of a running operator.
 pub struct Pages {

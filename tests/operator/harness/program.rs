@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::{
-    harness::World,
+use crate::harness::{
     operator::{LOOK_AGAIN, STOPS_WITHIN, in_time, until},
     pages::Pages,
-    seed,
+    seed::{self},
+    world::World,
 };
 
 /// Becomes the operator, and leaves somebody behind who kills it when standard input closes without a line in it: the kernel

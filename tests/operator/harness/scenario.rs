@@ -4,13 +4,14 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::{World, condition},
-    ladder::SUPPORT,
+use crate::harness::{
     manifests::{INO, app, number},
     seed::{self, ACCOUNT, NUMBER},
+    world::{World, condition},
 };
 
+/// The name of the number's object.
+pub const SUPPORT: &str = "support";
 /// The number that people care for.
 pub const PHONE: &str = "+33612345678";
 /// A Secret in which people keep the PINs of their numbers, under the number's name.
@@ -37,6 +38,17 @@ pub fn verified(more: Value) -> Value {
     let Value::Object(more) = more else { panic!("not an object: {more}") };
     fields.as_object_mut().unwrap().extend(more);
     estate(fields)
+}
+
+/// A number that nobody has proven anything about yet.
+pub fn unverified() -> Value {
+    let mut seed = seed::small();
+    seed["numbers"] = json!([{
+        "id": NUMBER, "account": ACCOUNT, "display_phone_number": "+33 6 12 34 56 78", "verified_name": "INO Support",
+        "status": "DISCONNECTED", "code_verification_status": "NOT_VERIFIED", "platform_type": "NOT_APPLICABLE",
+        "pending_seconds": 1,
+    }]);
+    seed
 }
 
 /// The registration with a PIN that people keep.
@@ -98,6 +110,22 @@ impl World {
 
     pub async fn enabled(&self) -> WhatsAppNumber {
         self.stands(SUPPORT, "Enabled", "True/Enabled").await
+    }
+
+    /// The code that was sent last.
+    pub async fn code(&self, id: &str) -> String {
+        let code = self.sim.get(&format!("numbers/{id}/code")).await.unwrap();
+        code["code"].as_str().unwrap_or_else(|| panic!("no code was sent: {code}")).to_owned()
+    }
+
+    pub async fn counters(&self, id: &str) -> Value {
+        self.sim.get(&format!("numbers/{id}/counters")).await.unwrap()
+    }
+
+    /// The PIN in force at Meta.
+    pub async fn pin_at_meta(&self, id: &str) -> Option<String> {
+        let pins = self.counters(id).await["pins"].clone();
+        pins.as_array().unwrap().last().and_then(|pin| pin["pin"].as_str().map(str::to_owned))
     }
 
     /// What Meta was asked to change so far, by the last part of the path.

@@ -6,10 +6,10 @@ use waba_operator::{
     cluster::conditions,
 };
 
-use crate::{
-    harness::{Versions, World, condition, is_poll},
+use crate::harness::{
     operator::{LOOK_AGAIN, PATIENCE},
     seed::ACCOUNT,
+    world::{Versions, World, condition, is_poll},
 };
 
 /// How much of the logs of the two sides a failure shows.

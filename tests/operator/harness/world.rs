@@ -18,7 +18,7 @@ use waba_operator::{
     run::Settings,
 };
 
-use crate::{
+use crate::harness::{
     logs::Logs,
     manifests::CREDENTIALS,
     operator::{Operator, SPEEDUP, settings},
