@@ -1,5 +1,5 @@
-//! The door to Meta and the ledger behind it, without the rest of the operator: what is written down before a call and after
-//! it, whatever the API server does meanwhile, and what another process reads of it.
+//! The ledger without the rest of the operator: what is written before a call and after it, what happens when the API
+//! server fails meanwhile, and what another process reads.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,19 +19,19 @@ use waba_operator::{
 use crate::harness::{
     gate::{Gate, Hold},
     operator::{SPEEDUP, in_time},
-    scenario::{PHONE, refusal, unverified, verified},
+    scenario::{PHONE, refusal, unverified_number, verified_number},
     seed::{ACCOUNT, APP, NUMBER},
     world::World,
 };
 
 const DIGITS: u64 = 33_612_345_678;
 const NAME: &str = "waba-number-33612345678";
-/// Requests about ledgers.
+/// Requests for ledger Secrets.
 const PATH: &str = "/secrets(/waba-number-[0-9]+)?$";
 const PIN: &str = "004217";
 
-/// One process that works with ledgers, behind a gate.
-struct Desk {
+/// One process that sends calls and writes ledgers; a gate lies between it and the API server.
+struct LedgerProcess {
     world: World,
     gate: Gate,
     graph: graph::Client,
@@ -40,7 +40,7 @@ struct Desk {
     ledgers: Arc<Ledgers>,
 }
 
-impl Desk {
+impl LedgerProcess {
     async fn new(prefix: &str, seed: Value) -> Self {
         Self::with(prefix, seed, Timing::new(SPEEDUP), graph::Timing::default()).await
     }
@@ -60,14 +60,14 @@ impl Desk {
         Self { world, gate, graph, access, timing, ledgers }
     }
 
-    /// Another process, which remembers nothing yet.
-    fn another(&self) -> Arc<Ledgers> {
+    /// Another process, without anything in memory.
+    fn another_process(&self) -> Arc<Ledgers> {
         ledgers(&self.world, self.world.config.clone(), &self.timing)
     }
 
-    /// What another process reads.
-    async fn written(&self) -> Ledger {
-        let mut book = self.another().open(DIGITS).await;
+    /// The ledger as another process reads it.
+    async fn stored_ledger(&self) -> Ledger {
+        let mut book = self.another_process().open(DIGITS).await;
         book.load(self.graph.now()).await.unwrap().cloned().unwrap_or_default()
     }
 
@@ -104,7 +104,7 @@ impl Desk {
     }
 }
 
-/// Each load looks, but for a moment after a write of its own.
+/// Every load reads the Secret again, except shortly after the process's own write.
 fn ledgers(world: &World, mut config: kube::Config, timing: &Timing) -> Arc<Ledgers> {
     config.default_retry = false;
     let client = Client::try_from(config).unwrap();
@@ -122,238 +122,241 @@ fn request_code() -> Order {
 fn ended(sent: Result<Sent, LedgerProblem>) -> Ended {
     match sent.unwrap() {
         Sent::Ended(ended, _) => ended,
-        Sent::Held(why) => panic!("not made: {why}"),
+        Sent::Held(why) => panic!("the call was not sent: {why}"),
     }
 }
 
 #[tokio::test]
-async fn what_became_of_a_call_is_there_for_the_next_process_and_so_is_whose_it_was() {
-    let desk = Desk::new("outcome", unverified()).await;
-    desk.world.fault(refusal("/request_code$", 136_024, "try later")).await;
-    let Ended::Refused(refused) = ended(desk.send(desk.sending("one", request_code(), None)).await) else {
-        panic!("Meta refuses it")
+async fn the_next_process_reads_the_outcome_of_a_call_and_its_owner() {
+    let process = LedgerProcess::new("outcome", unverified_number()).await;
+    process.world.inject_fault(refusal("/request_code$", 136_024, "try later")).await;
+    let Ended::Refused(refused) = ended(process.send(process.sending("one", request_code(), None)).await) else {
+        panic!("Meta did not refuse the call")
     };
-    let written = desk.written().await;
+    let written = process.stored_ledger().await;
     assert_eq!((written.intents, written.code), (Vec::new(), None), "no code was sent");
     assert_eq!(written.refusals.get(&Operation::RequestCode), Some(&refused));
     assert_eq!(written.owner, owner());
 
-    assert_eq!(ended(desk.send(desk.sending("two", request_code(), None)).await), Ended::Done(None));
-    let written = desk.written().await;
+    assert_eq!(ended(process.send(process.sending("two", request_code(), None)).await), Ended::Done(None));
+    let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.refusals.is_empty());
     assert!(written.code.is_some_and(|code| code.certain));
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn a_call_whose_note_may_have_been_written_is_not_made_and_taken_back() {
-    let desk = Desk::new("unsure-note", unverified()).await;
-    desk.gate.lose_answers("POST", PATH, 1);
-    desk.send(desk.sending("one", request_code(), None)).await.unwrap_err();
-    let there = desk.written().await;
-    assert_eq!(there.intents.len(), 1, "it was written all the same");
+async fn a_call_is_not_sent_and_its_intent_is_removed_when_writing_the_intent_got_no_reply() {
+    let process = LedgerProcess::new("unsure-note", unverified_number()).await;
+    process.gate.drop_replies("POST", PATH, 1);
+    process.send(process.sending("one", request_code(), None)).await.unwrap_err();
+    let there = process.stored_ledger().await;
+    assert_eq!(there.intents.len(), 1, "the intent was written although its reply was lost");
 
-    let mut book = desk.ledgers.open(DIGITS).await;
-    let known = book.load(desk.graph.now()).await.unwrap().cloned().unwrap();
-    for ledger in [known, desk.written().await] {
-        assert_eq!((&ledger.intents, &ledger.code), (&Vec::new(), &None), "nobody takes it for sent");
-        assert!(ledger.recent(Operation::RequestCode, desk.graph.now()).is_empty(), "nor counts it");
+    let mut book = process.ledgers.open(DIGITS).await;
+    let known = book.load(process.graph.now()).await.unwrap().cloned().unwrap();
+    for ledger in [known, process.stored_ledger().await] {
+        assert_eq!((&ledger.intents, &ledger.code), (&Vec::new(), &None), "the call does not count as sent");
+        assert!(
+            ledger.recent(Operation::RequestCode, process.graph.now()).is_empty(),
+            "the call does not count as an attempt"
+        );
     }
-    assert_eq!(desk.world.asked().await, Vec::<String>::new());
+    assert_eq!(process.world.writes_at_meta().await, Vec::<String>::new());
     drop(book);
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
-/// The watch has not seen it yet, and nothing is known of it: it is looked at all the same.
+/// The watch does not show the Secret yet, so the operator has to read it from the API server.
 #[tokio::test]
-async fn a_first_note_that_may_have_been_written_is_looked_for_before_the_watch_shows_it() {
-    let desk = Desk::new("unseen-note", unverified()).await;
-    let mut config = desk.gate.config();
+async fn the_first_intent_of_a_number_is_removed_before_the_watch_shows_it() {
+    let process = LedgerProcess::new("unseen-note", unverified_number()).await;
+    let mut config = process.gate.config();
     config.default_retry = false;
     let client = Client::try_from(config).unwrap();
-    let unseen = Ledgers::new(client, &desk.world.namespace, |_| None, desk.timing.clone());
-    desk.gate.lose_answers("POST", PATH, 1);
-    let door = Door { graph: &desk.graph, fence: &Fence::always(), timing: &desk.timing };
+    let unseen = Ledgers::new(client, &process.world.namespace, |_| None, process.timing.clone());
+    process.gate.drop_replies("POST", PATH, 1);
+    let door = Door { graph: &process.graph, fence: &Fence::always(), timing: &process.timing };
     let mut book = unseen.open(DIGITS).await;
-    book.send(&door, desk.sending("one", request_code(), None)).await.unwrap_err();
-    book.load(desk.graph.now()).await.unwrap();
+    book.send(&door, process.sending("one", request_code(), None)).await.unwrap_err();
+    book.load(process.graph.now()).await.unwrap();
     drop(book);
-    assert_eq!(desk.written().await.intents, Vec::new(), "taken back");
-    desk.world.finish().await;
+    assert_eq!(process.stored_ledger().await.intents, Vec::new(), "the intent is removed");
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn an_outcome_that_the_api_server_does_not_take_at_once_is_brought_again() {
-    let desk = Desk::new("stubborn", unverified()).await;
+async fn writing_an_outcome_is_retried() {
+    let process = LedgerProcess::new("stubborn", unverified_number()).await;
     for name in ["first", "second"] {
-        desk.gate.hold(Hold::before(name, "PUT", PATH));
+        process.gate.hold(Hold::before(name, "PUT", PATH));
     }
-    let (sent, ()) = tokio::join!(desk.send(desk.sending("one", request_code(), None)), async {
+    let (sent, ()) = tokio::join!(process.send(process.sending("one", request_code(), None)), async {
         for name in ["first", "second"] {
-            desk.gate.reached(name).await;
-            desk.gate.refuse(name);
+            process.gate.reached(name).await;
+            process.gate.refuse(name);
         }
     });
     assert_eq!(ended(sent), Ended::Done(None));
-    let written = desk.written().await;
+    let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.code.is_some_and(|code| code.certain));
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
-/// That is written with the next call, if one comes soon.
+/// This outcome is written with the next call, or after a short time without one.
 #[tokio::test]
-async fn an_accepted_code_counts_at_once_and_is_written_down_soon() {
+async fn an_accepted_code_counts_at_once_and_is_written_soon_after() {
     let mut timing = Timing::new(SPEEDUP);
     timing.settle = Duration::from_millis(500);
-    let desk = Desk::with("told-later", unverified(), timing, graph::Timing::default()).await;
-    ended(desk.send(desk.sending("one", request_code(), None)).await);
-    let code = desk.world.code(NUMBER).await;
-    let verify = desk.sending("two", Order::VerifyCode, Some(&code));
-    assert_eq!(ended(desk.send(verify).await), Ended::Done(None));
+    let process = LedgerProcess::with("written-later", unverified_number(), timing, graph::Timing::default()).await;
+    ended(process.send(process.sending("one", request_code(), None)).await);
+    let code = process.world.sent_code(NUMBER).await;
+    let verify = process.sending("two", Order::VerifyCode, Some(&code));
+    assert_eq!(ended(process.send(verify).await), Ended::Done(None));
 
-    let mut book = desk.ledgers.open(DIGITS).await;
-    let known = book.load(desk.graph.now()).await.unwrap().cloned().unwrap();
+    let mut book = process.ledgers.open(DIGITS).await;
+    let known = book.load(process.graph.now()).await.unwrap().cloned().unwrap();
     assert!(known.intents.is_empty() && known.verified_at.is_some(), "{known:?}");
     assert!(book.is_unwritten());
     drop(book);
     let is_written = async || {
-        let mut book = desk.ledgers.open(DIGITS).await;
-        book.load(desk.graph.now()).await.unwrap();
+        let mut book = process.ledgers.open(DIGITS).await;
+        book.load(process.graph.now()).await.unwrap();
         (!book.is_unwritten()).then_some(())
     };
-    desk.world.so("it is written down", is_written).await;
-    let written = desk.written().await;
+    process.world.eventually("the outcome is written", is_written).await;
+    let written = process.stored_ledger().await;
     assert_eq!((written.intents, written.verified_at), (Vec::new(), known.verified_at));
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
-/// Two processes: one whose outcome is on its way, and one that writes the ledger meanwhile.
+/// Two processes: one is writing an outcome, the other changes the ledger meanwhile.
 #[tokio::test]
-async fn an_outcome_is_written_over_what_another_process_has_noted_meanwhile() {
-    let desk = Desk::new("noted", verified(json!({}))).await;
-    desk.gate.hold(Hold::before("outcome", "PUT", PATH));
-    let register = desk.sending("one", Order::Register, Some(PIN));
-    let (sent, ()) = tokio::join!(desk.send(register), async {
-        desk.gate.reached("outcome").await;
-        let other = desk.another();
+async fn an_outcome_is_merged_into_what_another_process_wrote_meanwhile() {
+    let process = LedgerProcess::new("noted", verified_number(json!({}))).await;
+    process.gate.hold(Hold::before("outcome", "PUT", PATH));
+    let register = process.sending("one", Order::Register, Some(PIN));
+    let (sent, ()) = tokio::join!(process.send(register), async {
+        process.gate.reached("outcome").await;
+        let other = process.another_process();
         let mut book = other.open(DIGITS).await;
-        book.load(desk.graph.now()).await.unwrap();
+        book.load(process.graph.now()).await.unwrap();
         book.save(|ledger| ledger.was_connected = true).await.unwrap();
-        desk.gate.release("outcome");
+        process.gate.release("outcome");
     });
     assert_eq!(ended(sent), Ended::Done(None));
-    let written = desk.written().await;
+    let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.registered_at.is_some() && written.was_connected, "{written:?}");
     assert_eq!(written.pin, Some(PIN.into()));
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn an_outcome_that_another_process_has_found_out_is_not_written_again() {
-    let desk = Desk::new("found-out", verified(json!({}))).await;
-    desk.gate.hold(Hold::before("outcome", "PUT", PATH));
-    let register = desk.sending("one", Order::Register, Some(PIN));
-    let (sent, version) = tokio::join!(desk.send(register), async {
-        desk.gate.reached("outcome").await;
-        let other = desk.another();
+async fn an_outcome_that_another_process_has_resolved_is_not_written_again() {
+    let process = LedgerProcess::new("found-out", verified_number(json!({}))).await;
+    process.gate.hold(Hold::before("outcome", "PUT", PATH));
+    let register = process.sending("one", Order::Register, Some(PIN));
+    let (sent, version) = tokio::join!(process.send(register), async {
+        process.gate.reached("outcome").await;
+        let other = process.another_process();
         let mut book = other.open(DIGITS).await;
-        book.load(desk.graph.now()).await.unwrap();
-        book.settle("one", Ended::Done(None), desk.graph.now()).await.unwrap();
-        let version = desk.secret().await.unwrap().resource_version();
-        desk.gate.release("outcome");
+        book.load(process.graph.now()).await.unwrap();
+        book.settle("one", Ended::Done(None), process.graph.now()).await.unwrap();
+        let version = process.secret().await.unwrap().resource_version();
+        process.gate.release("outcome");
         version
     });
     assert_eq!(ended(sent), Ended::Done(None));
-    assert_eq!(desk.secret().await.unwrap().resource_version(), version);
-    assert!(!desk.ledgers.open(DIGITS).await.is_unwritten());
-    desk.world.finish().await;
+    assert_eq!(process.secret().await.unwrap().resource_version(), version);
+    assert!(!process.ledgers.open(DIGITS).await.is_unwritten());
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn what_a_restored_backup_does_not_have_is_written_anew_once_the_api_server_answers() {
-    let desk = Desk::new("healed", verified(json!({}))).await;
-    ended(desk.send(desk.sending("one", Order::Register, Some(PIN))).await);
-    let before = desk.written().await;
-    desk.world.secrets().delete(NAME, &DeleteParams::default()).await.unwrap();
-    desk.gate.hold(Hold::before("away", "GET", PATH));
-    let heal = in_time("it is healed", desk.ledgers.heal(desk.graph.now()));
+async fn a_ledger_missing_from_a_restored_backup_is_written_again_once_the_api_server_replies() {
+    let process = LedgerProcess::new("healed", verified_number(json!({}))).await;
+    ended(process.send(process.sending("one", Order::Register, Some(PIN))).await);
+    let before = process.stored_ledger().await;
+    process.world.secrets().delete(NAME, &DeleteParams::default()).await.unwrap();
+    process.gate.hold(Hold::before("away", "GET", PATH));
+    let heal = in_time("the ledger is written again", process.ledgers.heal(process.graph.now()));
     tokio::join!(heal, async {
-        desk.gate.reached("away").await;
-        desk.gate.refuse("away");
+        process.gate.reached("away").await;
+        process.gate.refuse("away");
     });
-    let written = desk.written().await;
+    let written = process.stored_ledger().await;
     assert_eq!(Ledger { serial: before.serial, ..written }, before);
-    desk.world.finish().await;
+    process.world.finish().await;
 }
 
-/// Has the note of a call arrive, and the answer to it only when `meanwhile` is over; the call is not made then.
-async fn noted_too_late(desk: &Desk, fence: &Fence, meanwhile: impl Future<Output = ()>) {
-    desk.gate.hold(Hold::after("noted", "POST", PATH));
-    let (sent, ()) = tokio::join!(desk.send_while(desk.sending("one", request_code(), None), fence), async {
-        desk.gate.reached("noted").await;
+/// Writes the intent of a call, and delays the API server's reply until `meanwhile` is over; the call must not be sent.
+async fn noted_too_late(process: &LedgerProcess, fence: &Fence, meanwhile: impl Future<Output = ()>) {
+    process.gate.hold(Hold::after("noted", "POST", PATH));
+    let (sent, ()) = tokio::join!(process.send_while(process.sending("one", request_code(), None), fence), async {
+        process.gate.reached("noted").await;
         meanwhile.await;
-        desk.gate.release("noted");
+        process.gate.release("noted");
     });
     assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
-    assert_eq!(desk.world.asked().await, Vec::<String>::new());
-    let written = desk.written().await;
+    assert_eq!(process.world.writes_at_meta().await, Vec::<String>::new());
+    let written = process.stored_ledger().await;
     assert_eq!((&written.intents, &written.code), (&Vec::new(), &None));
-    assert!(written.recent(Operation::RequestCode, desk.graph.now()).is_empty());
+    assert!(written.recent(Operation::RequestCode, process.graph.now()).is_empty());
 }
 
 #[tokio::test]
-async fn a_call_is_not_made_when_the_lease_goes_while_it_is_noted() {
-    let desk = Desk::new("lease-gone", unverified()).await;
+async fn a_call_is_not_sent_when_the_lease_is_lost_while_its_intent_is_written() {
+    let process = LedgerProcess::new("lease-gone", unverified_number()).await;
     let config = LeaseConfig {
-        namespace: desk.world.namespace.clone(),
+        namespace: process.world.namespace.clone(),
         name: "lead".to_owned(),
         identity: "test".to_owned(),
         duration: Duration::from_mins(1),
         renew_every: Duration::from_secs(10),
         retry_every: Duration::from_secs(1),
     };
-    let mut certain = desk.world.config.clone();
+    let mut certain = process.world.config.clone();
     certain.default_retry = false;
     let lease = Lease::acquire(Client::try_from(certain).unwrap(), config).await;
-    noted_too_late(&desk, &lease.fence(), lease.release()).await;
-    desk.world.finish().await;
+    noted_too_late(&process, &lease.fence(), lease.release()).await;
+    process.world.finish().await;
 }
 
-/// Who knows what has happened meanwhile: the process may have stood still.
+/// A process that was paused for so long may no longer lead.
 #[tokio::test]
-async fn a_call_is_not_made_when_noting_it_has_taken_five_seconds() {
-    let desk = Desk::new("slow-note", unverified()).await;
-    // A little more: the clocks of timers are coarse.
-    noted_too_late(&desk, &Fence::always(), tokio::time::sleep(Duration::from_millis(5_200))).await;
-    desk.world.finish().await;
+async fn a_call_is_not_sent_when_writing_its_intent_takes_five_seconds() {
+    let process = LedgerProcess::new("slow-note", unverified_number()).await;
+    // A little more than five seconds, because timers are coarse.
+    noted_too_late(&process, &Fence::always(), tokio::time::sleep(Duration::from_millis(5_200))).await;
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn a_call_for_which_there_is_no_room_is_not_even_noted() {
-    let desk = Desk::new("no-room", unverified()).await;
-    desk.graph.restore_throttle(APP, Some(ACCOUNT), desk.graph.now() + jiff::SignedDuration::from_mins(20));
-    let sent = desk.send(desk.sending("one", request_code(), None)).await;
+async fn no_intent_is_written_for_a_call_that_meta_throttles() {
+    let process = LedgerProcess::new("no-room", unverified_number()).await;
+    process.graph.restore_throttle(APP, Some(ACCOUNT), process.graph.now() + jiff::SignedDuration::from_mins(20));
+    let sent = process.send(process.sending("one", request_code(), None)).await;
     assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
-    assert_eq!(desk.secret().await, None);
-    desk.world.finish().await;
+    assert_eq!(process.secret().await, None);
+    process.world.finish().await;
 }
 
 #[tokio::test]
-async fn where_little_room_is_left_a_call_waits_and_what_a_person_asks_for_does_not() {
-    let mut seed = unverified();
+async fn with_little_budget_left_a_call_waits_and_an_action_does_not() {
+    let mut seed = unverified_number();
     seed["accounts"][0]["rate_limit"] = json!(25);
     let at_meta =
         graph::Timing { pace_step: Duration::from_mins(5), longest_turn: Duration::ZERO, ..graph::Timing::default() };
-    let desk = Desk::with("little-room", seed, Timing::new(SPEEDUP), at_meta).await;
+    let process = LedgerProcess::with("little-room", seed, Timing::new(SPEEDUP), at_meta).await;
     for _ in 0..24 {
-        desk.graph.probe_account(&desk.access, ACCOUNT).await.unwrap();
+        process.graph.probe_account(&process.access, ACCOUNT).await.unwrap();
     }
-    let sent = desk.send(desk.sending("one", request_code(), None)).await;
+    let sent = process.send(process.sending("one", request_code(), None)).await;
     assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
-    assert_eq!(desk.secret().await, None);
+    assert_eq!(process.secret().await, None);
 
-    let mut asked = desk.sending("two", request_code(), None);
-    asked.begin.action = Some((waba_operator::api::Action::RequestCode, asked.begin.now.to_string()));
-    assert_eq!(ended(desk.send(asked).await), Ended::Done(None));
-    desk.world.finish().await;
+    let mut requested = process.sending("two", request_code(), None);
+    requested.begin.action = Some((waba_operator::api::Action::RequestCode, requested.begin.now.to_string()));
+    assert_eq!(ended(process.send(requested).await), Ended::Done(None));
+    process.world.finish().await;
 }

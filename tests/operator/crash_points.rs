@@ -1,4 +1,4 @@
-//! Crashes at an exact point: what the operator has asked of the API server, and what has become of it.
+//! The operator is killed before and after one exact request to the API server; and what the gate itself guarantees.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use waba_operator::api::{MetaApp, WhatsAppNumber};
 
 use crate::harness::{
-    gate::{Asked, Gate, Hold},
+    gate::{Gate, Hold, SeenRequest},
     manifests::{INO, importing, number},
     operator::in_time,
     program::ProgramSettings,
@@ -18,10 +18,10 @@ use crate::harness::{
     world::World,
 };
 
-/// The request that imports the number.
+/// The request that creates the imported number.
 const IMPORT: (&str, &str) = ("POST", "/whatsappnumbers$");
 
-/// A world and a gate, and how a program is started behind it.
+/// A world, a gate, and the settings of a program that connects through the gate.
 async fn gated(prefix: &str) -> (World, Gate, ProgramSettings) {
     let world = World::new(prefix, seed::small()).await;
     let gate = Gate::start(world.config.clone()).await;
@@ -29,7 +29,7 @@ async fn gated(prefix: &str) -> (World, Gate, ProgramSettings) {
     (world, gate, settings)
 }
 
-/// Config maps as somebody behind the gate sees them, who never tries again.
+/// Config maps through the gate, without retries.
 fn config_maps(world: &World, gate: &Gate) -> Api<ConfigMap> {
     let mut config = gate.config();
     config.default_retry = false;
@@ -41,25 +41,25 @@ fn config_map(name: &str) -> ConfigMap {
     ConfigMap { metadata, ..ConfigMap::default() }
 }
 
-/// How often the operator has asked to import the number.
+/// How often the operator sent the request that creates the imported number.
 fn imports(gate: &Gate) -> usize {
-    let is_import = |asked: &&Asked| asked.method == IMPORT.0 && asked.path.ends_with("/whatsappnumbers");
+    let is_import = |request: &&SeenRequest| request.method == IMPORT.0 && request.path.ends_with("/whatsappnumbers");
     gate.writes().iter().filter(is_import).count()
 }
 
 #[tokio::test]
-async fn an_operator_behind_a_gate_works_and_nothing_that_it_writes_is_missed() {
+async fn an_operator_behind_a_gate_works_and_the_gate_sees_every_write() {
     let (mut world, gate, settings) = gated("gate").await;
     world.start_program(&settings).await;
     world.program().until_ready("running").await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    // It hears of a number that a person makes, and of a token that a person writes.
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    // Its watches see a number that a person creates, and a token that a person writes.
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.set_token("nothing that Meta knows").await;
-    world.condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
 
     world.settle().await;
     let counted = world.program().metric("waba_api_writes_total", &[]).await;
@@ -69,45 +69,45 @@ async fn an_operator_behind_a_gate_works_and_nothing_that_it_writes_is_missed() 
 }
 
 #[tokio::test]
-async fn a_request_held_before_it_arrives_waits_and_then_goes_on() {
+async fn a_request_held_before_the_api_server_waits_until_it_is_released() {
     let (mut world, gate, _) = gated("held").await;
-    // Of two numbers, only the body tells which is which.
+    // Two numbers are imported; only the body tells the requests apart.
     world.sim.post("numbers", seed::number("7001", ACCOUNT, "+33 6 99 99 99 99")).await.unwrap();
     gate.hold(Hold::before("import", IMPORT.0, IMPORT.1).body("33612345678"));
     world.config = gate.config();
     world.start().await;
     world.create(&importing()).await;
-    let asked = gate.reached("import").await;
-    assert!(asked.method == "POST" && asked.body.contains("+33612345678"), "{asked:?}");
-    world.polls(ACCOUNT, 2).await;
+    let request = gate.reached("import").await;
+    assert!(request.method == "POST" && request.body.contains("+33612345678"), "{request:?}");
+    world.until_polled(ACCOUNT, 2).await;
     assert_eq!(world.get::<WhatsAppNumber>(NUMBER_OBJECT).await, None);
     gate.release("import");
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    world.stands::<WhatsAppNumber>("number-33699999999", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("number-33699999999", "Enabled", "True/Enabled").await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_a_killed_operator_had_not_sent_never_arrives() {
+async fn a_request_held_before_the_api_server_dies_with_its_operator() {
     let (mut world, gate, settings) = gated("unsent").await;
     gate.hold(Hold::before("import", IMPORT.0, IMPORT.1));
     world.start_program(&settings).await;
     world.create(&importing()).await;
     gate.reached("import").await;
     world.take_program().kill();
-    // Nothing runs in between: the gate learns of both at once.
+    // Nothing runs between these lines: the gate sees the kill and the release at the same time.
     gate.release("import");
     config_maps(&world, &gate).create(&PostParams::default(), &config_map("later")).await.unwrap();
     assert_eq!(world.names::<WhatsAppNumber>().await, Vec::<String>::new());
 
     world.start_program(&settings).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     assert_eq!(imports(&gate), 2);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_a_killed_operator_had_sent_was_done() {
+async fn a_request_held_after_the_api_server_was_carried_out() {
     let (mut world, gate, settings) = gated("unheard").await;
     gate.hold(Hold::after("import", IMPORT.0, IMPORT.1));
     world.start_program(&settings).await;
@@ -118,13 +118,13 @@ async fn what_a_killed_operator_had_sent_was_done() {
     gate.release("import");
 
     world.start_program(&settings).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     assert_eq!(imports(&gate), 1);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_refused_never_arrives_and_what_is_lost_was_done() {
+async fn a_refused_request_has_no_effect_and_a_lost_reply_does() {
     let (world, gate, _) = gated("refused").await;
     let maps = config_maps(&world, &gate);
     let kept = async || {
@@ -142,13 +142,13 @@ async fn what_is_refused_never_arrives_and_what_is_lost_was_done() {
     created.unwrap_err();
     assert!(!kept().await);
 
-    gate.lose_answers("POST", "/configmaps", 1);
+    gate.drop_replies("POST", "/configmaps", 1);
     create().await.unwrap_err();
     assert!(kept().await);
     let again = create().await.unwrap_err();
     assert!(matches!(&again, kube::Error::Api(status) if status.is_already_exists()), "{again}");
 
-    // Only what was carried out is held after it.
+    // `Hold::after` stops only replies of requests that succeeded.
     gate.hold(Hold::after("unheard", "PATCH|POST|PUT", "/configmaps"));
     create().await.unwrap_err();
     let (params, patch) = (PatchParams::default(), Patch::Merge(json!({"data": {"changed": "yes"}})));
@@ -162,13 +162,13 @@ async fn what_is_refused_never_arrives_and_what_is_lost_was_done() {
 }
 
 #[tokio::test]
-async fn nobody_sends_on_what_somebody_dead_had_not_sent() {
+async fn the_gate_does_not_forward_requests_of_closed_connections() {
     let (world, gate, _) = gated("dead").await;
     let maps = config_maps(&world, &gate);
     let address = gate.config().cluster_url.authority().unwrap().to_string();
     for n in 0..10 {
         let (alive, dead) = (format!("alive-{n}"), format!("dead-{n}"));
-        // From here on there is a free connection to the API server: nothing has to wait for one.
+        // This opens a connection to the API server: the next request does not wait for one.
         maps.create(&PostParams::default(), &config_map(&alive)).await.unwrap();
         gate.hold(Hold::before(&dead, "POST", "/configmaps").body(&dead));
         let body = serde_json::to_string(&config_map(&dead)).unwrap();
@@ -191,7 +191,7 @@ async fn nobody_sends_on_what_somebody_dead_had_not_sent() {
 }
 
 #[tokio::test]
-async fn a_gate_that_goes_lets_nothing_through() {
+async fn a_dropped_gate_forwards_nothing() {
     let (world, gate, _) = gated("closed").await;
     let maps = config_maps(&world, &gate);
     gate.hold(Hold::before("held", "POST", "/configmaps"));

@@ -1,4 +1,4 @@
-//! What changes at Meta is followed.
+//! Status follows what changes at Meta.
 
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
@@ -13,7 +13,7 @@ use crate::harness::{
 async fn a_number_goes_through_every_phase() {
     let world = World::running("phases", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     for (facts, phase, ready) in [
         (json!({"quality_rating": "RED", "status": "FLAGGED"}), "Enabled", "True/Flagged"),
         (json!({"status": "RATE_LIMITED"}), "Enabled", "True/RateLimited"),
@@ -27,13 +27,13 @@ async fn a_number_goes_through_every_phase() {
         (json!({"status": "SOMETHING_NEW", "code_verification_status": "VERIFIED"}), "Unknown", "True/Adopted"),
     ] {
         world.sim.patch(&format!("numbers/{NUMBER}"), facts).await.unwrap();
-        world.stands::<WhatsAppNumber>(NUMBER_OBJECT, phase, ready).await;
+        world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, phase, ready).await;
     }
     let number = world.get::<WhatsAppNumber>(NUMBER_OBJECT).await.unwrap();
-    let told: Vec<String> =
+    let history: Vec<String> =
         number.status.unwrap().history.into_iter().map(|t| format!("{}/{}", t.phase, t.reason)).collect();
-    assert!(told.ends_with(&["Unverified/Adopted".to_owned(), "Unknown/Adopted".to_owned()]), "{told:?}");
-    world.event(NUMBER_OBJECT, "Banned").await;
+    assert!(history.ends_with(&["Unverified/Adopted".to_owned(), "Unknown/Adopted".to_owned()]), "{history:?}");
+    world.until_event(NUMBER_OBJECT, "Banned").await;
     world.finish().await;
 }
 
@@ -42,7 +42,7 @@ async fn a_template_goes_through_every_phase() {
     let world = World::running("template-phases", seed::small()).await;
     world.create(&app(INO, json!({}))).await;
     world.create(&template("shipped", "order_shipped", json!({}))).await;
-    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.until_phase::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     for (facts, phase) in [
         (json!({"status": "PENDING"}), "PendingReview"),
         (json!({"status": "REJECTED", "rejected_reason": "PROMOTIONAL"}), "Rejected"),
@@ -54,7 +54,7 @@ async fn a_template_goes_through_every_phase() {
         (json!({"status": "LIMIT_EXCEEDED"}), "LimitExceeded"),
     ] {
         world.sim.patch(&format!("templates/{TEMPLATE}"), facts).await.unwrap();
-        let template = world.stands::<MessageTemplate>("shipped", phase, "True/Observed").await;
+        let template = world.until_phase::<MessageTemplate>("shipped", phase, "True/Observed").await;
         assert_eq!(template.status.unwrap().sendable, Some(false));
     }
     world
@@ -62,16 +62,16 @@ async fn a_template_goes_through_every_phase() {
         .patch(&format!("templates/{TEMPLATE}"), json!({"status": "APPROVED", "category": "MARKETING"}))
         .await
         .unwrap();
-    let template = world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    let template = world.until_phase::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     assert_eq!(template.status.unwrap().category.unwrap().as_str(), "MARKETING");
     world.finish().await;
 }
 
 #[tokio::test]
-async fn facts_that_change_no_phase_are_followed_too() {
+async fn status_follows_changes_that_change_no_phase() {
     let world = World::running("facts", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let facts = json!({"verified_name": "INO Aide", "quality_rating": "YELLOW", "is_official_business_account": true});
     world.sim.patch(&format!("numbers/{NUMBER}"), facts).await.unwrap();
     world
@@ -87,7 +87,7 @@ async fn facts_that_change_no_phase_are_followed_too() {
         })
         .await;
     world.sim.patch("apps/1234567890", json!({"name": "INO Messaging"})).await.unwrap();
-    world.ask::<MetaApp>(INO, "waba.dev/reconcile-at", 0).await;
+    world.request_action::<MetaApp>(INO, "waba.dev/reconcile-at", 0).await;
     world
         .until::<MetaApp>(INO, "the app's new name", |app| {
             app.status.as_ref().unwrap().app.as_ref().unwrap().name.as_deref() == Some("INO Messaging")
@@ -97,40 +97,40 @@ async fn facts_that_change_no_phase_are_followed_too() {
 }
 
 #[tokio::test]
-async fn a_new_number_at_meta_appears() {
+async fn a_new_number_at_meta_is_imported_or_found() {
     let world = World::running("appears", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.sim.post("numbers", seed::number("106540352242940", ACCOUNT, "+1 631-555-5555")).await.unwrap();
-    world.stands::<WhatsAppNumber>("number-16315555555", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("number-16315555555", "Enabled", "True/Enabled").await;
 
-    // Not imported, but waited for.
+    // An object that was created before Meta had its number.
     world.create(&number("late", "+5215512345678", json!({}))).await;
-    world.stands::<WhatsAppNumber>("late", "NotFound", "False/NotFound").await;
+    world.until_phase::<WhatsAppNumber>("late", "NotFound", "False/NotFound").await;
     let mut mexican = seed::number("106540352242941", ACCOUNT, "+52 55 1234 5678");
     mexican["verified_name"] = json!("INO México");
     world.sim.post("numbers", mexican).await.unwrap();
-    world.stands::<WhatsAppNumber>("late", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("late", "Enabled", "True/Enabled").await;
     world.settle().await;
-    assert_eq!(world.names::<WhatsAppNumber>().await.len(), 3, "another spelling of the same line is no other number");
+    assert_eq!(world.names::<WhatsAppNumber>().await.len(), 3, "a number in another spelling is the same number");
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_action_reads_meta_now_and_once() {
+async fn reconcile_at_reads_meta_at_once_and_only_once() {
     let world = World::running("reconcile-at", seed::small()).await;
-    // So rarely that nothing but the action can be the reason for a read.
+    // The poll interval is so long that only the action can cause a read.
     world.create(&app(INO, json!({"pollInterval": "5000h"}))).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     for (name, is_app) in [("support", false), (INO, true)] {
         let since = world.last_call().await;
         let status = if is_app { "CONNECTED" } else { "RESTRICTED" };
         world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": status})).await.unwrap();
-        let asked = if is_app {
-            world.ask::<MetaApp>(name, "waba.dev/reconcile-at", 0).await
+        let requested = if is_app {
+            world.request_action::<MetaApp>(name, "waba.dev/reconcile-at", 0).await
         } else {
-            world.ask::<WhatsAppNumber>(name, "waba.dev/reconcile-at", 0).await
+            world.request_action::<WhatsAppNumber>(name, "waba.dev/reconcile-at", 0).await
         };
         let phase = if is_app { "Enabled" } else { "Restricted" };
         world
@@ -145,7 +145,11 @@ async fn an_action_reads_meta_now_and_once() {
                 world.get::<WhatsAppNumber>(name).await.unwrap().status.unwrap().handled.reconcile_at
             }
         };
-        world.so("the echo", async || (handled().await.as_ref() == Some(&asked)).then_some(())).await;
+        world
+            .eventually("the action is acknowledged in status.handled", async || {
+                (handled().await.as_ref() == Some(&requested)).then_some(())
+            })
+            .await;
         let calls = world.sim.calls(since).await.unwrap();
         assert_eq!(calls.iter().filter(|call| is_poll(call, ACCOUNT)).count(), 1, "{calls:#?}");
     }
@@ -153,28 +157,28 @@ async fn an_action_reads_meta_now_and_once() {
 }
 
 #[tokio::test]
-async fn stale_and_pointless_actions_are_echoed_and_ignored() {
+async fn stale_and_pointless_actions_are_acknowledged_and_ignored() {
     let world = World::running("ignored", seed::small()).await;
     world.create(&app(INO, json!({}))).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     // As after a restore: the request is older than the object.
-    let asked = world.ask::<WhatsAppNumber>("support", "waba.dev/reconcile-at", 7200).await;
-    let note = world.event("support", "ActionIgnored").await;
+    let requested = world.request_action::<WhatsAppNumber>("support", "waba.dev/reconcile-at", 7200).await;
+    let note = world.until_event("support", "ActionIgnored").await;
     assert!(note.contains("reconcile-at") && note.contains("older than the object"), "{note}");
     world
-        .until::<WhatsAppNumber>("support", "the echo", |number| {
-            number.status.as_ref().unwrap().handled.reconcile_at.as_ref() == Some(&asked)
+        .until::<WhatsAppNumber>("support", "the action is acknowledged in status.handled", |number| {
+            number.status.as_ref().unwrap().handled.reconcile_at.as_ref() == Some(&requested)
         })
         .await;
-    let asked = world.ask::<WhatsAppNumber>("support", "waba.dev/request-code-at", 0).await;
+    let requested = world.request_action::<WhatsAppNumber>("support", "waba.dev/request-code-at", 0).await;
     world
-        .until::<WhatsAppNumber>("support", "the echo", |number| {
-            number.status.as_ref().unwrap().handled.request_code_at.as_ref() == Some(&asked)
+        .until::<WhatsAppNumber>("support", "the action is acknowledged in status.handled", |number| {
+            number.status.as_ref().unwrap().handled.request_code_at.as_ref() == Some(&requested)
         })
         .await;
     world
-        .so("told why nothing is done", async || {
+        .eventually("an Event gives the reason", async || {
             world.events("support").await.into_iter().find(|(_, note)| note.contains("spec.verification is not set"))
         })
         .await;

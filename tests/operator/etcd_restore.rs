@@ -1,6 +1,6 @@
-//! A backup of the cluster that was made before a call is restored after it: for every call that changes a number, Meta is
-//! not asked again for what the restored cluster knows nothing of. What is in Git comes back; what people have asked for by
-//! hand does not, or does so as it was.
+//! The cluster is restored from a backup that is older than a call: for every operation, Meta gets no second call
+//! although the restored cluster has no record of the first. Manifests are applied again; annotations that people set
+//! by hand are lost, or come back with their old value.
 
 use futures::future::join_all;
 use kube::ResourceExt;
@@ -11,51 +11,51 @@ use waba_operator::{
 };
 
 use crate::harness::{
-    operations::{ask_for, due_on, must_be, must_be_over, ready},
+    operations::{assert_done_once, assert_outcome, prepare, trigger, world_for_on},
     scenario::SUPPORT,
     seed::NUMBER,
-    world::{World, define},
+    world::{World, install_crds},
 };
 
-/// Who remembers what the backup does not have.
+/// Who still knows what happened after the backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
-    /// The operator that was at work when it was restored.
+    /// The operator that ran during the restore.
     Operator,
-    /// Nobody but Meta.
+    /// Only Meta.
     Nobody,
 }
 
-/// One operation's part of the cluster.
+/// One operation with its own namespace in the cluster.
 struct Part {
     operation: Operation,
     world: World,
-    /// The request of a person that led to the call.
-    asked: Option<(&'static str, String)>,
+    /// The action annotation that led to the call, with its value.
+    action_set: Option<(&'static str, String)>,
     /// The last call to Meta before the backup was restored.
     last: u64,
 }
 
 impl Part {
-    /// All that comes before the backup.
+    /// Brings the operation to where it can be triggered, before the backup.
     async fn before(plane: &control_plane::ControlPlane, operation: Operation) -> Self {
-        let mut world = due_on(plane, "b", operation).await;
+        let mut world = world_for_on(plane, "b", operation).await;
         let settings = world.program_settings();
         world.start_program(&settings).await;
-        ready(&world, operation).await;
+        prepare(&world, operation).await;
         world.settle().await;
-        Self { operation, world, asked: None, last: 0 }
+        Self { operation, world, action_set: None, last: 0 }
     }
 
-    /// The call is made, and its outcome is known.
+    /// Triggers the operation and waits for its outcome.
     async fn done(&mut self) {
         let Self { operation, world, .. } = self;
-        ask_for(world, *operation).await;
+        trigger(world, *operation).await;
         if *operation == Operation::RequestCode {
-            // What comes of the code is for later.
-            world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+            // The code is entered after the restore.
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
         } else {
-            must_be(world, *operation, true).await;
+            assert_outcome(world, *operation, true).await;
         }
         world.settle().await;
         let object = world.get::<WhatsAppNumber>(SUPPORT).await;
@@ -63,58 +63,59 @@ impl Part {
             let mut actions = WhatsAppNumber::ACTIONS.iter().map(|action| action.annotation());
             actions.find_map(|action| Some((action, object.annotations().get(action)?.clone())))
         };
-        self.asked = object.as_ref().and_then(request);
+        self.action_set = object.as_ref().and_then(request);
         self.last = world.last_call().await;
     }
 
-    /// Whoever applies what is in Git brings back what came after the backup.
+    /// Applies the manifests again, as a GitOps tool does.
     async fn applied_again(&self, memory: Memory) {
-        let Self { operation, world, asked, .. } = self;
-        match asked {
-            // An annotation from a manifest, as old as it was.
+        let Self { operation, world, action_set, .. } = self;
+        match action_set {
+            // An annotation in a manifest, with its old value.
             Some((action, value)) if memory == Memory::Operator => {
                 let patch = json!({"metadata": {"annotations": {*action: value}}});
                 world.patch::<WhatsAppNumber>(SUPPORT, patch).await;
             }
             Some(_) => {}
-            None => ask_for(world, *operation).await,
+            None => trigger(world, *operation).await,
         }
     }
 
-    /// What must be, and that nobody asked Meta for it.
+    /// Checks the final state, and that Meta got no further call.
     async fn changes_nothing(self, memory: Memory) {
         let Self { operation, world, last, .. } = self;
         if operation == Operation::Deregister {
-            world.gone::<WhatsAppNumber>(SUPPORT).await;
+            world.until_gone::<WhatsAppNumber>(SUPPORT).await;
         }
         world.settle().await;
         let since = world.sim.calls(last).await.unwrap();
         let changing: Vec<&Value> = since.iter().filter(|call| call["method"] != "GET").collect();
-        // Meta shows a website in a way of its own, of which nobody knows any more that it is the same.
+        // Meta normalises websites, and the restored cluster has no record of the normalised form: one more write is
+        // allowed.
         let allowed = usize::from(operation == Operation::WriteProfile && memory == Memory::Nobody);
         assert!(
             changing.len() <= allowed,
-            "{operation}: Meta was asked again: {changing:#?}\n{}",
-            world.picture().await
+            "{operation}: Meta received another changing call: {changing:#?}\n{}",
+            world.diagnostics().await
         );
         if operation == Operation::Register && memory == Memory::Nobody {
-            // The PIN was made after the backup: it is lost, and that is told.
-            world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
-            world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "Unknown/PINUnknown").await;
+            // The PIN was created after the backup, so it is lost, and the status reports that.
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "Unknown/PINUnknown").await;
             assert_eq!(world.counters(NUMBER).await["register"], 1);
         } else if operation == Operation::SetPin && memory == Memory::Nobody {
-            world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
         } else {
-            must_be(&world, operation, true).await;
+            assert_outcome(&world, operation, true).await;
         }
-        must_be_over(&world, operation, &format!("{operation}, {memory:?} remembers")).await;
+        assert_done_once(&world, operation, &format!("{operation}, {memory:?} remembers")).await;
         world.finish().await;
     }
 }
 
 async fn restored(memory: Memory, operations: impl Iterator<Item = Operation>) {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    define(&plane).await;
+    install_crds(&plane).await;
     let mut parts = join_all(operations.map(|operation| Part::before(&plane, operation))).await;
     let snapshot = plane.snapshot().await.unwrap();
     join_all(parts.iter_mut().map(Part::done)).await;
@@ -143,13 +144,13 @@ async fn restored(memory: Memory, operations: impl Iterator<Item = Operation>) {
 }
 
 #[tokio::test]
-async fn what_was_done_after_a_backup_is_not_done_again_while_somebody_remembers() {
+async fn no_call_is_repeated_after_a_restore_while_the_operator_remembers_it() {
     restored(Memory::Operator, Operation::ALL.iter().copied()).await;
 }
 
-/// Without that, what Meta shows has to do. A code is not shown: nobody can know that one was sent.
+/// Without that memory the operator depends on what Meta shows. Meta does not show whether a code was sent.
 #[tokio::test]
-async fn what_was_done_after_a_backup_is_not_done_again_where_meta_shows_it() {
+async fn no_call_is_repeated_after_a_restore_when_meta_shows_its_effect() {
     let shown = Operation::ALL.iter().copied().filter(|operation| *operation != Operation::RequestCode);
     restored(Memory::Nobody, shown).await;
 }

@@ -1,5 +1,5 @@
-//! Secrets that the API server does not let the operator write: it is told where, nothing is called for it in vain, nothing
-//! that is known is forgotten, and all goes on by itself once it may.
+//! The API server rejects the operator's writes of a Secret: the status names the Secret, no call is sent in vain, no
+//! known value is lost, and the operator continues once writes are allowed.
 
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
@@ -14,7 +14,7 @@ use waba_operator::api::WhatsAppNumber;
 
 use crate::harness::{
     manifests::number,
-    scenario::{PHONE, SUPPORT, estate, unverified, verified},
+    scenario::{PHONE, SUPPORT, number_seed, unverified_number, verified_number},
     seed::ACCOUNT,
     world::{World, condition},
 };
@@ -22,8 +22,8 @@ use crate::harness::{
 const LEDGER: &str = "waba-number-33612345678";
 
 impl World {
-    /// The API server lets nobody write this Secret; for how to end that, see [`World::allow`].
-    async fn forbid(&self, secret: &str) {
+    /// Has the API server reject all writes of this Secret until [`World::allow_writes`].
+    async fn deny_writes(&self, secret: &str) {
         let name = self.namespace.clone();
         let policy: ValidatingAdmissionPolicy = serde_json::from_value(json!({
             "metadata": {"name": name},
@@ -54,10 +54,10 @@ impl World {
             let refused = self.secrets().create(&tried, &probe).await.err()?;
             refused.to_string().contains("not here").then_some(())
         };
-        self.so("the API server refuses the Secret", is_refused).await;
+        self.eventually("the API server refuses the Secret", is_refused).await;
     }
 
-    async fn allow(&self) {
+    async fn allow_writes(&self) {
         let bindings = Api::<ValidatingAdmissionPolicyBinding>::all(self.client.clone());
         bindings.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
         let policies = Api::<ValidatingAdmissionPolicy>::all(self.client.clone());
@@ -66,79 +66,79 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_ledger_that_may_not_be_written_is_told_and_nothing_is_called() {
-    let world = World::connected("forbidden-ledger", unverified()).await;
-    world.forbid(LEDGER).await;
+async fn no_call_is_sent_and_ready_is_false_while_the_ledger_cannot_be_written() {
+    let world = World::connected("forbidden-ledger", unverified_number()).await;
+    world.deny_writes(LEDGER).await;
     world.create(&number(SUPPORT, PHONE, json!({"verification": {}}))).await;
-    world.says("Unverified", "False/LedgerUnusable", &[LEDGER, "not here"]).await;
-    world.is_stalled().await;
-    world.asked_only(&[]).await;
+    world.until_ready_message("Unverified", "False/LedgerUnusable", &[LEDGER, "not here"]).await;
+    world.assert_stalled().await;
+    world.assert_writes_at_meta(&[]).await;
 
-    world.allow().await;
-    world.says("AwaitingCode", "False/AwaitingCode", &[]).await;
-    world.asked_only(&["request_code"]).await;
+    world.allow_writes().await;
+    world.until_ready_message("AwaitingCode", "False/AwaitingCode", &[]).await;
+    world.assert_writes_at_meta(&["request_code"]).await;
     world.finish().await;
 }
 
-/// Nothing is called for a number that is there already, and yet its ID has to be on record.
+/// No call is due for a number that exists already, but its ID must be recorded in the ledger.
 #[tokio::test]
-async fn a_note_that_may_not_be_written_is_told() {
-    let world = World::connected("forbidden-note", estate(json!({}))).await;
-    world.forbid(LEDGER).await;
+async fn ready_is_false_while_an_observation_cannot_be_written_to_the_ledger() {
+    let world = World::connected("forbidden-note", number_seed(json!({}))).await;
+    world.deny_writes(LEDGER).await;
     let adds = json!({"provisioning": "AddIfMissing", "businessAccountID": ACCOUNT, "requestedName": "INO"});
     world.create(&number(SUPPORT, PHONE, adds)).await;
-    world.says("Enabled", "False/LedgerUnusable", &[LEDGER, "not here"]).await;
-    world.asked_only(&[]).await;
+    world.until_ready_message("Enabled", "False/LedgerUnusable", &[LEDGER, "not here"]).await;
+    world.assert_writes_at_meta(&[]).await;
 
-    world.allow().await;
-    world.enabled().await;
+    world.allow_writes().await;
+    world.until_enabled().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_known_stays_known_while_the_ledger_may_not_be_written() {
-    let world = World::caring("forbidden-later", verified(json!({})), json!({"registration": {}})).await;
-    world.enabled().await;
-    world.tells("PINSynced", "True/PINSynced", &[]).await;
-    world.forbid(LEDGER).await;
-    world.ask::<WhatsAppNumber>(SUPPORT, "waba.dev/reset-pin-at", 0).await;
-    world.condition::<WhatsAppNumber>(SUPPORT, "Ready", "False/LedgerUnusable").await;
-    world.asked_only(&["register"]).await;
-    let told = world.get::<WhatsAppNumber>(SUPPORT).await.unwrap();
-    assert_eq!(condition(&told, "PINSynced").unwrap().0, "True/PINSynced", "{told:#?}");
+async fn conditions_keep_their_values_while_the_ledger_cannot_be_written() {
+    let world = World::with_number("forbidden-later", verified_number(json!({})), json!({"registration": {}})).await;
+    world.until_enabled().await;
+    world.until_message("PINSynced", "True/PINSynced", &[]).await;
+    world.deny_writes(LEDGER).await;
+    world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/reset-pin-at", 0).await;
+    world.until_condition::<WhatsAppNumber>(SUPPORT, "Ready", "False/LedgerUnusable").await;
+    world.assert_writes_at_meta(&["register"]).await;
+    let number = world.get::<WhatsAppNumber>(SUPPORT).await.unwrap();
+    assert_eq!(condition(&number, "PINSynced").unwrap().0, "True/PINSynced", "{number:#?}");
 
-    world.allow().await;
-    world.enabled().await;
+    world.allow_writes().await;
+    world.until_enabled().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_pin_that_may_not_be_created_is_told() {
-    let world = World::connected("forbidden-pin", verified(json!({}))).await;
-    world.forbid("support-pin").await;
+async fn ready_is_false_and_nothing_is_registered_while_the_pin_secret_cannot_be_created() {
+    let world = World::connected("forbidden-pin", verified_number(json!({}))).await;
+    world.deny_writes("support-pin").await;
     world.create(&number(SUPPORT, PHONE, json!({"registration": {}}))).await;
-    world.says("PINRequired", "False/SecretNotWritten", &["support-pin", "not here"]).await;
-    world.tells("PINSynced", "False/SecretNotWritten", &["support-pin"]).await;
-    world.is_stalled().await;
-    world.asked_only(&[]).await;
+    world.until_ready_message("PINRequired", "False/SecretNotWritten", &["support-pin", "not here"]).await;
+    world.until_message("PINSynced", "False/SecretNotWritten", &["support-pin"]).await;
+    world.assert_stalled().await;
+    world.assert_writes_at_meta(&[]).await;
 
-    world.allow().await;
-    world.enabled().await;
-    world.tells("PINSynced", "True/PINSynced", &[]).await;
+    world.allow_writes().await;
+    world.until_enabled().await;
+    world.until_message("PINSynced", "True/PINSynced", &[]).await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_binding_that_may_not_be_written_is_told() {
-    let world = World::connected("forbidden-bind", estate(json!({}))).await;
-    world.forbid("support-binding").await;
+async fn bound_is_false_while_the_binding_secret_cannot_be_written() {
+    let world = World::connected("forbidden-bind", number_seed(json!({}))).await;
+    world.deny_writes("support-binding").await;
     world.create(&number(SUPPORT, PHONE, json!({"binding": {}}))).await;
-    world.tells("Bound", "False/SecretNotWritten", &["support-binding", "not here"]).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "False/SecretNotWritten").await;
-    world.is_stalled().await;
+    world.until_message("Bound", "False/SecretNotWritten", &["support-binding", "not here"]).await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "False/SecretNotWritten").await;
+    world.assert_stalled().await;
 
-    world.allow().await;
-    world.tells("Bound", "True/Bound", &[]).await;
-    world.enabled().await;
+    world.allow_writes().await;
+    world.until_message("Bound", "True/Bound", &[]).await;
+    world.until_enabled().await;
     world.finish().await;
 }

@@ -1,5 +1,6 @@
-//! The kill matrix: for every call that changes a number, the operator is killed (SIGKILL) at every point on its way, and
-//! the next one finds out what happened. Generated from the list of operations: a new one does not compile without a row.
+//! The kill matrix: for every call that changes a number, the operator is killed (SIGKILL) at every point of the call,
+//! and the next operator finds out what happened. A new operation needs a row: [`every_operation_has_a_row`] fails
+//! without one, and `harness/operations.rs` does not compile.
 //!
 //! | point | what is so when the operator dies |
 //! |---|---|
@@ -14,50 +15,50 @@ use serde_json::json;
 use waba_operator::ledger::Operation;
 
 use crate::harness::{
-    operations::{HELD, Point, ask_for, call, due, must_be, must_be_over, ready},
+    operations::{HELD, StopPoint, assert_done_once, assert_outcome, call, prepare, trigger, world_for},
     program::ProgramSettings,
 };
 
-/// One cell: the operation, and the point at which the operator dies; without one, the answer is lost.
-async fn cell(operation: Operation, point: Option<Point>) {
-    let (mut world, gate) = due("m", operation).await;
+/// One cell: the operation, and the point at which the operator is killed; `None`: the reply is lost.
+async fn cell(operation: Operation, point: Option<StopPoint>) {
+    let (mut world, gate) = world_for("m", operation).await;
     let settings = ProgramSettings { kubeconfig: gate.kubeconfig(), ..world.program_settings() };
     world.start_program(&settings).await;
-    ready(&world, operation).await;
+    prepare(&world, operation).await;
     if let Some(point) = point {
         point.hold(&world, &gate, operation).await;
     } else {
         let (method, path) = call(operation);
-        world.fault(json!({"method": method, "path": path, "times": 1, "after": {"reset": true}})).await;
+        world.inject_fault(json!({"method": method, "path": path, "times": 1, "after": {"reset": true}})).await;
     }
-    ask_for(&world, operation).await;
+    trigger(&world, operation).await;
     if let Some(point) = point {
         point.reached(&world, &gate).await;
         world.take_program().kill();
         match point {
-            Point::BeforeIntent | Point::IntentWritten => gate.refuse(HELD),
-            Point::AnswerNotRead => point.release(&world, &gate).await,
-            Point::OnItsWay => {}
+            StopPoint::BeforeIntent | StopPoint::IntentWritten => gate.refuse(HELD),
+            StopPoint::AnswerNotRead => point.release(&world, &gate).await,
+            StopPoint::OnItsWay => {}
         }
         world.start_program(&settings).await;
-        if point == Point::OnItsWay {
-            // Meta is slow: the next operator is at work before it is done.
+        if point == StopPoint::OnItsWay {
+            // Meta is slow: the next operator runs before Meta carries out the call.
             world.program().until_ready("running").await;
             point.release(&world, &gate).await;
         }
     }
-    // What was not even written down is simply done now.
-    must_be(&world, operation, point != Some(Point::IntentWritten)).await;
+    // A call whose intent was never written is sent by the next operator.
+    assert_outcome(&world, operation, point != Some(StopPoint::IntentWritten)).await;
     if operation != Operation::Deregister {
         world.settle().await;
     }
-    must_be_over(&world, operation, &format!("{operation} at {point:?}")).await;
+    assert_done_once(&world, operation, &format!("{operation} at {point:?}")).await;
     world.finish().await;
 }
 
-/// All points of one operation, side by side.
+/// All points of one operation, in parallel.
 async fn row(operation: Operation) {
-    let points = Point::ALL.map(Some).into_iter().chain([None]);
+    let points = StopPoint::ALL.map(Some).into_iter().chain([None]);
     join_all(points.map(|point| cell(operation, point))).await;
 }
 
@@ -69,7 +70,7 @@ macro_rules! rows {
         })+
 
         #[test]
-        fn no_operation_is_missing() {
+        fn every_operation_has_a_row() {
             assert_eq!([$(Operation::$operation),+], Operation::ALL);
         }
     };

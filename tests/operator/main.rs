@@ -1,9 +1,10 @@
-//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or in
-//! one of its own, which can be killed and paused. Between it and the API server there may be a gate that stops a request.
+//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or as
+//! a program that can be killed and paused. A gate between operator and API server can stop a request. The vocabulary
+//! of the tests is introduced in [`harness`].
 //!
-//! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
-//! facts. Every test ends with `World::finish`, which looks for what must never be: a careless call to Meta, a
-//! status that breaks the rules, a secret where people can read it.
+//! Each test has a namespace, a simulator and an operator of its own, so that tests run in parallel. Tests wait for
+//! facts, never for time. Every test ends with `World::finish`, which checks that there was no careless call to Meta,
+//! no status that breaks a rule, and no secret where people can read it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod harness;

@@ -1,5 +1,5 @@
-//! A number's memory outlives status, object, name and namespace: whatever becomes of the objects, no code is sent twice,
-//! nothing is registered again, and the PIN stays known.
+//! The ledger outlives status, object, name and namespace: whatever happens to the objects, no code is sent twice, no
+//! number is registered again, and the PIN stays known.
 
 use kube::{
     Api, ResourceExt,
@@ -11,43 +11,45 @@ use waba_operator::api::{MetaApp, WhatsAppNumber};
 use crate::harness::{
     manifests::{INO, app, number},
     operator::Operator,
-    scenario::{PHONE, SUPPORT, unverified},
+    scenario::{PHONE, SUPPORT, unverified_number},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER, OTHER_APP},
-    world::{World, condition, define},
+    world::{World, condition, install_crds},
 };
 
 fn blocks() -> Value {
     json!({"verification": {}, "registration": {}})
 }
 
-/// A world in which a code was sent.
-async fn awaiting(prefix: &str) -> World {
-    let world = World::running(prefix, unverified()).await;
+/// A world in which a code was sent and is awaited.
+async fn world_awaiting_code(prefix: &str) -> World {
+    let world = World::running(prefix, unverified_number()).await;
     world.create(&app(INO, json!({}))).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     world
 }
 
 impl World {
-    /// Brings the code; the rest comes by itself.
-    async fn bring_code(&self, name: &str) {
-        let code = self.code(NUMBER).await;
+    /// Puts the code into its Secret and waits until the number is enabled.
+    async fn put_code(&self, name: &str) {
+        let code = self.sent_code(NUMBER).await;
         self.put_secret(&format!("{name}-code"), &[("code", &code)]).await;
-        self.stands::<WhatsAppNumber>(name, "Enabled", "True/Enabled").await;
+        self.until_phase::<WhatsAppNumber>(name, "Enabled", "True/Enabled").await;
     }
 
-    /// One code, one registration, and the PIN at Meta is the one in the Secret of this object.
-    async fn once(&self, name: &str) {
+    /// Checks that Meta sent one code and made one registration, and that its PIN is in this object's Secret.
+    async fn assert_called_once(&self, name: &str) {
         let counters = self.counters(NUMBER).await;
-        assert_eq!((&counters["codes"], &counters["register"]), (&json!(1), &json!(1)), "{}", self.picture().await);
-        let pin = self.so("the PIN in a Secret", async || self.secret_value(&format!("{name}-pin"), "pin").await).await;
+        assert_eq!((&counters["codes"], &counters["register"]), (&json!(1), &json!(1)), "{}", self.diagnostics().await);
+        let pin = self
+            .eventually("the PIN in a Secret", async || self.secret_value(&format!("{name}-pin"), "pin").await)
+            .await;
         assert_eq!(self.pin_at_meta(NUMBER).await, Some(pin));
-        self.condition::<WhatsAppNumber>(name, "PINSynced", "True/PINSynced").await;
+        self.until_condition::<WhatsAppNumber>(name, "PINSynced", "True/PINSynced").await;
     }
 
-    /// Takes the status away, as a backup does that leaves statuses out.
-    async fn forget_status(&self, name: &str) {
+    /// Removes the status, as a backup without statuses does.
+    async fn remove_status(&self, name: &str) {
         let api: Api<WhatsAppNumber> = self.api();
         let patch = Patch::Merge(json!({"status": null}));
         api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();
@@ -55,96 +57,96 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_status_that_is_lost_is_made_anew_from_the_ledger() {
-    let mut world = awaiting("forgetful").await;
+async fn a_lost_status_is_rebuilt_from_the_ledger() {
+    let mut world = world_awaiting_code("forgetful").await;
     world.take_operator().kill().await;
-    world.forget_status(SUPPORT).await;
+    world.remove_status(SUPPORT).await;
     world.start().await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    world.bring_code(SUPPORT).await;
-    world.forget_status(SUPPORT).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.put_code(SUPPORT).await;
+    world.remove_status(SUPPORT).await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
     world.settle().await;
-    world.once(SUPPORT).await;
+    world.assert_called_once(SUPPORT).await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_object_that_is_deleted_and_applied_again_goes_on_where_it_was() {
-    let world = awaiting("again").await;
+async fn an_object_deleted_and_applied_again_resumes_where_it_was() {
+    let world = world_awaiting_code("again").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    world.until_gone::<WhatsAppNumber>(SUPPORT).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    world.bring_code(SUPPORT).await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.put_code(SUPPORT).await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
     world.settle().await;
-    world.once(SUPPORT).await;
+    world.assert_called_once(SUPPORT).await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_new_name_takes_code_and_pin_along() {
-    let world = awaiting("renamed").await;
-    // As a commit does that renames it: the new one comes before the old one goes.
+async fn a_renamed_object_keeps_code_and_pin() {
+    let world = world_awaiting_code("renamed").await;
+    // As a commit that renames the object: the new one is created before the old one is deleted.
     world.create(&number("hotline", PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    world.stands::<WhatsAppNumber>("hotline", "AwaitingCode", "False/AwaitingCode").await;
-    world.bring_code("hotline").await;
-    // And once more, when it is registered: the PIN comes from the ledger.
+    world.until_phase::<WhatsAppNumber>("hotline", "AwaitingCode", "False/AwaitingCode").await;
+    world.put_code("hotline").await;
+    // The same for a registered number: the PIN comes from the ledger.
     world.delete::<WhatsAppNumber>("hotline").await;
     world.create(&number("front-desk", PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>("front-desk", "Enabled", "True/Enabled").await;
-    world.once("front-desk").await;
+    world.until_phase::<WhatsAppNumber>("front-desk", "Enabled", "True/Enabled").await;
+    world.assert_called_once("front-desk").await;
     world.settle().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn deleting_the_owner_by_policy_makes_no_call_while_another_object_claims_the_number() {
-    let world = awaiting("passes-on").await;
-    world.bring_code(SUPPORT).await;
+async fn deleting_the_owner_does_not_deregister_while_another_object_claims_the_number() {
+    let world = world_awaiting_code("passes-on").await;
+    world.put_code(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
-    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     world.create(&number("hotline", PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    world.gone::<WhatsAppNumber>(SUPPORT).await;
-    world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
-    let note = world.event(SUPPORT, "LeftAtMeta").await;
+    world.until_gone::<WhatsAppNumber>(SUPPORT).await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
+    let note = world.until_event(SUPPORT, "LeftAtMeta").await;
     assert!(note.contains("another object"), "{note}");
-    world.once("hotline").await;
+    world.assert_called_once("hotline").await;
     assert_eq!(world.counters(NUMBER).await["deregister"], 0);
     world.settle().await;
     world.finish().await;
 }
 
-/// Whoever is deleted itself takes nothing over.
+/// An object that is being deleted does not take over.
 #[tokio::test]
 async fn of_two_objects_that_are_deleted_together_the_owner_deregisters() {
-    let world = awaiting("both-deleted").await;
-    world.bring_code(SUPPORT).await;
+    let world = world_awaiting_code("both-deleted").await;
+    world.put_code(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
-    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     world.create(&number("hotline", PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
     let held = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
     world.patch::<WhatsAppNumber>("hotline", held(json!(["example.com/held"]))).await;
     world.delete::<WhatsAppNumber>("hotline").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    world.gone::<WhatsAppNumber>(SUPPORT).await;
+    world.until_gone::<WhatsAppNumber>(SUPPORT).await;
     assert_eq!(world.counters(NUMBER).await["deregister"], 1);
     world.patch::<WhatsAppNumber>("hotline", held(Value::Null)).await;
-    world.gone::<WhatsAppNumber>("hotline").await;
+    world.until_gone::<WhatsAppNumber>("hotline").await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn another_namespace_takes_code_and_pin_along() {
-    let mut world = World::new("moved-from", unverified()).await;
+async fn an_object_moved_to_another_namespace_keeps_code_and_pin() {
+    let mut world = World::new("moved-from", unverified_number()).await;
     let plane = control_plane::shared().await;
     let elsewhere = plane.namespace("moved-to").await;
     let mut settings = world.settings();
@@ -152,28 +154,28 @@ async fn another_namespace_takes_code_and_pin_along() {
     world.operator = Some(Operator::start(settings, world.config.clone()).await);
     world.create(&app(INO, json!({"allowedNamespaces": {"from": "All"}}))).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
 
     let there = world.in_namespace(&elsewhere);
     let mut moved = blocks();
     moved["appRef"] = json!({"name": INO, "namespace": world.namespace});
     there.create(&number(SUPPORT, PHONE, moved)).await;
-    let conflict = there.stands::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
+    let conflict = there.until_phase::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
     let message = condition(&conflict, "Ready").unwrap().1;
-    // Both have the same name; the command at the end is about this one.
+    // Both objects have the same name; the command at the end names this one.
     let hidden = message.contains("by an object in another namespace;") && !message.contains(&world.namespace);
-    assert!(hidden, "who it is concerns nobody in another namespace: {message}");
+    assert!(hidden, "the message must not name the other namespace's object: {message}");
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    there.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    there.bring_code(SUPPORT).await;
-    there.once(SUPPORT).await;
+    there.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    there.put_code(SUPPORT).await;
+    there.assert_called_once(SUPPORT).await;
     there.finish().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn of_two_objects_that_add_a_number_one_does() {
-    let mut seed = unverified();
+async fn of_two_objects_that_add_a_number_only_one_sends_the_call() {
+    let mut seed = unverified_number();
     seed["numbers"] = json!([]);
     let mut world = World::new("twins", seed).await;
     world.create(&app(INO, json!({}))).await;
@@ -182,8 +184,8 @@ async fn of_two_objects_that_add_a_number_one_does() {
     world.create(&number("one", PHONE, adding.clone())).await;
     world.create(&number("two", PHONE, adding)).await;
     world.start().await;
-    world.stands::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
-    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
     world.settle().await;
     let state = world.sim.get("state").await.unwrap();
     let numbers = state["numbers"].as_array().unwrap();
@@ -194,8 +196,8 @@ async fn of_two_objects_that_add_a_number_one_does() {
 }
 
 impl World {
-    /// Another company's app, as an object, whose token sees these accounts.
-    async fn their_app(&self) {
+    /// Creates another company's app, whose token sees the accounts given in the seed.
+    async fn create_their_app(&self) {
         let (secret, token) = (self.app_secret(OTHER_APP).await, self.token("theirs").await);
         self.put_secret("theirs-meta", &[("app-secret", &secret), ("access-token", &token)]).await;
         let key = |key: &str| json!({"name": "theirs-meta", "key": key});
@@ -205,45 +207,45 @@ impl World {
     }
 }
 
-/// The object of [`World::their_app`] with these fields besides.
+/// A number that refers to the app of [`World::create_their_app`].
 fn theirs(mut blocks: Value) -> WhatsAppNumber {
     blocks["appRef"] = json!({"name": "theirs"});
     number("two", PHONE, blocks)
 }
 
 #[tokio::test]
-async fn of_two_objects_whose_apps_both_see_the_number_one_climbs_and_the_other_follows() {
-    let mut seed = unverified();
+async fn of_two_objects_whose_apps_both_see_the_number_one_onboards_it_and_the_other_takes_over() {
+    let mut seed = unverified_number();
     seed::push(&mut seed, "tokens", seed::token("theirs", OTHER_APP, &[ACCOUNT]));
     let mut world = World::new("two-sights", seed).await;
     world.create(&app(INO, json!({}))).await;
-    world.their_app().await;
+    world.create_their_app().await;
     world.create(&number("one", PHONE, blocks())).await;
     world.create(&theirs(blocks())).await;
     world.start().await;
-    world.stands::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
-    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
-    world.bring_code("one").await;
+    world.until_phase::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.put_code("one").await;
     world.settle().await;
-    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
-    world.once("one").await;
+    world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.assert_called_once("one").await;
 
     world.delete::<WhatsAppNumber>("one").await;
-    world.stands::<WhatsAppNumber>("two", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("two", "Enabled", "True/Enabled").await;
     world.settle().await;
-    world.once("two").await;
+    world.assert_called_once("two").await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does() {
-    let mut seed = unverified();
+async fn of_two_objects_that_add_a_number_to_different_accounts_only_one_sends_the_call() {
+    let mut seed = unverified_number();
     seed["numbers"] = json!([]);
     seed::push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "Somebody else"}));
     seed::push(&mut seed, "tokens", seed::token("theirs", OTHER_APP, &[ACCOUNT_2]));
     let mut world = World::new("two-homes", seed).await;
     world.create(&app(INO, json!({}))).await;
-    world.their_app().await;
+    world.create_their_app().await;
     let adding = |account: &str| {
         json!({"provisioning": "AddIfMissing", "businessAccountID": account, "requestedName": "INO Support",
             "verification": {}})
@@ -251,10 +253,10 @@ async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does()
     world.create(&number("one", PHONE, adding(ACCOUNT))).await;
     world.create(&theirs(adding(ACCOUNT_2))).await;
     world.start().await;
-    world.stands::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
-    world.stands::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
     world.settle().await;
-    assert_eq!(world.asked().await, ["phone_numbers", "request_code"]);
+    assert_eq!(world.writes_at_meta().await, ["phone_numbers", "request_code"]);
     let state = world.sim.get("state").await.unwrap();
     let numbers = state["numbers"].as_array().unwrap();
     assert_eq!((numbers.len(), &numbers[0]["account"]), (1, &json!(ACCOUNT)));
@@ -262,11 +264,11 @@ async fn of_two_objects_that_add_a_number_to_two_accounts_of_two_apps_one_does()
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_deleted_leaves_the_number_known() {
+async fn a_deleted_namespace_does_not_lose_the_numbers_ledger() {
     let options = control_plane::Options { controller_manager: true };
     let plane = control_plane::ControlPlane::start(options).await.unwrap();
-    define(&plane).await;
-    let mut world = World::on(&plane, "kept", unverified()).await;
+    install_crds(&plane).await;
+    let mut world = World::on(&plane, "kept", unverified_number()).await;
     let team = plane.namespace("team").await;
     let mut settings = world.settings();
     settings.namespaces = Vec::new();
@@ -276,62 +278,64 @@ async fn a_namespace_that_is_deleted_leaves_the_number_known() {
     spec["appRef"] = json!({"name": INO, "namespace": world.namespace});
     let there = world.in_namespace(&team);
     there.create(&number(SUPPORT, PHONE, spec.clone())).await;
-    there.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    there.bring_code(SUPPORT).await;
+    there.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    there.put_code(SUPPORT).await;
 
     let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(world.client.clone());
     namespaces.delete(&team, &kube::api::DeleteParams::default()).await.unwrap();
-    world.so("the namespace is gone", async || namespaces.get_opt(&team).await.unwrap().is_none().then_some(())).await;
+    world
+        .eventually("the namespace is gone", async || namespaces.get_opt(&team).await.unwrap().is_none().then_some(()))
+        .await;
     let next = plane.namespace("team").await;
     let next = world.in_namespace(&next);
     next.create(&number(SUPPORT, PHONE, spec)).await;
-    next.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
-    next.once(SUPPORT).await;
+    next.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    next.assert_called_once(SUPPORT).await;
     next.finish().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_restored_backup_of_the_cluster_does_not_make_it_send_or_register_again() {
+async fn a_restored_backup_causes_no_second_code_or_registration() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    define(&plane).await;
-    let mut world = World::on(&plane, "restored", unverified()).await;
+    install_crds(&plane).await;
+    let mut world = World::on(&plane, "restored", unverified_number()).await;
     world.start().await;
     world.create(&app(INO, json!({}))).await;
-    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
     world.settle().await;
     let snapshot = plane.snapshot().await.unwrap();
 
-    // The object comes after the backup, and so does everything that is known of it.
+    // The object is created after the backup, and so is its ledger.
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     plane.restore(&snapshot).await.unwrap();
     let ended = world.take_operator().ended().await;
     assert!(matches!(ended, Err(waba_operator::run::RunError::Rewound)), "{ended:?}");
-    // Whoever applies what is in Git brings the object back; the operator is started anew.
+    // The manifest is applied again, and the operator restarts.
     world.create(&number(SUPPORT, PHONE, blocks())).await;
     world.start().await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     let snapshot = plane.snapshot().await.unwrap();
 
-    // This time the code is tried and the number registered after the backup, with a PIN that the backup lacks.
-    world.bring_code(SUPPORT).await;
+    // This time the code is verified and the number registered after the backup; the backup lacks the PIN.
+    world.put_code(SUPPORT).await;
     plane.restore(&snapshot).await.unwrap();
     let ended = world.take_operator().ended().await;
     assert!(matches!(ended, Err(waba_operator::run::RunError::Rewound)), "{ended:?}");
     world.start().await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
-    world.once(SUPPORT).await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+    world.assert_called_once(SUPPORT).await;
     world.settle().await;
     world.finish().await;
 }
 
-/// As in production: the lease is looked at more often than the version of the data.
+/// As in production, the lease is checked more often than the version of the data.
 #[tokio::test]
-async fn a_restored_backup_is_noticed_by_a_leader_whose_lease_it_does_not_have() {
+async fn a_leader_detects_a_restored_backup_that_lacks_its_lease() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    define(&plane).await;
-    let mut world = World::on(&plane, "restored-leader", unverified()).await;
+    install_crds(&plane).await;
+    let mut world = World::on(&plane, "restored-leader", unverified_number()).await;
     let snapshot = plane.snapshot().await.unwrap();
     let mut settings = world.settings();
     settings.leader_elect = true;
@@ -339,7 +343,7 @@ async fn a_restored_backup_is_noticed_by_a_leader_whose_lease_it_does_not_have()
     world.operator = Some(Operator::start(settings.clone(), world.config.clone()).await);
     world.create(&app(INO, json!({}))).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
 
     plane.restore(&snapshot).await.unwrap();
     let ended = world.take_operator().ended().await;
@@ -347,30 +351,30 @@ async fn a_restored_backup_is_noticed_by_a_leader_whose_lease_it_does_not_have()
     world.create(&app(INO, json!({}))).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
     world.operator = Some(Operator::start(settings, world.config.clone()).await);
-    world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+    world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
     assert_eq!(world.counters(NUMBER).await["codes"], 1);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_deregistration_that_was_given_up_is_not_made_for_the_next_object() {
-    let world = awaiting("given-up").await;
-    world.bring_code(SUPPORT).await;
+async fn an_abandoned_deregistration_is_not_sent_for_the_next_object() {
+    let world = world_awaiting_code("given-up").await;
+    world.put_code(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
-    world.until(SUPPORT, "it waits", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
-    world.fault(json!({"method": "POST", "path": "/deregister$", "times": 1, "before": {"reset": true}})).await;
+    world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
+    world.inject_fault(json!({"method": "POST", "path": "/deregister$", "times": 1, "before": {"reset": true}})).await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
-    let asked = async || {
+    let is_called = async || {
         let calls = world.sim.calls(0).await.unwrap();
         calls.iter().any(|call| call["path"].as_str().is_some_and(|path| path.ends_with("/deregister"))).then_some(())
     };
-    world.so("Meta is asked", asked).await;
-    // Somebody thinks better of it, and wants the number under another name.
+    world.eventually("Meta receives a call", is_called).await;
+    // A person changes their mind and claims the number under another name.
     world.create(&number("hotline", PHONE, json!({}))).await;
-    world.gone::<WhatsAppNumber>(SUPPORT).await;
-    world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
+    world.until_gone::<WhatsAppNumber>(SUPPORT).await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
     world.settle().await;
     assert_eq!(world.counters(NUMBER).await["deregister"], 0);
-    world.stands::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("hotline", "Enabled", "True/Enabled").await;
     world.finish().await;
 }

@@ -1,9 +1,9 @@
-//! Two operators, of which one leads: it is paused (SIGSTOP) at every point on the way of every call that changes a number,
-//! the other one takes the lease when that has run out, finds out what happened, and goes on. Then the first one wakes up in
-//! a world that is no longer its own.
+//! Two operators with leader election: the leader is paused (SIGSTOP) at every point of every call that changes a
+//! number. The standby takes over when the lease expires, finds out what happened, and continues. Then the paused
+//! leader wakes up without its lease.
 //!
-//! What was held goes on at once, as a packet that was on its way; or, where the call was about to be written down, only when
-//! the other operator has done everything.
+//! The held request continues at once, as a packet on its way would; where the intent was about to be written, also
+//! only after the new leader has done everything.
 
 use std::panic::AssertUnwindSafe;
 
@@ -17,39 +17,39 @@ use waba_operator::{
 
 use crate::harness::{
     manifests::INO,
-    operations::{Point, ask_for, due, must_be, must_be_over, ready},
+    operations::{StopPoint, assert_done_once, assert_outcome, prepare, trigger, world_for},
     program::ProgramSettings,
     scenario::SUPPORT,
     seed::ACCOUNT,
     world::World,
 };
 
-/// So many cells begin at a time: two processes each are many for a small machine, and once begun they mostly wait.
-static BEGINNINGS: Semaphore = Semaphore::const_new(6);
+/// How many cells start at a time: each starts two processes, and afterwards mostly waits.
+static STARTING: Semaphore = Semaphore::const_new(6);
 
-/// When what is held goes on.
+/// When the held request continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Released {
-    /// While nobody is awake.
+    /// Before the standby takes over.
     AtOnce,
-    /// When the next leader has done everything.
+    /// After the new leader has done everything.
     InTheEnd,
 }
 
-/// One cell: the operation, the point at which the leader is paused, and when what it asked for goes on.
-async fn cell(operation: Operation, point: Point, released: Released) {
+/// One cell: the operation, the point at which the leader is paused, and when its held request continues.
+async fn cell(operation: Operation, point: StopPoint, released: Released) {
     let name = format!("{operation} at {point:?}, released {released:?}");
-    let begins = BEGINNINGS.acquire().await.unwrap();
-    let (mut world, gate) = due("l", operation).await;
+    let begins = STARTING.acquire().await.unwrap();
+    let (mut world, gate) = world_for("l", operation).await;
     let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
     let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), ..first.clone() };
     world.start_program(&first).await;
-    ready(&world, operation).await;
+    prepare(&world, operation).await;
     let second = world.spawn_program(&second).await;
     second.until_ready("standby").await;
 
     point.hold(&world, &gate, operation).await;
-    ask_for(&world, operation).await;
+    trigger(&world, operation).await;
     point.reached(&world, &gate).await;
     let old = world.program.replace(second).unwrap();
     old.pause().await;
@@ -59,18 +59,18 @@ async fn cell(operation: Operation, point: Point, released: Released) {
     drop(begins);
 
     world.program().until_ready("running").await;
-    // What was never written down is simply done by whoever leads.
-    let unheard = point == Point::BeforeIntent && released == Released::InTheEnd;
-    must_be(&world, operation, point.is_sent() || unheard).await;
+    // A call whose intent was never written is sent by the new leader.
+    let unheard = point == StopPoint::BeforeIntent && released == Released::InTheEnd;
+    assert_outcome(&world, operation, point.is_sent() || unheard).await;
     if released == Released::InTheEnd {
         point.release(&world, &gate).await;
     }
     if operation != Operation::Deregister {
         world.settle().await;
     }
-    must_be_over(&world, operation, &name).await;
+    assert_done_once(&world, operation, &name).await;
 
-    // Whoever leads now reads and tells as it should; still, what is written from here on is the old one's.
+    // The new leader is paused, so that every write from here on is the old leader's.
     world.program().pause().await;
     let (versions, last) = (world.versions().await, world.last_call().await);
     old.resume();
@@ -78,47 +78,48 @@ async fn cell(operation: Operation, point: Point, released: Released) {
     assert_eq!(old.ended().await.code(), Some(1), "{name}");
     assert!(output.text().contains("the lease was lost"), "{name}: {}", output.tail(20));
     let since = world.sim.calls(last).await.unwrap();
-    // It may have read what was overdue, before it learns that it does not lead.
+    // It may send overdue reads before it learns that it no longer leads.
     let changing: Vec<&Value> = since.iter().filter(|call| call["method"] != "GET").collect();
-    assert!(changing.is_empty(), "{name}: Meta was asked again: {changing:#?}");
-    world.versions().await.must_be(&versions);
+    assert!(changing.is_empty(), "{name}: Meta received a changing call: {changing:#?}");
+    world.versions().await.assert_unchanged_since(&versions);
     world.program().resume();
-    must_be_over(&world, operation, &name).await;
+    assert_done_once(&world, operation, &name).await;
     world.finish().await;
 }
 
-/// The waits of a next leader that can be woken up in: four seconds for what another process may be at.
-const PATIENT: u32 = 20;
+/// The speedup of a new leader that is slow enough to be observed: it waits four seconds for calls that another process
+/// may still be sending.
+const SLOW: u32 = 20;
 
-/// One cell: the operation, and the point at which the leader is paused. It wakes up while the next one still leaves alone
-/// what it has written down, and may say how that ended; then it is gone.
-async fn early(operation: Operation, point: Point) {
+/// One cell: the operation, and the point at which the leader is paused. It wakes up while the new leader still waits
+/// for its open call; it may write the outcome, and exits.
+async fn wakes_early(operation: Operation, point: StopPoint) {
     let name = format!("{operation} at {point:?}");
-    let begins = BEGINNINGS.acquire().await.unwrap();
-    let (mut world, gate) = due("e", operation).await;
+    let begins = STARTING.acquire().await.unwrap();
+    let (mut world, gate) = world_for("e", operation).await;
     let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
-    let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), speedup: PATIENT, ..first.clone() };
+    let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), speedup: SLOW, ..first.clone() };
     world.start_program(&first).await;
-    ready(&world, operation).await;
+    prepare(&world, operation).await;
     world.patch::<MetaApp>(INO, json!({"spec": {"pollInterval": "1m"}})).await;
     let second = world.spawn_program(&second).await;
     second.until_ready("standby").await;
     point.hold(&world, &gate, operation).await;
-    ask_for(&world, operation).await;
+    trigger(&world, operation).await;
     point.reached(&world, &gate).await;
     let old = world.program.replace(second).unwrap();
     old.pause().await;
     drop(begins);
 
     world.program().until_ready("running").await;
-    // Of a number that is not there nothing is told before it is sure, and nothing of a callback that is gone.
+    // A number that Meta does not list yet and a callback that is removed show no pending outcome.
     let waits = |object: &WhatsAppNumber| serde_json::to_string(&object.status).unwrap().contains("OutcomePending");
     if ![Operation::AddNumber, Operation::ClearWebhook].contains(&operation) {
         world.until(SUPPORT, &format!("{name}: it leaves alone what another one may be at"), waits).await;
     }
-    // Nobody hurries it: what is said now comes in time.
+    // The new leader is paused as well: what the old leader writes now comes in time.
     world.program().pause().await;
-    assert!(world.is_begun().await, "{name}: the next one was faster");
+    assert!(world.has_open_call().await, "{name}: the new leader resolved the call before the old leader woke up");
     point.release(&world, &gate).await;
     let output = old.output();
     old.resume();
@@ -126,31 +127,31 @@ async fn early(operation: Operation, point: Point) {
     assert!(output.text().contains("the lease was lost"), "{name}: {}", output.tail(20));
     world.program().resume();
 
-    // What it had only written down it has not sent, and where it can still say so, nobody has to be asked.
+    // A call that was only an intent was not sent, and if the old leader could write that, no person has to act.
     let text = output.text();
-    let asked = |line: &&str| line.contains("asked Meta") && line.contains(&format!("\"{}\"", operation.as_str()));
+    let is_call = |line: &&str| line.contains("asked Meta") && line.contains(&format!("\"{}\"", operation.as_str()));
     let unsent = |line: &str| line.contains("\"outcome\":\"not sent\"");
-    assert!(point.is_sent() || text.lines().filter(asked).all(unsent), "{name}: {}", output.tail(20));
-    let told = text.lines().any(unsent) && !text.contains("not written down yet");
-    let told = told || text.contains("is written down at the end");
-    must_be(&world, operation, point.is_sent() || told).await;
+    assert!(point.is_sent() || text.lines().filter(is_call).all(unsent), "{name}: {}", output.tail(20));
+    let is_written = text.lines().any(unsent) && !text.contains("not written down yet");
+    let is_written = is_written || text.contains("is written down at the end");
+    assert_outcome(&world, operation, point.is_sent() || is_written).await;
     if operation != Operation::Deregister {
-        world.polls(ACCOUNT, 1).await;
+        world.until_polled(ACCOUNT, 1).await;
     }
-    must_be_over(&world, operation, &name).await;
+    assert_done_once(&world, operation, &name).await;
     world.finish().await;
 }
 
 impl World {
-    /// Whether a call is written down that has no outcome, not even that it is unknown.
-    async fn is_begun(&self) -> bool {
+    /// Whether the ledger holds an open call whose outcome is not even marked unknown.
+    async fn has_open_call(&self) -> bool {
         let ledger = self.secret_value("waba-number-33612345678", "ledger").await.unwrap_or_default();
         let ledger: Value = serde_json::from_str(&ledger).unwrap_or_default();
         ledger["intents"].as_array().is_some_and(|intents| intents.iter().any(|intent| intent["unknown"] != true))
     }
 }
 
-/// Runs cells side by side, for they mostly wait until a lease runs out, and tells of all that fail.
+/// Runs cells in parallel, because they mostly wait for a lease to expire, and reports every failure.
 async fn side_by_side(cells: impl Iterator<Item = (String, impl Future<Output = ()>)>) {
     let results = join_all(cells.map(async |(name, cell)| {
         let ended = AssertUnwindSafe(cell).catch_unwind().await;
@@ -165,20 +166,21 @@ async fn side_by_side(cells: impl Iterator<Item = (String, impl Future<Output = 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_that_wakes_up_early_may_say_what_became_of_its_call_and_does_nothing_else() {
-    let points = [Point::IntentWritten, Point::OnItsWay, Point::AnswerNotRead];
+async fn a_leader_that_wakes_up_early_may_only_write_the_outcome_of_its_call() {
+    let points = [StopPoint::IntentWritten, StopPoint::OnItsWay, StopPoint::AnswerNotRead];
     let cells = Operation::ALL.iter().flat_map(|operation| points.map(|point| (*operation, point)));
-    side_by_side(cells.map(|(operation, point)| (format!("{operation} at {point:?}"), early(operation, point)))).await;
+    side_by_side(cells.map(|(operation, point)| (format!("{operation} at {point:?}"), wakes_early(operation, point))))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_that_was_paused_anywhere_does_nothing_when_it_wakes_up() {
+async fn a_paused_leader_does_nothing_when_it_wakes_up_after_a_takeover() {
     let of_each = [
-        (Point::BeforeIntent, Released::AtOnce),
-        (Point::BeforeIntent, Released::InTheEnd),
-        (Point::IntentWritten, Released::AtOnce),
-        (Point::OnItsWay, Released::AtOnce),
-        (Point::AnswerNotRead, Released::AtOnce),
+        (StopPoint::BeforeIntent, Released::AtOnce),
+        (StopPoint::BeforeIntent, Released::InTheEnd),
+        (StopPoint::IntentWritten, Released::AtOnce),
+        (StopPoint::OnItsWay, Released::AtOnce),
+        (StopPoint::AnswerNotRead, Released::AtOnce),
     ];
     let cells =
         Operation::ALL.iter().flat_map(|operation| of_each.map(|(point, released)| (*operation, point, released)));

@@ -1,4 +1,4 @@
-//! The operator as a process: health, metrics, an orderly end and a sudden one, several of it, and with few rights.
+//! The operator as a process: health, metrics, shutdown, crash, leader election and RBAC.
 
 use std::time::{Duration, Instant};
 
@@ -22,16 +22,16 @@ use crate::harness::{
     operator::{Operator, in_time},
     program::ProgramSettings,
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
-    world::{World, define, is_poll},
+    world::{World, install_crds, is_poll},
 };
 
 #[tokio::test]
-async fn health_and_metrics_tell_what_is_going_on() {
+async fn health_and_metrics_show_the_operators_work() {
     let world = World::running("metrics", seed::small()).await;
     world.operator().until_ready("running").await;
     assert_eq!(world.operator().page("/livez").await, (200, "ok\n".to_owned()));
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.settle().await;
     let has = async |name: &str, labels: &[&str]| world.operator().metric(name, labels).await > 0.0;
     for (name, labels) in [
@@ -48,28 +48,28 @@ async fn health_and_metrics_tell_what_is_going_on() {
         ("waba_api_writes_total", &["metaapps/status", "patch"]),
         ("waba_leader", &[]),
     ] {
-        world.so(&format!("{name} {labels:?}"), async || has(name, labels).await.then_some(())).await;
+        world.eventually(&format!("{name} {labels:?}"), async || has(name, labels).await.then_some(())).await;
     }
     assert!(!has("waba_panics_total", &[]).await && !has("waba_reconciles_total", &["error"]).await);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn it_ends_in_time_while_meta_does_not_answer() {
+async fn the_operator_stops_in_time_while_meta_does_not_reply() {
     let mut world = World::running("stop", seed::small()).await;
-    world.sim.post("holds", json!([{"name": "asked", "path": "debug_token", "at": "before"}])).await.unwrap();
+    world.sim.post("holds", json!([{"name": "inspection", "path": "debug_token", "at": "before"}])).await.unwrap();
     world.create(&importing()).await;
-    in_time("Meta is asked", world.sim.reached("asked")).await.unwrap();
+    in_time("Meta receives a call", world.sim.reached("inspection")).await.unwrap();
     let operator = world.take_operator();
-    let begun = Instant::now();
+    let start = Instant::now();
     operator.stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    world.sim.release("asked").await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    world.sim.release("inspection").await.unwrap();
     world.finish().await;
 }
 
 #[tokio::test]
-async fn of_two_operators_one_works_and_the_other_takes_over() {
+async fn the_standby_takes_over_when_the_leader_stops() {
     let mut world = World::new("leaders", seed::small()).await;
     let mut settings = world.settings();
     settings.leader_elect = true;
@@ -79,7 +79,7 @@ async fn of_two_operators_one_works_and_the_other_takes_over() {
     second.until_ready("standby").await;
     assert_eq!(second.page("/livez").await.0, 200);
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let versions = world.settle().await;
     assert!(
         second.writes().await.abs() < f64::EPSILON && second.metric("waba_meta_calls_total", &[]).await.abs() < 0.5
@@ -90,50 +90,50 @@ async fn of_two_operators_one_works_and_the_other_takes_over() {
     let first = holder().await;
     world.take_operator().stop().await;
     second.until_ready("running").await;
-    assert_ne!(holder().await, first, "the lease was given up: nobody waited until it ran out");
-    world.polls(ACCOUNT, 2).await;
-    world.versions().await.must_be(&versions);
+    assert_ne!(holder().await, first, "the first operator released the lease");
+    world.until_polled(ACCOUNT, 2).await;
+    world.versions().await.assert_unchanged_since(&versions);
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "FLAGGED"})).await.unwrap();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Flagged").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Flagged").await;
 
-    // Somebody takes the lease away: it ends at once, to be started anew.
+    // Another holder takes the lease: the operator exits at once.
     let theft = json!({"spec": {"holderIdentity": "thief"}});
     leases.patch("waba-operator", &PatchParams::default(), &Patch::Merge(theft)).await.unwrap();
     let ended = second.ended().await;
     assert!(matches!(ended, Err(RunError::LeaseLost)), "{ended:?}");
     let since = world.last_call().await;
     world.start().await;
-    world.so("another one works", async || (world.last_call().await > since).then_some(())).await;
+    world.eventually("another operator calls Meta", async || (world.last_call().await > since).then_some(())).await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_api_server_that_goes_away_is_waited_for() {
+async fn the_operator_survives_an_outage_of_the_api_server() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
-    define(&plane).await;
+    install_crds(&plane).await;
     let mut world = World::on(&plane, "api-outage", seed::small()).await;
     world.start().await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let versions = world.settle().await;
 
     plane.kill_apiserver();
-    // Meta goes on meanwhile, and so does the reading.
+    // Meta changes meanwhile, and polls continue.
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "RESTRICTED"})).await.unwrap();
-    world.polls(ACCOUNT, 5).await;
+    world.until_polled(ACCOUNT, 5).await;
     assert_eq!(world.operator().page("/livez").await.0, 200);
     plane.restart_apiserver().await.unwrap();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Restricted", "False/Restricted").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Restricted", "False/Restricted").await;
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "CONNECTED"})).await.unwrap();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.create(&number("other", "+33699999999", json!({}))).await;
-    world.stands::<WhatsAppNumber>("other", "NotFound", "False/NotFound").await;
+    world.until_phase::<WhatsAppNumber>("other", "NotFound", "False/NotFound").await;
     drop(versions);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_namespaced_operator_needs_no_right_beyond_its_namespace() {
+async fn a_namespaced_operator_needs_no_permission_beyond_its_namespace() {
     let mut world = World::new("rights", seed::small()).await;
     let user = format!("system:serviceaccount:{}:waba-operator", world.namespace);
     let role: Role = serde_json::from_value(json!({
@@ -165,12 +165,12 @@ async fn a_namespaced_operator_needs_no_right_beyond_its_namespace() {
     world.start_with(settings).await;
 
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
-    world.event(INO, "Imported").await;
-    let template = world.so("imported", async || world.names::<MessageTemplate>().await.pop()).await;
-    world.stands::<MessageTemplate>(&template, "Approved", "True/Approved").await;
+    world.until_gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.until_event(INO, "Imported").await;
+    let template = world.eventually("imported", async || world.names::<MessageTemplate>().await.pop()).await;
+    world.until_phase::<MessageTemplate>(&template, "Approved", "True/Approved").await;
     assert!(!world.logs.text().contains("forbidden"), "{}", world.logs.text());
     world.finish().await;
 }
@@ -183,25 +183,29 @@ async fn a_crash_in_the_middle_of_an_import_loses_nothing() {
     }
     let mut world = World::running("crash", seed).await;
     world.create(&app(INO, json!({"import": {"numbers": {}}}))).await;
-    world.so("some are there", async || (world.names::<WhatsAppNumber>().await.len() > 5).then_some(())).await;
+    world
+        .eventually("some numbers are imported", async || {
+            (world.names::<WhatsAppNumber>().await.len() > 5).then_some(())
+        })
+        .await;
     world.take_operator().kill().await;
     world.start().await;
     let complete = |app: &MetaApp| {
         app.status.as_ref().and_then(|s| s.counts.as_ref()).is_some_and(|c| (c.numbers, c.enabled) == (61, 61))
     };
-    world.until::<MetaApp>(INO, "all of them", complete).await;
+    world.until::<MetaApp>(INO, "all numbers are imported", complete).await;
     let calls = world.sim.calls(0).await.unwrap();
     assert!(calls.iter().filter(|call| is_poll(call, ACCOUNT)).count() > 1);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_killed_program_leaves_nothing() {
+async fn a_killed_program_leaves_no_process_and_a_stopped_one_logs_its_shutdown() {
     let mut world = World::new("killed", seed::small()).await;
     let settings = world.program_settings();
     world.start_program(&settings).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let program = world.take_program();
     let (pid, output) = (program.pid(), program.output());
     test_kill_process(pid).unwrap();
@@ -212,33 +216,33 @@ async fn a_killed_program_leaves_nothing() {
     let program = world.spawn_program(&settings).await;
     let output = program.output();
     program.stop().await;
-    assert!(output.text().contains("told to stop"), "one that is told to stop has time to say so");
+    assert!(output.text().contains("told to stop"), "a program that receives SIGTERM logs its shutdown");
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_paused_program_does_nothing_until_it_goes_on() {
+async fn a_paused_program_does_nothing_until_it_is_resumed() {
     let mut world = World::new("paused", seed::small()).await;
     let settings = ProgramSettings { leader_elect: true, ..world.program_settings() };
     world.start_program(&settings).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let versions = world.settle().await;
 
     world.program().pause().await;
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "FLAGGED"})).await.unwrap();
     let last = world.last_call().await;
-    // Meanwhile another one, with a Meta of its own, does what this one would have done.
+    // As a clock, another operator with its own simulator does what the paused one would have done.
     let clock = World::running("clock", seed::small()).await;
     clock.create(&importing()).await;
-    clock.polls(ACCOUNT, 5).await;
+    clock.until_polled(ACCOUNT, 5).await;
     clock.finish().await;
     assert_eq!(world.last_call().await, last);
-    world.versions().await.must_be(&versions);
+    world.versions().await.assert_unchanged_since(&versions);
     world.program().resume();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Flagged").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Flagged").await;
 
-    // It slept while its lease was taken: it finds out and ends.
+    // The lease is taken while the program is paused: it detects that and exits.
     let program = world.take_program();
     program.pause().await;
     let leases = Api::<Lease>::namespaced(world.client.clone(), &world.namespace);

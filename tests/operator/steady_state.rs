@@ -1,4 +1,4 @@
-//! With nothing changed at Meta or in the cluster, nothing happens but the regular reading.
+//! While nothing changes at Meta or in the cluster, the operator only polls.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::harness::{
     world::{World, is_poll},
 };
 
-/// Calls since `since`, by method and path without the version.
+/// Calls after number `since`, counted by method and path without the version.
 async fn calls(world: &World, since: u64) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in world.sim.calls(since).await.unwrap() {
@@ -24,8 +24,8 @@ async fn calls(world: &World, since: u64) -> BTreeMap<String, usize> {
 async fn imported(prefix: &str) -> World {
     let world = World::running(prefix, seed::two_accounts()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    world.stands::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
     let done = |app: &MetaApp| {
         app.status.as_ref().and_then(|s| s.counts.as_ref()).is_some_and(|c| (c.enabled, c.approved) == (2, 2))
     };
@@ -34,14 +34,14 @@ async fn imported(prefix: &str) -> World {
 }
 
 #[tokio::test]
-async fn the_steady_state_writes_nothing_and_only_polls() {
+async fn in_steady_state_the_operator_only_polls_and_writes_nothing() {
     let world = imported("steady").await;
     let versions = world.settle().await;
     let (since, writes) = (world.last_call().await, world.operator().writes().await);
 
-    world.polls(ACCOUNT, 12).await;
+    world.until_polled(ACCOUNT, 12).await;
 
-    world.versions().await.must_be(&versions);
+    world.versions().await.assert_unchanged_since(&versions);
     assert!((world.operator().writes().await - writes).abs() < f64::EPSILON, "{}", world.operator().metrics().await);
     let mut counts = calls(&world, since).await;
     let (one, two) = (counts.remove(&format!("GET {ACCOUNT}")), counts.remove(&format!("GET {ACCOUNT_2}")));
@@ -62,17 +62,17 @@ async fn a_restart_writes_nothing_and_reads_no_more_than_one_poll() {
 
     world.start().await;
     world.operator().until_ready("running").await;
-    world.polls(ACCOUNT_2, 1).await;
-    world.polls(ACCOUNT, 4).await;
+    world.until_polled(ACCOUNT_2, 1).await;
+    world.until_polled(ACCOUNT, 4).await;
 
-    world.versions().await.must_be(&versions);
+    world.versions().await.assert_unchanged_since(&versions);
     assert!(world.operator().writes().await.abs() < f64::EPSILON, "{}", world.operator().metrics().await);
     let all = world.sim.calls(since).await.unwrap();
     let mut polled = Vec::new();
     let begin: Vec<&Value> = all
         .iter()
         .take_while(|call| {
-            // Up to the first account that is read a second time.
+            // Up to the first account that is polled a second time.
             let account = [ACCOUNT, ACCOUNT_2].into_iter().find(|account| is_poll(call, account));
             account.is_none_or(|account| {
                 let fresh = !polled.contains(&account);
@@ -86,18 +86,18 @@ async fn a_restart_writes_nothing_and_reads_no_more_than_one_poll() {
 }
 
 #[tokio::test]
-async fn the_health_of_numbers_is_read_now_and_then_and_stays_in_between() {
+async fn health_is_read_at_intervals_and_kept_between_reads() {
     let world = imported("health").await;
     let body = serde_json::json!({"health_status": {"can_send_message": "BLOCKED", "entities": [
         {"entity_type": "PHONE_NUMBER", "id": seed::NUMBER, "can_send_message": "BLOCKED",
          "errors": [{"error_code": 141_006, "error_description": "Payment", "possible_solution": "Pay"}]},
     ]}});
     world.sim.patch(&format!("numbers/{}", seed::NUMBER), body).await.unwrap();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "False/HealthBlocked").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "False/HealthBlocked").await;
     let versions = world.settle().await;
-    // Polls without health take nothing back.
-    world.polls(ACCOUNT, 5).await;
-    world.versions().await.must_be(&versions);
+    // Polls without health keep the last health.
+    world.until_polled(ACCOUNT, 5).await;
+    world.versions().await.assert_unchanged_since(&versions);
     assert_eq!(world.names::<MessageTemplate>().await.len(), 2);
     world.finish().await;
 }

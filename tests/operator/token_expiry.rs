@@ -1,4 +1,4 @@
-//! A token that dies takes nothing with it, and a new one heals everything.
+//! An expired or revoked token loses no value, and a new token restores every object.
 
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
@@ -10,52 +10,52 @@ use crate::harness::{
 };
 
 #[tokio::test]
-async fn an_expired_token_is_told_everywhere_and_a_new_value_heals_it() {
+async fn an_expired_token_is_reported_on_every_object_until_it_is_replaced() {
     let world = World::running("expired", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    let template = world.so("imported", async || world.names::<MessageTemplate>().await.pop()).await;
-    world.stands::<MessageTemplate>(&template, "Approved", "True/Approved").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let template = world.eventually("imported", async || world.names::<MessageTemplate>().await.pop()).await;
+    world.until_phase::<MessageTemplate>(&template, "Approved", "True/Approved").await;
 
     world.sim.patch("tokens/main", json!({"expires_at": "-1m"})).await.unwrap();
     let since = world.last_call().await;
-    let app = world.stands::<MetaApp>(INO, "ExpiredToken", "False/ExpiredToken").await;
-    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "ExpiredToken", "False/ExpiredToken").await;
+    let app = world.until_phase::<MetaApp>(INO, "ExpiredToken", "False/ExpiredToken").await;
+    let number = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "ExpiredToken", "False/ExpiredToken").await;
     let status = number.status.unwrap();
     assert_eq!(status.verified_name.as_deref(), Some("INO Support"), "the last values stay");
-    let template = world.stands::<MessageTemplate>(&template, "Approved", "Unknown/AppNotReady").await;
-    let app_says = world.condition::<MetaApp>(INO, "TokenValid", "False/ExpiredToken").await;
-    let number_says = world.condition::<WhatsAppNumber>(NUMBER_OBJECT, "TokenValid", "False/ExpiredToken").await;
+    let template = world.until_phase::<MessageTemplate>(&template, "Approved", "Unknown/AppNotReady").await;
+    let app_says = world.until_condition::<MetaApp>(INO, "TokenValid", "False/ExpiredToken").await;
+    let number_says = world.until_condition::<WhatsAppNumber>(NUMBER_OBJECT, "TokenValid", "False/ExpiredToken").await;
     for message in [app_says, number_says] {
         assert!(message.contains("key access-token of Secret ino-cx-meta"), "{message}");
     }
     assert!(app.status.unwrap().token.is_some());
 
-    // One probe per interval at most: the dead token is not tried any more, Meta is only asked about it.
+    // Meta is asked about the dead token once per interval at most, and the token itself is not used.
     let inspections = async || {
         let calls = world.sim.calls(since).await.unwrap();
         calls.iter().filter(|call| call["path"] == "/v25.0/debug_token").count()
     };
     let before = inspections().await;
-    world.so("two more inspections", async || (inspections().await >= before + 2).then_some(())).await;
+    world.eventually("two more inspections", async || (inspections().await >= before + 2).then_some(())).await;
     let calls = world.sim.calls(since).await.unwrap();
     let tried = calls.iter().filter(|call| is_poll(call, ACCOUNT)).count();
     assert!(tried <= 2, "the dead token was used {tried} times");
 
     world.set_token(&world.token("next").await).await;
-    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    world.stands::<MessageTemplate>(&template.metadata.name.unwrap(), "Approved", "True/Approved").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<MessageTemplate>(&template.metadata.name.unwrap(), "Approved", "True/Approved").await;
     assert_eq!(world.secret_value("ino-cx-token", "live").await, Some(world.token("next").await));
     world.settle().await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_explained() {
+async fn the_reason_for_a_revoked_token_is_reported() {
     let world = World::running("revoked", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     for (subcode, words) in [(460, "changed the password"), (458, "the app was removed"), (467, "revoked")] {
         let dead = json!({"is_valid": false, "invalid_subcode": subcode});
         world.sim.patch("tokens/main", dead).await.unwrap();
@@ -67,8 +67,8 @@ async fn a_revoked_token_is_explained() {
             })
             .await;
     }
-    // Meta takes it back, as after a checkpoint: nobody has to touch the Secret.
+    // Meta accepts the token again, as after a checkpoint: the operator recovers without a change of the Secret.
     world.sim.patch("tokens/main", json!({"is_valid": true})).await.unwrap();
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.finish().await;
 }

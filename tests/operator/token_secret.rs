@@ -1,4 +1,4 @@
-//! The operator's copy of the token: what comes into use, and what stays in use.
+//! The operator's own Secret with the token: which token becomes live, and which stays live.
 
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
@@ -16,19 +16,19 @@ const COPY: &str = "ino-cx-token";
 async fn imported(prefix: &str, seed: serde_json::Value) -> World {
     let world = World::running(prefix, seed).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world
 }
 
 #[tokio::test]
-async fn a_new_token_is_proven_before_it_is_used() {
+async fn a_new_token_is_checked_before_it_is_used() {
     let mut seed = seed::two_accounts();
     seed::push(&mut seed, "tokens", seed::token("narrow", seed::APP, &[ACCOUNT]));
     let mut world = imported("candidate", seed).await;
-    world.stands::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
-    let (main, nonsense) = (world.token("main").await, world.plant(seed::secret("EAA")));
+    world.until_phase::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+    let (main, nonsense) = (world.token("main").await, world.track_secret(seed::secret("EAA")));
 
-    // Not a token at all, then one that may not read an account which the one in use can.
+    // First an invalid token, then one that cannot read an account which the live one can.
     for (value, words) in [(nonsense, "not valid"), (world.token("narrow").await, ACCOUNT_2)] {
         world.set_token(&value).await;
         world
@@ -37,16 +37,16 @@ async fn a_new_token_is_proven_before_it_is_used() {
                 status.conditions.iter().any(|c| c.reason == "TokenRejected" && c.message.contains(words))
             })
             .await;
-        world.condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
-        world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+        world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+        world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
         assert_eq!(world.secret_value(COPY, "live").await.as_ref(), Some(&main));
         assert_eq!(world.secret_value(COPY, "candidate").await, Some(value));
     }
     world.settle().await;
 
-    // The rights are granted later: nobody touches the Secret.
+    // The permission is granted later, without a change of the Secret.
     world.sim.patch("tokens/narrow", json!({"accounts": [ACCOUNT, ACCOUNT_2]})).await.unwrap();
-    world.condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
     assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("narrow").await));
     assert_eq!(world.secret_value(COPY, "candidate").await, None);
     world.settle().await;
@@ -54,13 +54,13 @@ async fn a_new_token_is_proven_before_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_taken_back_leaves_no_trace() {
+async fn a_reverted_token_change_leaves_no_candidate() {
     let mut world = imported("taken-back", seed::small()).await;
-    let nonsense = world.plant(seed::secret("EAA"));
+    let nonsense = world.track_secret(seed::secret("EAA"));
     world.set_token(&nonsense).await;
-    world.condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
     world.set_token(&world.token("main").await).await;
-    world.condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
     assert_eq!(world.secret_value(COPY, "candidate").await, None);
     assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
     world.finish().await;
@@ -78,14 +78,14 @@ async fn without_the_users_secret_the_token_in_use_stays() {
         )
         .await
         .unwrap();
-    let message = world.condition::<MetaApp>(INO, "TokenValid", "True/SecretKeyNotFound").await;
+    let message = world.until_condition::<MetaApp>(INO, "TokenValid", "True/SecretKeyNotFound").await;
     assert!(message.contains("still works") && message.contains("access-token"), "{message}");
-    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
 
-    // Without the app secret nothing can be signed: the objects wait, and lose nothing.
+    // Without the app secret no call can be signed: the objects wait, and keep their values.
     world.secrets().delete(CREDENTIALS, &DeleteParams::default()).await.unwrap();
-    world.stands::<MetaApp>(INO, "Pending", "False/SecretNotFound").await;
-    let waiting = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "Unknown/AppNotReady").await;
+    world.until_phase::<MetaApp>(INO, "Pending", "False/SecretNotFound").await;
+    let waiting = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "Unknown/AppNotReady").await;
     assert_eq!(waiting.status.unwrap().quality_rating.as_deref(), Some("GREEN"));
     assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
 
@@ -95,12 +95,12 @@ async fn without_the_users_secret_the_token_in_use_stays() {
             &[("app-secret", &world.app_secret(seed::APP).await), ("access-token", &world.token("main").await)],
         )
         .await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_app_that_is_created_again_adopts_its_token() {
+async fn a_recreated_app_adopts_its_token_secret() {
     let mut seed = seed::small();
     seed["tokens"][0]["expires_at"] = json!("+100h");
     let world = World::running("adopt", seed).await;
@@ -111,53 +111,55 @@ async fn an_app_that_is_created_again_adopts_its_token() {
         app.status.as_ref().and_then(|s| s.token.as_ref()).is_some_and(|t| t.source == Some(TokenSource::Refreshed))
     };
     world.until::<MetaApp>(INO, "an exchanged token", refreshed).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     let live = world.secret_value(COPY, "live").await;
     assert!(world.secrets().get(COPY).await.unwrap().metadata.owner_references.is_none());
 
     world.delete::<MetaApp>(INO).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "Unknown/AppNotFound").await;
-    assert_eq!(world.secret_value(COPY, "live").await, live, "it outlives the app");
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "Unknown/AppNotFound").await;
+    assert_eq!(world.secret_value(COPY, "live").await, live, "the token Secret outlives the app");
     let since = world.last_call().await;
     world.create(&mapp).await;
     world.until::<MetaApp>(INO, "the exchanged token again", refreshed).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     assert_eq!(world.secret_value(COPY, "live").await, live);
     let calls = world.sim.calls(since).await.unwrap();
-    assert!(calls.iter().all(|call| call["path"] != "/v25.0/oauth/access_token"), "and is not exchanged again");
+    assert!(calls.iter().all(|call| call["path"] != "/v25.0/oauth/access_token"), "the token is not exchanged again");
 
-    // Another app of the same name does not take it.
+    // Another app of the same name does not adopt it.
     world.delete::<MetaApp>(INO).await;
-    world.gone::<MetaApp>(INO).await;
+    world.until_gone::<MetaApp>(INO).await;
     world.put_secret("other-meta", &[("app-secret", &world.app_secret(OTHER_APP).await)]).await;
     let secret = json!({"name": "other-meta", "key": "app-secret"});
     world.create(&app(INO, json!({"appID": OTHER_APP, "appSecretRef": secret}))).await;
-    let message = world.condition::<MetaApp>(INO, "Ready", "False/SecretNameTaken").await;
+    let message = world.until_condition::<MetaApp>(INO, "Ready", "False/SecretNameTaken").await;
     assert!(message.contains(seed::APP), "{message}");
     assert_eq!(world.secret_value(COPY, "live").await, live);
     world.finish().await;
 }
 
-/// An app that Meta refuses, so that its status tells when the operator has seen all that came before it.
+/// Creates an app that Meta rejects: once its status says so, the operator has seen all earlier changes.
 async fn marker(world: &World, name: &str) {
     world.create(&app(name, json!({"appID": OTHER_APP}))).await;
-    world.stands::<MetaApp>(name, "CredentialsInvalid", "False/WrongAppSecret").await;
+    world.until_phase::<MetaApp>(name, "CredentialsInvalid", "False/WrongAppSecret").await;
     world.delete::<MetaApp>(name).await;
-    world.gone::<MetaApp>(name).await;
+    world.until_gone::<MetaApp>(name).await;
 }
 
 #[tokio::test]
-async fn an_app_that_is_deleted_while_meta_is_asked_is_not_read_any_more() {
+async fn an_app_deleted_during_a_read_is_not_polled_again() {
     let world = World::running("deleted-meanwhile", seed::small()).await;
-    world.sim.post("holds", json!([{"name": "asked", "path": "debug_token", "at": "after"}])).await.unwrap();
+    world.sim.post("holds", json!([{"name": "inspection", "path": "debug_token", "at": "after"}])).await.unwrap();
     world.create(&importing()).await;
-    in_time("the token is inspected", world.sim.reached("asked")).await.unwrap();
+    in_time("the token is inspected", world.sim.reached("inspection")).await.unwrap();
     world.delete::<MetaApp>(INO).await;
     marker(&world, "later").await;
     let since = world.last_call().await;
-    world.sim.release("asked").await.unwrap();
+    world.sim.release("inspection").await.unwrap();
     let answered = |call: &Value| call["path"] == "/v25.0/debug_token" && call["status"] == 200;
-    world.so("Meta answers", async || world.sim.calls(0).await.unwrap().iter().any(answered).then_some(())).await;
+    world
+        .eventually("Meta replies", async || world.sim.calls(0).await.unwrap().iter().any(answered).then_some(()))
+        .await;
     marker(&world, "and-later").await;
     marker(&world, "and-later-still").await;
     let calls = world.sim.calls(since).await.unwrap();

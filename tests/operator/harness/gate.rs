@@ -1,7 +1,7 @@
-//! A gate between an operator and the API server, at which a test can stop a request at an exact point.
+//! A proxy between an operator and the API server that can stop a request at an exact point.
 //!
-//! It is no imitation: every request goes on to the real API server, and every answer, watches included, comes from there. The
-//! operator needs no credentials, for the gate has those that it was started with.
+//! It is not a fake: it forwards every request to the real API server, and every reply, watches included, comes from
+//! there. The operator needs no credentials, because the gate uses those that it was started with.
 
 use std::{
     net::{Shutdown, SocketAddr, TcpStream},
@@ -27,27 +27,27 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::harness::operator::in_time;
 
-/// Headers about one connection, which say nothing about the next.
+/// Headers that concern one connection only.
 const OF_A_CONNECTION: [header::HeaderName; 5] =
     [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::TE, header::UPGRADE];
 
-/// A request as the gate saw it.
+/// A request as the gate received it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
+pub struct SeenRequest {
     pub method: String,
     pub path: String,
     pub query: String,
     pub body: String,
 }
 
-/// Where a request is stopped.
+/// Where a request is held.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum At {
     Before,
     After,
 }
 
-/// Which request is to be stopped, and where.
+/// Which request is to be held, and where.
 #[derive(Debug)]
 pub struct Hold {
     name: String,
@@ -56,31 +56,31 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Stops the next such request before the API server has heard of it. `method` is the whole method (`PUT|PATCH`), `path`
-    /// any part of the path; both are regular expressions.
+    /// Holds the next matching request before it reaches the API server. `method` is a regular expression for the whole
+    /// method (`PUT|PATCH`), `path` one for any part of the path.
     pub fn before(name: &str, method: &str, path: &str) -> Self {
         Self { name: name.to_owned(), kind: Kind::new(method, path), at: At::Before }
     }
 
-    /// Stops the answer of the next such request that the API server has carried out.
+    /// Holds the reply to the next matching request that the API server has carried out.
     pub fn after(name: &str, method: &str, path: &str) -> Self {
         Self { at: At::After, ..Self::before(name, method, path) }
     }
 
-    /// Only a request whose query has this in it, a regular expression.
+    /// Matches only a request whose query contains this regular expression.
     pub fn query(mut self, query: &str) -> Self {
         self.kind.query = Some(Regex::new(query).unwrap());
         self
     }
 
-    /// Only a request whose body has this in it, a regular expression.
+    /// Matches only a request whose body contains this regular expression.
     pub fn body(mut self, body: &str) -> Self {
         self.kind.body = Some(Regex::new(body).unwrap());
         self
     }
 }
 
-/// A kind of requests.
+/// Matches requests.
 #[derive(Debug)]
 struct Kind {
     method: Regex,
@@ -95,26 +95,26 @@ impl Kind {
         Self { method, path: Regex::new(path).unwrap(), query: None, body: None }
     }
 
-    fn has(&self, asked: &Asked) -> bool {
+    fn has(&self, request: &SeenRequest) -> bool {
         let has = |wanted: &Option<Regex>, text: &str| wanted.as_ref().is_none_or(|wanted| wanted.is_match(text));
-        self.method.is_match(&asked.method)
-            && self.path.is_match(&asked.path)
-            && has(&self.query, &asked.query)
-            && has(&self.body, &asked.body)
+        self.method.is_match(&request.method)
+            && self.path.is_match(&request.path)
+            && has(&self.query, &request.query)
+            && has(&self.body, &request.body)
     }
 }
 
-/// What has become of a hold.
+/// The state of a hold.
 #[derive(Debug)]
 enum Stage {
     Waiting,
-    Reached(Asked),
+    Reached(SeenRequest),
     Released,
     Refused,
 }
 
-/// The answers that are still to be lost.
-struct Losses {
+/// The replies that are still to be dropped.
+struct Drops {
     kind: Kind,
     left: usize,
 }
@@ -123,11 +123,11 @@ struct Inner {
     apiserver: Client,
     frozen: watch::Sender<Option<Regex>>,
     holds: Mutex<Vec<(Hold, watch::Sender<Stage>)>>,
-    losses: Mutex<Vec<Losses>>,
-    writes: Mutex<Vec<Asked>>,
+    drops: Mutex<Vec<Drops>>,
+    writes: Mutex<Vec<SeenRequest>>,
 }
 
-/// A running gate. When it is dropped, it lets nothing through any more, and what it holds is refused.
+/// A running gate. When it is dropped, it forwards nothing more and refuses what it holds.
 pub struct Gate {
     address: SocketAddr,
     folder: TempDir,
@@ -136,15 +136,15 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Starts one that has the rights of `config` at the API server.
+    /// Starts one with the permissions of `config` at the API server.
     pub async fn start(mut config: kube::Config) -> Self {
-        // A refusal is passed on: whether to try again is for the operator to say.
+        // The gate does not retry: that is the operator's decision.
         config.default_retry = false;
         let inner = Arc::new(Inner {
             apiserver: Client::try_from(config).unwrap(),
             frozen: watch::Sender::new(None),
             holds: Mutex::default(),
-            losses: Mutex::default(),
+            drops: Mutex::default(),
             writes: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -161,12 +161,12 @@ impl Gate {
         format!("http://{}", self.address)
     }
 
-    /// Access through the gate, for an operator in this process.
+    /// The client configuration of an operator in this process that connects through the gate.
     pub fn config(&self) -> kube::Config {
         kube::Config::new(self.url().parse().unwrap())
     }
 
-    /// Access through the gate, for an operator that is a process. The file is there as long as the gate.
+    /// The kubeconfig of an operator program that connects through the gate. The file exists as long as the gate.
     pub fn kubeconfig(&self) -> PathBuf {
         let path = self.folder.path().join("kubeconfig");
         let kubeconfig = json!({
@@ -179,7 +179,7 @@ impl Gate {
         path
     }
 
-    /// Stops one request, the next that is as `hold` says.
+    /// Holds the next request that matches `hold`.
     pub fn hold(&self, hold: Hold) {
         let mut holds = self.inner.holds.lock().unwrap();
         assert!(holds.iter().all(|(other, _)| other.name != hold.name), "two holds are named {}", hold.name);
@@ -187,21 +187,22 @@ impl Gate {
     }
 
     /// Waits until the hold has stopped a request; the request.
-    pub async fn reached(&self, name: &str) -> Asked {
+    pub async fn reached(&self, name: &str) -> SeenRequest {
         let mut stage = self.stage(name).subscribe();
         let reached = stage.wait_for(|stage| matches!(stage, Stage::Reached(_)));
         let stage = in_time(&format!("a request for the hold {name}"), reached).await.unwrap();
-        let Stage::Reached(asked) = &*stage else { panic!("{stage:?}") };
-        asked.clone()
+        let Stage::Reached(request) = &*stage else { panic!("{stage:?}") };
+        request.clone()
     }
 
-    /// Lets the request or the answer go on, unless who asked is gone: nobody sends on what a dead process has not sent. (An
-    /// operator in this process lives on a little when it is killed; for that one there is [`Gate::refuse`].)
+    /// Forwards the held request or reply, unless the client has closed its connection: a request of a killed process
+    /// must not arrive later. (An operator in this process lives on for a moment after a kill; use [`Gate::refuse`]
+    /// there.)
     pub fn release(&self, name: &str) {
         self.stage(name).send_replace(Stage::Released);
     }
 
-    /// Cuts the connection: the request never goes on, or the answer is never given.
+    /// Closes the connection: the request is not forwarded, or the reply is not delivered.
     pub fn refuse(&self, name: &str) {
         self.stage(name).send_replace(Stage::Refused);
     }
@@ -212,28 +213,28 @@ impl Gate {
         found.unwrap_or_else(|| panic!("no hold is named {name}")).1.clone()
     }
 
-    /// Has the next `times` such requests carried out, and cuts the connection in place of their answers.
-    pub fn lose_answers(&self, method: &str, path: &str, times: usize) {
-        self.inner.losses.lock().unwrap().push(Losses { kind: Kind::new(method, path), left: times });
+    /// Forwards the next `times` matching requests, and closes the connection instead of delivering their replies.
+    pub fn drop_replies(&self, method: &str, path: &str, times: usize) {
+        self.inner.drops.lock().unwrap().push(Drops { kind: Kind::new(method, path), left: times });
     }
 
-    /// From now on every answer is given.
-    pub fn lose_no_more(&self) {
-        self.inner.losses.lock().unwrap().clear();
+    /// Delivers every reply from now on.
+    pub fn stop_dropping_replies(&self) {
+        self.inner.drops.lock().unwrap().clear();
     }
 
-    /// Watches of such a path bring nothing new from now on, as those of an API server that has fallen behind.
-    pub fn freeze(&self, path: &str) {
+    /// Watches of such a path deliver nothing from now on, as those of an API server that lags behind.
+    pub fn freeze_watches(&self, path: &str) {
         self.inner.frozen.send_replace(Some(Regex::new(path).unwrap()));
     }
 
-    /// What was kept back comes now.
-    pub fn thaw(&self) {
+    /// Delivers what was kept back.
+    pub fn thaw_watches(&self) {
         self.inner.frozen.send_replace(None);
     }
 
-    /// Every request so far that writes, also those that were not let through.
-    pub fn writes(&self) -> Vec<Asked> {
+    /// Every write request so far, including those that were not forwarded.
+    pub fn writes(&self) -> Vec<SeenRequest> {
         self.inner.writes.lock().unwrap().clone()
     }
 }
@@ -247,7 +248,7 @@ impl Drop for Gate {
     }
 }
 
-/// The other end of a connection, besides what the server does with it.
+/// The client's socket, besides what the server does with it.
 #[derive(Clone)]
 struct Connection(Arc<TcpStream>);
 
@@ -260,7 +261,7 @@ impl Connected<IncomingStream<'_, TcpListener>> for Connection {
 }
 
 impl Connection {
-    /// Whether who asked has closed it, as the kernel does for a process that was killed.
+    /// Whether the client has closed it, as the kernel does for a killed process.
     fn is_closed(&self) -> bool {
         match self.0.peek(&mut [0]) {
             Ok(read) => read == 0,
@@ -268,9 +269,9 @@ impl Connection {
         }
     }
 
-    /// What this returns arrives nowhere.
+    /// Closes the connection; the response returned here is not delivered.
     fn cut(&self) -> Response {
-        // It may be closed already.
+        // The client may have closed it already.
         let _ = self.0.shutdown(Shutdown::Both);
         ().into_response()
     }
@@ -286,53 +287,53 @@ async fn pass(
 }
 
 impl Inner {
-    /// The API server's answer; none if there is none to be given.
+    /// The API server's reply; `None` if none is to be delivered.
     async fn answer(&self, request: Request, connection: &Connection) -> Option<Response> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.ok()?;
-        let asked = Asked {
+        let request = SeenRequest {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method) {
-            self.writes.lock().unwrap().push(asked.clone());
+            self.writes.lock().unwrap().push(request.clone());
         }
-        self.stop(&asked, At::Before).await?;
+        self.stop(&request, At::Before).await?;
         if connection.is_closed() {
             return None;
         }
         let answer = self.forward(parts, body).await?;
-        if self.loses(&asked) {
+        if self.drops_reply(&request) {
             return None;
         }
         if answer.status().is_success() {
-            self.stop(&asked, At::After).await?;
+            self.stop(&request, At::After).await?;
         }
         Some(answer)
     }
 
-    /// Holds the request here, if a test wants it; none if it is refused.
-    async fn stop(&self, asked: &Asked, at: At) -> Option<()> {
-        let Some(mut stage) = self.reach(asked, at) else { return Some(()) };
+    /// Holds the request here if a test wants that; `None` if it is refused.
+    async fn stop(&self, request: &SeenRequest, at: At) -> Option<()> {
+        let Some(mut stage) = self.reach(request, at) else { return Some(()) };
         let gone_on = stage.wait_for(|stage| !matches!(stage, Stage::Reached(_))).await.ok()?;
         matches!(*gone_on, Stage::Released).then_some(())
     }
 
-    /// The hold of this request, which from now on holds no other.
-    fn reach(&self, asked: &Asked, at: At) -> Option<watch::Receiver<Stage>> {
+    /// The hold that matches this request; from now on it matches no other.
+    fn reach(&self, request: &SeenRequest, at: At) -> Option<watch::Receiver<Stage>> {
         let holds = self.holds.lock().unwrap();
-        let mut wanted = holds.iter().filter(|(hold, _)| hold.at == at && hold.kind.has(asked));
+        let mut wanted = holds.iter().filter(|(hold, _)| hold.at == at && hold.kind.has(request));
         let (_, stage) = wanted.find(|(_, stage)| matches!(*stage.borrow(), Stage::Waiting))?;
-        stage.send_replace(Stage::Reached(asked.clone()));
+        stage.send_replace(Stage::Reached(request.clone()));
         Some(stage.subscribe())
     }
 
-    fn loses(&self, asked: &Asked) -> bool {
-        let mut losses = self.losses.lock().unwrap();
-        let found = losses.iter_mut().find(|loss| loss.left > 0 && loss.kind.has(asked));
-        found.map(|loss| loss.left -= 1).is_some()
+    fn drops_reply(&self, request: &SeenRequest) -> bool {
+        let mut drops = self.drops.lock().unwrap();
+        let found = drops.iter_mut().find(|drop| drop.left > 0 && drop.kind.has(request));
+        found.map(|drop| drop.left -= 1).is_some()
     }
 
     async fn forward(&self, parts: Parts, body: Bytes) -> Option<Response> {
@@ -341,7 +342,7 @@ impl Inner {
         let mut request = Request::new(kube::client::Body::from(body));
         (*request.method_mut(), *request.uri_mut()) = (parts.method, parts.uri);
         *request.headers_mut() = end_to_end(parts.headers);
-        // An API server that does not answer looks from the other side of the gate as it does from here.
+        // An API server that does not reply looks the same from both sides of the gate.
         let (parts, body) = self.apiserver.send(request).await.ok()?.into_parts();
         let body = Body::new(body);
         let mut answer = Response::new(if is_watch { self.thawing(path, body) } else { body });
@@ -350,14 +351,14 @@ impl Inner {
         Some(answer)
     }
 
-    /// What a watch brings, kept back while its path is frozen.
+    /// The events of a watch, kept back while its path is frozen.
     fn thawing(&self, path: String, body: Body) -> Body {
         let frozen = self.frozen.subscribe();
         Body::from_stream(body.into_data_stream().then(move |news| {
             let (mut frozen, path) = (frozen.clone(), path.clone());
             async move {
                 let thawed = frozen.wait_for(|frozen| frozen.as_ref().is_none_or(|kind| !kind.is_match(&path))).await;
-                // The gate may be gone meanwhile.
+                // The gate may have been dropped meanwhile.
                 thawed.map_err(axum::Error::new).and(news)
             }
         }))

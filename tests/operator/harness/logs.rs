@@ -1,6 +1,6 @@
-//! What the operator of one test logs: kept, to be shown when the test fails and searched for secrets when it ends.
+//! The log of the operator of one test: shown when the test fails, and scanned for secrets when it ends.
 //!
-//! Every test has a runtime on its own thread, so a subscriber of that thread hears of this test's tasks and no others.
+//! Every test has a runtime on its own thread, so a subscriber of that thread receives this test's events only.
 
 use std::{
     io,
@@ -17,7 +17,7 @@ use tracing_subscriber::{
 pub struct Logs(Arc<Mutex<Vec<u8>>>);
 
 impl Logs {
-    /// Listens on this thread until the guard is dropped.
+    /// Records this thread's events until the guard is dropped.
     pub fn listen() -> (Self, DefaultGuard) {
         let logs = Self::default();
         let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(logs.clone());
@@ -33,7 +33,7 @@ impl Logs {
         String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
     }
 
-    /// The last lines of the operator itself, for a person who looks at a failure.
+    /// The operator's own last lines, for failure messages.
     pub fn tail(&self, lines: usize) -> String {
         let text = self.text();
         let own: Vec<&str> = text.lines().filter(|line| line.contains("waba_operator")).collect();

@@ -6,9 +6,9 @@ use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
 use crate::harness::seed::{ACCOUNT, APP};
 
-/// The Secret with the credentials.
+/// The name of the Secret with the credentials.
 pub const CREDENTIALS: &str = "ino-cx-meta";
-/// The app.
+/// The name of the `MetaApp`.
 pub const INO: &str = "ino-cx";
 
 fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
@@ -16,7 +16,7 @@ fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
     serde_json::from_value(object).unwrap()
 }
 
-/// `base` with the fields of `more`; `null` takes one away.
+/// `base` with the fields of `more`; `null` removes a field.
 fn with(mut base: Value, more: Value) -> Value {
     let Value::Object(more) = more else { panic!("not an object: {more}") };
     for (field, value) in more {
@@ -29,7 +29,7 @@ fn with(mut base: Value, more: Value) -> Value {
     base
 }
 
-/// The app of [`APP`], read often, with these fields besides.
+/// An object for [`APP`] with a short poll interval, and these fields.
 pub fn app(name: &str, more: Value) -> MetaApp {
     let spec = json!({
         "appID": APP,
@@ -40,18 +40,18 @@ pub fn app(name: &str, more: Value) -> MetaApp {
     object("MetaApp", name, &with(spec, more))
 }
 
-/// The app, importing everything.
+/// The app, with import of numbers and templates.
 pub fn importing() -> MetaApp {
     app(INO, json!({"import": {"numbers": {}, "templates": {}}}))
 }
 
-/// A number of the app, with these fields besides.
+/// A number of the app, with these fields.
 pub fn number(name: &str, phone_number: &str, more: Value) -> WhatsAppNumber {
     let spec = json!({"appRef": {"name": INO}, "phoneNumber": phone_number, "directions": ["Incoming", "Outgoing"]});
     object("WhatsAppNumber", name, &with(spec, more))
 }
 
-/// A template of the app in [`ACCOUNT`], observed, with these fields besides.
+/// An observed template of the app in [`ACCOUNT`], with these fields.
 pub fn template(name: &str, template_name: &str, more: Value) -> MessageTemplate {
     let spec = json!({
         "appRef": {"name": INO}, "businessAccountID": ACCOUNT, "templateName": template_name, "language": "en_US",

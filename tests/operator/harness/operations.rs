@@ -1,5 +1,5 @@
-//! Every call that changes a number: the estate in which it is due, how it comes about, the points at which it can be
-//! stopped, and what has to be so in the end. A new operation does not compile without its row.
+//! Every call that changes a number: the state at Meta that it needs, what triggers it, the points at which it can be
+//! stopped, and the final state. A new operation does not compile without its row.
 
 use std::collections::BTreeMap;
 
@@ -23,30 +23,30 @@ use crate::harness::{
     world::{World, condition},
 };
 
-/// Where a call is stopped on its way.
+/// The point at which a call is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Point {
-    /// It is about to be written down: the API server has not heard of it.
+pub enum StopPoint {
+    /// The intent is about to be written: the API server has not received it.
     BeforeIntent,
-    /// It is written down, the operator has not heard so, and it is not sent.
+    /// The intent is written, the operator has not received the reply, and the call is not sent.
     IntentWritten,
-    /// It is sent, and Meta has not carried it out.
+    /// The call is sent, and Meta has not carried it out.
     OnItsWay,
-    /// Meta has carried it out, and the operator has not read the answer.
+    /// Meta has carried out the call, and the operator has not read the reply.
     AnswerNotRead,
 }
 
-impl Point {
+impl StopPoint {
     pub const ALL: [Self; 4] = [Self::BeforeIntent, Self::IntentWritten, Self::OnItsWay, Self::AnswerNotRead];
 
-    /// Whether Meta has the call when it is stopped here.
+    /// Whether Meta has the call at this point.
     pub fn is_sent(self) -> bool {
         matches!(self, Self::OnItsWay | Self::AnswerNotRead)
     }
 
-    /// Has the next such call stopped here.
+    /// Stops the next such call at this point.
     pub async fn hold(self, world: &World, gate: &Gate, operation: Operation) {
-        // Writing down is a write of the ledger that names the operation as open.
+        // The intent is a write of the ledger that lists the operation as open.
         let intent = format!("\"waba.dev/open-calls\":\"[^\"]*{}", operation.as_str());
         let ledger = "/secrets(/waba-number-[0-9]+)?$";
         let (method, path) = call(operation);
@@ -59,7 +59,7 @@ impl Point {
         }
     }
 
-    /// Waits until it is stopped here.
+    /// Waits until the call is stopped at this point.
     pub async fn reached(self, world: &World, gate: &Gate) {
         if self.is_sent() {
             in_time("Meta has the call", world.sim.reached(HELD)).await.unwrap();
@@ -68,7 +68,7 @@ impl Point {
         }
     }
 
-    /// Lets it go on.
+    /// Lets the call continue.
     pub async fn release(self, world: &World, gate: &Gate) {
         if self.is_sent() {
             world.sim.release(HELD).await.unwrap();
@@ -78,59 +78,60 @@ impl Point {
     }
 }
 
-/// The name of the hold.
+/// The name of the hold at the gate and in the simulator.
 pub const HELD: &str = "held";
 
 const CALLBACK: &str = "https://cc.example.com/hook";
 const VERIFY_TOKEN: &str = "kVerifyTokenOfTheMatrix7";
 const PIN: &str = "048213";
 
-/// A world in which the operation is due, and a gate for its operator.
-pub async fn due(prefix: &str, operation: Operation) -> (World, Gate) {
-    let world = World::new(&prefixed(prefix, operation), estate(operation)).await;
+/// A world prepared for the operation (no operator runs yet), and a gate for its operator.
+pub async fn world_for(prefix: &str, operation: Operation) -> (World, Gate) {
+    let world = World::new(&namespace_prefix(prefix, operation), seed_for(operation)).await;
     let gate = Gate::start(world.config.clone()).await;
-    (stocked(world, operation).await, gate)
+    (with_user_secrets(world, operation).await, gate)
 }
 
-/// A world in which the operation is due, on a control plane of the test's own.
-pub async fn due_on(plane: &control_plane::ControlPlane, prefix: &str, operation: Operation) -> World {
-    stocked(World::on(plane, &prefixed(prefix, operation), estate(operation)).await, operation).await
+/// The same on a control plane of the test's own, without a gate.
+pub async fn world_for_on(plane: &control_plane::ControlPlane, prefix: &str, operation: Operation) -> World {
+    with_user_secrets(World::on(plane, &namespace_prefix(prefix, operation), seed_for(operation)).await, operation)
+        .await
 }
 
-fn prefixed(prefix: &str, operation: Operation) -> String {
+fn namespace_prefix(prefix: &str, operation: Operation) -> String {
     format!("{prefix}-{}", operation.as_str().to_lowercase())
 }
 
-/// The world with the Secrets that people keep in it.
-async fn stocked(mut world: World, operation: Operation) -> World {
-    world.planted.extend([VERIFY_TOKEN.to_owned(), "222222".to_owned()]);
+/// Creates the Secrets that people provide.
+async fn with_user_secrets(mut world: World, operation: Operation) -> World {
+    world.tracked_secrets.extend([VERIFY_TOKEN.to_owned(), "222222".to_owned()]);
     world.put_secret("cc-webhook", &[("verify-token", VERIFY_TOKEN)]).await;
     let own_pin = if operation == Operation::SetPin { "222222" } else { PIN };
     world.put_secret("own-pin", &[("pin", own_pin)]).await;
     world
 }
 
-/// Brings the world, whose operator runs, to where the operation can be asked for.
-pub async fn ready(world: &World, operation: Operation) {
-    ready_with(world, operation, json!({})).await;
+/// Creates the app and, where the operation needs it, the number, and waits until [`trigger`] can cause the call.
+pub async fn prepare(world: &World, operation: Operation) {
+    prepare_with_app_fields(world, operation, json!({})).await;
 }
 
-/// The same, with these fields in the app's spec.
-pub async fn ready_with(world: &World, operation: Operation, fields: Value) {
+/// As [`prepare`], with these fields in the app's spec.
+pub async fn prepare_with_app_fields(world: &World, operation: Operation, fields: Value) {
     world.create(&app(INO, fields)).await;
-    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
-    prepare(world, operation).await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    prepare_number(world, operation).await;
     if operation == Operation::SetPin {
-        // The PIN that Meta refused was the wrong one; this is the one to be set.
+        // Meta refused the wrong PIN; this is the one to be set.
         world.put_secret("own-pin", &[("pin", PIN)]).await;
         world.settle().await;
     }
 }
 
-/// The estate in which the operation is due.
-fn estate(operation: Operation) -> Value {
+/// The state at Meta in which the operation is needed.
+fn seed_for(operation: Operation) -> Value {
     let mut seed = seed::small();
-    // However long it takes: Meta counts by its own hours.
+    // A high limit: Meta counts calls by its own hours, however long the test takes.
     seed["accounts"][0]["rate_limit"] = json!(100_000);
     let mut row = seed::number(NUMBER, ACCOUNT, "+33 6 12 34 56 78");
     let mut set = |fields: Value| row.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -177,8 +178,8 @@ pub fn call(operation: Operation) -> (&'static str, &'static str) {
     }
 }
 
-/// What the object asks for.
-fn blocks(operation: Operation) -> Value {
+/// The spec blocks that cause the operation.
+fn spec_for(operation: Operation) -> Value {
     let webhook = json!({"webhook": {
         "callbackURL": CALLBACK, "verifyTokenRef": {"name": "cc-webhook", "key": "verify-token"},
     }});
@@ -197,25 +198,25 @@ fn blocks(operation: Operation) -> Value {
     }
 }
 
-/// Brings the operation about, once the operator runs; what has to come before it is done already.
-pub async fn ask_for(world: &World, operation: Operation) {
+/// Causes the call; [`prepare`] has done everything before it.
+pub async fn trigger(world: &World, operation: Operation) {
     match operation {
         Operation::AddNumber
         | Operation::RequestCode
         | Operation::Register
         | Operation::SetWebhook
         | Operation::WriteProfile => {
-            world.create(&number(SUPPORT, PHONE, blocks(operation))).await;
+            world.create(&number(SUPPORT, PHONE, spec_for(operation))).await;
         }
         Operation::VerifyCode => {
-            let code = world.code(NUMBER).await;
+            let code = world.sent_code(NUMBER).await;
             world.put_secret("support-code", &[("code", &code)]).await;
         }
         Operation::RegisterAgain => {
-            world.ask::<WhatsAppNumber>(SUPPORT, "waba.dev/register-at", 0).await;
+            world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/register-at", 0).await;
         }
         Operation::SetPin => {
-            world.ask::<WhatsAppNumber>(SUPPORT, "waba.dev/reset-pin-at", 0).await;
+            world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/reset-pin-at", 0).await;
         }
         Operation::Deregister => {
             world.api::<WhatsAppNumber>().delete(SUPPORT, &DeleteParams::default()).await.unwrap();
@@ -226,69 +227,73 @@ pub async fn ask_for(world: &World, operation: Operation) {
     }
 }
 
-/// What has to be so before the operation can be asked for.
-async fn prepare(world: &World, operation: Operation) {
+/// Creates the number and waits, where the operation needs an existing object.
+async fn prepare_number(world: &World, operation: Operation) {
     match operation {
         Operation::AddNumber
         | Operation::RequestCode
         | Operation::Register
         | Operation::WriteProfile
         | Operation::SetWebhook => return,
-        _ => world.create(&number(SUPPORT, PHONE, blocks(operation))).await,
+        _ => world.create(&number(SUPPORT, PHONE, spec_for(operation))).await,
     };
     match operation {
         Operation::VerifyCode => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
         }
         Operation::RegisterAgain => {
-            world.condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "False/ReRegisterRequired").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "False/ReRegisterRequired").await;
         }
         Operation::SetPin => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "PINRequired", "False/PINRefused").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "PINRequired", "False/PINRefused").await;
         }
         Operation::ClearWebhook => {
-            world.condition::<WhatsAppNumber>(SUPPORT, "RoutingConfigured", "True/Configured").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "RoutingConfigured", "True/Configured").await;
         }
         Operation::Deregister => {
             let waits = |object: &WhatsAppNumber| !object.finalizers().is_empty();
-            world.until(SUPPORT, "it waits when it is deleted", waits).await;
-            world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+            world.until(SUPPORT, "the object has a finalizer", waits).await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
         }
         _ => {}
     }
 }
 
-/// What must be in the end, whatever happened on the way: one effect, nothing lost, nothing stuck. `sent`: whether Meta was
-/// ever asked before the operator died.
-pub async fn must_be(world: &World, operation: Operation, sent: bool) {
+/// Checks the final state, whatever happened on the way: one effect, nothing lost, nothing stuck. `sent`: whether Meta
+/// may have received the call before the operator was killed.
+pub async fn assert_outcome(world: &World, operation: Operation, sent: bool) {
     match operation {
         Operation::AddNumber => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "Unverified", "True/Adopted").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Unverified", "True/Adopted").await;
             assert_eq!(world.numbers_at_meta().await, 1);
         }
         Operation::RequestCode => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
             if !sent {
-                // Nobody can know that it was not sent: a person asks, and then it is.
+                // The operator cannot know that the call was not sent, so a person has to request it.
                 assert_eq!(world.counters(NUMBER).await["codes"], 0);
-                world.ask::<WhatsAppNumber>(SUPPORT, "waba.dev/request-code-at", 0).await;
-                world.so("a code is sent", async || (world.counters(NUMBER).await["codes"] == 1).then_some(())).await;
-                world.stands::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
+                world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/request-code-at", 0).await;
+                world
+                    .eventually("Meta sends a code", async || {
+                        (world.counters(NUMBER).await["codes"] == 1).then_some(())
+                    })
+                    .await;
+                world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
             }
-            let code = world.code(NUMBER).await;
+            let code = world.sent_code(NUMBER).await;
             world.put_secret("support-code", &[("code", &code)]).await;
-            world.condition::<WhatsAppNumber>(SUPPORT, "Verified", "True/Verified").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "Verified", "True/Verified").await;
             assert_eq!(world.counters(NUMBER).await["codes"], 1);
         }
         Operation::VerifyCode => {
-            world.condition::<WhatsAppNumber>(SUPPORT, "Verified", "True/Verified").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "Verified", "True/Verified").await;
             assert_eq!(world.counters(NUMBER).await["codes"], 1);
         }
         Operation::Register => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
             let pin = world.secret_value("support-pin", "pin").await;
             assert_eq!((world.pin_at_meta(NUMBER).await, world.pins_set(NUMBER).await), (pin, 1));
-            world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
         }
         Operation::RegisterAgain => {
             let renamed = async || {
@@ -296,44 +301,47 @@ pub async fn must_be(world: &World, operation: Operation, sent: bool) {
                 shown["new_name_status"].is_null().then_some(())
             };
             if !sent {
-                let told = world.condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "False/ReRegisterRequired").await;
-                assert!(told.contains("waba.dev/register-at"), "{told}");
+                let message =
+                    world.until_condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "False/ReRegisterRequired").await;
+                assert!(message.contains("waba.dev/register-at"), "{message}");
                 world.settle().await;
-                assert!(renamed().await.is_none(), "it was not sent, and is not sent by itself");
-                world.ask::<WhatsAppNumber>(SUPPORT, "waba.dev/register-at", 0).await;
+                assert!(renamed().await.is_none(), "the operator does not send the call by itself");
+                world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/register-at", 0).await;
             }
-            world.so("the new name is in force", renamed).await;
-            world.condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "True/NameApproved").await;
+            world.eventually("the new display name is in force", renamed).await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "NameApproved", "True/NameApproved").await;
             assert_eq!(world.counters(NUMBER).await["register"], 1);
         }
         Operation::SetPin => {
-            world.stands::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
+            world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
             assert_eq!(world.pin_at_meta(NUMBER).await.as_deref(), Some(PIN));
-            world.condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "PINSynced", "True/PINSynced").await;
         }
         Operation::Deregister => {
-            world.gone::<WhatsAppNumber>(SUPPORT).await;
+            world.until_gone::<WhatsAppNumber>(SUPPORT).await;
             let shown = world.sim.get(&format!("numbers/{NUMBER}")).await.unwrap();
             assert_eq!(shown["platform_type"], "NOT_APPLICABLE");
         }
         Operation::SetWebhook => {
-            world.condition::<WhatsAppNumber>(SUPPORT, "RoutingConfigured", "True/Configured").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "RoutingConfigured", "True/Configured").await;
             assert_eq!(world.callback_at_meta().await.as_deref(), Some(CALLBACK));
         }
         Operation::ClearWebhook => {
-            world.so("it is removed", async || world.callback_at_meta().await.is_none().then_some(())).await;
+            world
+                .eventually("the callback is removed", async || world.callback_at_meta().await.is_none().then_some(()))
+                .await;
             let gone = |object: &WhatsAppNumber| condition(object, "RoutingConfigured").is_none();
-            world.until(SUPPORT, "nothing is said of a callback", gone).await;
+            world.until(SUPPORT, "there is no RoutingConfigured condition", gone).await;
         }
         Operation::WriteProfile => {
-            world.condition::<WhatsAppNumber>(SUPPORT, "ProfileSynced", "True/ProfileSynced").await;
+            world.until_condition::<WhatsAppNumber>(SUPPORT, "ProfileSynced", "True/ProfileSynced").await;
             let shown = world.sim.get(&format!("numbers/{NUMBER}")).await.unwrap();
             assert_eq!(shown["profile"]["about"], "Here to help");
         }
     }
 }
 
-/// How often Meta may have carried it out: once, but for what has the same end however often it is done.
+/// How often Meta may carry out the operation: once, or twice where a repetition changes nothing.
 fn most_effects(operation: Operation) -> usize {
     match operation.class() {
         Class::Absorbing => 2,
@@ -341,12 +349,16 @@ fn most_effects(operation: Operation) -> usize {
     }
 }
 
-/// One effect, and nothing left open.
-pub async fn must_be_over(world: &World, operation: Operation, cell: &str) {
+/// Checks that Meta carried out the operation once, and that no ledger has an open call.
+pub async fn assert_done_once(world: &World, operation: Operation, cell: &str) {
     let effects = world.effects(operation).await;
-    assert!((1..=most_effects(operation)).contains(&effects), "{cell}: {effects} effects\n{}", world.picture().await);
+    assert!(
+        (1..=most_effects(operation)).contains(&effects),
+        "{cell}: {effects} effects\n{}",
+        world.diagnostics().await
+    );
     let none_open = async || world.open_calls().await.is_empty().then_some(());
-    world.so(&format!("{cell}: nothing is left open"), none_open).await;
+    world.eventually(&format!("{cell}: no call is open"), none_open).await;
 }
 
 impl World {
@@ -359,17 +371,17 @@ impl World {
         shown["webhook_configuration"]["override_callback_uri"].as_str().map(str::to_owned)
     }
 
-    /// How often a PIN was put in force by a call.
+    /// How many calls put a PIN in force.
     async fn pins_set(&self, id: &str) -> usize {
         let counters = self.counters(id).await;
         counters["pins"].as_array().unwrap().iter().filter(|pin| !pin["setBy"].is_null()).count()
     }
 
-    /// How often Meta carried the operation out.
+    /// How often Meta carried out the operation.
     pub async fn effects(&self, operation: Operation) -> usize {
         let (method, path) = call(operation);
         let path = path.trim_end_matches('$');
-        // Three of them have one path.
+        // Three operations share one path.
         let effect = match operation {
             Operation::SetPin => "PIN set",
             Operation::SetWebhook => "override set",
@@ -385,7 +397,7 @@ impl World {
         calls.iter().filter(is_it).count()
     }
 
-    /// What ledgers say is under way.
+    /// The open calls in all ledgers, by Secret.
     pub async fn open_calls(&self) -> BTreeMap<String, String> {
         let secrets = self.secrets().list(&ListParams::default()).await.unwrap();
         let open =

@@ -1,4 +1,4 @@
-//! One operator in this process.
+//! An operator that runs in this process.
 
 use std::{future::Future, ops::Deref, time::Duration};
 
@@ -10,10 +10,10 @@ use waba_operator::{
 
 use crate::harness::pages::Pages;
 
-/// An operator that is told to stop ends within this, whatever it is doing.
+/// An operator stops within this time, whatever it is doing.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// By how much the tests are faster than the world: an interval of ten minutes is one second.
+/// Divides the operator's waits: an interval of ten minutes is one second.
 pub const SPEEDUP: u32 = 600;
 
 /// A running operator.
@@ -23,10 +23,10 @@ pub struct Operator {
     running: JoinHandle<Result<(), RunError>>,
 }
 
-/// What an operator for one namespace is told.
+/// The settings of an operator for one namespace.
 pub fn settings(graph_url: &str, namespace: &str) -> Settings {
     let mut timing = Timing::new(SPEEDUP);
-    // Tests move Meta's clock by days.
+    // Tests advance Meta's clock by days.
     timing.largest_skew = Duration::MAX;
     Settings {
         graph_url: graph_url.parse().unwrap(),
@@ -52,7 +52,7 @@ impl Operator {
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, listens) = oneshot::channel();
         let stopped = async {
-            // A test that fails drops the sender: then the operator ends too.
+            // A failing test drops the sender, which stops the operator too.
             let _ = stopped.await;
         };
         let running = tokio::spawn(run(settings, config, stopped, Some(listening)));
@@ -60,11 +60,14 @@ impl Operator {
         Self { pages: Pages::at(&address.to_string()), stop, running }
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops it in order, and waits until it has stopped.
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let ended = tokio::time::timeout(STOPS_WITHIN, self.running).await;
-        ended.expect("the operator stops in time").expect("the operator does not panic").expect("it ends well");
+        ended
+            .expect("the operator stops in time")
+            .expect("the operator does not panic")
+            .expect("the operator ends without an error");
     }
 
     /// Waits until it ends by itself.
@@ -72,19 +75,19 @@ impl Operator {
         in_time("the operator ends", self.running).await.expect("the operator does not panic")
     }
 
-    /// Ends it as a crash does: at once, with nothing put in order.
+    /// Ends it like a crash, without any cleanup.
     pub async fn kill(self) {
         self.running.abort();
         let _ = self.running.await;
     }
 }
 
-/// Far more than anything here takes on a busy machine.
+/// How long a test waits for a fact: far more than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a fact that is waited for is looked at.
+/// How often a test checks a fact that it waits for.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
-/// Asks until it is so.
+/// Waits until `so` returns true.
 pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
     let ask = async {
         while !so().await {
@@ -94,7 +97,7 @@ pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
     in_time(what, ask).await;
 }
 
-/// The future's result, which comes soon.
+/// The future's result, which must come within [`PATIENCE`].
 pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }

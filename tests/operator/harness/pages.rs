@@ -1,4 +1,4 @@
-//! What an operator tells over HTTP, wherever it runs.
+//! Health, readiness and metrics of an operator, in this process or as a program.
 
 use crate::harness::operator::until;
 
@@ -8,14 +8,14 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// `address` is where it listens.
+    /// `address` is the one that it listens on.
     pub fn at(address: &str) -> Self {
         Self { url: format!("http://{address}") }
     }
 
     /// Status and body of one of its pages.
     pub async fn page(&self, path: &str) -> (u16, String) {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("the operator answers");
+        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("the operator replies");
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
@@ -34,7 +34,7 @@ impl Pages {
         samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
-    /// How many writes it sent to the API server, those of its lease aside.
+    /// How many writes it sent to the API server, without those of its lease.
     pub async fn writes(&self) -> f64 {
         self.metric("waba_api_writes_total", &[]).await - self.metric("waba_api_writes_total", &["\"leases\""]).await
     }

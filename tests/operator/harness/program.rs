@@ -1,4 +1,4 @@
-//! One operator as a process of its own, which can be killed and paused.
+//! An operator as a process of its own, which can be killed and paused.
 
 use std::{
     io::Write,
@@ -20,15 +20,15 @@ use crate::harness::{
     world::World,
 };
 
-/// Becomes the operator, and leaves somebody behind who kills it when standard input closes without a line in it: the kernel
-/// closes it when this process ends, whatever ends it.
+/// Replaces itself by the operator, and leaves a child behind that kills the operator when standard input closes
+/// without a line: the kernel closes it when the test process ends, however it ends.
 const SCRIPT: &str = r#"
 exec 3<&0
 (read -r _ <&3 || kill -KILL $$) &
 exec "$@" </dev/null 3<&-
 "#;
 
-/// How the program is started.
+/// The flags of the program.
 #[derive(Debug, Clone)]
 pub struct ProgramSettings {
     pub graph_url: String,
@@ -38,7 +38,7 @@ pub struct ProgramSettings {
     pub leader_elect: bool,
     /// Divides its waits.
     pub speedup: u32,
-    /// More of its flags.
+    /// Further flags.
     pub more: Vec<String>,
 }
 
@@ -58,13 +58,13 @@ impl ProgramSettings {
             .env("WABA_LOG", "debug,waba_operator=trace")
             .envs([("NO_PROXY", "127.0.0.1,localhost"), ("no_proxy", "127.0.0.1,localhost")])
             .env_remove("KUBERNETES_SERVICE_HOST")
-            // What tells two pods apart would be the same for two processes on one machine.
+            // Two pods have different host names, two processes on one machine do not.
             .env_remove("HOSTNAME");
         command
     }
 }
 
-/// Everything that a program wrote, also when it has ended; clones share it.
+/// Everything that a program logged, also after its end; clones share it.
 #[derive(Debug, Clone)]
 pub struct Output(Arc<NamedTempFile>);
 
@@ -73,14 +73,14 @@ impl Output {
         String::from_utf8_lossy(&std::fs::read(self.0.path()).unwrap()).into_owned()
     }
 
-    /// The last lines of the operator itself, for a person who looks at a failure.
+    /// The operator's own last lines, for failure messages.
     pub fn tail(&self, lines: usize) -> String {
         let text = self.text();
         let own: Vec<&str> = text.lines().filter(|line| line.contains("waba_operator")).collect();
         own[own.len().saturating_sub(lines)..].join("\n")
     }
 
-    /// Where it says that it listens.
+    /// The address that it logs.
     fn address(&self) -> Option<String> {
         let text = self.text();
         let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -127,39 +127,39 @@ impl Program {
         program
     }
 
-    /// The pid, for a look from outside.
+    /// Its process ID.
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
-    /// Everything that it has written so far.
+    /// Everything that it has logged so far.
     pub fn log(&self) -> String {
         self.output.text()
     }
 
-    /// As [`Program::log`], for after its end.
+    /// Its log, which can be read after its end.
     pub fn output(&self) -> Output {
         self.output.clone()
     }
 
-    /// Ends it as a crash does (SIGKILL), and returns when it is gone.
+    /// Kills it (SIGKILL), and returns when it is gone.
     pub fn kill(self) {
         drop(self);
     }
 
-    /// Has it stand still (SIGSTOP), and returns when it does.
+    /// Pauses it (SIGSTOP), and returns when it is paused.
     pub async fn pause(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
         let news = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-        until("the program stands still", async || waitid(WaitId::Pid(self.pid()), news).unwrap().is_some()).await;
+        until("the program is paused", async || waitid(WaitId::Pid(self.pid()), news).unwrap().is_some()).await;
     }
 
-    /// Has it go on where it stood.
+    /// Resumes it (SIGCONT).
     pub fn resume(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
     }
 
-    /// Tells it to stop (SIGTERM), and waits until it has.
+    /// Stops it in order (SIGTERM), and waits until it has stopped.
     pub async fn stop(self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
         let output = self.output();
@@ -194,7 +194,7 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn one_whose_starter_is_gone_is_killed() {
+async fn a_program_is_killed_when_its_test_process_is_gone() {
     let world = World::new("orphan", seed::small()).await;
     let mut program = Program::start(&world.program_settings()).await;
     drop(program.child.stdin.take());

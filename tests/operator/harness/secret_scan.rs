@@ -1,4 +1,4 @@
-//! Looks for secrets where people can read, in every form in which they might have got there.
+//! Scans texts for secrets, in every encoding in which they might have got there.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-/// What must not be found, in all its forms.
+/// The values that must not be found, in all encodings.
 pub struct Scan {
-    /// Long values, as they are and encoded: any occurrence is one too many.
+    /// Long values, plain and encoded: any occurrence is a finding.
     long: BTreeMap<String, String>,
-    /// Six digits occur by chance within longer numbers: they count as a number of their own.
+    /// Six digits occur by chance within longer numbers: they count only as a number of their own.
     digits: Vec<(String, Regex)>,
 }
 
-/// Times have six digits behind the point, which are no PIN.
+/// Fractions of seconds have six digits too.
 const TIME: &str = r"\d{2}:\d{2}:\d{2}(\.\d+)?Z?";
 
 impl Scan {
@@ -24,7 +24,7 @@ impl Scan {
             let short = secret.len() <= 6 && secret.bytes().all(|byte| byte.is_ascii_digit());
             for (name, form) in forms(secret) {
                 if short && name == "plain" {
-                    // As Meta tells a code to people, too: in two halves.
+                    // Meta also shows a code to people in two halves.
                     let (left, right) = form.split_at(form.len() / 2);
                     let number = format!(r"(^|[^0-9]){left}[ -]?{right}([^0-9]|$)");
                     digits.push((secret.clone(), Regex::new(&number).unwrap()));
@@ -36,7 +36,7 @@ impl Scan {
         Self { long, digits }
     }
 
-    /// The first secret that is found in a text: in what form, and in which line.
+    /// The first secret found in a text: its encoding, and the line.
     pub fn find(&self, text: &str) -> Option<String> {
         let times = Regex::new(TIME).unwrap();
         text.lines().find_map(|line| {
@@ -49,7 +49,7 @@ impl Scan {
     }
 }
 
-/// A secret as it is, and as somebody might have thought it would not be seen.
+/// A secret in plain and in every encoding.
 fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let bytes = secret.as_bytes();
     let hash = Sha256::digest(bytes);
@@ -76,7 +76,7 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
     forms
 }
 
-/// Without padding, so that it is found within a longer one too, as far as it is whole.
+/// Base64 without padding, so that it is also found within a longer text, as far as it is complete.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -89,7 +89,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// What of the base64 of a longer text depends on `bytes` alone, if so many bytes come `before` them, give or take threes.
+/// The part of a longer text's base64 that depends on `bytes` alone, if `before` bytes (modulo three) precede them.
 fn base64_within(bytes: &[u8], before: usize) -> String {
     let text = [vec![0; before], bytes.to_vec()].concat();
     let (from, to) = ((before * 8).div_ceil(6), text.len() * 8 / 6);
@@ -97,7 +97,7 @@ fn base64_within(bytes: &[u8], before: usize) -> String {
 }
 
 #[test]
-fn what_is_hidden_is_found() {
+fn secrets_are_found_in_every_encoding() {
     let scan = Scan::of(&["048213".to_owned(), "EAAsecrettoken".to_owned()]);
     for (text, found) in [
         ("the PIN 048213 is set", true),

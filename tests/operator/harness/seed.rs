@@ -1,29 +1,29 @@
-//! Estates at Meta to begin with. Every secret in them is a random value, so that it can be searched for.
+//! The state at Meta when a test starts. Every secret is a random value, so that it can be searched for.
 
 use serde_json::{Value, json};
 
-/// The app.
+/// The app's ID at Meta.
 pub const APP: &str = "1234567890";
-/// Another app at Meta.
+/// Another company's app.
 pub const OTHER_APP: &str = "9876543210";
 /// The business account that most tests use.
 pub const ACCOUNT: &str = "102290129340398";
-/// Another one.
+/// Another business account.
 pub const ACCOUNT_2: &str = "215589313241560";
-/// A number of [`ACCOUNT`] that works.
+/// A connected number of [`ACCOUNT`].
 pub const NUMBER: &str = "106540352242922";
 /// Its name as an imported object.
 pub const NUMBER_OBJECT: &str = "number-33612345678";
-/// A template of [`ACCOUNT`] that is approved.
+/// An approved template of [`ACCOUNT`].
 pub const TEMPLATE: &str = "594425479261596";
 
-/// A value that nothing else has.
+/// A random value.
 pub fn secret(prefix: &str) -> String {
     format!("{prefix}{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
-/// An app and another one, an account with one number and one template, and two tokens that live for 60 days: `main` and
-/// `next`, which is to replace it.
+/// Two apps, an account with one number and one template, and two tokens that live for 60 days: `main` and its
+/// replacement, `next`.
 pub fn small() -> Value {
     let account = |id: &str, name: &str| json!({"id": id, "name": name, "currency": "EUR", "timezone_id": "57"});
     json!({
@@ -35,7 +35,7 @@ pub fn small() -> Value {
     })
 }
 
-/// [`small`], and a second account with a number and a template that the tokens see as well.
+/// [`small`], and a second account with a number and a template that both tokens can read.
 pub fn two_accounts() -> Value {
     let mut seed = small();
     push(&mut seed, "accounts", json!({"id": ACCOUNT_2, "name": "INO Commerce"}));
@@ -55,7 +55,7 @@ pub fn app(id: &str, name: &str) -> Value {
     json!({"id": id, "name": name, "secret": secret(""), "require_app_secret": true, "daily_active_users": 100})
 }
 
-/// A system user's token for 60 days.
+/// A system user's token that lives for 60 days.
 pub fn token(name: &str, app: &str, accounts: &[&str]) -> Value {
     json!({
         "name": name, "token": secret("EAA"), "app": app, "type": "SYSTEM_USER", "user_id": format!("1221{app}"),
@@ -64,7 +64,7 @@ pub fn token(name: &str, app: &str, accounts: &[&str]) -> Value {
     })
 }
 
-/// A number that works.
+/// A connected number.
 pub fn number(id: &str, account: &str, display: &str) -> Value {
     json!({
         "id": id, "account": account, "display_phone_number": display, "verified_name": "INO Support",
@@ -72,7 +72,7 @@ pub fn number(id: &str, account: &str, display: &str) -> Value {
     })
 }
 
-/// A template that is approved.
+/// An approved template.
 pub fn template(id: &str, account: &str, name: &str, language: &str) -> Value {
     json!({
         "id": id, "account": account, "name": name, "language": language, "category": "UTILITY",

@@ -1,4 +1,4 @@
-//! Waiting for facts; who waits in vain shows what there is instead.
+//! Waiting for facts; a timeout shows the current state instead.
 
 use serde_json::Value;
 use waba_operator::{
@@ -12,17 +12,17 @@ use crate::harness::{
     world::{Versions, World, condition, is_poll},
 };
 
-/// How much of the logs of the two sides a failure shows.
+/// How many lines of each log a failure shows.
 const LINES_SHOWN: usize = 25;
 
 impl World {
-    /// Asks until there is an answer; a failure shows what the two sides did last.
-    pub async fn so<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-        self.so_or(ask, async || what.to_owned()).await
+    /// Calls `ask` until it returns a value; a timeout shows what operator and Meta did last.
+    pub async fn eventually<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+        self.eventually_or(ask, async || what.to_owned()).await
     }
 
-    /// As [`World::so`]; `why` tells of the failure.
-    async fn so_or<T>(&self, ask: impl AsyncFn() -> Option<T>, why: impl AsyncFn() -> String) -> T {
+    /// As [`World::eventually`]; `why` describes the timeout.
+    async fn eventually_or<T>(&self, ask: impl AsyncFn() -> Option<T>, why: impl AsyncFn() -> String) -> T {
         let answered = async {
             loop {
                 if let Some(answer) = ask().await {
@@ -32,23 +32,24 @@ impl World {
             }
         };
         let Ok(answer) = tokio::time::timeout(PATIENCE, answered).await else {
-            panic!("not in time: {}\n{}", why().await, self.picture().await)
+            panic!("timed out: {}\n{}", why().await, self.diagnostics().await)
         };
         answer
     }
 
-    /// Waits until the object is there and as wanted.
+    /// Waits until the object exists and `wanted` accepts it.
     pub async fn until<K: Managed>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
         let ask = async || self.get::<K>(name).await.filter(&wanted);
         let why = async || {
             let object = serde_yaml::to_string(&self.get::<K>(name).await).unwrap();
             format!("{} {name}: {what}\n{object}", K::kind(&()))
         };
-        self.so_or(ask, why).await
+        self.eventually_or(ask, why).await
     }
 
-    /// Waits until the object's status is about its spec, in this phase, and Ready as given: `True/Enabled`.
-    pub async fn stands<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
+    /// Waits until the object's status is up to date with its spec, has this phase, and Ready is as given:
+    /// `True/Enabled`.
+    pub async fn until_phase<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
         self.until(name, &format!("phase {phase}, Ready {ready}"), |object: &K| {
             let Some(status) = object.status() else { return false };
             object.meta().generation == Some(status.observed_generation())
@@ -59,21 +60,21 @@ impl World {
     }
 
     /// Waits until a condition of the object is as given, `False/ExpiredToken`; its message.
-    pub async fn condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
+    pub async fn until_condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
         let is_so = |object: &K| condition(object, type_).is_some_and(|(state, _)| state == wanted);
         let object = self.until::<K>(name, &format!("{type_} {wanted}"), is_so).await;
         condition(&object, type_).map(|(_, message)| message).unwrap_or_default()
     }
 
     /// Waits until the object is gone.
-    pub async fn gone<K: Managed>(&self, name: &str) {
-        self.so(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
+    pub async fn until_gone<K: Managed>(&self, name: &str) {
+        self.eventually(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
     }
 
-    /// Waits until `account` was asked for `times` times more, whatever the answer.
-    pub async fn polls(&self, account: &str, times: usize) {
+    /// Waits for `times` further polls of `account`, whatever Meta replies.
+    pub async fn until_polled(&self, account: &str, times: usize) {
         let since = self.last_call().await;
-        self.so(&format!("{times} polls of {account}"), async || {
+        self.eventually(&format!("{times} polls of {account}"), async || {
             let calls = self.sim.calls(since).await.unwrap();
             let polls = calls.iter().filter(|call| is_poll(call, account) && !call["status"].is_null()).count();
             (polls >= times).then_some(())
@@ -81,12 +82,12 @@ impl World {
         .await;
     }
 
-    /// Waits until two polls of [`ACCOUNT`] in a row have changed nothing.
+    /// Waits until two polls of [`ACCOUNT`] in a row have changed no object.
     pub async fn settle(&self) -> Versions {
         let quiet = async {
             let mut before = self.versions().await;
             loop {
-                self.polls(ACCOUNT, 2).await;
+                self.until_polled(ACCOUNT, 2).await;
                 let now = self.versions().await;
                 if now == before {
                     return now;
@@ -95,13 +96,13 @@ impl World {
             }
         };
         let Ok(versions) = tokio::time::timeout(PATIENCE, quiet).await else {
-            panic!("it does not come to rest\n{}", self.picture().await)
+            panic!("objects keep changing\n{}", self.diagnostics().await)
         };
         versions
     }
 
-    /// What went wrong, for a person.
-    pub async fn picture(&self) -> String {
+    /// The last log lines and calls, for failure messages.
+    pub async fn diagnostics(&self) -> String {
         let calls = self.sim.calls(0).await.unwrap_or_default();
         let line = |call: &Value| {
             let fields = ["seq", "time", "method", "path", "status", "code"].map(|field| call[field].to_string());

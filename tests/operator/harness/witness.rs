@@ -1,4 +1,4 @@
-//! Sees every version of every object of a namespace, and remembers what breaks the rules.
+//! Watches every version of every object of a namespace, and records what breaks the rules.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ use waba_operator::{
 struct Seen {
     /// Every version, as JSON.
     texts: Vec<String>,
-    /// Sentences about what is wrong.
+    /// Sentences that say what is wrong.
     broken: Vec<String>,
 }
 
@@ -38,8 +38,8 @@ impl Witness {
         Self { seen, watches }
     }
 
-    /// What was wrong with the statuses seen.
-    pub fn broken(&self) -> Vec<String> {
+    /// The rules that statuses broke.
+    pub fn rule_violations(&self) -> Vec<String> {
         self.seen.lock().unwrap().broken.clone()
     }
 
@@ -80,7 +80,7 @@ fn rules_broken<K: Managed>(object: &K) -> Vec<String> {
     if observed == NEVER_OBSERVED {
         return Vec::new();
     }
-    // While a newer spec waits to be looked at, the status is whole about the older one.
+    // Until a newer spec is reconciled, the status describes the older one completely.
     let about = if observed < generation { observed } else { generation };
     let mut broken = check_invariants(status.conditions(), observed, about);
     if status.phase().is_none_or(str::is_empty) {

@@ -1,4 +1,5 @@
-//! The world of one test: a namespace, a simulator, an operator, and a witness of everything that becomes of the objects.
+//! The world of one test: a namespace, a simulator of Meta, an operator, and a witness of every version of every
+//! object.
 
 use std::{collections::BTreeMap, fmt::Debug, path::PathBuf, sync::Arc};
 
@@ -37,20 +38,20 @@ pub struct World {
     simulator: Arc<Sim>,
     pub operator: Option<Operator>,
     pub program: Option<Program>,
-    /// What the programs have written, also those that are gone.
+    /// The logs of all programs, also of those that have ended.
     pub outputs: Vec<Output>,
     pub witness: Witness,
-    pub planted: Vec<String>,
+    pub tracked_secrets: Vec<String>,
     _listening: Option<DefaultGuard>,
 }
 
-/// Every object as it stands in the API server, its version included.
+/// Every object in the API server, with its resource version.
 #[derive(PartialEq)]
 pub struct Versions(BTreeMap<String, String>);
 
 impl Versions {
-    /// Fails if an object is not as it was, and shows in what.
-    pub fn must_be(&self, before: &Self) {
+    /// Fails if an object was written since, and shows the difference.
+    pub fn assert_unchanged_since(&self, before: &Self) {
         let names = self.0.keys().chain(before.0.keys().filter(|name| !self.0.contains_key(*name)));
         for name in names {
             let text = |versions: &Self| versions.0.get(name).cloned().unwrap_or_default();
@@ -63,11 +64,11 @@ impl Versions {
 }
 
 impl World {
-    /// A namespace with the app's Secret, and a simulator; the operator is not started yet.
+    /// A namespace with the app's Secret, and a simulator; no operator yet.
     pub async fn new(prefix: &str, seed: Value) -> Self {
         static DEFINED: OnceCell<()> = OnceCell::const_new();
         let plane = control_plane::shared().await;
-        DEFINED.get_or_init(|| define(plane)).await;
+        DEFINED.get_or_init(|| install_crds(plane)).await;
         Self::on(plane, prefix, seed).await
     }
 
@@ -90,7 +91,7 @@ impl World {
             program: None,
             outputs: Vec::new(),
             witness,
-            planted: Vec::new(),
+            tracked_secrets: Vec::new(),
             _listening: Some(listening),
         };
         let secret = world.app_secret(APP).await;
@@ -98,7 +99,7 @@ impl World {
         world
     }
 
-    /// The same world seen from another namespace; what is there is watched too.
+    /// The same world seen from another namespace, which is watched too.
     pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
@@ -112,12 +113,12 @@ impl World {
             program: None,
             outputs: Vec::new(),
             witness: Witness::of(&self.client, namespace),
-            planted: self.planted.clone(),
+            tracked_secrets: self.tracked_secrets.clone(),
             _listening: None,
         }
     }
 
-    /// A world whose operator runs.
+    /// A world with a running operator.
     pub async fn running(prefix: &str, seed: Value) -> Self {
         let mut world = Self::new(prefix, seed).await;
         world.start().await;
@@ -169,7 +170,7 @@ impl World {
         self.program = Some(self.spawn_program(settings).await);
     }
 
-    /// Starts a program besides the one that runs, for the test to stop.
+    /// Starts a further program; the test has to stop it.
     pub async fn spawn_program(&mut self, settings: &ProgramSettings) -> Program {
         let program = Program::start(settings).await;
         self.outputs.push(program.output());
@@ -212,12 +213,12 @@ impl World {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
-    /// Annotates an object with an action, as asked for `ago` seconds ago by Meta's clock; the value.
-    pub async fn ask<K: Managed>(&self, name: &str, action: &str, ago: i64) -> String {
+    /// Requests an action by annotation, dated `ago` seconds before Meta's time; the value.
+    pub async fn request_action<K: Managed>(&self, name: &str, action: &str, ago: i64) -> String {
         let clock = self.sim.get("clock").await.unwrap();
         let now: jiff::Timestamp = clock["now"].as_str().unwrap().parse().unwrap();
         let time = now - jiff::SignedDuration::from_secs(ago);
-        // To the millisecond: two requests within a second are two.
+        // To the millisecond, so that two requests within a second differ.
         let value = jiff::Timestamp::from_millisecond(time.as_millisecond()).unwrap().to_string();
         self.patch::<K>(name, json!({"metadata": {"annotations": {action: value}}})).await;
         value
@@ -227,7 +228,7 @@ impl World {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Writes a Secret as a person does, anew or over what is there.
+    /// Creates or overwrites a Secret as a person does.
     pub async fn put_secret(&self, name: &str, values: &[(&str, &str)]) {
         let values: BTreeMap<&str, &str> = values.iter().copied().collect();
         let patch = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
@@ -240,13 +241,13 @@ impl World {
         self.secrets().patch(CREDENTIALS, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
-    /// What a Secret holds under a key, and under an annotation.
+    /// The value of a Secret's key.
     pub async fn secret_value(&self, name: &str, key: &str) -> Option<String> {
         let secret = self.secrets().get_opt(name).await.unwrap()?;
         Some(String::from_utf8(secret.data?.get(key)?.0.clone()).unwrap())
     }
 
-    /// The Events about an object, by reason.
+    /// The Events about an object: reason and note.
     pub async fn events(&self, name: &str) -> Vec<(String, String)> {
         let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
         let events = events.list(&ListParams::default()).await.unwrap();
@@ -254,15 +255,15 @@ impl World {
         about.map(|e| (e.reason.unwrap_or_default(), e.note.unwrap_or_default())).collect()
     }
 
-    /// Waits until there is an Event about the object with this reason; its note.
-    pub async fn event(&self, name: &str, reason: &str) -> String {
-        self.so(&format!("an Event {reason} about {name}"), async || {
+    /// Waits for an Event about the object with this reason; its note.
+    pub async fn until_event(&self, name: &str, reason: &str) -> String {
+        self.eventually(&format!("an Event {reason} about {name}"), async || {
             self.events(name).await.into_iter().find(|(found, _)| found == reason).map(|(_, note)| note)
         })
         .await
     }
 
-    /// All objects of the operator's kinds and all Secrets, as they stand.
+    /// All objects of the operator's kinds, and all Secrets.
     pub async fn versions(&self) -> Versions {
         let mut versions = BTreeMap::new();
         self.add_versions::<MetaApp>(&mut versions).await;
@@ -291,23 +292,23 @@ impl World {
         self.sim.get(&format!("apps/{app}")).await.unwrap()["secret"].as_str().unwrap().to_owned()
     }
 
-    /// The value of a token, by its name.
+    /// The value of a token, by its name in the seed.
     pub async fn token(&self, name: &str) -> String {
         self.sim.get(&format!("tokens/{name}")).await.unwrap()["token"].as_str().unwrap().to_owned()
     }
 
-    /// A secret that Meta does not know, to be searched for at the end like all others.
-    pub fn plant(&mut self, value: String) -> String {
-        self.planted.push(value.clone());
+    /// Has [`World::finish`] scan for a secret that Meta does not know.
+    pub fn track_secret(&mut self, value: String) -> String {
+        self.tracked_secrets.push(value.clone());
         value
     }
 
-    /// Orders a fault.
-    pub async fn fault(&self, fault: Value) {
+    /// Injects a fault into the simulator.
+    pub async fn inject_fault(&self, fault: Value) {
         self.sim.post("faults", json!([fault])).await.unwrap();
     }
 
-    pub async fn no_faults(&self) {
+    pub async fn clear_faults(&self) {
         self.sim.delete("faults").await.unwrap();
     }
 
@@ -317,13 +318,13 @@ impl World {
     }
 }
 
-/// Brings the three kinds to a control plane.
-pub async fn define(plane: &control_plane::ControlPlane) {
+/// Installs the CRDs.
+pub async fn install_crds(plane: &control_plane::ControlPlane) {
     let definitions: Vec<Value> = crds().iter().map(|crd| serde_json::to_value(crd).unwrap()).collect();
     plane.apply_crds(&definitions).await.unwrap();
 }
 
-/// Whether a call is the regular read of an account: with all its numbers and templates.
+/// Whether a call is a poll: the regular read of an account with all its numbers and templates.
 pub fn is_poll(call: &Value, account: &str) -> bool {
     call["method"] == "GET" && call["path"].as_str().is_some_and(|path| path.rsplit('/').next() == Some(account))
 }
