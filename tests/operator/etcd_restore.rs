@@ -67,7 +67,7 @@ impl Part {
         self.last = world.last_call().await;
     }
 
-    /// Applies the manifests again, as a GitOps tool does.
+    /// Applies the manifests again, as a continuous delivery tool does.
     async fn applied_again(&self, memory: Memory) {
         let Self { operation, world, action_set, .. } = self;
         match action_set {

@@ -1,22 +1,23 @@
 //! The kill matrix: for every call that changes a number, the operator is killed (SIGKILL) at every point of the call,
-//! and the next operator finds out what happened. A new operation needs a row: [`every_operation_has_a_row`] fails
+//! and the next operator finds out what happened. A new operation needs a row: `every_operation_has_a_row` fails
 //! without one, and `harness/operations.rs` does not compile.
 //!
-//! | point | what is so when the operator dies |
+//! | point | what has happened when the operator is killed |
 //! |---|---|
-//! | `BeforeIntent` | it is about to write down the call: the API server never hears of it |
-//! | `IntentWritten` | the call is written down, and not sent |
-//! | `OnItsWay` | the call is sent; Meta carries it out later, when the next operator is at work |
-//! | `AnswerNotRead` | Meta has carried it out, and the operator has not read the answer |
-//! | none | as before; the connection breaks, the answer is lost, and the operator lives |
+//! | `BeforeIntent` | the intent is about to be written, and never reaches the API server |
+//! | `IntentWritten` | the intent is written, and the call is not sent |
+//! | `CallSent` | the call is sent; Meta carries it out later, while the next operator runs |
+//! | `ReplyNotRead` | Meta has carried out the call, and the operator has not read the reply |
+//! | none | as before, but the reply is lost and the operator is not killed |
 
 use futures::future::join_all;
 use serde_json::json;
 use waba_operator::ledger::Operation;
 
 use crate::harness::{
-    operations::{HELD, StopPoint, assert_done_once, assert_outcome, call, prepare, trigger, world_for},
+    operations::{assert_done_once, assert_outcome, call, prepare, trigger, world_for},
     program::ProgramSettings,
+    stop_point::{HELD, StopPoint},
 };
 
 /// One cell: the operation, and the point at which the operator is killed; `None`: the reply is lost.
@@ -37,11 +38,11 @@ async fn cell(operation: Operation, point: Option<StopPoint>) {
         world.take_program().kill();
         match point {
             StopPoint::BeforeIntent | StopPoint::IntentWritten => gate.refuse(HELD),
-            StopPoint::AnswerNotRead => point.release(&world, &gate).await,
-            StopPoint::OnItsWay => {}
+            StopPoint::ReplyNotRead => point.release(&world, &gate).await,
+            StopPoint::CallSent => {}
         }
         world.start_program(&settings).await;
-        if point == StopPoint::OnItsWay {
+        if point == StopPoint::CallSent {
             // Meta is slow: the next operator runs before Meta carries out the call.
             world.program().until_ready("running").await;
             point.release(&world, &gate).await;

@@ -185,12 +185,12 @@ impl Person {
                     let code = codes.last().unwrap()["code"].as_str().unwrap();
                     world.put_secret(&format!("{}-code", object.name_any()), &[("code", code)]).await;
                 } else if ready != "False/AwaitingCode" || codes.is_empty() {
-                    self.ask(world, object, &message).await;
+                    self.follow(world, object, &message).await;
                 }
             }
             _ => {
                 if condition(object, STALLED).is_some_and(|(stalled, _)| stalled.starts_with("True")) {
-                    self.ask(world, object, &message).await;
+                    self.follow(world, object, &message).await;
                 }
             }
         }
@@ -198,7 +198,7 @@ impl Person {
     }
 
     /// Requests the action that the message names, unless a request is pending.
-    async fn ask(&mut self, world: &World, object: &WhatsAppNumber, message: &str) {
+    async fn follow(&mut self, world: &World, object: &WhatsAppNumber, message: &str) {
         let named = Regex::new(r"waba\.dev/[a-z-]+-at").unwrap().find(message);
         let named = named.unwrap_or_else(|| panic!("the message names no action: {message}")).as_str();
         let action = WhatsAppNumber::ACTIONS.iter().find(|action| action.annotation() == named).unwrap();

@@ -31,7 +31,7 @@ async fn world_awaiting_code(prefix: &str) -> World {
 
 impl World {
     /// Puts the code into its Secret and waits until the number is enabled.
-    async fn put_code(&self, name: &str) {
+    async fn complete_onboarding(&self, name: &str) {
         let code = self.sent_code(NUMBER).await;
         self.put_secret(&format!("{name}-code"), &[("code", &code)]).await;
         self.until_phase::<WhatsAppNumber>(name, "Enabled", "True/Enabled").await;
@@ -63,7 +63,7 @@ async fn a_lost_status_is_rebuilt_from_the_ledger() {
     world.remove_status(SUPPORT).await;
     world.start().await;
     world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     world.remove_status(SUPPORT).await;
     world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
     world.settle().await;
@@ -78,7 +78,7 @@ async fn an_object_deleted_and_applied_again_resumes_where_it_was() {
     world.until_gone::<WhatsAppNumber>(SUPPORT).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
     world.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     world.create(&number(SUPPORT, PHONE, blocks())).await;
     world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "True/Enabled").await;
@@ -95,7 +95,7 @@ async fn a_renamed_object_keeps_code_and_pin() {
     world.until_phase::<WhatsAppNumber>("hotline", "Conflict", "False/Conflict").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     world.until_phase::<WhatsAppNumber>("hotline", "AwaitingCode", "False/AwaitingCode").await;
-    world.put_code("hotline").await;
+    world.complete_onboarding("hotline").await;
     // The same for a registered number: the PIN comes from the ledger.
     world.delete::<WhatsAppNumber>("hotline").await;
     world.create(&number("front-desk", PHONE, blocks())).await;
@@ -108,7 +108,7 @@ async fn a_renamed_object_keeps_code_and_pin() {
 #[tokio::test]
 async fn deleting_the_owner_does_not_deregister_while_another_object_claims_the_number() {
     let world = world_awaiting_code("passes-on").await;
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
     world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     world.create(&number("hotline", PHONE, blocks())).await;
@@ -128,7 +128,7 @@ async fn deleting_the_owner_does_not_deregister_while_another_object_claims_the_
 #[tokio::test]
 async fn of_two_objects_that_are_deleted_together_the_owner_deregisters() {
     let world = world_awaiting_code("both-deleted").await;
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
     world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     world.create(&number("hotline", PHONE, blocks())).await;
@@ -167,7 +167,7 @@ async fn an_object_moved_to_another_namespace_keeps_code_and_pin() {
     assert!(hidden, "the message must not name the other namespace's object: {message}");
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     there.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    there.put_code(SUPPORT).await;
+    there.complete_onboarding(SUPPORT).await;
     there.assert_called_once(SUPPORT).await;
     there.finish().await;
     world.finish().await;
@@ -225,7 +225,7 @@ async fn of_two_objects_whose_apps_both_see_the_number_one_onboards_it_and_the_o
     world.start().await;
     world.until_phase::<WhatsAppNumber>("one", "AwaitingCode", "False/AwaitingCode").await;
     world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
-    world.put_code("one").await;
+    world.complete_onboarding("one").await;
     world.settle().await;
     world.until_phase::<WhatsAppNumber>("two", "Conflict", "False/Conflict").await;
     world.assert_called_once("one").await;
@@ -279,7 +279,7 @@ async fn a_deleted_namespace_does_not_lose_the_numbers_ledger() {
     let there = world.in_namespace(&team);
     there.create(&number(SUPPORT, PHONE, spec.clone())).await;
     there.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
-    there.put_code(SUPPORT).await;
+    there.complete_onboarding(SUPPORT).await;
 
     let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(world.client.clone());
     namespaces.delete(&team, &kube::api::DeleteParams::default()).await.unwrap();
@@ -319,7 +319,7 @@ async fn a_restored_backup_causes_no_second_code_or_registration() {
     let snapshot = plane.snapshot().await.unwrap();
 
     // This time the code is verified and the number registered after the backup; the backup lacks the PIN.
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     plane.restore(&snapshot).await.unwrap();
     let ended = world.take_operator().ended().await;
     assert!(matches!(ended, Err(waba_operator::run::RunError::Rewound)), "{ended:?}");
@@ -359,7 +359,7 @@ async fn a_leader_detects_a_restored_backup_that_lacks_its_lease() {
 #[tokio::test]
 async fn an_abandoned_deregistration_is_not_sent_for_the_next_object() {
     let world = world_awaiting_code("given-up").await;
-    world.put_code(SUPPORT).await;
+    world.complete_onboarding(SUPPORT).await;
     world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"deletionPolicy": "Deregister"}})).await;
     world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     world.inject_fault(json!({"method": "POST", "path": "/deregister$", "times": 1, "before": {"reset": true}})).await;

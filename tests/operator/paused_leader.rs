@@ -17,10 +17,11 @@ use waba_operator::{
 
 use crate::harness::{
     manifests::INO,
-    operations::{StopPoint, assert_done_once, assert_outcome, prepare, trigger, world_for},
+    operations::{assert_done_once, assert_outcome, prepare, trigger, world_for},
     program::ProgramSettings,
     scenario::SUPPORT,
     seed::ACCOUNT,
+    stop_point::StopPoint,
     world::World,
 };
 
@@ -39,7 +40,7 @@ enum Released {
 /// One cell: the operation, the point at which the leader is paused, and when its held request continues.
 async fn cell(operation: Operation, point: StopPoint, released: Released) {
     let name = format!("{operation} at {point:?}, released {released:?}");
-    let begins = STARTING.acquire().await.unwrap();
+    let permit = STARTING.acquire().await.unwrap();
     let (mut world, gate) = world_for("l", operation).await;
     let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
     let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), ..first.clone() };
@@ -56,7 +57,7 @@ async fn cell(operation: Operation, point: StopPoint, released: Released) {
     if released == Released::AtOnce {
         point.release(&world, &gate).await;
     }
-    drop(begins);
+    drop(permit);
 
     world.program().until_ready("running").await;
     // A call whose intent was never written is sent by the new leader.
@@ -95,7 +96,7 @@ const SLOW: u32 = 20;
 /// for its open call; it may write the outcome, and exits.
 async fn wakes_early(operation: Operation, point: StopPoint) {
     let name = format!("{operation} at {point:?}");
-    let begins = STARTING.acquire().await.unwrap();
+    let permit = STARTING.acquire().await.unwrap();
     let (mut world, gate) = world_for("e", operation).await;
     let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
     let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), speedup: SLOW, ..first.clone() };
@@ -109,13 +110,13 @@ async fn wakes_early(operation: Operation, point: StopPoint) {
     point.reached(&world, &gate).await;
     let old = world.program.replace(second).unwrap();
     old.pause().await;
-    drop(begins);
+    drop(permit);
 
     world.program().until_ready("running").await;
     // A number that Meta does not list yet and a callback that is removed show no pending outcome.
     let waits = |object: &WhatsAppNumber| serde_json::to_string(&object.status).unwrap().contains("OutcomePending");
     if ![Operation::AddNumber, Operation::ClearWebhook].contains(&operation) {
-        world.until(SUPPORT, &format!("{name}: it leaves alone what another one may be at"), waits).await;
+        world.until(SUPPORT, &format!("{name}: the status shows OutcomePending"), waits).await;
     }
     // The new leader is paused as well: what the old leader writes now comes in time.
     world.program().pause().await;
@@ -167,7 +168,7 @@ async fn side_by_side(cells: impl Iterator<Item = (String, impl Future<Output = 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_wakes_up_early_may_only_write_the_outcome_of_its_call() {
-    let points = [StopPoint::IntentWritten, StopPoint::OnItsWay, StopPoint::AnswerNotRead];
+    let points = [StopPoint::IntentWritten, StopPoint::CallSent, StopPoint::ReplyNotRead];
     let cells = Operation::ALL.iter().flat_map(|operation| points.map(|point| (*operation, point)));
     side_by_side(cells.map(|(operation, point)| (format!("{operation} at {point:?}"), wakes_early(operation, point))))
         .await;
@@ -179,8 +180,8 @@ async fn a_paused_leader_does_nothing_when_it_wakes_up_after_a_takeover() {
         (StopPoint::BeforeIntent, Released::AtOnce),
         (StopPoint::BeforeIntent, Released::InTheEnd),
         (StopPoint::IntentWritten, Released::AtOnce),
-        (StopPoint::OnItsWay, Released::AtOnce),
-        (StopPoint::AnswerNotRead, Released::AtOnce),
+        (StopPoint::CallSent, Released::AtOnce),
+        (StopPoint::ReplyNotRead, Released::AtOnce),
     ];
     let cells =
         Operation::ALL.iter().flat_map(|operation| of_each.map(|(point, released)| (*operation, point, released)));

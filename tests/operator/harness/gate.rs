@@ -283,12 +283,12 @@ async fn pass(
     request: Request,
 ) -> Response {
     let Some(inner) = inner.upgrade() else { return connection.cut() };
-    inner.answer(request, &connection).await.unwrap_or_else(|| connection.cut())
+    inner.reply(request, &connection).await.unwrap_or_else(|| connection.cut())
 }
 
 impl Inner {
     /// The API server's reply; `None` if none is to be delivered.
-    async fn answer(&self, request: Request, connection: &Connection) -> Option<Response> {
+    async fn reply(&self, request: Request, connection: &Connection) -> Option<Response> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.ok()?;
         let request = SeenRequest {
@@ -304,14 +304,14 @@ impl Inner {
         if connection.is_closed() {
             return None;
         }
-        let answer = self.forward(parts, body).await?;
+        let reply = self.forward(parts, body).await?;
         if self.drops_reply(&request) {
             return None;
         }
-        if answer.status().is_success() {
+        if reply.status().is_success() {
             self.stop(&request, At::After).await?;
         }
-        Some(answer)
+        Some(reply)
     }
 
     /// Holds the request here if a test wants that; `None` if it is refused.
@@ -345,10 +345,10 @@ impl Inner {
         // An API server that does not reply looks the same from both sides of the gate.
         let (parts, body) = self.apiserver.send(request).await.ok()?.into_parts();
         let body = Body::new(body);
-        let mut answer = Response::new(if is_watch { self.thawing(path, body) } else { body });
-        *answer.status_mut() = parts.status;
-        *answer.headers_mut() = end_to_end(parts.headers);
-        Some(answer)
+        let mut reply = Response::new(if is_watch { self.thawing(path, body) } else { body });
+        *reply.status_mut() = parts.status;
+        *reply.headers_mut() = end_to_end(parts.headers);
+        Some(reply)
     }
 
     /// The events of a watch, kept back while its path is frozen.

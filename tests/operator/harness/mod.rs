@@ -10,7 +10,8 @@
 //! | `operator.rs`, `program.rs` | an operator in this process; one as a program that can be killed and paused |
 //! | `pages.rs`, `logs.rs` | an operator's health, readiness and metrics; the log of one in this process |
 //! | `gate.rs` | [`gate::Gate`]: a proxy before the API server that holds or refuses requests and drops replies |
-//! | `operations.rs` | for every operation: how to cause it, where to stop it, the final state (kill matrix and others) |
+//! | `operations.rs` | for every call that changes a number: the world it needs, how to cause it, the final state |
+//! | `stop_point.rs` | the points at which such a call can be stopped, by a gate or by the simulator |
 //! | `witness.rs`, `secret_scan.rs`, `final_checks.rs` | the checks behind `World::finish` |
 //!
 //! # Vocabulary
@@ -41,6 +42,7 @@ pub mod pages;
 pub mod program;
 pub mod scenario;
 pub mod seed;
+pub mod stop_point;
 pub mod world;
 
 mod final_checks;

@@ -1,5 +1,4 @@
-//! Every call that changes a number: the state at Meta that it needs, what triggers it, the points at which it can be
-//! stopped, and the final state. A new operation does not compile without its row.
+//! Every call that changes a number: the state at Meta that it needs, what causes it, and the final state. A new operation does not compile without its row.
 
 use std::collections::BTreeMap;
 
@@ -15,71 +14,12 @@ use waba_operator::{
 };
 
 use crate::harness::{
-    gate::{Gate, Hold},
+    gate::Gate,
     manifests::{INO, app, number},
-    operator::in_time,
     scenario::{PHONE, SUPPORT},
     seed::{self, ACCOUNT, NUMBER},
     world::{World, condition},
 };
-
-/// The point at which a call is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopPoint {
-    /// The intent is about to be written: the API server has not received it.
-    BeforeIntent,
-    /// The intent is written, the operator has not received the reply, and the call is not sent.
-    IntentWritten,
-    /// The call is sent, and Meta has not carried it out.
-    OnItsWay,
-    /// Meta has carried out the call, and the operator has not read the reply.
-    AnswerNotRead,
-}
-
-impl StopPoint {
-    pub const ALL: [Self; 4] = [Self::BeforeIntent, Self::IntentWritten, Self::OnItsWay, Self::AnswerNotRead];
-
-    /// Whether Meta has the call at this point.
-    pub fn is_sent(self) -> bool {
-        matches!(self, Self::OnItsWay | Self::AnswerNotRead)
-    }
-
-    /// Stops the next such call at this point.
-    pub async fn hold(self, world: &World, gate: &Gate, operation: Operation) {
-        // The intent is a write of the ledger that lists the operation as open.
-        let intent = format!("\"waba.dev/open-calls\":\"[^\"]*{}", operation.as_str());
-        let ledger = "/secrets(/waba-number-[0-9]+)?$";
-        let (method, path) = call(operation);
-        let at_meta = |at: &str| json!([{"name": HELD, "method": method, "path": path, "at": at}]);
-        match self {
-            Self::BeforeIntent => gate.hold(Hold::before(HELD, "POST|PUT", ledger).body(&intent)),
-            Self::IntentWritten => gate.hold(Hold::after(HELD, "POST|PUT", ledger).body(&intent)),
-            Self::OnItsWay => drop(world.sim.post("holds", at_meta("before")).await.unwrap()),
-            Self::AnswerNotRead => drop(world.sim.post("holds", at_meta("after")).await.unwrap()),
-        }
-    }
-
-    /// Waits until the call is stopped at this point.
-    pub async fn reached(self, world: &World, gate: &Gate) {
-        if self.is_sent() {
-            in_time("Meta has the call", world.sim.reached(HELD)).await.unwrap();
-        } else {
-            gate.reached(HELD).await;
-        }
-    }
-
-    /// Lets the call continue.
-    pub async fn release(self, world: &World, gate: &Gate) {
-        if self.is_sent() {
-            world.sim.release(HELD).await.unwrap();
-        } else {
-            gate.release(HELD);
-        }
-    }
-}
-
-/// The name of the hold at the gate and in the simulator.
-pub const HELD: &str = "held";
 
 const CALLBACK: &str = "https://cc.example.com/hook";
 const VERIFY_TOKEN: &str = "kVerifyTokenOfTheMatrix7";
