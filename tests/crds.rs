@@ -1,8 +1,8 @@
-//! The definitions on a real API server: what is accepted, what is refused and with which words.
+//! The CRDs on a real API server: what it accepts, what it rejects, and with which messages.
 //!
-//! `tests/crds/good/*.yaml` are accepted; `tests/crds/bad/*.yaml` are refused for exactly the reasons in their first lines
-//! (`# expect: <part of the server's message>`); `tests/crds/updates/*.yaml` hold an object before and after, of which the first is
-//! accepted and the second is as their first lines say (`# expect: accepted` or a part of the message).
+//! `tests/crds/good/*.yaml` are accepted; `tests/crds/bad/*.yaml` are rejected for exactly the reasons in their first
+//! lines (`# expect: <part of the server's message>`); `tests/crds/updates/*.yaml` hold an object before and after an
+//! update: the first is accepted, the second as their first lines say (`# expect: accepted` or a part of the message).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{fs, path::Path};
@@ -56,7 +56,7 @@ fn api(client: &Client, namespace: &str, object: &DynamicObject) -> Api<DynamicO
     )
 }
 
-/// Creates an object as `kubectl apply` does; a refusal is the API server's own.
+/// Creates an object as `kubectl apply` does; an error is the API server's own.
 async fn create(client: &Client, namespace: &str, object: &DynamicObject) -> Result<DynamicObject, Box<Status>> {
     write(client, Method::POST, api(client, namespace, object).resource_url(), object).await
 }
@@ -70,7 +70,7 @@ async fn update(client: &Client, namespace: &str, object: &DynamicObject) -> Res
     write(client, Method::PUT, &format!("{}/{name}", api.resource_url()), &object).await
 }
 
-/// Writes with strict validation, which `kubectl` asks for and the typed calls of the client cannot.
+/// Writes with strict validation, which `kubectl` requests and the client's typed calls do not support.
 async fn write(
     client: &Client,
     method: Method,
@@ -89,21 +89,22 @@ async fn write(
     }
 }
 
-/// What is wrong with an answer, if anything: every expected text stands in a cause of its own, and there are no others.
+/// Compares a reply with the expected texts: each must be in a cause of its own, and there must be no other cause; the
+/// difference.
 fn mismatch(expect: &[String], answer: &Result<DynamicObject, Box<Status>>) -> Option<String> {
     let causes = match answer {
         Ok(_) if expect == ["accepted"] => return None,
         Ok(_) => return Some("was accepted".to_owned()),
         Err(status) => causes(status),
     };
-    let told = |text: &String| causes.iter().any(|cause| cause.contains(text.as_str()));
-    (expect.is_empty() || causes.len() != expect.len() || !expect.iter().all(told)).then(|| causes.join("\n    "))
+    let is_named = |text: &String| causes.iter().any(|cause| cause.contains(text.as_str()));
+    (expect.is_empty() || causes.len() != expect.len() || !expect.iter().all(is_named)).then(|| causes.join("\n    "))
 }
 
-/// Each reason of a refusal as `field: message`; the whole message where the server gives no list.
+/// The causes of a rejection, each as `field: message`; the whole message if the server lists none.
 fn causes(status: &Status) -> Vec<String> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
-    // The server adds a cause without a field when the schema alone refused, and the rules were not tried.
+    // The server adds a cause without a field when the schema rejects the object before any rule runs.
     let causes = causes.filter(|cause| cause.field != "<nil>");
     let causes: Vec<_> = causes.map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     if causes.is_empty() { vec![status.message.clone()] } else { causes }
@@ -114,7 +115,7 @@ fn assert_all_as_expected(wrong: &[String]) {
 }
 
 #[tokio::test]
-async fn good_manifests_are_accepted_and_understood() {
+async fn good_manifests_are_accepted_and_deserialized() {
     let (client, namespace) = server().await;
     let mut wrong = Vec::new();
     for Example { name, documents, .. } in examples("good") {
@@ -130,7 +131,7 @@ async fn good_manifests_are_accepted_and_understood() {
     assert_all_as_expected(&wrong);
 }
 
-/// The spec after a way through the Rust types.
+/// The spec after a round trip through the Rust types.
 fn round_trip(object: &DynamicObject) -> Value {
     fn through<K: DeserializeOwned + Serialize>(object: &DynamicObject) -> Value {
         let typed: K = serde_json::from_value(serde_json::to_value(object).unwrap()).unwrap();
@@ -144,7 +145,7 @@ fn round_trip(object: &DynamicObject) -> Value {
 }
 
 #[tokio::test]
-async fn bad_manifests_are_refused_for_their_own_reasons() {
+async fn bad_manifests_are_rejected_for_the_expected_reasons() {
     let (client, namespace) = server().await;
     let mut wrong = Vec::new();
     for Example { name, expect, documents } in examples("bad") {
@@ -155,7 +156,7 @@ async fn bad_manifests_are_refused_for_their_own_reasons() {
 }
 
 #[tokio::test]
-async fn updates_keep_what_cannot_be_changed() {
+async fn immutable_fields_cannot_be_changed_by_updates() {
     let (client, namespace) = server().await;
     let mut wrong = Vec::new();
     for Example { name, expect, documents } in examples("updates") {
@@ -167,24 +168,25 @@ async fn updates_keep_what_cannot_be_changed() {
     assert_all_as_expected(&wrong);
 }
 
-/// A rule that no example breaks could be wrong without anybody noticing.
+/// A rule that no example breaks could be wrong without a failing test.
 #[tokio::test]
-async fn every_rule_is_broken_by_an_example() {
+async fn every_cel_rule_is_broken_by_an_example() {
     let (client, namespace) = server().await;
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     for Example { documents, .. } in examples("bad") {
-        told.extend(create(&client, &namespace, &documents[0]).await.err().map(|status| status.message));
+        received.extend(create(&client, &namespace, &documents[0]).await.err().map(|status| status.message));
     }
     for Example { documents, .. } in examples("updates") {
         create(&client, &namespace, &documents[0]).await.unwrap();
-        told.extend(update(&client, &namespace, &documents[1]).await.err().map(|status| status.message));
+        received.extend(update(&client, &namespace, &documents[1]).await.err().map(|status| status.message));
     }
     let rules: Vec<_> = crds().iter().flat_map(|crd| messages(&serde_json::to_value(crd).unwrap())).collect();
-    let silent: Vec<_> = rules.iter().filter(|rule| !told.iter().any(|message| message.contains(*rule))).collect();
-    assert!(!rules.is_empty() && silent.is_empty(), "no example breaks the rules that say {silent:#?}");
+    let unbroken: Vec<_> =
+        rules.iter().filter(|rule| !received.iter().any(|message| message.contains(*rule))).collect();
+    assert!(!rules.is_empty() && unbroken.is_empty(), "no example breaks the rules with these messages: {unbroken:#?}");
 }
 
-/// The messages of all rules in a part of a definition.
+/// The messages of all rules in a part of a CRD.
 fn messages(part: &Value) -> Vec<String> {
     match part {
         Value::Array(items) => items.iter().flat_map(messages).collect(),
@@ -197,9 +199,9 @@ fn messages(part: &Value) -> Vec<String> {
     }
 }
 
-/// Taking an optional field away and giving it another value, in two writes.
+/// Removing an optional field and setting another value, in two writes.
 #[tokio::test]
-async fn an_account_is_not_changed_in_two_steps_either() {
+async fn an_account_cannot_be_changed_in_two_steps() {
     let (client, namespace) = server().await;
     let mut number = examples("good").into_iter().find(|e| e.name == "number-everything").unwrap().documents.remove(0);
     create(&client, &namespace, &number).await.unwrap();
@@ -209,9 +211,9 @@ async fn an_account_is_not_changed_in_two_steps_either() {
     assert!(refused.message.contains("spec.businessAccountID: Forbidden"), "{}", refused.message);
 }
 
-/// Meta may send any word and any length, and a newer operator may have written phases this one does not know.
+/// Meta may send any word of any length, and a newer operator may have written phases that this one does not know.
 #[tokio::test]
-async fn status_takes_any_word_and_is_read_back() {
+async fn status_accepts_unknown_values_and_is_read_back() {
     let (client, namespace) = server().await;
     let words = "w".repeat(5000);
     let statuses = [
@@ -252,7 +254,7 @@ fn status_round_trip(object: &DynamicObject) -> Value {
 }
 
 #[tokio::test]
-async fn numbers_are_selected_by_the_fields_of_the_contract() {
+async fn numbers_can_be_selected_by_the_documented_fields() {
     let (client, namespace) = server().await;
     for name in ["number-everything", "number-outgoing-only"] {
         let example = examples("good").into_iter().find(|example| example.name == name).unwrap();

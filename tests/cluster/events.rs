@@ -13,7 +13,7 @@ use waba_operator::{
 };
 
 #[tokio::test]
-async fn events_arrive_even_on_the_way_out() {
+async fn events_are_sent_even_during_shutdown() {
     let plane = control_plane::shared().await;
     let (client, namespace) = (plane.client(), plane.namespace("events").await);
     let name = "n".repeat(253);
@@ -44,7 +44,7 @@ async fn events_arrive_even_on_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_refused_event_holds_up_nothing() {
+async fn a_rejected_event_blocks_nothing() {
     let plane = control_plane::shared().await;
     let namespace = plane.namespace("events-refused").await;
     let (events, sending) = Events::new(plane.client(), "waba-operator", "pod-0", &Metrics::new());

@@ -54,7 +54,7 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("not in time: {what}"))
 }
 
-/// Asks until it is so.
+/// Waits until `so` returns true.
 async fn until(what: &str, so: impl AsyncFn() -> bool) {
     let ask = async {
         while !so().await {
@@ -69,15 +69,15 @@ async fn spec(api: &Api<LeaseObject>) -> LeaseSpec {
 }
 
 #[tokio::test]
-async fn only_one_holds_it_and_a_release_hands_it_over() {
-    // Nobody waits until this lease runs out: a hand-over is not an expiry.
+async fn only_one_process_holds_the_lease_until_it_is_released() {
+    // The next holder does not wait for this lease to expire: it is released.
     let duration = PATIENCE * 10;
     let (client, namespace, api) = setup("lease-handover").await;
     let first = Lease::acquire(client.clone(), config(&namespace, "first", duration)).await;
     assert!(first.valid_for(PATIENCE) && !first.valid_for(duration));
 
     let mut second = tokio::spawn(Lease::acquire(client, config(&namespace, "second", duration)));
-    // The first renews several times while the second asks: it stays with the first.
+    // The first holder renews several times while the second asks for the lease: it stays with the first.
     let acquired = spec(&api).await;
     let mut renewed = acquired.renew_time.clone();
     for _ in 0..5 {
@@ -98,7 +98,7 @@ async fn only_one_holds_it_and_a_release_hands_it_over() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_wins() {
+async fn one_of_two_simultaneous_candidates_wins() {
     let (client, namespace, _) = setup("lease-race").await;
     let contend = |identity| Lease::acquire(client.clone(), config(&namespace, identity, PATIENCE * 10));
     let (one, other) = (contend("same"), contend("same"));
@@ -113,7 +113,7 @@ async fn of_two_at_once_one_wins() {
     soon("the loser's turn", loser).await;
 }
 
-/// The holder's runtime stands still, as a stopped process does.
+/// The holder's runtime is blocked, as in a paused process.
 #[test]
 fn a_frozen_holder_stops_leading_before_another_leads() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -131,7 +131,7 @@ fn a_frozen_holder_stops_leading_before_another_leads() {
     assert!(!fence.valid_for(Duration::ZERO), "two lead at the same time");
     assert!(started.elapsed() >= duration, "taken over after {:?}", started.elapsed());
     assert!(next.valid_for(Duration::ZERO));
-    // It wakes up, and learns the truth instead of taking the lease back.
+    // It wakes up, and notices the loss instead of taking the lease back.
     holders.block_on(soon("the old holder notices", frozen.lost()));
     contenders.block_on(async {
         until("the next renews", async || next.valid_for(duration * 2 / 3)).await;
@@ -139,9 +139,9 @@ fn a_frozen_holder_stops_leading_before_another_leads() {
     });
 }
 
-/// What the holder's clock says does not matter, only whether it renews.
+/// Whether the holder renews matters, not the time that its clock writes.
 #[tokio::test]
-async fn clocks_may_differ() {
+async fn the_lease_does_not_depend_on_the_holders_clock() {
     let (client, namespace, api) = setup("lease-skew").await;
     for hours in [-10, 10] {
         let time = MicroTime(Timestamp::now() + SignedDuration::from_hours(hours));
@@ -182,7 +182,7 @@ async fn a_deleted_or_stolen_lease_is_lost() {
 }
 
 #[tokio::test]
-async fn a_label_is_no_theft() {
+async fn a_label_does_not_end_the_lease() {
     let (client, namespace, api) = setup("lease-label").await;
     let lease = Lease::acquire(client, config(&namespace, "first", PATIENCE)).await;
     let label = json!({ "metadata": { "labels": { "team": "a" } } });
@@ -196,7 +196,7 @@ async fn a_label_is_no_theft() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_goes_away_ends_the_claim_and_not_the_lease() {
+async fn an_outage_of_the_api_server_ends_leadership_but_not_the_lease() {
     let mut plane = control_plane::ControlPlane::start(control_plane::Options::default()).await.unwrap();
     let namespace = plane.namespace("lease-outage").await;
     let client = client_of(plane.config());
@@ -210,6 +210,6 @@ async fn an_api_server_that_goes_away_ends_the_claim_and_not_the_lease() {
 }
 
 #[test]
-fn an_operator_alone_always_leads() {
+fn an_operator_without_leader_election_always_leads() {
     assert!(Fence::always().valid_for(Duration::MAX));
 }

@@ -24,7 +24,7 @@ fn foreign(name: &str) -> Secret {
 }
 
 #[tokio::test]
-async fn a_users_secret_is_read_by_key() {
+async fn a_users_secret_is_read_by_its_key() {
     let (client, namespace, api) = setup("secret-read").await;
     let created = api.create(&PostParams::default(), &foreign("user")).await.unwrap();
     let read = read_key(&client, &namespace, "user", "key").await.unwrap();
@@ -43,12 +43,12 @@ async fn a_users_secret_is_read_by_key() {
 }
 
 #[tokio::test]
-async fn a_missing_right_is_told() {
+async fn a_missing_permission_is_reported() {
     let (_, namespace, _) = setup("secret-rights").await;
     let alice = control_plane::shared().await.client_as("alice", &[]);
     let problem = read_key(&alice, &namespace, "user", "key").await.unwrap_err();
     assert!(matches!(&problem.problem, Unusable::Unreadable(error) if error.is_forbidden()), "{problem}");
-    assert!(problem.to_string().contains("alice"), "the API server says who lacks the right: {problem}");
+    assert!(problem.to_string().contains("alice"), "the API server says who lacks the permission: {problem}");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_foreign_secret_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_secret_that_became_foreign_is_not_written() {
+async fn a_secret_that_lost_its_label_is_not_written() {
     let (client, namespace, api) = setup("secret-became").await;
     let mut ours = OwnedSecret::new(&namespace, "ours", None).save(&client).await.unwrap();
     let unlabel = json!({ "metadata": { "labels": { MANAGED_BY.0: null } } });
@@ -78,7 +78,7 @@ async fn a_secret_that_became_foreign_is_not_written() {
 }
 
 #[tokio::test]
-async fn of_two_writers_one_wins() {
+async fn one_of_two_concurrent_writers_wins() {
     let (client, namespace, api) = setup("secret-race").await;
     let writer = |value: &str| {
         let mut secret = OwnedSecret::new(&namespace, "ours", None);
@@ -93,7 +93,7 @@ async fn of_two_writers_one_wins() {
     };
     assert!(matches!(loser, OwnedProblem::Stale(_)), "{loser}");
 
-    // The same for an update, and what others put on the Secret stays.
+    // The same for an update; keys and labels that others add stay.
     let label = json!({ "metadata": { "labels": { "team": "a" } } });
     let mut late = winner.clone();
     api.patch("ours", &PatchParams::default(), &Patch::Merge(label)).await.unwrap();
@@ -110,7 +110,7 @@ async fn of_two_writers_one_wins() {
     assert_eq!(stored.data.unwrap()["candidate"].0, b"three");
     assert_eq!(stored.metadata.owner_references, None);
 
-    // And for a deletion.
+    // The same for a deletion.
     api.delete("ours", &DeleteParams::default()).await.unwrap();
     assert!(matches!(saved.save(&client).await.unwrap_err(), OwnedProblem::Stale(_)));
     assert!(OwnedSecret::read(&client, &namespace, "ours").await.unwrap().is_none());

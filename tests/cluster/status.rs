@@ -53,7 +53,7 @@ fn written(patched: Patched<Thing>) -> Thing {
 }
 
 #[tokio::test]
-async fn a_status_is_written_whole_and_once() {
+async fn a_status_is_written_completely_and_once() {
     let metrics = Metrics::new();
     let (api, thing) = setup("status", &metrics).await;
     let first = written(patch_status(&api, &thing, &status("Pending", Some("x")), MANAGER).await.unwrap());
@@ -67,7 +67,7 @@ async fn a_status_is_written_whole_and_once() {
 }
 
 #[tokio::test]
-async fn a_stale_plan_is_not_written() {
+async fn a_status_based_on_a_stale_object_is_not_written() {
     let (api, thing) = setup("status-stale", &Metrics::new()).await;
     let resize = json!({ "spec": { "size": 2 } });
     api.patch("a", &PatchParams::default(), &Patch::Merge(resize)).await.unwrap();
@@ -77,7 +77,7 @@ async fn a_stale_plan_is_not_written() {
 }
 
 #[tokio::test]
-async fn another_object_of_the_same_name_is_not_meant() {
+async fn a_recreated_object_of_the_same_name_is_not_written() {
     let (api, thing) = setup("status-other", &Metrics::new()).await;
     api.delete("a", &DeleteParams::default()).await.unwrap();
     let patched = patch_status(&api, &thing, &status("Enabled", None), MANAGER).await.unwrap();

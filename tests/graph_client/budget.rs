@@ -12,7 +12,7 @@ async fn probe(client: &Client, waba: &str) -> Result<(), Error> {
     client.probe_account(&access(), waba).await
 }
 
-/// An estate whose first account allows this many calls an hour.
+/// A seed whose first account allows this many calls an hour.
 fn limited(calls: u32) -> Value {
     let mut seed = estate(1, 0);
     seed["accounts"][0]["rate_limit"] = json!(calls);
@@ -20,7 +20,7 @@ fn limited(calls: u32) -> Value {
 }
 
 #[tokio::test]
-async fn a_throttled_account_is_left_alone_until_meta_says() {
+async fn a_throttled_account_gets_no_call_until_metas_time() {
     let world = World::start(limited(3)).await;
     for _ in 0..3 {
         probe(&world.client, WABA).await.unwrap();
@@ -45,12 +45,12 @@ async fn a_throttled_account_is_left_alone_until_meta_says() {
 }
 
 #[tokio::test]
-async fn a_throttle_ends_on_metas_clock() {
+async fn a_throttle_ends_by_metas_clock() {
     let world = World::start(limited(1)).await;
     probe(&world.client, WABA).await.unwrap();
     probe(&world.client, WABA).await.unwrap_err();
     world.control.advance(2 * 3600).await.unwrap();
-    // Other calls tell the new time.
+    // Other calls bring the new time.
     for _ in 0..5 {
         probe(&world.client, SECOND_WABA).await.unwrap();
     }
@@ -59,7 +59,7 @@ async fn a_throttle_ends_on_metas_clock() {
 }
 
 #[tokio::test]
-async fn a_throttled_app_is_left_alone_altogether() {
+async fn a_throttled_app_gets_no_call_for_any_account() {
     let world = World::start(estate(1, 0)).await;
     world.refuse_once(WABA, 400, json!({"code": 4, "message": "(#4)", "is_transient": true})).await;
     let refused = probe(&world.client, WABA).await.unwrap_err();
@@ -75,7 +75,7 @@ async fn a_throttled_app_is_left_alone_altogether() {
 }
 
 #[tokio::test]
-async fn a_limit_of_one_number_does_not_stop_its_account() {
+async fn a_limit_on_one_number_does_not_stop_its_account() {
     let world = World::start(estate(1, 0)).await;
     world.refuse_once(WABA, 400, json!({"code": 133_016, "message": "(#133016)"})).await;
     let refused = probe(&world.client, WABA).await.unwrap_err();
@@ -85,7 +85,7 @@ async fn a_limit_of_one_number_does_not_stop_its_account() {
 }
 
 #[tokio::test]
-async fn a_new_process_takes_up_a_throttle() {
+async fn a_throttle_can_be_restored_in_a_new_process() {
     let world = World::start(estate(1, 0)).await;
     let next = world.another_client(timing());
     let until = next.now() + SignedDuration::from_mins(20);
@@ -96,7 +96,7 @@ async fn a_new_process_takes_up_a_throttle() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_known_and_recorded() {
+async fn the_remaining_budget_is_known_and_recorded() {
     let world = World::start(limited(10)).await;
     assert_eq!(world.client.budget_left(APP, Some(WABA)), None);
     for _ in 0..3 {
@@ -108,7 +108,7 @@ async fn what_is_left_is_known_and_recorded() {
 }
 
 #[tokio::test]
-async fn usage_counts_on_errors_too() {
+async fn usage_is_read_from_error_replies_too() {
     let world = World::start(limited(10)).await;
     let missing = world.client.read_number(&access(), WABA, "900000", Priority::Poll).await;
     missing.unwrap();
@@ -119,7 +119,7 @@ async fn usage_counts_on_errors_too() {
 }
 
 #[tokio::test]
-async fn polls_make_room_when_the_bucket_is_nearly_empty() {
+async fn polls_wait_when_the_budget_is_nearly_used_up() {
     let timing = Timing { rest: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
     let world = World::start_with(limited(20), timing).await;
     for _ in 0..19 {
@@ -131,9 +131,9 @@ async fn polls_make_room_when_the_bucket_is_nearly_empty() {
     assert_eq!(world.calls().await.len(), 19);
 }
 
-/// What was written down has waited before: it is sent while it is young, or not at all.
+/// A call whose intent is written has waited for budget before: it is sent at once, or not at all.
 #[tokio::test]
-async fn a_change_of_a_number_waits_before_it_is_written_down_and_not_after() {
+async fn a_changing_call_waits_for_budget_before_its_intent_and_not_after() {
     let timing = Timing { pace_step: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
     let world = World::start_with(limited(25), timing).await;
     for _ in 0..24 {
@@ -148,7 +148,7 @@ async fn a_change_of_a_number_waits_before_it_is_written_down_and_not_after() {
 }
 
 #[tokio::test]
-async fn a_version_that_has_ended_is_noticed() {
+async fn a_retired_graph_version_is_detected() {
     let world = World::start(estate(1, 0)).await;
     probe(&world.client, WABA).await.unwrap();
     assert_eq!(world.client.version_mismatch(APP), None);
@@ -161,7 +161,7 @@ async fn a_version_that_has_ended_is_noticed() {
 }
 
 #[tokio::test]
-async fn metas_clock_counts() {
+async fn the_clients_time_follows_metas_clock() {
     let mut seed = estate(1, 0);
     seed["now"] = json!("2031-01-01T00:00:00Z");
     let world = World::start(seed).await;

@@ -1,4 +1,4 @@
-//! Bad days: what the client makes of answers that are none.
+//! Faults: what the client returns when Meta gives no usable reply.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use waba_operator::graph::{Class, Outcome, Timing};
 
 use crate::support::{TOKEN, WABA, World, access, estate, timing};
 
-/// Everything that can come instead of an answer, and what a person reads of it.
+/// Every kind of unusable reply, and the message for it.
 pub fn mishaps() -> Vec<(Value, &'static str)> {
     vec![
         (json!({"html": true}), "Meta, or something on the way to it, answered with a web page (HTTP status 502)"),
@@ -25,7 +25,7 @@ pub fn mishaps() -> Vec<(Value, &'static str)> {
 }
 
 #[tokio::test]
-async fn reads_try_again_and_then_say_what_is_wrong() {
+async fn reads_are_retried_and_then_report_the_error() {
     for (mishap, detail) in mishaps() {
         let world = World::start(estate(1, 0)).await;
         world.fault(json!({"path": WABA, "before": mishap})).await;
@@ -37,7 +37,7 @@ async fn reads_try_again_and_then_say_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_once_succeeds() {
+async fn a_read_that_fails_once_is_retried() {
     for (mishap, _) in mishaps() {
         let world = World::start(estate(1, 0)).await;
         world.fault(json!({"path": WABA, "times": 1, "before": mishap})).await;
@@ -47,7 +47,7 @@ async fn a_read_that_fails_once_succeeds() {
 }
 
 #[tokio::test]
-async fn refusals_are_not_tried_again() {
+async fn refusals_are_not_retried() {
     let world = World::start(estate(1, 0)).await;
     world.refuse_once(WABA, 403, json!({"code": 10, "message": "(#10)"})).await;
     let error = world.client.probe_account(&access(), WABA).await.unwrap_err();
@@ -56,7 +56,7 @@ async fn refusals_are_not_tried_again() {
 }
 
 #[tokio::test]
-async fn silence_ends() {
+async fn a_read_without_reply_times_out() {
     let timing = Timing { request: Duration::from_millis(300), read_tries: 1, ..timing() };
     let world = World::start_with(estate(1, 0), timing).await;
     world.fault(json!({"path": WABA, "before": {"hang": true}})).await;
@@ -68,7 +68,7 @@ async fn silence_ends() {
 }
 
 #[tokio::test]
-async fn a_meta_that_is_not_there() {
+async fn an_unreachable_meta_is_reported() {
     let world = World::start(estate(1, 0)).await;
     let client = world.without_meta().await;
     let error = client.probe_account(&access(), WABA).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn a_meta_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_change_without_answer_is_unknown_and_sent_once() {
+async fn a_changing_call_whose_reply_is_lost_is_unknown_and_sent_once() {
     for (mishap, _) in mishaps() {
         for at in ["before", "after"] {
             let world = World::start(estate(0, 0)).await;
@@ -91,7 +91,7 @@ async fn a_change_without_answer_is_unknown_and_sent_once() {
 }
 
 #[tokio::test]
-async fn a_change_in_silence_is_unknown() {
+async fn a_changing_call_that_times_out_is_unknown() {
     let timing = Timing { request: Duration::from_millis(300), ..timing() };
     let world = World::start_with(estate(0, 0), timing).await;
     world.fault(json!({"path": "/oauth/access_token", "after": {"hang": true}})).await;
@@ -100,7 +100,7 @@ async fn a_change_in_silence_is_unknown() {
 }
 
 #[tokio::test]
-async fn errors_of_a_change() {
+async fn error_replies_to_a_changing_call_have_the_right_outcome() {
     let cases = [
         ("refused", 400, json!({"code": 10}), "Refused"),
         ("unsure", 500, json!({"code": 2}), "Unknown"),
@@ -124,7 +124,7 @@ async fn errors_of_a_change() {
 }
 
 #[tokio::test]
-async fn changes_use_a_new_connection_each_and_reads_share_one() {
+async fn each_changing_call_opens_a_connection_and_reads_share_one() {
     let world = World::start(estate(1, 0)).await;
     for _ in 0..3 {
         world.client.probe_account(&access(), WABA).await.unwrap();

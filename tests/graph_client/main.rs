@@ -1,4 +1,4 @@
-//! The Graph client against the simulator: what it asks, how often, and what it makes of the answers.
+//! The Graph client against the simulator: which calls it sends, how often, and how it reads the replies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod budget;

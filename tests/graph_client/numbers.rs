@@ -1,4 +1,4 @@
-//! The calls that change a number: what goes over the wire, and what may be believed of what comes back.
+//! The calls that change a number: what is sent, and which outcome each reply has.
 
 mod answers;
 mod profile;
@@ -19,11 +19,11 @@ use waba_operator::graph::{Client, CodeMethod, Error, Outcome, Timing};
 
 use crate::support::{APP, SECOND_WABA, WABA, World, access, estate_with, timing};
 
-/// Connected.
+/// A connected number.
 const CONNECTED: &str = "910001";
-/// Verified and not registered.
+/// A number that is verified and not registered.
 const VERIFIED: &str = "910002";
-/// Not verified.
+/// A number that is not verified.
 const UNVERIFIED: &str = "910003";
 
 const PIN: &str = "604317";
@@ -50,7 +50,7 @@ impl Op {
     const ALL: [Self; 9] =
         [Add, RequestCode, VerifyCode, Register, Deregister, SetPin, SetWebhook, ClearWebhook, WriteProfile];
 
-    /// The path behind the version.
+    /// The path after the version.
     fn path(self) -> String {
         match self {
             Add => format!("{WABA}/phone_numbers"),
@@ -63,7 +63,7 @@ impl Op {
         }
     }
 
-    /// What of it nobody may see.
+    /// The secret in the call.
     fn secret(self) -> Option<&'static str> {
         match self {
             VerifyCode => Some(CODE),
@@ -73,12 +73,12 @@ impl Op {
         }
     }
 
-    /// Makes the call; the new ID of an added number is dropped.
-    async fn make(self, client: &Client, callback: &str) -> Outcome<()> {
-        self.make_with(client, callback, &CODE.into()).await
+    /// Sends the call; the ID of an added number is dropped.
+    async fn send(self, client: &Client, callback: &str) -> Outcome<()> {
+        self.send_with(client, callback, &CODE.into()).await
     }
 
-    async fn make_with(self, client: &Client, callback: &str, code: &SecretString) -> Outcome<()> {
+    async fn send_with(self, client: &Client, callback: &str, code: &SecretString) -> Outcome<()> {
         let (access, pin, word) = (&access(), &PIN.into(), &VERIFY_TOKEN.into());
         match self {
             Add => client.add_number(access, WABA, ("33", "699999999"), "INO Paris").await.map(drop),
@@ -94,7 +94,7 @@ impl Op {
     }
 }
 
-/// A number at each step of the ladder, and a callback that proves itself.
+/// A number in each state of onboarding, and a callback that passes verification.
 struct Scene {
     world: World,
     callback: String,
@@ -109,13 +109,13 @@ impl Scene {
         Self { world: World::start_with(seed(), timing).await, callback: callback().await }
     }
 
-    /// Everything at Meta is as it was in the beginning. To set a new scene takes longer.
-    async fn anew(&self) {
+    /// Resets Meta to the seed, which is faster than a new scene.
+    async fn reset(&self) {
         self.world.control.post("reset", json!({"seed": seed()})).await.unwrap();
     }
 
-    async fn make(&self, op: Op) -> Outcome<()> {
-        op.make(&self.world.client, &self.callback).await
+    async fn send(&self, op: Op) -> Outcome<()> {
+        op.send(&self.world.client, &self.callback).await
     }
 
     /// Sets fields of an object at Meta.
@@ -123,14 +123,14 @@ impl Scene {
         self.world.control.patch(object, fields).await.unwrap();
     }
 
-    /// Has every call to the op's path answered so.
-    async fn answer(&self, op: Op, at: &str, action: &Value) {
-        self.forget().await;
+    /// Has the simulator reply like this to every call on the op's path.
+    async fn reply_with(&self, op: Op, at: &str, action: &Value) {
+        self.clear().await;
         self.world.fault(json!({"method": "POST", "path": format!("/{}$", op.path()), at: action})).await;
     }
 
-    /// No more faults, and an empty log.
-    async fn forget(&self) {
+    /// Removes all faults and empties the log of calls.
+    async fn clear(&self) {
         self.world.control.delete("faults").await.unwrap();
         self.world.control.delete("calls").await.unwrap();
     }
@@ -161,7 +161,7 @@ fn seed() -> Value {
     seed
 }
 
-/// A server that knows the verify token; its URL.
+/// Starts a callback server that knows the verify token; its URL.
 async fn callback() -> String {
     let prove = async |Query(query): Query<HashMap<String, String>>| {
         if query["hub.verify_token"] == VERIFY_TOKEN {

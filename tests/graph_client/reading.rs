@@ -11,14 +11,14 @@ use waba_operator::graph::{AccountRead, Class, Error, Priority, Want};
 use crate::support::{SECOND_WABA, TOKEN, WABA, World, access, estate, estate_with};
 
 async fn read(world: &World) -> Result<AccountRead, Error> {
-    // In a task of its own, as the pollers read.
+    // In a task of its own, as in the pollers.
     let client = world.client.clone();
     let reading = async move { client.read_account(&access(), WABA, Want::default(), Priority::Poll).await };
     tokio::spawn(reading).await.unwrap()
 }
 
 #[tokio::test]
-async fn an_account_costs_one_call_per_hundred_and_comes_whole() {
+async fn an_account_is_read_completely_with_one_call_per_hundred_numbers() {
     let cases = [
         ("an empty account is one call", 0, 0, 1),
         ("so is a small one", 3, 2, 1),
@@ -40,7 +40,7 @@ async fn an_account_costs_one_call_per_hundred_and_comes_whole() {
 }
 
 #[tokio::test]
-async fn later_pages_come_from_the_edges() {
+async fn further_pages_are_read_from_the_edges() {
     let world = World::start(estate(101, 101)).await;
     read(&world).await.unwrap();
     let paths = [WABA.to_owned(), format!("{WABA}/phone_numbers"), format!("{WABA}/message_templates")];
@@ -51,7 +51,7 @@ async fn later_pages_come_from_the_edges() {
 }
 
 #[tokio::test]
-async fn the_account_itself() {
+async fn an_accounts_own_fields_are_read() {
     let mut seed = estate(0, 0);
     seed["accounts"][0]["subscribed_apps"] =
         json!([{"app": "1234567890", "override_callback_uri": "https://h.example/x"}]);
@@ -67,7 +67,7 @@ async fn the_account_itself() {
 }
 
 #[tokio::test]
-async fn health_only_where_wanted() {
+async fn health_is_read_only_on_request() {
     let world = World::start(estate(1, 1)).await;
     let without = read(&world).await.unwrap();
     assert!(without.account.health.is_none() && without.numbers[0].health.is_none());
@@ -77,7 +77,7 @@ async fn health_only_where_wanted() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_compares_equal() {
+async fn unchanged_reads_compare_equal() {
     let world = World::start(estate_with(
         "templates",
         json!([{"id": "1", "account": WABA, "name": "media", "language": "en_US", "components": [
@@ -93,7 +93,7 @@ async fn what_has_not_changed_compares_equal() {
 }
 
 #[tokio::test]
-async fn one_object_by_its_id() {
+async fn one_object_is_read_by_its_id() {
     let world = World::start(estate(1, 1)).await;
     let number = world.client.read_number(&access(), WABA, "900000", Priority::Write).await.unwrap();
     assert_eq!(number.digits(), "33612000000");
@@ -104,7 +104,7 @@ async fn one_object_by_its_id() {
 }
 
 #[tokio::test]
-async fn the_template_limit() {
+async fn the_template_limit_is_read() {
     let world = World::start(estate(1, 1)).await;
     assert_eq!(world.client.template_limit(&access(), WABA).await.unwrap(), Some(6000));
 }
@@ -118,7 +118,7 @@ async fn a_probe_reads_one_id() {
 }
 
 #[tokio::test]
-async fn a_stale_cursor_starts_the_listing_over_once() {
+async fn a_stale_cursor_restarts_the_listing_once() {
     let stale = json!({"code": 131_059, "message": "(#131059) Invalid or expired cursor"});
     let world = World::start(estate(250, 0)).await;
     let path = format!("/{WABA}/phone_numbers");
@@ -135,7 +135,7 @@ async fn a_stale_cursor_starts_the_listing_over_once() {
 }
 
 #[tokio::test]
-async fn half_of_the_pages_is_an_error() {
+async fn a_listing_with_a_missing_page_is_an_error() {
     let world = World::start(estate(150, 150)).await;
     world.fault(json!({"path": "/message_templates", "before": {"status": 500, "html": true}})).await;
     let error = read(&world).await.unwrap_err();
@@ -145,7 +145,7 @@ async fn half_of_the_pages_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_comes_on_two_pages_counts_once() {
+async fn an_item_on_two_pages_counts_once() {
     let world = World::start(estate(150, 0)).await;
     let again: Vec<Value> = (0..150).map(|n| json!({"id": (900_000 + n).to_string()})).collect();
     world.answer_once("/phone_numbers", json!({"data": again, "paging": {"cursors": {"after": "x"}}})).await;
@@ -153,7 +153,7 @@ async fn what_comes_on_two_pages_counts_once() {
 }
 
 #[tokio::test]
-async fn a_listing_without_end_or_way_on_is_an_error() {
+async fn an_endless_or_broken_listing_is_an_error() {
     let world = World::start(estate(150, 0)).await;
     let lost = json!({"data": [], "paging": {"next": "https://graph.facebook.com/x"}});
     world.answer_once("/phone_numbers", lost).await;
@@ -164,7 +164,7 @@ async fn a_listing_without_end_or_way_on_is_an_error() {
 }
 
 #[tokio::test]
-async fn missing_and_foreign_objects_prove_nothing() {
+async fn an_unreadable_object_does_not_prove_its_absence() {
     let mut seed = estate(0, 0);
     seed["tokens"] = json!([{"name": "main", "token": TOKEN, "app": "1234567890", "accounts": [SECOND_WABA]}]);
     let world = World::start(seed).await;
@@ -174,18 +174,18 @@ async fn missing_and_foreign_objects_prove_nothing() {
     for error in [missing, foreign] {
         assert!(error.is_not_found() && !error.proves_absence(), "{error}");
     }
-    // As the published specification has it.
+    // The error in Meta's published specification.
     world.refuse_once("/424242", 404, json!({"code": 803, "message": "(#803)"})).await;
     let error = world.client.read_number(&access(), WABA, "424242", Priority::Poll).await.unwrap_err();
     assert!(error.is_not_found() && !error.proves_absence(), "{error}");
-    // What does prove it.
+    // An error that proves it.
     world.refuse_once("/424242", 400, json!({"code": 33, "message": "deleted"})).await;
     let error = world.client.read_number(&access(), WABA, "424242", Priority::Poll).await.unwrap_err();
     assert!(error.is_not_found() && error.proves_absence(), "{error}");
 }
 
 #[tokio::test]
-async fn words_that_sources_disagree_on() {
+async fn fields_are_read_in_every_documented_spelling() {
     let cases =
         [("as recorded", "NOT_VERIFIED", "DISCONNECTED", "NA"), ("as published", "UNVERIFIED", "UNLINKED", "UNKNOWN")];
     for (reason, verification, status, quality) in cases {
@@ -206,7 +206,7 @@ async fn words_that_sources_disagree_on() {
 }
 
 #[tokio::test]
-async fn ids_as_numbers() {
+async fn ids_may_be_json_numbers() {
     let world = World::start(estate(0, 0)).await;
     let body = json!({"id": 102_290_129_340_398_u64, "timezone_id": 44,
         "phone_numbers": {"data": [{"id": 106_540_352_242_922_u64}], "paging": {"cursors": {"after": "x"}}}});

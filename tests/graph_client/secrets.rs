@@ -1,4 +1,4 @@
-//! No secret in anything that people see.
+//! No secret in anything that people can read.
 
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -13,20 +13,20 @@ use crate::support::{OTHER_SECRET, SECRET, TOKEN, VERSION, WABA, World, access, 
 
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
-    // A time has six digits after the second, and sooner or later they are those of a PIN.
+    // Fractions of a second have six digits, which may equal a PIN by chance.
     let everything = tracing_subscriber::fmt::layer().with_ansi(false).without_time().with_writer(log.clone());
-    // The simulator runs in this process too, and knows every secret.
+    // The simulator runs in this process too, and its log has every secret.
     let all_but_the_simulator = tracing_subscriber::EnvFilter::new("trace,graph_sim=off");
     tracing_subscriber::registry().with(all_but_the_simulator).with(everything).init();
     log
 });
 
-/// From here on, everything that is logged in this process is kept.
+/// Records everything that this process logs from now on.
 pub fn watch_the_log() {
     LazyLock::force(&LOG);
 }
 
-/// What was logged so far.
+/// The log so far.
 pub fn log() -> String {
     String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap()
 }
@@ -67,7 +67,7 @@ fn assert_error_clean(error: &Error) {
 }
 
 #[tokio::test]
-async fn errors_tell_no_secret() {
+async fn errors_contain_no_secret() {
     let world = World::start(estate(1, 0)).await;
     let talkative = json!({
         "code": 100, "error_user_msg": format!("{TOKEN} and {SECRET}"),
@@ -91,7 +91,7 @@ async fn errors_tell_no_secret() {
 }
 
 #[tokio::test]
-async fn credentials_print_nothing() {
+async fn credentials_are_hidden_in_debug_output() {
     assert_clean(&format!("{:?} {:?}", access(), app()));
     let world = World::start(estate(0, 0)).await;
     assert_clean(&format!("{:?}", world.client));
@@ -102,7 +102,7 @@ async fn credentials_print_nothing() {
 }
 
 #[tokio::test]
-async fn the_log_tells_no_secret() {
+async fn the_log_contains_no_secret() {
     let world = World::start(estate(101, 1)).await;
     let wrong = Access { app: credentials("42", OTHER_SECRET), ..access() };
     world.client.read_account(&access(), WABA, Want::default(), Priority::Poll).await.unwrap();

@@ -1,4 +1,4 @@
-//! A small estate at a simulated Meta, and a client that reads it.
+//! A simulated Meta with a small seed, and a client that reads it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub const WABA: &str = "102290129340398";
 pub const SECOND_WABA: &str = "102290129340399";
 pub const VERSION: &str = "v25.0";
 
-/// A finished call as the recorder heard of it.
+/// A finished call as the recorder received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
     pub endpoint: &'static str,
@@ -25,7 +25,7 @@ pub struct Heard {
     pub budget_left: Option<u8>,
 }
 
-/// A simulator with an estate, and a client that talks to it.
+/// A simulator with a seed, and a client connected to it.
 pub struct World {
     sim: Sim,
     pub control: Control,
@@ -46,7 +46,7 @@ impl World {
         Self { control: sim.control(), client, heard, sim }
     }
 
-    /// Takes Meta away: from when this returns, its port refuses connections.
+    /// Stops the simulator: when this returns, its port refuses connections.
     pub async fn without_meta(self) -> Client {
         let Self { sim, control, client, .. } = self;
         drop(sim);
@@ -54,17 +54,17 @@ impl World {
         client
     }
 
-    /// Where Meta is.
+    /// The simulator's URL.
     pub fn url(&self) -> String {
         self.sim.url()
     }
 
-    /// What the recorder heard, in order.
+    /// The finished calls, in order.
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
-    /// Another client of the same Meta, as if in a new process.
+    /// Another client of the same Meta, as in a new process.
     pub fn another_client(&self, timing: Timing) -> Client {
         client(&self.sim.url(), timing, Arc::default())
     }
@@ -73,12 +73,12 @@ impl World {
         self.control.post("faults", json!([fault])).await.unwrap();
     }
 
-    /// Replaces the answer to the next call whose path matches.
+    /// Replaces the reply to the next call whose path matches.
     pub async fn answer_once(&self, path: &str, body: Value) {
         self.fault(json!({"path": path, "times": 1, "before": {"body": body}})).await;
     }
 
-    /// Replaces the answer to the next call whose path matches by an error.
+    /// Replaces the reply to the next call whose path matches by an error.
     pub async fn refuse_once(&self, path: &str, status: u16, error: Value) {
         self.fault(json!({"path": path, "times": 1, "before": {"status": status, "body": {"error": error}}})).await;
     }
@@ -93,13 +93,13 @@ impl World {
         self.calls().await.iter().map(path).collect()
     }
 
-    /// Nothing was done that a careful client never does.
+    /// Checks that there was no careless call.
     pub async fn assert_well_behaved(&self) {
         assert_eq!(self.control.violations().await.unwrap(), Vec::<Value>::new());
     }
 }
 
-/// A client of whatever is at a URL.
+/// A client for the given URL.
 pub fn client_at(url: &str) -> Client {
     client(url, timing(), Arc::default())
 }
@@ -117,7 +117,7 @@ fn client(url: &str, timing: Timing, heard: Arc<Mutex<Vec<Heard>>>) -> Client {
     Client::new(config, Arc::new(recorder)).unwrap()
 }
 
-/// The real limits, with hardly any waiting.
+/// The real limits, with almost no waiting.
 pub fn timing() -> Timing {
     Timing {
         retry_pause: Duration::from_millis(1),
@@ -167,7 +167,7 @@ pub fn estate(numbers: usize, templates: usize) -> Value {
     })
 }
 
-/// An estate with another list of one kind.
+/// A seed in which one list is replaced.
 pub fn estate_with(kind: &str, list: Value) -> Value {
     let mut seed = estate(0, 0);
     seed[kind] = list;

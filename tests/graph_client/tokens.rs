@@ -19,7 +19,7 @@ async fn good_credentials_cost_one_call() {
 }
 
 #[tokio::test]
-async fn wrong_id_and_wrong_secret_are_told_apart() {
+async fn a_wrong_app_id_and_a_wrong_secret_have_different_errors() {
     let world = World::start(estate(0, 0)).await;
     let secret = world.client.test_credentials(&credentials(APP, "wrong"), VERSION).await;
     assert!(matches!(secret, Err(CredentialsError::WrongSecret)), "{secret:?}");
@@ -30,7 +30,7 @@ async fn wrong_id_and_wrong_secret_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_bad_day_says_nothing_about_credentials() {
+async fn an_outage_says_nothing_about_credentials() {
     let world = World::start(estate(0, 0)).await;
     world.fault(json!({"path": "/", "before": {"html": true}})).await;
     let Err(CredentialsError::Untested(error)) = world.client.test_credentials(&app(), VERSION).await else {
@@ -38,14 +38,14 @@ async fn a_bad_day_says_nothing_about_credentials() {
     };
     assert_eq!(error.class(), Class::Transient);
     world.control.delete("faults").await.unwrap();
-    // The first call refuses, and the one that would say why fails.
+    // The first call is refused, and the one that would find the reason fails.
     world.fault(json!({"path": "/oauth", "before": {"status": 500, "empty": true}})).await;
     let untested = world.client.test_credentials(&credentials(APP, "wrong"), VERSION).await;
     assert!(matches!(untested, Err(CredentialsError::Untested(_))), "{untested:?}");
 }
 
 #[tokio::test]
-async fn an_app_id_that_is_none_never_becomes_another_path() {
+async fn an_invalid_app_id_never_changes_the_path() {
     let world = World::start(estate(0, 0)).await;
     let result = world.client.test_credentials(&credentials("me/accounts?x=", "wrong"), VERSION).await;
     assert!(matches!(result, Err(CredentialsError::WrongAppId)), "{result:?}");
@@ -60,7 +60,7 @@ async fn inspect(
 }
 
 #[tokio::test]
-async fn tokens_inspected() {
+async fn tokens_are_inspected() {
     let world = World::start(estate_with(
         "tokens",
         json!([
@@ -97,7 +97,7 @@ async fn tokens_inspected() {
 }
 
 #[tokio::test]
-async fn every_call_proves_the_secret_and_hides_the_token() {
+async fn every_call_has_the_app_secret_proof_and_no_token_in_its_url() {
     let world = World::start(estate(101, 1)).await;
     let access = access();
     world.client.read_account(&access, WABA, Want::default(), Priority::Poll).await.unwrap();
@@ -119,7 +119,7 @@ async fn every_call_proves_the_secret_and_hides_the_token() {
 }
 
 #[tokio::test]
-async fn apps_that_demand_the_proof_get_it() {
+async fn apps_that_require_the_app_secret_proof_get_it() {
     let mut seed = estate(1, 0);
     seed["apps"][0]["require_app_secret"] = json!(true);
     let world = World::start(seed).await;
@@ -127,7 +127,7 @@ async fn apps_that_demand_the_proof_get_it() {
 }
 
 #[tokio::test]
-async fn tokens_that_do_not_work() {
+async fn invalid_tokens_are_reported() {
     let mut seed = estate(1, 0);
     seed["tokens"].as_array_mut().unwrap().extend([
         json!({"name": "ended", "token": "EAAended", "app": APP, "expires_at": "2020-01-01T00:00:00Z"}),
@@ -148,7 +148,7 @@ async fn tokens_that_do_not_work() {
 }
 
 #[tokio::test]
-async fn accounts_assigned() {
+async fn assigned_accounts_are_listed() {
     let world = World::start(estate(0, 0)).await;
     let accounts = world.client.assigned_accounts(&access()).await.unwrap();
     let named: Vec<_> = accounts.iter().map(|account| (&*account.id, account.name.as_deref())).collect();
@@ -164,7 +164,7 @@ async fn accounts_assigned() {
 }
 
 #[tokio::test]
-async fn tokens_exchanged() {
+async fn tokens_are_exchanged() {
     let mut seed = estate(0, 0);
     seed["tokens"] = json!([
         {"name": "new", "token": "EAAnew", "app": APP, "expires_at": "+240h"},
@@ -195,7 +195,7 @@ async fn tokens_exchanged() {
 }
 
 #[tokio::test]
-async fn success_may_be_any_shape_but_a_token_has_to_be_there() {
+async fn an_exchange_must_return_a_token_in_any_shape() {
     let world = World::start(estate(0, 0)).await;
     for body in [json!({"success": "true"}), json!({"success": false}), json!({"access_token": null})] {
         world.answer_once("/oauth/access_token", body.clone()).await;

@@ -1,12 +1,12 @@
-//! Objects for what is found at Meta.
+//! The operator creates objects for the numbers and templates it finds at Meta.
 
 use serde_json::json;
 use waba_operator::api::{Direction, ManagementPolicy, MessageTemplate, MetaApp, WhatsAppNumber};
 
-use crate::{
-    harness::World,
+use crate::harness::{
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+    world::World,
 };
 
 const IMPORTED_BY: &str = "waba.dev/imported-by";
@@ -15,14 +15,14 @@ const TEMPLATE_OBJECT: &str = "order-shipped-en-us-";
 
 async fn imported_template(world: &World) -> String {
     world
-        .so("the template is imported", async || {
+        .eventually("the template is imported", async || {
             world.names::<MessageTemplate>().await.into_iter().find(|name| name.starts_with(TEMPLATE_OBJECT))
         })
         .await
 }
 
 #[tokio::test]
-async fn everything_found_gets_an_object_and_a_status() {
+async fn every_number_and_template_found_gets_an_object_with_a_status() {
     let mut seed = seed::two_accounts();
     seed::push(
         &mut seed,
@@ -34,10 +34,11 @@ async fn everything_found_gets_an_object_and_a_status() {
     let world = World::running("import", seed).await;
     world.create(&importing()).await;
 
-    let app = world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
-    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    world.stands::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
-    let template = world.stands::<MessageTemplate>(&imported_template(&world).await, "Approved", "True/Approved").await;
+    let app = world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    let number = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+    let template =
+        world.until_phase::<MessageTemplate>(&imported_template(&world).await, "Approved", "True/Approved").await;
 
     assert_eq!(number.metadata.labels.as_ref().unwrap()[IMPORTED_BY], INO);
     assert!(number.metadata.owner_references.is_none() && number.metadata.annotations.is_none());
@@ -63,13 +64,13 @@ async fn everything_found_gets_an_object_and_a_status() {
         Some((counts.numbers, counts.enabled, counts.templates, counts.approved, counts.rejected))
     };
     world.until::<MetaApp>(INO, "counts", |app| counted(app) == Some((2, 2, 3, 2, 1))).await;
-    assert_eq!(world.event(INO, "Imported").await, "imported 2 numbers and 3 templates");
-    assert!(world.events(NUMBER_OBJECT).await.is_empty(), "an import is told once, on the app");
+    assert_eq!(world.until_event(INO, "Imported").await, "imported 2 numbers and 3 templates");
+    assert!(world.events(NUMBER_OBJECT).await.is_empty(), "only the app has an Event about the import");
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
+async fn excluded_auto_generated_migrated_and_deleted_items_are_not_imported() {
     let mut seed = seed::small();
     for (id, display, status) in [
         ("106540352242930", "+33 6 98 76 54 32", "CONNECTED"),
@@ -95,7 +96,7 @@ async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
     });
     world.create(&app(INO, json!({"import": rules}))).await;
 
-    let number = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let number = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     assert_eq!(number.spec.directions, [Direction::Incoming]);
     imported_template(&world).await;
     world.settle().await;
@@ -105,7 +106,7 @@ async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
     assert!(templates[0].starts_with("hello-world-fr-"), "{templates:?}");
 
     world.sim.patch("numbers/106540352242931", json!({"status": "CONNECTED"})).await.unwrap();
-    world.stands::<WhatsAppNumber>("number-33644510279", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("number-33644510279", "Enabled", "True/Enabled").await;
     world.finish().await;
 }
 
@@ -113,7 +114,7 @@ async fn what_is_excluded_auto_generated_migrated_or_deleted_is_left_out() {
 async fn a_deleted_import_returns_unless_it_is_excluded() {
     let world = World::running("import-again", seed::small()).await;
     world.create(&importing()).await;
-    let first = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let first = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.settle().await;
 
     world.delete::<WhatsAppNumber>(NUMBER_OBJECT).await;
@@ -122,25 +123,25 @@ async fn a_deleted_import_returns_unless_it_is_excluded() {
         .await;
     assert_ne!(first.metadata.uid, second.metadata.uid);
 
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let exclude = json!({"spec": {"import": {"numbers": {"exclude": ["+33612345678"]}}}});
     world.patch::<MetaApp>(INO, exclude).await;
-    world.stands::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
     world.delete::<WhatsAppNumber>(NUMBER_OBJECT).await;
-    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.until_gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
     world.settle().await;
     assert!(world.names::<WhatsAppNumber>().await.is_empty());
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_authored_first_is_not_imported() {
+async fn numbers_and_templates_with_an_authored_object_are_not_imported() {
     let world = World::running("import-authored", seed::small()).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.create(&template("shipped", "order_shipped", json!({}))).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
-    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     world.settle().await;
     assert_eq!(world.names::<WhatsAppNumber>().await, ["support"]);
     assert_eq!(world.names::<MessageTemplate>().await, ["shipped"]);
@@ -151,63 +152,63 @@ async fn what_is_authored_first_is_not_imported() {
 async fn an_authored_object_replaces_the_untouched_import() {
     let world = World::running("import-replaced", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let imported = imported_template(&world).await;
 
     world.create(&number("support", "+33612345678", json!({"directions": ["Incoming"]}))).await;
     world.create(&template("shipped", "order_shipped", json!({}))).await;
-    world.gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
-    world.gone::<MessageTemplate>(&imported).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
-    world.stands::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
+    world.until_gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world.until_gone::<MessageTemplate>(&imported).await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<MessageTemplate>("shipped", "Approved", "True/Approved").await;
     world.settle().await;
-    assert_eq!(world.names::<WhatsAppNumber>().await, ["support"], "and it does not return");
+    assert_eq!(world.names::<WhatsAppNumber>().await, ["support"], "the import is not created again");
     world.finish().await;
 }
 
 #[tokio::test]
-async fn an_import_without_its_label_is_the_users_own() {
+async fn an_imported_object_without_its_label_belongs_to_the_user() {
     let world = World::running("import-taken", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.patch::<WhatsAppNumber>(NUMBER_OBJECT, json!({"metadata": {"labels": {IMPORTED_BY: null}}})).await;
 
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.stands::<WhatsAppNumber>("support", "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("support", "Conflict", "False/Conflict").await;
     world.settle().await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.finish().await;
 }
 
 #[tokio::test]
-async fn a_changed_import_gives_way_and_stays() {
+async fn an_edited_import_yields_to_an_authored_object_and_is_kept() {
     let world = World::running("import-edited", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     world.patch::<WhatsAppNumber>(NUMBER_OBJECT, json!({"spec": {"timeZone": "Europe/Paris"}})).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
 
     world.create(&number("support", "+33612345678", json!({}))).await;
-    world.stands::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Conflict", "False/Conflict").await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Conflict", "False/Conflict").await;
     world.settle().await;
     assert_eq!(world.names::<WhatsAppNumber>().await, [NUMBER_OBJECT, "support"]);
     world.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_gone_at_meta_stays_as_an_object() {
+async fn an_imported_object_outlives_its_number_or_template_at_meta() {
     let world = World::running("import-gone", seed::small()).await;
     world.create(&importing()).await;
-    world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
     let imported = imported_template(&world).await;
-    world.stands::<MessageTemplate>(&imported, "Approved", "True/Approved").await;
+    world.until_phase::<MessageTemplate>(&imported, "Approved", "True/Approved").await;
 
     world.sim.delete(&format!("numbers/{NUMBER}")).await.unwrap();
     world.sim.delete(&format!("templates/{}", seed::TEMPLATE)).await.unwrap();
-    let gone = world.stands::<WhatsAppNumber>(NUMBER_OBJECT, "NotFound", "False/NotFound").await;
-    assert_eq!(gone.status.unwrap().phone_number_id.as_deref(), Some(NUMBER), "nothing known is lost");
-    let gone = world.stands::<MessageTemplate>(&imported, "NotFound", "False/NotFound").await;
+    let gone = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "NotFound", "False/NotFound").await;
+    assert_eq!(gone.status.unwrap().phone_number_id.as_deref(), Some(NUMBER), "the last values stay");
+    let gone = world.until_phase::<MessageTemplate>(&imported, "NotFound", "False/NotFound").await;
     assert_eq!(gone.status.unwrap().sendable, Some(false));
     world.settle().await;
     world.finish().await;

@@ -1,57 +1,46 @@
-//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or in
-//! one of its own, which can be killed and paused. Between it and the API server there may be a gate that stops a request.
+//! The operator from end to end: a real API server, the Graph simulator, and the operator itself, in this process or as
+//! a program that can be killed and paused. A gate between operator and API server can stop a request. The vocabulary
+//! of the tests is introduced in [`harness`].
 //!
-//! Each test has a namespace, a simulator and an operator of its own, so that tests run side by side. All waiting is for
-//! facts. Every test ends with `World::finish`, which looks for what must never be: a careless call to Meta, a
-//! status that breaks the rules, a secret where people can read it.
+//! Each test has a namespace, a simulator and an operator of its own, so that tests run in parallel. Tests wait for
+//! facts, never for time. Every test ends with `World::finish`, which checks that there was no careless call to Meta,
+//! no status that breaks a rule, and no secret where people can read it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod gate;
 mod harness;
-mod logs;
-mod manifests;
-mod operator;
-mod pages;
-mod people;
-mod program;
-mod rungs;
-mod scan;
-mod seed;
-mod verdict;
-mod waiting;
-mod witness;
 
-mod bad_numbers;
-mod bad_secrets;
-mod binding;
-mod conflict;
-mod copied;
-mod crash;
-mod credentials;
-mod custody;
-mod drift;
-mod exchange;
-mod expiry;
-mod forbidden;
-mod fresh_pin;
+mod app_credentials;
+mod app_reference;
+mod binding_secret;
+mod business_profile;
+mod call_outcomes;
+mod clock_skew;
+mod conflicting_objects;
+mod crash_points;
+mod drift_detection;
+mod etcd_restore;
+mod forbidden_secret_writes;
+mod generated_pins;
 mod import;
-mod ladder;
-mod lag;
-mod leaders;
-mod ledgers;
-mod lossy;
-mod matrix;
-mod moves;
-mod outage;
-mod outcomes;
-mod pins;
-mod process;
-mod profile;
-mod reference;
-mod remembered;
-mod renewal;
-mod restored;
-mod routing;
-mod steady;
-mod suspend;
-mod throttle;
+mod invalid_secrets;
+mod kill_matrix;
+mod lagging_reads;
+mod ledger_loss;
+mod lost_replies;
+mod message_commands;
+mod meta_outage;
+mod number_ownership;
+mod number_webhook;
+mod onboarding;
+mod paused_leader;
+mod process_lifecycle;
+mod rate_limits;
+mod registration_pins;
+mod restore_from_status;
+mod steady_state;
+mod suspend_and_observe;
+mod token_exchange;
+mod token_expiry;
+mod token_renewal;
+mod token_secret;
+mod unusable_numbers;

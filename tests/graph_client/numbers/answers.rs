@@ -1,4 +1,4 @@
-//! What is believed of an answer, or of none.
+//! The outcome of each kind of reply, or of none.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use super::{Add, ClearWebhook, Op, Register, Scene, SetPin, WriteProfile, error,
 use crate::faults::mishaps;
 use crate::support::timing;
 
-/// Asserts how the op ends, and that it was sent once.
+/// Checks the op's outcome, and that it was sent once.
 async fn assert_ends(scene: &Scene, op: Op, expected: &str, reason: &str) {
-    let outcome = scene.make(op).await;
+    let outcome = scene.send(op).await;
     assert_eq!(name(&outcome), expected, "{op:?}, {reason}: {outcome:?}");
     assert_eq!(scene.world.calls().await.len(), 1, "{op:?}, {reason}: sent once");
 }
 
 #[tokio::test]
-async fn a_success_has_to_say_so() {
+async fn a_reply_counts_as_success_only_if_it_says_so() {
     let refusal = json!({"error": {"code": 133_005, "message": "(#133005)"}});
     let cases = [
         ("a boolean", json!({"success": true}), "Done"),
@@ -35,14 +35,14 @@ async fn a_success_has_to_say_so() {
     let scene = Scene::new().await;
     for op in Op::ALL.into_iter().filter(|op| *op != Add) {
         for (reason, body, expected) in &cases {
-            scene.answer(op, "before", &json!({"body": body})).await;
+            scene.reply_with(op, "before", &json!({"body": body})).await;
             assert_ends(&scene, op, expected, reason).await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_added_number_has_to_have_an_id() {
+async fn an_add_must_return_an_id() {
     let refusal = json!({"error": {"code": 100, "error_subcode": 2_388_012, "message": "(#100)"}});
     let cases = [
         ("text", json!({"id": "1"}), "Done"),
@@ -54,18 +54,18 @@ async fn an_added_number_has_to_have_an_id() {
     ];
     let scene = Scene::new().await;
     for (reason, body, expected) in &cases {
-        scene.answer(Add, "before", &json!({"body": body})).await;
+        scene.reply_with(Add, "before", &json!({"body": body})).await;
         assert_ends(&scene, Add, expected, reason).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_no_answer_says_nothing() {
+async fn an_unreadable_reply_is_unknown() {
     let scene = Scene::new().await;
     for op in Op::ALL {
         for (mishap, text) in mishaps() {
-            scene.answer(op, "before", &mishap).await;
-            let outcome = scene.make(op).await;
+            scene.reply_with(op, "before", &mishap).await;
+            let outcome = scene.send(op).await;
             assert_eq!(name(&outcome), "Unknown", "{op:?} {mishap}: {outcome:?}");
             let error = error(outcome);
             assert_eq!((error.class(), error.to_string().as_str()), (Class::Transient, text), "{op:?} {mishap}");
@@ -76,24 +76,24 @@ async fn what_is_no_answer_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_looks_the_same_although_everything_was_done() {
+async fn a_lost_reply_is_unknown_although_the_call_was_carried_out() {
     let scene = Scene::new().await;
     for op in Op::ALL.into_iter().filter(|op| *op != Op::VerifyCode) {
-        scene.anew().await;
-        scene.answer(op, "after", &json!({"reset": true})).await;
+        scene.reset().await;
+        scene.reply_with(op, "after", &json!({"reset": true})).await;
         assert_ends(&scene, op, "Unknown", "reset").await;
         assert!(scene.world.calls().await[0]["effect"].is_string(), "{op:?}");
     }
 }
 
 #[tokio::test]
-async fn silence_ends_as_unknown() {
+async fn a_call_without_reply_times_out_as_unknown() {
     let timing = Timing { request: Duration::from_millis(400), ..timing() };
     for at in ["before", "after"] {
         let scene = Scene::with(timing.clone()).await;
         for op in [Add, Register, SetPin, ClearWebhook, WriteProfile] {
-            scene.answer(op, at, &json!({"hang": true})).await;
-            let outcome = scene.make(op).await;
+            scene.reply_with(op, at, &json!({"hang": true})).await;
+            let outcome = scene.send(op).await;
             assert_eq!(name(&outcome), "Unknown", "{op:?} {at}: {outcome:?}");
             let error = error(outcome);
             assert_eq!(error.to_string(), "Meta did not answer in time", "{op:?} {at}");
@@ -104,7 +104,7 @@ async fn silence_ends_as_unknown() {
 }
 
 #[tokio::test]
-async fn codes_that_say_that_something_broke_are_no_refusal() {
+async fn error_codes_for_internal_failures_are_not_refusals() {
     let scene = Scene::new().await;
     let undocumented = [(999_999, 500), (999_999, 503), (190_001, 502)];
     for op in Op::ALL {
@@ -112,17 +112,17 @@ async fn codes_that_say_that_something_broke_are_no_refusal() {
             [(1, 500), (1, 400), (2, 503), (131_000, 500), (131_016, 500)].into_iter().chain(undocumented)
         {
             let body = json!({"error": {"code": code, "message": "sorry"}});
-            scene.answer(op, "before", &json!({"status": status, "body": body})).await;
+            scene.reply_with(op, "before", &json!({"status": status, "body": body})).await;
             assert_ends(&scene, op, "Unknown", &format!("{code} with {status}")).await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_error_without_a_code_is_no_refusal() {
+async fn an_error_without_a_code_is_not_a_refusal() {
     let scene = Scene::new().await;
     for op in Op::ALL {
-        scene.answer(op, "before", &json!({"status": 400, "body": {"error": {"message": "sorry"}}})).await;
+        scene.reply_with(op, "before", &json!({"status": 400, "body": {"error": {"message": "sorry"}}})).await;
         assert_ends(&scene, op, "Unknown", "no code").await;
     }
 }

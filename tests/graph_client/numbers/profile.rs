@@ -1,4 +1,4 @@
-//! Profiles: read flat and in part, written in part, and not quite as they were written.
+//! Profiles: read and written in part, and normalised by Meta.
 
 use serde_json::{Value, json};
 use waba_operator::graph::types::Profile;
@@ -20,7 +20,7 @@ fn texts(values: &[&str]) -> Vec<Box<str>> {
 }
 
 #[tokio::test]
-async fn a_profile_that_nobody_wrote_is_empty() {
+async fn an_unwritten_profile_is_empty() {
     let scene = Scene::new().await;
     assert_eq!(read(&scene).await, Profile::default());
     let calls = scene.world.calls().await;
@@ -31,7 +31,7 @@ async fn a_profile_that_nobody_wrote_is_empty() {
 }
 
 #[tokio::test]
-async fn only_what_is_given_is_written_and_the_rest_stays() {
+async fn only_the_given_fields_are_written() {
     let scene = Scene::new().await;
     let first = json!({"about": "Here", "address": "1 rue de la Paix", "websites": ["https://INO.cx"], "vertical": ""});
     assert_eq!(name(&write(&scene, first).await), "Done");
@@ -50,7 +50,7 @@ async fn only_what_is_given_is_written_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn a_profile_is_refused_as_a_whole() {
+async fn a_profile_with_one_bad_field_is_refused_as_a_whole() {
     let scene = Scene::new().await;
     for fields in [json!({"address": "no", "about": ""}), json!({"address": "no", "websites": ["ino.cx"]})] {
         let outcome = write(&scene, fields.clone()).await;
@@ -64,7 +64,7 @@ async fn a_profile_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn profiles_are_read_loosely() {
+async fn profiles_are_read_leniently() {
     let scene = Scene::new().await;
     let cases = [
         ("a list of none", json!({"data": []}), Profile::default()),
@@ -82,7 +82,7 @@ async fn profiles_are_read_loosely() {
 }
 
 #[tokio::test]
-async fn what_is_no_profile_is_not_taken_for_an_empty_one() {
+async fn an_unreadable_profile_is_not_an_empty_one() {
     let scene = Scene::new().await;
     let cases = [
         ("an error with a status of success", json!({"error": {"code": 10, "message": "(#10)"}}), Class::Permission),
@@ -90,7 +90,7 @@ async fn what_is_no_profile_is_not_taken_for_an_empty_one() {
         ("no profile in it", json!({"data": ["about"]}), Class::Transient),
     ];
     for (reason, body, expected) in cases {
-        scene.forget().await;
+        scene.clear().await;
         scene.world.fault(json!({"path": "/whatsapp_business_profile", "before": {"body": body}})).await;
         let error = scene.world.client.read_profile(&access(), WABA, CONNECTED).await.unwrap_err();
         assert_eq!(error.class(), expected, "{reason}");

@@ -1,4 +1,4 @@
-//! What Meta says no with, as the simulator has it: code, class, and the words that people read.
+//! Meta's refusals, as the simulator has them: code, class, and message.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use super::{
 };
 use crate::support::{SECOND_WABA, WABA};
 
-/// What is refused, in which circumstances, and how.
+/// A refused call: under which circumstances, and how.
 struct Case {
     reason: &'static str,
     op: Op,
-    /// What is changed at Meta first.
+    /// What is changed at Meta before the call.
     given: (String, Value),
     code: u32,
     subcode: Option<u32>,
@@ -97,25 +97,25 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_code_class_and_words() {
+async fn each_refusal_has_its_code_class_and_message() {
     let scene = Scene::new().await;
     for Case { reason, op, given: (object, fields), code, subcode, http, class, text } in cases() {
-        scene.anew().await;
+        scene.reset().await;
         scene.patch(&object, fields).await;
-        let outcome = scene.make(op).await;
+        let outcome = scene.send(op).await;
         assert_eq!(name(&outcome), "Refused", "{op:?}, {reason}: {outcome:?}");
         let error = error(outcome);
-        let told = (error.code(), error.subcode(), error.http_status());
-        assert_eq!(told, (Some(code), subcode, Some(http)), "{op:?}, {reason}");
+        let found = (error.code(), error.subcode(), error.http_status());
+        assert_eq!(found, (Some(code), subcode, Some(http)), "{op:?}, {reason}");
         assert_eq!((error.class().as_str(), error.to_string().as_str()), (class, text), "{op:?}, {reason}");
         assert_eq!(scene.world.calls().await.len(), 1, "{op:?}, {reason}: sent once");
     }
 }
 
 #[tokio::test]
-async fn a_callback_that_does_not_prove_itself() {
+async fn a_callback_that_fails_verification_is_refused() {
     let scene = Scene::new().await;
-    let outcome = SetWebhook.make(&scene.world.client, "http://127.0.0.1:1/").await;
+    let outcome = SetWebhook.send(&scene.world.client, "http://127.0.0.1:1/").await;
     assert_eq!(name(&outcome), "Refused");
     let error = error(outcome);
     assert_eq!((error.code(), error.class().as_str()), (Some(2200), "Transient"));
@@ -123,41 +123,41 @@ async fn a_callback_that_does_not_prove_itself() {
 }
 
 #[tokio::test]
-async fn a_number_on_the_business_app_in_a_clients_account_has_no_callback_of_its_own() {
+async fn a_business_app_number_in_a_clients_account_gets_no_own_callback() {
     let scene = Scene::new().await;
     scene.patch(&format!("numbers/{CONNECTED}"), json!({"is_on_biz_app": true})).await;
     scene.patch(&format!("accounts/{WABA}"), json!({"ownership_type": "CLIENT_OWNED"})).await;
-    let error = error(scene.make(SetWebhook).await);
+    let error = error(scene.send(SetWebhook).await);
     assert_eq!((error.code(), error.http_status(), error.class().as_str()), (Some(200), Some(403), "Permission"));
 }
 
 #[tokio::test]
-async fn pins_that_are_tried_too_fast_or_too_often_and_registrations_that_are_too_many() {
+async fn too_many_pins_and_registrations_are_refused() {
     let scene = Scene::new().await;
     scene.patch(&format!("numbers/{VERIFIED}"), json!({"pin": "111111"})).await;
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for wait in [0, 0, 60, 60, 60, 60, 60, 60, 60, 60, 60] {
         scene.world.control.advance(wait).await.unwrap();
-        let outcome = scene.make(Register).await;
+        let outcome = scene.send(Register).await;
         assert_eq!(name(&outcome), "Refused", "{outcome:?}");
-        told.push(error(outcome));
+        found.push(error(outcome));
     }
-    let codes: Vec<_> = told.iter().map(|error| error.code().unwrap()).collect();
+    let codes: Vec<_> = found.iter().map(|error| error.code().unwrap()).collect();
     let expected = [133_005, 133_009, 133_005, 133_005, 133_005, 133_005, 133_008, 133_008, 133_008, 133_008, 133_016];
     assert_eq!(codes, expected, "only ten of them counted");
     let hours = |nth: usize| {
-        let until: jiff::Timestamp = told[nth].throttled_until().unwrap();
+        let until: jiff::Timestamp = found[nth].throttled_until().unwrap();
         until.duration_since(scene.world.client.now()).as_hours()
     };
-    assert_eq!(told[1].to_string(), "PINs were tried too fast: Meta wants a pause (Meta code 133009)");
-    assert_eq!(told[6].to_string(), "too many wrong PINs were tried: Meta wants a pause (Meta code 133008)");
+    assert_eq!(found[1].to_string(), "PINs were tried too fast: Meta wants a pause (Meta code 133009)");
+    assert_eq!(found[6].to_string(), "too many wrong PINs were tried: Meta wants a pause (Meta code 133008)");
     let locked = "Meta has locked the number after too many registrations: for 72 hours (Meta code 133016)";
-    assert_eq!(told[10].to_string(), locked);
+    assert_eq!(found[10].to_string(), locked);
     assert!((71..=72).contains(&hours(10)), "{}", hours(10));
-    assert_eq!(name(&scene.make(SetPin).await), "Done", "a limit of one number closes no gate");
+    assert_eq!(name(&scene.send(SetPin).await), "Done", "a limit of one number closes no gate");
 }
 
-/// Codes that are documented for the ladder, with the status that Meta documents for each.
+/// Codes that Meta documents for onboarding, each with its documented status.
 const DOCUMENTED: [(u32, u32, u16); 33] = [
     (0, 0, 401),
     (3, 0, 500),
@@ -195,16 +195,16 @@ const DOCUMENTED: [(u32, u32, u16); 33] = [
 ];
 
 #[tokio::test]
-async fn a_documented_code_is_a_refusal_at_every_call_whatever_its_status() {
+async fn a_documented_code_is_a_refusal_for_every_call_and_http_status() {
     let scene = Scene::new().await;
     for op in Op::ALL {
         for (code, subcode, documented) in DOCUMENTED {
-            // One call stands for all where the status is another one than documented.
+            // One call is enough where the status differs from the documented one.
             let other = (op == Register && documented != 500).then_some(500);
             for status in [documented].into_iter().chain(other) {
                 let body = json!({"error": {"code": code, "error_subcode": subcode, "message": "no"}});
-                scene.answer(op, "before", &json!({"status": status, "body": body})).await;
-                let outcome = scene.make(op).await;
+                scene.reply_with(op, "before", &json!({"status": status, "body": body})).await;
+                let outcome = scene.send(op).await;
                 assert_eq!(name(&outcome), "Refused", "{op:?}: {code}/{subcode} with {status}: {outcome:?}");
                 assert_eq!(error(outcome).code(), Some(code));
                 assert_eq!(scene.world.calls().await.len(), 1, "{op:?}: {code}/{subcode}: sent once");

@@ -1,4 +1,4 @@
-//! What never reaches Meta, and what is not even tried.
+//! Calls that do not reach Meta, and calls that are not even tried.
 
 use jiff::SignedDuration;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::support::{APP, OTHER_APP, OTHER_SECRET, SECOND_WABA, WABA, access, cl
 
 async fn assert_unsent(client: &Client, expected: &str) {
     for op in Op::ALL {
-        let outcome = op.make(client, "http://127.0.0.1:1/").await;
+        let outcome = op.send(client, "http://127.0.0.1:1/").await;
         assert_eq!(name(&outcome), "NotSent", "{op:?}: {outcome:?}");
         let error = error(outcome);
         assert_eq!(error.to_string(), expected, "{op:?}");
@@ -18,18 +18,18 @@ async fn assert_unsent(client: &Client, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused() {
+async fn a_refused_connection_is_not_sent() {
     let client = Scene::new().await.world.without_meta().await;
     assert_unsent(&client, "Meta could not be reached").await;
 }
 
 #[tokio::test]
-async fn an_address_that_is_not_found() {
+async fn an_unknown_host_is_not_sent() {
     assert_unsent(&client_at("http://graph.invalid"), "Meta's address could not be found").await;
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_speak_tls() {
+async fn a_failed_tls_handshake_is_not_sent() {
     let scene = Scene::new().await;
     let client = client_at(&scene.world.url().replace("http://", "https://"));
     assert_unsent(&client, "Meta could not be reached").await;
@@ -37,7 +37,7 @@ async fn a_server_that_does_not_speak_tls() {
 }
 
 #[tokio::test]
-async fn a_gate_that_is_closed() {
+async fn a_throttled_call_is_not_sent() {
     let held_back = "the call was held back: the budget of calls that Meta allows is used up";
     for account in [Some(WABA), None] {
         let scene = Scene::new().await;
@@ -45,7 +45,7 @@ async fn a_gate_that_is_closed() {
         let until = client.now() + SignedDuration::from_mins(20);
         client.restore_throttle(APP, account, until);
         assert_unsent(client, held_back).await;
-        let error = error(scene.make(Op::Register).await);
+        let error = error(scene.send(Op::Register).await);
         assert!(error.throttled_until().is_some_and(|end| end >= until), "{account:?}");
         assert_eq!(scene.world.calls().await.len(), 0, "{account:?}");
         assert_eq!(scene.counters(super::VERIFIED).await["register"], 0, "{account:?}: not counted at Meta");
@@ -53,7 +53,7 @@ async fn a_gate_that_is_closed() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_none() {
+async fn an_invalid_token_is_not_sent() {
     let scene = Scene::new().await;
     let broken = Access { token: "two\nlines".into(), ..access() };
     let outcome = scene.world.client.deregister(&broken, WABA, super::CONNECTED).await;
@@ -63,12 +63,12 @@ async fn a_token_that_is_none() {
 }
 
 #[tokio::test]
-async fn a_throttle_that_a_change_runs_into_stops_the_next_one() {
+async fn a_throttle_stops_the_next_changing_call() {
     for (code, stops_account_only) in [(80_007, true), (80_008, true), (4, false)] {
         let scene = Scene::new().await;
         scene.world.refuse_once("/", 400, json!({"code": code, "message": "throttled"})).await;
-        assert_eq!(name(&scene.make(Op::SetPin).await), "Refused", "{code}");
-        assert_eq!(name(&scene.make(Op::SetPin).await), "NotSent", "{code}");
+        assert_eq!(name(&scene.send(Op::SetPin).await), "Refused", "{code}");
+        assert_eq!(name(&scene.send(Op::SetPin).await), "NotSent", "{code}");
         assert_eq!(scene.world.calls().await.len(), 1, "{code}");
         let elsewhere = scene.world.client.pass(&access(), SECOND_WABA, Priority::Write).await;
         assert_eq!(elsewhere.is_ok(), stops_account_only, "{code}");
@@ -76,7 +76,7 @@ async fn a_throttle_that_a_change_runs_into_stops_the_next_one() {
 }
 
 #[tokio::test]
-async fn asking_for_a_turn_makes_no_call() {
+async fn waiting_for_budget_makes_no_call() {
     let scene = Scene::new().await;
     let client = &scene.world.client;
     for priority in [Priority::Poll, Priority::Write, Priority::Action] {

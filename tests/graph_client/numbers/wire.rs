@@ -1,4 +1,4 @@
-//! What is sent.
+//! What is sent to Meta.
 
 use serde_json::{Value, json};
 use waba_operator::graph::{CodeMethod, Outcome, Priority};
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::support::{WABA, access};
 
-/// The body of each call, its secrets aside, and what it changes.
+/// The body of each call without its secrets, and the change it makes.
 fn expected(op: Op, callback: &str) -> (Value, &'static str) {
     let webhook = |webhook: Value| json!({"webhook_configuration": webhook});
     match op {
@@ -25,7 +25,7 @@ fn expected(op: Op, callback: &str) -> (Value, &'static str) {
     }
 }
 
-/// The log names secrets; here they are all called the same.
+/// The simulator's log numbers the secrets; here all have the same name.
 fn without_names(body: &Value) -> Value {
     match body {
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), without_names(value))).collect(),
@@ -40,16 +40,16 @@ async fn code(scene: &Scene) -> String {
 }
 
 #[tokio::test]
-async fn each_change_is_one_post_with_json_and_without_secrets_in_its_url() {
+async fn each_changing_call_is_one_json_post_without_secrets_in_its_url() {
     let scene = Scene::new().await;
     for op in Op::ALL {
-        scene.anew().await;
+        scene.reset().await;
         let outcome = if op == VerifyCode {
-            assert!(matches!(scene.make(RequestCode).await, Outcome::Done(())));
-            scene.forget().await;
-            op.make_with(&scene.world.client, &scene.callback, &code(&scene).await.into()).await
+            assert!(matches!(scene.send(RequestCode).await, Outcome::Done(())));
+            scene.clear().await;
+            op.send_with(&scene.world.client, &scene.callback, &code(&scene).await.into()).await
         } else {
-            scene.make(op).await
+            scene.send(op).await
         };
         assert!(matches!(outcome, Outcome::Done(())), "{op:?}: {outcome:?}");
         let calls = scene.world.calls().await;
@@ -70,7 +70,7 @@ async fn each_change_is_one_post_with_json_and_without_secrets_in_its_url() {
 }
 
 #[tokio::test]
-async fn a_new_number_has_an_id() {
+async fn an_added_number_has_an_id() {
     let scene = Scene::new().await;
     let outcome = scene.world.client.add_number(&access(), WABA, ("33", "699999999"), "INO Paris").await;
     let Outcome::Done(id) = outcome else { panic!("{outcome:?}") };
@@ -79,7 +79,7 @@ async fn a_new_number_has_an_id() {
 }
 
 #[tokio::test]
-async fn a_code_can_be_spoken() {
+async fn a_code_can_be_requested_by_voice() {
     let scene = Scene::new().await;
     let client = &scene.world.client;
     assert!(matches!(
@@ -90,7 +90,7 @@ async fn a_code_can_be_spoken() {
 }
 
 #[tokio::test]
-async fn pins_keep_their_zeros_and_read_back_as_enabled() {
+async fn pins_keep_leading_zeros_and_are_shown_as_enabled() {
     let scene = Scene::new().await;
     let client = &scene.world.client;
     for (number, pin) in [(VERIFIED, "000042"), (super::CONNECTED, "000000")] {
@@ -106,22 +106,22 @@ async fn pins_keep_their_zeros_and_read_back_as_enabled() {
 }
 
 #[tokio::test]
-async fn an_override_reads_back_and_is_gone_when_cleared() {
+async fn a_callback_override_is_read_back_until_it_is_cleared() {
     let scene = Scene::new().await;
     let client = &scene.world.client;
     for (op, expected) in [(SetWebhook, Some(scene.callback.as_str())), (ClearWebhook, None)] {
-        assert!(matches!(scene.make(op).await, Outcome::Done(())));
+        assert!(matches!(scene.send(op).await, Outcome::Done(())));
         let number = client.read_number(&access(), WABA, super::CONNECTED, Priority::Write).await.unwrap();
         assert_eq!(number.webhook_configuration.and_then(|levels| levels.phone_number).as_deref(), expected, "{op:?}");
     }
 }
 
 #[tokio::test]
-async fn no_change_uses_a_connection_that_was_used_before() {
+async fn no_changing_call_reuses_a_connection() {
     let scene = Scene::new().await;
     for op in Op::ALL {
         scene.world.client.probe_account(&access(), WABA).await.unwrap();
-        let _ = scene.make(op).await;
+        let _ = scene.send(op).await;
     }
     let calls = scene.world.calls().await;
     let of = |method: &str| -> Vec<u64> {

@@ -1,0 +1,74 @@
+//! An expired or revoked token loses no value, and a new token restores every object.
+
+use serde_json::json;
+use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
+
+use crate::harness::{
+    manifests::{INO, importing},
+    seed::{self, ACCOUNT, NUMBER_OBJECT},
+    world::{World, is_poll},
+};
+
+#[tokio::test]
+async fn an_expired_token_is_reported_on_every_object_until_it_is_replaced() {
+    let world = World::running("expired", seed::small()).await;
+    world.create(&importing()).await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let template = world.eventually("imported", async || world.names::<MessageTemplate>().await.pop()).await;
+    world.until_phase::<MessageTemplate>(&template, "Approved", "True/Approved").await;
+
+    world.sim.patch("tokens/main", json!({"expires_at": "-1m"})).await.unwrap();
+    let since = world.last_call().await;
+    let app = world.until_phase::<MetaApp>(INO, "ExpiredToken", "False/ExpiredToken").await;
+    let number = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "ExpiredToken", "False/ExpiredToken").await;
+    let status = number.status.unwrap();
+    assert_eq!(status.verified_name.as_deref(), Some("INO Support"), "the last values stay");
+    let template = world.until_phase::<MessageTemplate>(&template, "Approved", "Unknown/AppNotReady").await;
+    let app_says = world.until_condition::<MetaApp>(INO, "TokenValid", "False/ExpiredToken").await;
+    let number_says = world.until_condition::<WhatsAppNumber>(NUMBER_OBJECT, "TokenValid", "False/ExpiredToken").await;
+    for message in [app_says, number_says] {
+        assert!(message.contains("key access-token of Secret ino-cx-meta"), "{message}");
+    }
+    assert!(app.status.unwrap().token.is_some());
+
+    // Meta is asked about the dead token once per interval at most, and the token itself is not used.
+    let inspections = async || {
+        let calls = world.sim.calls(since).await.unwrap();
+        calls.iter().filter(|call| call["path"] == "/v25.0/debug_token").count()
+    };
+    let before = inspections().await;
+    world.eventually("two more inspections", async || (inspections().await >= before + 2).then_some(())).await;
+    let calls = world.sim.calls(since).await.unwrap();
+    let tried = calls.iter().filter(|call| is_poll(call, ACCOUNT)).count();
+    assert!(tried <= 2, "the dead token was used {tried} times");
+
+    world.set_token(&world.token("next").await).await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<MessageTemplate>(&template.metadata.name.unwrap(), "Approved", "True/Approved").await;
+    assert_eq!(world.secret_value("ino-cx-token", "live").await, Some(world.token("next").await));
+    world.settle().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_reason_for_a_revoked_token_is_reported() {
+    let world = World::running("revoked", seed::small()).await;
+    world.create(&importing()).await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    for (subcode, words) in [(460, "changed the password"), (458, "the app was removed"), (467, "revoked")] {
+        let dead = json!({"is_valid": false, "invalid_subcode": subcode});
+        world.sim.patch("tokens/main", dead).await.unwrap();
+        world
+            .until::<MetaApp>(INO, words, |app| {
+                let status = app.status.as_ref().unwrap();
+                status.phase.as_ref().unwrap().as_str() == "ExpiredToken"
+                    && status.conditions.iter().any(|c| c.type_ == "Ready" && c.message.contains(words))
+            })
+            .await;
+    }
+    // Meta accepts the token again, as after a checkpoint: the operator recovers without a change of the Secret.
+    world.sim.patch("tokens/main", json!({"is_valid": true})).await.unwrap();
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
