@@ -7,4 +7,5 @@
 mod fields;
 mod names;
 mod page;
+mod reasons;
 mod tables;

@@ -50,15 +50,7 @@ impl Page {
 
     /// The code in the first column of all tables whose head begins with this word.
     pub fn table(&self, head: &str) -> BTreeSet<String> {
-        let mut inside = false;
-        let mut found = BTreeSet::new();
-        for line in self.text.lines() {
-            inside = line.starts_with(&format!("| {head} |")) || (inside && line.starts_with('|'));
-            if inside {
-                found.extend(all("`([^`]+)`", line.split('|').nth(1).unwrap_or_default()));
-            }
-        }
-        found
+        first_column(&self.text, head)
     }
 
     /// The names that links within pages use for the headings.
@@ -71,6 +63,19 @@ impl Page {
         };
         headings.map(anchor).collect()
     }
+}
+
+/// The code in the first column of all tables of a text whose head begins with this word.
+pub fn first_column(text: &str, head: &str) -> BTreeSet<String> {
+    let mut inside = false;
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        inside = line.starts_with(&format!("| {head} |")) || (inside && line.starts_with('|'));
+        if inside {
+            found.extend(all("`([^`]+)`", line.split('|').nth(1).unwrap_or_default()));
+        }
+    }
+    found
 }
 
 /// README and every page of `docs/`.

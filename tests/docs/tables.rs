@@ -4,15 +4,12 @@ use std::{collections::BTreeSet, process::Command};
 
 use regex::Regex;
 use serde::de::DeserializeOwned;
-use waba_operator::{
-    api::{
-        Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
-        later::{self, Later},
-    },
-    reconcile::Reason,
+use waba_operator::api::{
+    Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
+    later::{self, Later},
 };
 
-use crate::page::{Page, all, exposition, pages, root, source};
+use crate::page::{Page, all, exposition, root, source};
 
 fn set<S: ToString>(words: impl IntoIterator<Item = S>) -> BTreeSet<String> {
     words.into_iter().map(|word| word.to_string()).collect()
@@ -42,12 +39,6 @@ fn actions_of_each_kind() {
     ] {
         assert_eq!(Page::read(page).table("Action"), actions, "{page}");
     }
-}
-
-#[test]
-fn reasons() {
-    let told: BTreeSet<_> = pages().iter().flat_map(|page| page.table("Reason")).collect();
-    assert_eq!(told, set(Reason::ALL));
 }
 
 /// The conditions that a kind's code and definition name.
