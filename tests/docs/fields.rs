@@ -18,7 +18,7 @@ struct Field<'a> {
     like: Option<String>,
 }
 
-/// Fields below a field, told from others by their names and descriptions.
+/// The names and descriptions of the fields below a field. Fields with the same shape are documented once.
 type Shape = Vec<(String, String)>;
 
 fn properties(schema: &JSONSchemaProps) -> impl Iterator<Item = (&String, &JSONSchemaProps)> {

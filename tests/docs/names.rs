@@ -1,4 +1,4 @@
-//! What the text names is there: files, fields, annotations, variables, metrics, targets.
+//! Every file, field, annotation, variable, metric and target that the text names exists.
 
 use std::{collections::BTreeSet, fs};
 
@@ -46,7 +46,7 @@ fn fields_exist() {
 
 #[test]
 fn annotations_and_labels_exist() {
-    let known: BTreeSet<_> = all(r#""(waba\.dev/[a-z-]+)""#, &source("")).into_iter().collect();
+    let known: BTreeSet<_> = all(r#""(waba\.dev/[a-z-]+)""#, &source()).into_iter().collect();
     for page in pages() {
         for name in all(r"(?:^|[^.\w])(waba\.dev/[a-z][a-z0-9-]*[a-z0-9])", &page.text) {
             assert!(known.contains(&name) || name == "waba.dev/v1alpha1", "{}: nobody reads {name}", page.name());
@@ -56,7 +56,7 @@ fn annotations_and_labels_exist() {
 
 #[test]
 fn variables_exist() {
-    let source = source("");
+    let source = source();
     for page in pages() {
         for name in all(r"\b(WABA_[A-Z_]+)\b", &page.text) {
             assert!(source.contains(&format!("\"{name}\"")), "{}: nobody reads {name}", page.name());

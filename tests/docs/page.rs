@@ -50,15 +50,7 @@ impl Page {
 
     /// The code in the first column of all tables whose head begins with this word.
     pub fn table(&self, head: &str) -> BTreeSet<String> {
-        let mut inside = false;
-        let mut found = BTreeSet::new();
-        for line in self.text.lines() {
-            inside = line.starts_with(&format!("| {head} |")) || (inside && line.starts_with('|'));
-            if inside {
-                found.extend(all("`([^`]+)`", line.split('|').nth(1).unwrap_or_default()));
-            }
-        }
-        found
+        first_column(&self.text, head)
     }
 
     /// The names that links within pages use for the headings.
@@ -71,6 +63,19 @@ impl Page {
         };
         headings.map(anchor).collect()
     }
+}
+
+/// The code in the first column of all tables of a text whose head begins with this word.
+pub fn first_column(text: &str, head: &str) -> BTreeSet<String> {
+    let mut inside = false;
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        inside = line.starts_with(&format!("| {head} |")) || (inside && line.starts_with('|'));
+        if inside {
+            found.extend(all("`([^`]+)`", line.split('|').nth(1).unwrap_or_default()));
+        }
+    }
+    found
 }
 
 /// README and every page of `docs/`.
@@ -89,22 +94,37 @@ pub fn all(pattern: &str, text: &str) -> Vec<String> {
     Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
-/// Every Rust file below `src/` whose path begins so, as one text; tests are left out.
-pub fn source(below: &str) -> String {
-    fn collect(path: &Path, text: &mut String) {
+/// The Rust files of `src/` that fit, as one text; tests are left out. The first argument is a file's path, the second its text.
+pub fn source_where(fits: impl Fn(&str, &str) -> bool) -> String {
+    fn collect(path: &Path, found: &mut Vec<(String, String)>) {
         if path.is_dir() {
             let mut entries: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
             entries.sort();
             for entry in &entries {
-                collect(entry, text);
+                collect(entry, found);
             }
-        } else if !path.to_string_lossy().contains("test") {
-            text.push_str(&fs::read_to_string(path).unwrap());
+        } else {
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            if !name.contains("test") {
+                found.push((name, fs::read_to_string(path).unwrap()));
+            }
         }
     }
-    let mut text = String::new();
-    collect(&root().join("src").join(below), &mut text);
+    let mut found = Vec::new();
+    collect(&root().join("src"), &mut found);
+    let text: String = found.into_iter().filter(|(name, text)| fits(name, text)).map(|(_, text)| text).collect();
+    assert!(!text.is_empty(), "no file of src/ fits");
     text
+}
+
+/// Every Rust file of `src/`.
+pub fn source() -> String {
+    source_where(|_, _| true)
+}
+
+/// The files of one kind, its types included.
+pub fn kind_source(kind: &str) -> String {
+    source_where(|name, _| name.contains(&format!("/{kind}/")))
 }
 
 /// The exposition with at least one sample of every metric: what has none is left out of it.
@@ -117,7 +137,7 @@ pub fn exposition() -> String {
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.written("secrets", "create");
     let exposition = metrics.encode();
-    let registered = all(r"(r\.register)", &source("http/metrics.rs")).len();
+    let registered = all(r"(r\.register)", &source_where(|name, _| name.ends_with("/metrics.rs"))).len();
     assert_eq!(all("(# TYPE)", &exposition).len(), registered, "a metric has no sample here:\n{exposition}");
     exposition
 }

@@ -1,18 +1,15 @@
-//! What a table lists is all there is, and nothing else.
+//! A table lists everything of its sort that the code has, and nothing else.
 
 use std::{collections::BTreeSet, process::Command};
 
 use regex::Regex;
 use serde::de::DeserializeOwned;
-use waba_operator::{
-    api::{
-        Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
-        unsupported::{self, Later},
-    },
-    messages::Reason,
+use waba_operator::api::{
+    Managed, MessageTemplate, MetaApp, MetaAppPhase, NumberPhase, TemplatePhase, WhatsAppNumber, crds,
+    unsupported::{self, Later},
 };
 
-use crate::page::{Page, all, exposition, pages, root, source};
+use crate::page::{Page, all, exposition, kind_source, root, source_where};
 
 fn set<S: ToString>(words: impl IntoIterator<Item = S>) -> BTreeSet<String> {
     words.into_iter().map(|word| word.to_string()).collect()
@@ -44,18 +41,12 @@ fn actions_of_each_kind() {
     }
 }
 
-#[test]
-fn reasons() {
-    let told: BTreeSet<_> = pages().iter().flat_map(|page| page.table("Reason")).collect();
-    assert_eq!(told, set(Reason::ALL));
-}
-
 /// The conditions that a kind's code and definition name.
 fn conditions<S>(plural: &str, folder: &str, later: &[&'static Later<S>]) -> BTreeSet<String> {
     let crd = crds().into_iter().find(|crd| crd.spec.names.plural == plural).unwrap();
     let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
     let listed = &schema["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"]["description"];
-    let in_code = all(r#"const [A-Z_]+: &str = "([A-Z][A-Za-z]+)";"#, &source(&format!("reconcile/{folder}")));
+    let in_code = all(r#"const [A-Z_]+: &str = "([A-Z][A-Za-z]+)";"#, &kind_source(folder));
     let listed = all("([A-Z][A-Za-z]+)", listed.as_str().unwrap());
     listed.into_iter().chain(in_code).chain(later.iter().map(|entry| entry.condition.to_owned())).collect()
 }
@@ -80,26 +71,26 @@ fn conditions_of_each_kind() {
     ] {
         let page = Page::read(page);
         let headings = page.section("Conditions").lines().filter(|line| line.starts_with("### "));
-        let told: BTreeSet<_> = headings.flat_map(|heading| all("`([^`]+)`", heading)).collect();
-        assert_eq!(told, conditions, "{}", page.name());
+        let documented: BTreeSet<_> = headings.flat_map(|heading| all("`([^`]+)`", heading)).collect();
+        assert_eq!(documented, conditions, "{}", page.name());
     }
 }
 
-/// What a person has set and does not get is said on the kind's page and in the README.
+/// The kind's page and the README list every field that this version does not act on.
 #[test]
 fn what_is_not_acted_on() {
-    fn told<S>(page: &str, later: &[&'static Later<S>]) {
+    fn check<S>(page: &str, later: &[&'static Later<S>]) {
         for page in [Page::read("README.md"), Page::read(page)] {
             let code = page.code();
             for entry in later {
-                let is_told = code.iter().any(|code| code.split(':').next() == Some(entry.path));
-                assert!(is_told, "{} does not tell that {} is not acted on", page.name(), entry.path);
+                let is_listed = code.iter().any(|code| code.split(':').next() == Some(entry.path));
+                assert!(is_listed, "{} does not list {}, which is not acted on", page.name(), entry.path);
             }
         }
     }
-    told("docs/metaapp.md", &unsupported::meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec));
+    check("docs/metaapp.md", &unsupported::meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec));
     let template = example::<MessageTemplate>("template-named.yaml").spec;
-    told("docs/messagetemplate.md", &unsupported::message_template(&template));
+    check("docs/messagetemplate.md", &unsupported::message_template(&template));
 
     let readme = Page::read("README.md");
     let section = readme.section("What it does not do yet");
@@ -122,9 +113,9 @@ fn metrics() {
         let name = cells[1].trim_matches('`');
         let sample = exposition.lines().find(|line| line.starts_with(name)).unwrap();
         let labels = set(all(r#"[{,]([a-z]+)=""#, sample));
-        // Values stand in brackets.
-        let told = set(all("`([a-z]+)`", &brackets.replace_all(cells[3], "")));
-        assert_eq!(told, labels, "{name}");
+        // Values are in brackets.
+        let documented = set(all("`([a-z]+)`", &brackets.replace_all(cells[3], "")));
+        assert_eq!(documented, labels, "{name}");
         let kind = format!("# TYPE {} {}", name.trim_end_matches("_total"), cells[2]);
         assert!(exposition.contains(&kind), "{name} is no {}", cells[2]);
     }
@@ -153,10 +144,10 @@ fn flags() {
 
 #[test]
 fn events() {
-    let source = source("reconcile");
-    let told = Page::read("docs/operations.md").table("Event");
-    assert!(!told.is_empty());
-    for event in told {
-        assert!(source.contains(&format!("\"{event}\"")), "no Event {event} is ever published");
+    let source = source_where(|_, text| text.contains("EventType"));
+    let documented = Page::read("docs/operations.md").table("Event");
+    assert!(!documented.is_empty());
+    for event in documented {
+        assert!(source.contains(&format!("\"{event}\"")), "the operator never publishes Event {event}");
     }
 }
