@@ -27,7 +27,7 @@ pub struct Timing {
     /// A read counts for a number only if it began this long after the last call that changed it.
     pub settle: Duration,
     /// A call that another process wrote down is left alone for this long: that process may still be at it.
-    pub quarantine: Duration,
+    pub foreign_call_grace: Duration,
     /// How long a number may be on its way from registered to connected before that is worth a word.
     pub connecting: Duration,
     /// How often a profile is read.
@@ -68,7 +68,7 @@ impl Timing {
             limits_interval: seconds(86_400),
             exchange_retry: seconds(86_400),
             settle: seconds(10),
-            quarantine: seconds(90),
+            foreign_call_grace: seconds(90),
             connecting: seconds(900),
             profile_interval: seconds(86_400),
             absence_gap: seconds(60),

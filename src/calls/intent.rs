@@ -10,7 +10,7 @@ use super::operation::Operation;
 /// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all_fields = "camelCase")]
-pub enum Order {
+pub enum CallInput {
     /// [`Operation::AddNumber`].
     #[serde(rename = "addNumber")]
     AddNumber {
@@ -66,7 +66,7 @@ pub enum Order {
     },
 }
 
-impl Order {
+impl CallInput {
     /// Which operation it is.
     #[must_use]
     pub fn operation(&self) -> Operation {
@@ -93,7 +93,7 @@ pub struct Intent {
     pub id: String,
     /// What is asked.
     #[serde(flatten)]
-    pub order: Order,
+    pub input: CallInput,
     /// Fingerprint of all inputs, the secret ones too.
     pub inputs: String,
     /// What Meta showed before.

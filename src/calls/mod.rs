@@ -4,6 +4,6 @@ pub(crate) mod intent;
 pub(crate) mod operation;
 pub(crate) mod send;
 
-pub use intent::{Intent, Order};
+pub use intent::{CallInput, Intent};
 pub use operation::{Class, Operation};
-pub use send::{Door, FENCE_MARGIN, Sending, Sent, Target};
+pub use send::{CallGateway, CallReport, CallRequest, FENCE_MARGIN, Target};

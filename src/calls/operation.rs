@@ -75,7 +75,7 @@ operations! {
 impl Operation {
     /// Whether it moves the number along its ladder: of those, one at a time.
     #[must_use]
-    pub fn is_rung(self) -> bool {
+    pub fn is_onboarding(self) -> bool {
         !matches!(self, Self::SetWebhook | Self::ClearWebhook | Self::WriteProfile)
     }
 
@@ -115,7 +115,7 @@ impl Operation {
     /// Whether one must wait until the outcome of the other is known.
     #[must_use]
     pub fn conflicts(self, other: Self) -> bool {
-        match (self.is_rung(), other.is_rung()) {
+        match (self.is_onboarding(), other.is_onboarding()) {
             (true, true) => true,
             (false, false) => (self == Self::WriteProfile) == (other == Self::WriteProfile),
             _ => false,

@@ -7,17 +7,17 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use super::{intent::Order, operation::Operation};
+use super::{intent::CallInput, operation::Operation};
 use crate::ledger::{
-    handle::{Book, Finished},
+    handle::{Finished, LedgerHandle},
     parts::{Owner, Refusal},
-    record::Begin,
+    record::NewIntent,
     store::LedgerProblem,
-    transitions::Ended,
+    transitions::CallOutcome,
 };
 use crate::{
     graph::{self, Access, Class, CodeMethod, Outcome, Priority},
-    k8s::{deadline::Deadline, lease::Fence, secrets::Hidden},
+    k8s::{deadline::Deadline, lease::Fence, secrets::ComparableSecret},
     observe::digits,
     timing::Timing,
 };
@@ -30,7 +30,7 @@ const FRESH_INTENT: Duration = Duration::from_secs(5);
 const WRITE_TRIES: u32 = 8;
 
 /// What stands behind the door.
-pub struct Door<'a> {
+pub struct CallGateway<'a> {
     /// Meta.
     pub graph: &'a graph::Client,
     /// Whether this process leads.
@@ -53,9 +53,9 @@ pub struct Target {
 }
 
 /// A call to be made.
-pub struct Sending {
+pub struct CallRequest {
     /// What is written down.
-    pub begin: Begin,
+    pub begin: NewIntent,
     /// Whom it is about.
     pub target: Target,
     /// For a callback: what Meta will tell it.
@@ -66,32 +66,32 @@ pub struct Sending {
 
 /// How it went.
 #[derive(Debug)]
-pub enum Sent {
+pub enum CallReport {
     /// The call was made, and its outcome is in the ledger; where Meta refused it, what Meta said, in its words.
-    Ended(Ended, Option<String>),
+    CallOutcome(CallOutcome, Option<String>),
     /// It was not made: Meta wants a pause, could not be reached, or this process does not lead for long enough. The
     /// sentence says which.
     Held(String),
 }
 
-impl Book {
+impl LedgerHandle {
     /// Writes down what is about to be asked of Meta, asks once, and writes down what came of it.
     ///
     /// # Errors
     /// When the ledger could not be written *before* the call: then nothing was asked.
-    pub async fn send(&mut self, door: &Door<'_>, sending: Sending) -> Result<Sent, LedgerProblem> {
-        let Sending { begin, target, verify_token, owner } = sending;
-        let graph = door.graph;
+    pub async fn send(&mut self, gateway: &CallGateway<'_>, sending: CallRequest) -> Result<CallReport, LedgerProblem> {
+        let CallRequest { begin, target, verify_token, owner } = sending;
+        let graph = gateway.graph;
         let asked = begin.action.is_some();
         let priority = if asked { Priority::Action } else { Priority::Write };
         if let Err(error) = graph.pass(&target.access, &target.account, priority).await {
-            return Ok(Sent::Held(error.to_string()));
+            return Ok(CallReport::Held(error.to_string()));
         }
         let lead = graph.timing().request + FENCE_MARGIN;
-        if !door.fence.valid_for(lead) {
-            return Ok(Sent::Held("this operator does not hold the lease for long enough".to_owned()));
+        if !gateway.fence.valid_for(lead) {
+            return Ok(CallReport::Held("this operator does not hold the lease for long enough".to_owned()));
         }
-        let (id, order) = (begin.id.clone(), begin.order.clone());
+        let (id, input) = (begin.id.clone(), begin.input.clone());
         let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
         let fresh = Deadline::after(FRESH_INTENT);
         let saved = self
@@ -101,52 +101,52 @@ impl Book {
                     ledger.phone_number_id = Some(target.id.clone());
                     ledger.business_account_id = Some(target.account.clone());
                 }
-                ledger.begin(Begin { now: graph.now(), ..begin });
+                ledger.begin(NewIntent { now: graph.now(), ..begin });
             })
             .await;
         if let Err(problem) = saved {
             // If it was written all the same, it is taken back as soon as it is seen.
-            self.slot.ended.push(Finished { id, ended: Ended::NotSent, at: graph.now() });
+            self.slot.ended.push(Finished { id, ended: CallOutcome::NotSent, at: graph.now() });
             self.slot.may_wait = None;
             return Err(problem);
         }
-        let outcome = if door.fence.valid_for(lead) && fresh.leaves(Duration::ZERO) {
-            perform(graph, &target, &order, secret.as_ref(), verify_token.as_ref()).await
+        let outcome = if gateway.fence.valid_for(lead) && fresh.leaves(Duration::ZERO) {
+            perform(graph, &target, &input, secret.as_ref(), verify_token.as_ref()).await
         } else {
             None
         };
-        let operation = order.operation();
+        let operation = input.operation();
         let quote = match &outcome {
             Some(Outcome::Refused(error)) => error.quote().map(str::to_owned),
             _ => None,
         };
-        let (ended, held) = self.judge(door, operation, outcome, &inputs);
+        let (ended, held) = self.judge(gateway, operation, outcome, &inputs);
         info!(number = target.number, operation = operation.as_str(), outcome = %name(&ended), "asked Meta");
-        if matches!(ended, Ended::Done(_) | Ended::Unknown) && operation.is_seen() {
+        if matches!(ended, CallOutcome::Done(_) | CallOutcome::Unknown) && operation.is_seen() {
             self.touch();
         }
         self.slot.ended.push(Finished { id, ended: ended.clone(), at: graph.now() });
         self.apply();
-        if matches!(ended, Ended::Done(_)) && operation.may_be_told_later() {
-            self.slot.may_wait = Some(Instant::now() + door.timing.settle * 3);
+        if matches!(ended, CallOutcome::Done(_)) && operation.may_be_told_later() {
+            self.slot.may_wait = Some(Instant::now() + gateway.timing.settle * 3);
         } else {
-            self.conclude(door).await;
+            self.conclude(gateway).await;
         }
-        Ok(held.map_or(Sent::Ended(ended, quote), Sent::Held))
+        Ok(held.map_or(CallReport::CallOutcome(ended, quote), CallReport::Held))
     }
 
     fn judge(
         &self,
-        door: &Door<'_>,
+        gateway: &CallGateway<'_>,
         operation: Operation,
         outcome: Option<Outcome<Option<String>>>,
         inputs: &str,
-    ) -> (Ended, Option<String>) {
+    ) -> (CallOutcome, Option<String>) {
         match outcome {
-            None => (Ended::NotSent, Some("writing it down took too long, or the lease was lost".to_owned())),
-            Some(Outcome::NotSent(error)) => (Ended::NotSent, Some(error.to_string())),
-            Some(Outcome::Done(id)) => (Ended::Done(id), None),
-            Some(Outcome::Unknown(_)) => (Ended::Unknown, None),
+            None => (CallOutcome::NotSent, Some("writing it down took too long, or the lease was lost".to_owned())),
+            Some(Outcome::NotSent(error)) => (CallOutcome::NotSent, Some(error.to_string())),
+            Some(Outcome::Done(id)) => (CallOutcome::Done(id), None),
+            Some(Outcome::Unknown(_)) => (CallOutcome::Unknown, None),
             Some(Outcome::Refused(error)) => {
                 info!(operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
                     "refused by Meta");
@@ -159,22 +159,22 @@ impl Book {
                     subcode: error.subcode().map(i64::from),
                     class: error.class().as_str().to_owned(),
                     message: error.to_string(),
-                    until: patience(operation, &error, times, door.graph.now(), door.timing),
+                    until: patience(operation, &error, times, gateway.graph.now(), gateway.timing),
                     inputs: inputs.to_owned(),
                     times,
                 };
-                (Ended::Refused(refusal), None)
+                (CallOutcome::Refused(refusal), None)
             }
         }
     }
 
     /// Writes down how a call ended, whatever happened to the ledger meanwhile. What cannot be written now is remembered,
     /// and written before anything else is done.
-    async fn conclude(&mut self, door: &Door<'_>) {
+    async fn conclude(&mut self, gateway: &CallGateway<'_>) {
         self.slot.may_wait = None;
-        let mut pause = door.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
+        let mut pause = gateway.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
         for _ in 0..WRITE_TRIES {
-            match self.load_and_save(door.graph.now()).await {
+            match self.load_and_save(gateway.graph.now()).await {
                 Ok(()) => return,
                 Err(problem) => warn!(%problem, "the outcome of a call to Meta is not written down yet"),
             }
@@ -194,29 +194,29 @@ impl Book {
 async fn perform(
     graph: &graph::Client,
     target: &Target,
-    order: &Order,
-    secret: Option<&Hidden>,
+    input: &CallInput,
+    secret: Option<&ComparableSecret>,
     verify_token: Option<&SecretString>,
 ) -> Option<Outcome<Option<String>>> {
     let Target { access, account, id, number } = target;
-    let secret = secret.map(|Hidden(secret)| secret);
+    let secret = secret.map(|ComparableSecret(secret)| secret);
     let plain = |outcome: Outcome<()>| outcome.map(|()| None);
-    Some(match order {
-        Order::AddNumber { account, name } => {
+    Some(match input {
+        CallInput::AddNumber { account, name } => {
             let parts = digits::split_country(number)?;
             graph.add_number(access, account, parts, name).await.map(|id| Some(id.into_string()))
         }
-        Order::RequestCode { method, language, .. } => {
+        CallInput::RequestCode { method, language, .. } => {
             let method = if method == "Voice" { CodeMethod::Voice } else { CodeMethod::Sms };
             plain(graph.request_code(access, account, id, method, language).await)
         }
-        Order::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
-        Order::Register | Order::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
-        Order::SetPin { .. } => plain(graph.set_pin(access, account, id, secret?).await),
-        Order::Deregister => plain(graph.deregister(access, account, id).await),
-        Order::SetWebhook { url, .. } => plain(graph.set_webhook(access, account, id, url, verify_token?).await),
-        Order::ClearWebhook => plain(graph.clear_webhook(access, account, id).await),
-        Order::WriteProfile { fields } => {
+        CallInput::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
+        CallInput::Register | CallInput::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
+        CallInput::SetPin { .. } => plain(graph.set_pin(access, account, id, secret?).await),
+        CallInput::Deregister => plain(graph.deregister(access, account, id).await),
+        CallInput::SetWebhook { url, .. } => plain(graph.set_webhook(access, account, id, url, verify_token?).await),
+        CallInput::ClearWebhook => plain(graph.clear_webhook(access, account, id).await),
+        CallInput::WriteProfile { fields } => {
             let fields = Value::Object(fields.clone().into_iter().collect());
             plain(graph.write_profile(access, account, id, fields).await)
         }
@@ -254,7 +254,7 @@ fn patience(
         Class::Permission => after(30 * MINUTE),
         Class::NotFound => after(10 * MINUTE),
         // What can be set right elsewhere, and costs nothing to try.
-        _ if !operation.is_rung() => after(growing().max(10 * MINUTE).min(60 * MINUTE)),
+        _ if !operation.is_onboarding() => after(growing().max(10 * MINUTE).min(60 * MINUTE)),
         Class::BadRequest | Class::Precondition | Class::Conflict | Class::Policy => None,
     }
 }
@@ -265,13 +265,13 @@ fn lengthened(until: Timestamp, times: u32, now: Timestamp) -> Timestamp {
     now.checked_add(wait.min(SignedDuration::from_hours(1))).unwrap_or(Timestamp::MAX)
 }
 
-fn name(ended: &Ended) -> &'static str {
+fn name(ended: &CallOutcome) -> &'static str {
     match ended {
-        Ended::Done(_) => "done",
-        Ended::Refused(_) => "refused",
-        Ended::NotSent => "not sent",
-        Ended::Unknown => "unknown",
-        Ended::GivenUp => "given up",
+        CallOutcome::Done(_) => "done",
+        CallOutcome::Refused(_) => "refused",
+        CallOutcome::NotSent => "not sent",
+        CallOutcome::Unknown => "unknown",
+        CallOutcome::GivenUp => "given up",
     }
 }
 

@@ -22,10 +22,10 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
     let graph = graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap();
     let app = AppCredentials { app_id: "1".into(), app_secret: "secret".into() };
     let access = Access { app, token: "token".into(), version: "v25.0".into() };
-    let sending = || Sending {
-        begin: Begin {
+    let sending = || CallRequest {
+        begin: NewIntent {
             id: "one".to_owned(),
-            order: Order::Deregister,
+            input: CallInput::Deregister,
             inputs: "f".to_owned(),
             before: "-".to_owned(),
             secret: None,
@@ -44,9 +44,9 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
     // The longest call, and a little: a lease that ends before is none.
     for (left, asks) in [(Duration::ZERO, false), (Duration::from_secs(34), false), (Duration::from_mins(1), true)] {
         let fence = Fence::held_for(left);
-        let door = Door { graph: &graph, fence: &fence, timing: &timing };
+        let gateway = CallGateway { graph: &graph, fence: &fence, timing: &timing };
         let mut book = ledgers.open(33_612_345_678).await;
-        let sent = book.send(&door, sending()).await;
+        let sent = book.send(&gateway, sending()).await;
         assert_eq!(sent.is_err(), asks, "{left:?}: only a write of the ledger can fail here: {sent:?}");
     }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 
-use super::summary::{Finding, Progress, Verdict};
+use super::summary::{ConditionValue, Progress, StatusSummary};
 use crate::messages::{Reason, commands};
 use crate::{
     api::{AppKey, AppRef},
-    observe::{Allowed, AppView, Standing},
+    observe::{Allowed, AppState, AppSummary},
 };
 
 /// How an object's app stands, seen from the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Link {
+pub enum AppReference {
     /// There is no such `MetaApp`.
     Missing,
     /// It does not let this namespace in.
@@ -43,12 +43,12 @@ pub fn key(reference: &AppRef, namespace: &str) -> AppKey {
 #[must_use]
 pub fn resolve(
     exists: bool,
-    view: Option<&AppView>,
+    view: Option<&AppSummary>,
     app: &AppKey,
     namespace: &str,
     labels: Option<&BTreeMap<String, String>>,
-) -> Link {
-    let Some(view) = view else { return if exists { Link::Waiting } else { Link::Missing } };
+) -> AppReference {
+    let Some(view) = view else { return if exists { AppReference::Waiting } else { AppReference::Missing } };
     let allowed = *namespace == *app.namespace
         || match &view.allowed {
             Allowed::Same => false,
@@ -56,15 +56,15 @@ pub fn resolve(
             Allowed::Selected(selector) => labels.is_some_and(|labels| matches(selector, labels)),
         };
     if !allowed {
-        return Link::NotAllowed;
+        return AppReference::NotAllowed;
     }
     match &view.standing {
-        Standing::Starting => Link::Waiting,
-        Standing::Ready => Link::Ready,
-        Standing::Suspended => Link::Suspended,
-        Standing::NotReady(why) => Link::NotReady(why.clone()),
-        Standing::Gone(why) => Link::Gone(why.clone()),
-        Standing::TokenExpired(why) => Link::Expired(why.clone()),
+        AppState::Starting => AppReference::Waiting,
+        AppState::Ready => AppReference::Ready,
+        AppState::Suspended => AppReference::Suspended,
+        AppState::NotReady(why) => AppReference::NotReady(why.clone()),
+        AppState::Gone(why) => AppReference::Gone(why.clone()),
+        AppState::TokenExpired(why) => AppReference::Expired(why.clone()),
     }
 }
 
@@ -73,12 +73,12 @@ fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
     Selector::try_from(selector.clone()).is_ok_and(|selector| selector.matches(labels))
 }
 
-impl Link {
+impl AppReference {
     /// The verdict where the app cannot be relied on and the object keeps its last values; `None` where it can, or
     /// where nothing can be said, or the token is dead (which concerns each kind in its own way). `edit` is the command
     /// that edits the object.
     #[must_use]
-    pub fn verdict(&self, app: &AppKey, namespace: &str, edit: &str) -> Option<Verdict> {
+    pub fn verdict(&self, app: &AppKey, namespace: &str, edit: &str) -> Option<StatusSummary> {
         let (reason, message) = match self {
             Self::Missing => (
                 Reason::AppNotFound,
@@ -115,7 +115,7 @@ impl Link {
             ),
             Self::Waiting | Self::Expired(_) | Self::Ready => return None,
         };
-        Some(Verdict::keeping(Finding::unknown(reason, message), Progress::Settled))
+        Some(StatusSummary::keeping(ConditionValue::unknown(reason, message), Progress::Settled))
     }
 }
 
@@ -148,17 +148,17 @@ mod tests {
         let support = team("support");
         let sales = team("sales");
         for (allowed, namespace, labels, expected, reason) in [
-            (Allowed::Same, "meta", None, Link::Ready, "its own namespace always"),
-            (Allowed::Same, "cc", None, Link::NotAllowed, "no other by default"),
-            (Allowed::All, "cc", None, Link::Ready, "all"),
-            (Allowed::Selected(selector.clone()), "cc", Some(&support), Link::Ready, "labels match"),
-            (Allowed::Selected(selector.clone()), "cc", Some(&sales), Link::NotAllowed, "labels differ"),
-            (Allowed::Selected(selector), "cc", None, Link::NotAllowed, "labels are not known"),
+            (Allowed::Same, "meta", None, AppReference::Ready, "its own namespace always"),
+            (Allowed::Same, "cc", None, AppReference::NotAllowed, "no other by default"),
+            (Allowed::All, "cc", None, AppReference::Ready, "all"),
+            (Allowed::Selected(selector.clone()), "cc", Some(&support), AppReference::Ready, "labels match"),
+            (Allowed::Selected(selector.clone()), "cc", Some(&sales), AppReference::NotAllowed, "labels differ"),
+            (Allowed::Selected(selector), "cc", None, AppReference::NotAllowed, "labels are not known"),
         ] {
-            let view = AppView { standing: Standing::Ready, allowed, ..AppView::default() };
+            let view = AppSummary { standing: AppState::Ready, allowed, ..AppSummary::default() };
             assert_eq!(resolve(true, Some(&view), &app, namespace, labels), expected, "{reason}");
         }
-        assert_eq!(resolve(false, None, &app, "meta", None), Link::Missing, "no such app");
-        assert_eq!(resolve(true, None, &app, "meta", None), Link::Waiting, "not looked at yet");
+        assert_eq!(resolve(false, None, &app, "meta", None), AppReference::Missing, "no such app");
+        assert_eq!(resolve(true, None, &app, "meta", None), AppReference::Waiting, "not looked at yet");
     }
 }

@@ -10,7 +10,7 @@ use kube::{
 };
 
 use super::{
-    app_reference::{self, Link},
+    app_reference::{self, AppReference},
     store::Objects,
     user_secrets::Secrets,
 };
@@ -20,7 +20,7 @@ use crate::{
     graph,
     k8s::{events::Events, fingerprint::Fingerprinter, lease::Fence, secrets::OwnedProblem, timeout::ApiError},
     ledger::{LedgerProblem, Ledgers},
-    observe::{Estate, Pollers},
+    observe::{Inventory, Pollers},
     telemetry::Metrics,
     timing::Timing,
 };
@@ -32,7 +32,7 @@ pub struct Context {
     /// Talks to Meta.
     pub graph: graph::Client,
     /// What is known of Meta.
-    pub estate: Arc<Estate>,
+    pub inventory: Arc<Inventory>,
     /// Keeps it up to date.
     pub pollers: Pollers,
     /// The apps.
@@ -70,7 +70,7 @@ pub struct Context {
 impl Context {
     /// The app that an object in `namespace` refers to, and how it stands for it.
     #[must_use]
-    pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, Link) {
+    pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, AppReference) {
         let key = app_reference::key(reference, namespace);
         let link = self.link_to(&key, namespace);
         (key, link)
@@ -78,10 +78,10 @@ impl Context {
 
     /// How an app stands for an object in `namespace`.
     #[must_use]
-    pub fn link_to(&self, key: &AppKey, namespace: &str) -> Link {
+    pub fn link_to(&self, key: &AppKey, namespace: &str) -> AppReference {
         let exists = self.apps.exists(&ObjectRef::new(&key.name).within(&key.namespace));
         let labels = self.namespace_labels(namespace);
-        app_reference::resolve(exists, self.estate.app(key).as_ref(), key, namespace, labels.as_ref())
+        app_reference::resolve(exists, self.inventory.app(key).as_ref(), key, namespace, labels.as_ref())
     }
 
     /// Whether this process leads. One that was paused finds out here that another one may have gone on meanwhile, from which

@@ -13,19 +13,19 @@ use tracing::info;
 
 use super::{
     actions::{self, Request},
-    app_reference::Link,
+    app_reference::AppReference,
     context::{Context, Error},
-    ownership::{goes_before, whose},
-    preconditions::{Input, Need, Plan, Proof, Report},
+    ownership::{display_name, precedes},
+    preconditions::{Input, Plan, Proof, Report, Requeue},
     runner::Done,
     store::{Kind, Objects},
-    summary::Verdict,
+    summary::StatusSummary,
 };
 use crate::controller::status::write_status;
 use crate::{
     api::{Action, AppKey, AppRef, ManagedStatus, Problem},
     graph::{self, Access},
-    observe::{Estate, Seen},
+    observe::{Inventory, Observation},
 };
 
 /// A reconcile takes no more steps than this: one that wants more goes round in a circle, and waits for its backoff.
@@ -41,7 +41,7 @@ pub enum Then {
 }
 
 /// Where an object is reconciled.
-pub struct Surroundings<'a, K: Subject> {
+pub struct ReconcileContext<'a, K: ManagedResource> {
     /// What every reconciler works with.
     pub context: &'a Context,
     /// The object.
@@ -51,21 +51,21 @@ pub struct Surroundings<'a, K: Subject> {
     /// The app it refers to.
     pub app: &'a AppKey,
     /// How that stands.
-    pub link: &'a Link,
+    pub link: &'a AppReference,
     /// What the app's accounts show.
-    pub seen: &'a Seen<K::Facts>,
+    pub seen: &'a Observation<K::Facts>,
     /// New action annotations.
     pub requests: &'a [Request],
 }
 
 /// A kind whose objects stand for one thing in an account.
-pub trait Subject: Kind {
+pub trait ManagedResource: Kind {
     /// What Meta shows of it.
     type Facts: Clone + Debug + PartialEq + Send + Sync;
     /// What is held while it is reconciled.
-    type Hold: Send;
+    type ReconcileSession: Send;
     /// What its plan looks at, besides Meta's facts.
-    type Custody: Clone + Debug + Default + Send + Sync;
+    type Inputs: Clone + Debug + Default + Send + Sync;
     /// What its plan may ask for.
     type Step: Debug + PartialEq + Send;
 
@@ -87,20 +87,20 @@ pub trait Subject: Kind {
     /// Whether what Meta shows is there, and not only listed because it was there once.
     fn is_here(facts: &Self::Facts) -> bool;
     /// What the app's accounts show of it.
-    fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Self::Facts>;
+    fn seen(&self, inventory: &Inventory, app: &AppKey) -> Observation<Self::Facts>;
     /// The uid of the object to which the thing belongs, where that is written down.
-    fn owner(custody: &Self::Custody) -> Option<&str>;
+    fn owner(inputs: &Self::Inputs) -> Option<&str>;
     /// Takes hold of the thing, so that nobody else in this process works on it.
-    fn hold(context: &Context, object: &Self) -> impl Future<Output = Self::Hold> + Send;
+    fn hold(context: &Context, object: &Self) -> impl Future<Output = Self::ReconcileSession> + Send;
     /// Gathers what its plan looks at.
     fn gather(
-        surroundings: &Surroundings<'_, Self>,
-        hold: &mut Self::Hold,
-    ) -> impl Future<Output = Result<Self::Custody, Error>> + Send;
+        surroundings: &ReconcileContext<'_, Self>,
+        hold: &mut Self::ReconcileSession,
+    ) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
     /// Does what its plan asks for.
     fn carry_out(
-        surroundings: &Surroundings<'_, Self>,
-        hold: &mut Self::Hold,
+        surroundings: &ReconcileContext<'_, Self>,
+        hold: &mut Self::ReconcileSession,
         step: Self::Step,
     ) -> impl Future<Output = Result<Then, Error>> + Send;
     /// Reads it by its id.
@@ -115,7 +115,7 @@ pub trait Subject: Kind {
 }
 
 /// Brings one object up to date, and what it stands for.
-pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done, Error> {
+pub async fn reconcile<K: ManagedResource>(context: &Context, object: &K) -> Result<Done, Error> {
     let namespace = object.namespace().unwrap_or_default();
     let mut hold = K::hold(context, object).await;
     let mut proof = None;
@@ -125,7 +125,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
         let (app, link) = context.link(object.app_ref(), &namespace);
         let seen = seen(context, object, &app, &link);
         let requests = requests(context, object);
-        let at = Surroundings {
+        let at = ReconcileContext {
             context,
             object,
             namespace: &namespace,
@@ -134,17 +134,18 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
             seen: &seen,
             requests: &requests,
         };
-        let custody = K::gather(&at, &mut hold).await?;
+        let inputs = K::gather(&at, &mut hold).await?;
         let input = Input {
             object,
             namespace: &namespace,
             app: &app,
             link: &link,
             seen: seen.clone(),
-            rival: rival(context, object, K::owner(&custody)).map(|winner| whose(&winner, &namespace)),
+            competing_object: competing_object(context, object, K::owner(&inputs))
+                .map(|winner| display_name(&winner, &namespace)),
             problems: object.problems(),
             proof: proof.clone(),
-            custody,
+            inputs,
             instant: Instant::now(),
             timing: &context.timing,
         };
@@ -160,7 +161,7 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
                 changed |= conclude(context, object, &app, report, requests).await?;
                 return Ok(Done { changed, requeue });
             }
-            Plan::Open(Need::Proof { account, id }) => {
+            Plan::Open(Requeue::Proof { account, id }) => {
                 proof = prove::<K>(context, &app, &account, &id).await;
                 if proof.is_none() {
                     let requeue = Some(context.timing.retry_interval);
@@ -177,16 +178,16 @@ pub async fn reconcile<K: Subject>(context: &Context, object: &K) -> Result<Done
 }
 
 /// Asks for the reads that are needed; when to look again.
-fn look_again<K: Subject>(context: &Context, object: &K, app: &AppKey, need: &Need) -> Option<Duration> {
+fn look_again<K: ManagedResource>(context: &Context, object: &K, app: &AppKey, need: &Requeue) -> Option<Duration> {
     let account = object.account().or_else(|| object.recorded().map(|(account, _)| account));
     match need {
-        Need::Nothing | Need::Proof { .. } => None,
-        Need::Time(wait) => Some(*wait),
-        Need::Reading(wait) => {
+        Requeue::Nothing | Requeue::Proof { .. } => None,
+        Requeue::After(wait) => Some(*wait),
+        Requeue::AfterRead(wait) => {
             context.pollers.read_again(app, account, context.timing.absence_gap);
             Some(*wait)
         }
-        Need::Since(time) => {
+        Requeue::AfterReadSince(time) => {
             let wait = time.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 return Some(wait);
@@ -196,7 +197,7 @@ fn look_again<K: Subject>(context: &Context, object: &K, app: &AppKey, need: &Ne
             context.pollers.read_again(app, account, context.timing.settle);
             Some(context.timing.settle / 10)
         }
-        Need::Watching(gap) => {
+        Requeue::PollUntilChanged(gap) => {
             context.pollers.read_again(app, account, *gap);
             Some(*gap)
         }
@@ -204,7 +205,7 @@ fn look_again<K: Subject>(context: &Context, object: &K, app: &AppKey, need: &Ne
 }
 
 /// Writes how the object stands, and what became of the requests.
-async fn conclude<K: Subject>(
+async fn conclude<K: ManagedResource>(
     context: &Context,
     object: &K,
     app: &AppKey,
@@ -222,34 +223,38 @@ async fn conclude<K: Subject>(
     write(context, object, app, *report.status, Some(&report.verdict), &requests).await
 }
 
-fn seen<K: Subject>(context: &Context, object: &K, app: &AppKey, link: &Link) -> Seen<K::Facts> {
-    if *link == Link::Ready { object.seen(&context.estate, app) } else { Seen::Unread }
+fn seen<K: ManagedResource>(context: &Context, object: &K, app: &AppKey, link: &AppReference) -> Observation<K::Facts> {
+    if *link == AppReference::Ready { object.seen(&context.inventory, app) } else { Observation::Unread }
 }
 
 /// Who stands for the same thing before this object: whom it belongs to, or who goes first. A claim counts only where the
 /// claimant's app sees the thing.
-fn rival<K: Subject>(context: &Context, object: &K, owner: Option<&str>) -> Option<K> {
-    let mut rivals: Vec<K> = K::all(context).rivals(object).into_iter().filter(|other| sees(context, other)).collect();
-    rivals.sort_by(|a, b| if goes_before(a, b) { Ordering::Less } else { Ordering::Greater });
+fn competing_object<K: ManagedResource>(context: &Context, object: &K, owner: Option<&str>) -> Option<K> {
+    let mut competitors: Vec<K> =
+        K::all(context).competitors(object).into_iter().filter(|other| sees(context, other)).collect();
+    competitors.sort_by(|a, b| if precedes(a, b) { Ordering::Less } else { Ordering::Greater });
     if let Some(owner) = owner {
         if object.uid().as_deref() == Some(owner) {
-            return if sees(context, object) { None } else { rivals.into_iter().next() };
+            return if sees(context, object) { None } else { competitors.into_iter().next() };
         }
-        if let Some(owned) = rivals.iter().position(|rival| rival.uid().as_deref() == Some(owner)) {
-            return Some(rivals.swap_remove(owned));
+        if let Some(owned) =
+            competitors.iter().position(|competing_object| competing_object.uid().as_deref() == Some(owner))
+        {
+            return Some(competitors.swap_remove(owned));
         }
     }
-    rivals.into_iter().next().filter(|first| goes_before(first, object))
+    competitors.into_iter().next().filter(|first| precedes(first, object))
 }
 
 /// Whether the object's app sees the thing: now, or, where it was not read since, when its status was written. So a claim
 /// changes hands neither by a restart nor by a token that has expired.
-pub fn sees<K: Subject>(context: &Context, object: &K) -> bool {
+pub fn sees<K: ManagedResource>(context: &Context, object: &K) -> bool {
     let (app, link) = context.link(object.app_ref(), &object.namespace().unwrap_or_default());
     match (&link, seen(context, object, &app, &link)) {
-        (Link::Missing | Link::NotAllowed, _) | (_, Seen::Absent { .. } | Seen::Unmanaged) => false,
-        (_, Seen::Present { facts, .. }) => K::is_here(&facts),
-        (_, Seen::Unread | Seen::Unreadable) => {
+        (AppReference::Missing | AppReference::NotAllowed, _)
+        | (_, Observation::Absent { .. } | Observation::Unmanaged) => false,
+        (_, Observation::Present { facts, .. }) => K::is_here(&facts),
+        (_, Observation::Unread | Observation::Unreadable) => {
             let phase = object.status().and_then(|status| status.phase());
             object.recorded().is_some() && !matches!(phase, Some("NotFound" | "Conflict"))
         }
@@ -257,7 +262,12 @@ pub fn sees<K: Subject>(context: &Context, object: &K) -> bool {
 }
 
 /// Reads the thing by its id; `None` where that failed for a reason that says nothing about it.
-async fn prove<K: Subject>(context: &Context, app: &AppKey, account: &str, id: &str) -> Option<Proof<K::Facts>> {
+async fn prove<K: ManagedResource>(
+    context: &Context,
+    app: &AppKey,
+    account: &str,
+    id: &str,
+) -> Option<Proof<K::Facts>> {
     let access = context.pollers.access(app)?;
     match K::read(&context.graph, &access, account, id).await {
         Ok(facts) => Some(Proof::Elsewhere(facts)),
@@ -270,7 +280,7 @@ async fn prove<K: Subject>(context: &Context, app: &AppKey, account: &str, id: &
 }
 
 /// New action annotations. Those whose work comes later are not acted on, and told so.
-fn requests<K: Subject>(context: &Context, object: &K) -> Vec<Request> {
+fn requests<K: ManagedResource>(context: &Context, object: &K) -> Vec<Request> {
     let mut requests = actions::requests(object, context.graph.now());
     for request in requests.iter_mut().filter(|r| r.verdict.is_ok() && K::LATER.contains(&r.action)) {
         request.verdict = Err("this version of the operator does not support it yet".to_owned());
@@ -279,12 +289,12 @@ fn requests<K: Subject>(context: &Context, object: &K) -> Vec<Request> {
 }
 
 /// Writes a status. Whoever writes the echo of a request acts on it, so that it is acted on once.
-async fn write<K: Subject>(
+async fn write<K: ManagedResource>(
     context: &Context,
     object: &K,
     app: &AppKey,
     status: K::Status,
-    verdict: Option<&Verdict>,
+    verdict: Option<&StatusSummary>,
     requests: &[Request],
 ) -> Result<bool, Error> {
     let changed = write_status(context, object, status, verdict, requests).await?;
@@ -296,15 +306,15 @@ async fn write<K: Subject>(
 
 /// Leaves the status as it is, but for the echo of requests that need no more knowledge. A wish to read waits for the first
 /// read, where there was none: what else it stands for is decided then.
-async fn keep<K: Subject>(
+async fn keep<K: ManagedResource>(
     context: &Context,
     object: &K,
     app: &AppKey,
     mut requests: Vec<Request>,
-    seen: &Seen<K::Facts>,
+    seen: &Observation<K::Facts>,
     requeue: Option<Duration>,
 ) -> Result<Done, Error> {
-    let is_read = *seen != Seen::Unread;
+    let is_read = *seen != Observation::Unread;
     requests.retain(|request| request.verdict.is_err() || (is_read && request.action == Action::Reconcile));
     // An object that was never reported on has no conditions yet, and gets its echo with them.
     let status = object.status().cloned().filter(|status| !status.conditions().is_empty());

@@ -20,5 +20,5 @@ pub use context::{Context, Error};
 pub use ownership::NumberClaim;
 pub use runner::{CONCURRENCY, Done, Reconciler, Running, run};
 pub use store::{Cached, Key, Kind, Objects, ScopeFeed};
-pub use triggers::Wakers;
+pub use triggers::Triggers;
 pub use user_secrets::Secrets;

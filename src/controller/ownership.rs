@@ -57,12 +57,12 @@ fn rank<K: ResourceExt>(object: &K) -> (bool, Option<Timestamp>, String, String)
 }
 
 /// Whether `a` goes before `b` where both claim the same thing.
-pub fn goes_before<K: ResourceExt>(a: &K, b: &K) -> bool {
+pub fn precedes<K: ResourceExt>(a: &K, b: &K) -> bool {
     rank(a).cmp(&rank(b)) == Ordering::Less
 }
 
 /// What to call the winner in a message of an object in `namespace`: its name is told only to its own namespace.
-pub fn whose<K: ResourceExt>(winner: &K, namespace: &str) -> String {
+pub fn display_name<K: ResourceExt>(winner: &K, namespace: &str) -> String {
     if winner.namespace().as_deref() == Some(namespace) {
         winner.name_any()
     } else {
@@ -99,15 +99,15 @@ mod tests {
         ] {
             let number = |(namespace, name, created, imported)| number(namespace, name, created, imported);
             let (first, second) = (number(first), number(second));
-            assert!(goes_before(&first, &second) && !goes_before(&second, &first), "{reason}");
-            assert!(!goes_before(&first, &first), "nobody goes before itself");
+            assert!(precedes(&first, &second) && !precedes(&second, &first), "{reason}");
+            assert!(!precedes(&first, &first), "nobody goes before itself");
         }
     }
 
     #[test]
     fn a_name_is_told_to_its_own_namespace_only() {
         let winner = number("cc", "support", "2026-05-01T12:00:00Z", false);
-        assert_eq!(whose(&winner, "cc"), "support");
-        assert!(!whose(&winner, "sales").contains("support"));
+        assert_eq!(display_name(&winner, "cc"), "support");
+        assert!(!display_name(&winner, "sales").contains("support"));
     }
 }

@@ -65,7 +65,7 @@ pub trait Reconciler<K: Kind>: Send + Sync + 'static {
     fn reconcile(&self, object: Arc<K>) -> impl Future<Output = Result<Done, super::Error>> + Send;
 
     /// The watch brought the object, a newer version of it, or its end: who counts or lacks such objects may look again.
-    fn noticed(&self, object: &Cached<K>);
+    fn on_change(&self, object: &Cached<K>);
 
     /// The object is gone from the API server.
     fn deleted(&self, object: &Cached<K>);
@@ -190,14 +190,14 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
         objects.index(namespace.as_deref(), &event);
         let gone = |object: &Cached<K>| {
             reconciler.deleted(object);
-            reconciler.noticed(object);
+            reconciler.on_change(object);
             // Whoever competed with it for the same thing may have won.
-            objects.wake_claimants(&object.claim);
+            objects.enqueue_claimants(&object.claim);
         };
         let touched = match &event {
             // Whoever competes with it for the same thing may have lost, or won.
             Event::Apply(object) => {
-                reconciler.noticed(object);
+                reconciler.on_change(object);
                 objects.claimant_keys(&object.claim).into_iter().map(Ok).collect()
             }
             Event::InitDone => {

@@ -6,7 +6,7 @@ use super::{
     actions::Request,
     context::{Context, Error},
     store::Kind,
-    summary::{Verdict, settle},
+    summary::{StatusSummary, settle},
 };
 use crate::{
     api::ManagedStatus,
@@ -28,7 +28,7 @@ pub async fn write_status<K: Kind>(
     context: &Context,
     object: &K,
     mut status: K::Status,
-    verdict: Option<&Verdict>,
+    verdict: Option<&StatusSummary>,
     requests: &[Request],
 ) -> Result<bool, Error> {
     let before = object.status().cloned().unwrap_or_default();

@@ -27,7 +27,7 @@ pub enum Progress {
 
 /// One finding about an object: a condition without its type's bookkeeping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct ConditionValue {
     /// Whether it is so.
     pub state: State,
     /// From the closed list.
@@ -36,7 +36,7 @@ pub struct Finding {
     pub message: String,
 }
 
-impl Finding {
+impl ConditionValue {
     /// It is so.
     pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
         Self { state: State::True, reason, message: message.into() }
@@ -55,42 +55,42 @@ impl Finding {
 
 /// How an object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct StatusSummary {
     /// Condition Ready.
-    pub ready: Finding,
+    pub ready: ConditionValue,
     /// Conditions Reconciling and Stalled.
     pub progress: Progress,
     /// The kind's own conditions by type.
-    pub facets: Vec<(&'static str, Finding)>,
+    pub conditions: Vec<(&'static str, ConditionValue)>,
     /// Whether facets that are not listed stay: nobody looked, so nothing is known to be otherwise. If not, they go.
     pub keeps: bool,
 }
 
-impl Verdict {
+impl StatusSummary {
     /// Without facets.
-    pub fn new(ready: Finding, progress: Progress) -> Self {
+    pub fn new(ready: ConditionValue, progress: Progress) -> Self {
         Self::of(ready, progress, Vec::new())
     }
 
     /// With exactly these facets.
-    pub fn of(ready: Finding, progress: Progress, facets: Vec<(&'static str, Finding)>) -> Self {
-        Self { ready, progress, facets, keeps: false }
+    pub fn of(ready: ConditionValue, progress: Progress, conditions: Vec<(&'static str, ConditionValue)>) -> Self {
+        Self { ready, progress, conditions, keeps: false }
     }
 
     /// With the facets as they were.
-    pub fn keeping(ready: Finding, progress: Progress) -> Self {
+    pub fn keeping(ready: ConditionValue, progress: Progress) -> Self {
         Self { keeps: true, ..Self::new(ready, progress) }
     }
 
     /// Says of every field that a person set and this version does not act on that it does not.
     pub fn add_later<S>(&mut self, later: &[&'static Later<S>]) {
         for entry in later {
-            let finding = Finding::no(Reason::NotYetSupported, entry.message);
-            match self.facets.iter_mut().find(|(kind, _)| *kind == entry.condition) {
+            let finding = ConditionValue::no(Reason::NotYetSupported, entry.message);
+            match self.conditions.iter_mut().find(|(kind, _)| *kind == entry.condition) {
                 // What is so at Meta is so, whoever did it.
                 Some((_, found)) if found.state == State::True => {}
                 Some((_, found)) => *found = finding,
-                None => self.facets.push((entry.condition, finding)),
+                None => self.conditions.push((entry.condition, finding)),
             }
         }
     }
@@ -101,7 +101,7 @@ impl Verdict {
 pub fn settle<S: ManagedStatus>(
     status: &mut S,
     before: &S,
-    verdict: &Verdict,
+    verdict: &StatusSummary,
     generation: i64,
     now: Timestamp,
 ) -> Option<Transition> {
@@ -109,8 +109,9 @@ pub fn settle<S: ManagedStatus>(
     let suspended = verdict.progress == Progress::Suspended;
     // Whether it was ready is kept. Its message is what lists print, and is not what was so before.
     let kept = conditions::find(before.conditions(), READY).filter(|_| suspended).cloned();
-    let mut wanted: Vec<(&str, &Finding)> = verdict.facets.iter().map(|(kind, finding)| (*kind, finding)).collect();
-    let marker = Finding { state: State::True, ..verdict.ready.clone() };
+    let mut wanted: Vec<(&str, &ConditionValue)> =
+        verdict.conditions.iter().map(|(kind, finding)| (*kind, finding)).collect();
+    let marker = ConditionValue { state: State::True, ..verdict.ready.clone() };
     match verdict.progress {
         Progress::Settled => {}
         Progress::Reconciling => wanted.push((RECONCILING, &marker)),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     /// The next status: this phase and verdict, an hour later than the last.
-    fn next(before: &MetaAppStatus, phase: MetaAppPhase, verdict: &Verdict, hour: u8) -> (MetaAppStatus, bool) {
+    fn next(before: &MetaAppStatus, phase: MetaAppPhase, verdict: &StatusSummary, hour: u8) -> (MetaAppStatus, bool) {
         let mut status = MetaAppStatus { phase: Some(phase), ..before.clone() };
         let transition = settle(&mut status, before, verdict, 1, at(hour));
         assert_eq!(check_invariants(&status.conditions, status.observed_generation, 1), Vec::<String>::new());
@@ -172,9 +173,9 @@ mod tests {
         (status, transition.is_some())
     }
 
-    fn connected() -> Verdict {
-        let token = ("TokenValid", Finding::yes(Reason::Valid, "it works"));
-        Verdict::of(Finding::yes(Reason::Connected, "all is well"), Progress::Settled, vec![token])
+    fn connected() -> StatusSummary {
+        let token = ("TokenValid", ConditionValue::yes(Reason::Valid, "it works"));
+        StatusSummary::of(ConditionValue::yes(Reason::Connected, "all is well"), Progress::Settled, vec![token])
     }
 
     fn types(status: &MetaAppStatus) -> Vec<&str> {
@@ -192,9 +193,10 @@ mod tests {
     #[test]
     fn marks_come_and_go_and_conditions_keep_their_times() {
         let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
-        let trouble = Finding::no(Reason::AccountNotReadable, "give it the right");
-        let facets = connected().facets;
-        let (ill, news) = next(&well, MetaAppPhase::Connected, &Verdict::of(trouble, Progress::Stalled, facets), 11);
+        let trouble = ConditionValue::no(Reason::AccountNotReadable, "give it the right");
+        let conditions = connected().conditions;
+        let (ill, news) =
+            next(&well, MetaAppPhase::Connected, &StatusSummary::of(trouble, Progress::Stalled, conditions), 11);
         assert!(news, "another reason is news, in the same phase");
         assert_eq!(types(&ill), ["Ready", "Stalled", "TokenValid"]);
         assert_eq!(find(&ill.conditions, "Ready").unwrap().last_transition_time.0, at(11));
@@ -206,16 +208,16 @@ mod tests {
     #[test]
     fn what_nobody_looked_at_stays_where_the_verdict_says_so() {
         let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
-        let blind = || Finding::unknown(Reason::Stale, "Meta is silent");
-        let kept = Verdict::keeping(blind(), Progress::Settled);
+        let blind = || ConditionValue::unknown(Reason::Stale, "Meta is silent");
+        let kept = StatusSummary::keeping(blind(), Progress::Settled);
         assert_eq!(types(&next(&well, MetaAppPhase::Connected, &kept, 11).0), ["Ready", "TokenValid"]);
-        let gone = Verdict::new(blind(), Progress::Settled);
+        let gone = StatusSummary::new(blind(), Progress::Settled);
         assert_eq!(types(&next(&well, MetaAppPhase::Connected, &gone, 11).0), ["Ready"]);
     }
 
     #[test]
     fn suspension_keeps_whether_it_was_ready_and_says_that_it_rests() {
-        let suspended = Verdict::new(Finding::unknown(Reason::Suspended, "it rests"), Progress::Suspended);
+        let suspended = StatusSummary::new(ConditionValue::unknown(Reason::Suspended, "it rests"), Progress::Suspended);
         let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
         let (rests, _) = next(&well, MetaAppPhase::Suspended, &suspended, 11);
         assert_eq!(types(&rests), ["Ready", "Suspended", "TokenValid"]);
@@ -233,7 +235,7 @@ mod tests {
         let mut status = MetaAppStatus::default();
         for hour in 0..24 {
             let reason = if hour % 2 == 0 { Reason::Connected } else { Reason::Stale };
-            let verdict = Verdict::new(Finding::unknown(reason, "so it is"), Progress::Settled);
+            let verdict = StatusSummary::new(ConditionValue::unknown(reason, "so it is"), Progress::Settled);
             status = next(&status, MetaAppPhase::Connected, &verdict, hour).0;
         }
         assert_eq!((status.history.len(), status.history[0].time.0), (20, at(4)));

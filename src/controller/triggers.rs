@@ -17,7 +17,7 @@ use crate::{
 
 /// Wakes objects. Cheap to clone.
 #[derive(Clone)]
-pub struct Wakers {
+pub struct Triggers {
     /// The apps.
     pub apps: Objects<MetaApp>,
     /// The numbers.
@@ -28,7 +28,7 @@ pub struct Wakers {
     counts: Arc<Mutex<AHashSet<AppKey>>>,
 }
 
-impl Wakers {
+impl Triggers {
     /// Over these objects.
     #[must_use]
     pub fn new(apps: Objects<MetaApp>, numbers: Objects<WhatsAppNumber>, templates: Objects<MessageTemplate>) -> Self {
@@ -42,15 +42,15 @@ impl Wakers {
 
     /// Every number and template that refers to the app.
     pub fn objects_of(&self, app: &AppKey) {
-        self.numbers.wake_where(|number| number.app == *app);
-        self.templates.wake_where(|template| template.app == *app);
+        self.numbers.enqueue_where(|number| number.app == *app);
+        self.templates.enqueue_where(|template| template.app == *app);
     }
 
     /// Every number and template of the app that the account holds, or may hold.
     fn objects_of_account(&self, app: &AppKey, account: &str) {
         let may_hold = |held: Option<&str>| held.is_none_or(|held| held == account);
-        self.numbers.wake_where(|number| may_hold(number.account.as_deref()) && number.app == *app);
-        self.templates.wake_where(|template| may_hold(template.account.as_deref()) && template.app == *app);
+        self.numbers.enqueue_where(|number| may_hold(number.account.as_deref()) && number.app == *app);
+        self.templates.enqueue_where(|template| may_hold(template.account.as_deref()) && template.app == *app);
     }
 
     /// The numbers that refer to the app.
@@ -82,7 +82,7 @@ impl Wakers {
     }
 }
 
-impl Wake for Wakers {
+impl Wake for Triggers {
     fn changed(&self, app: &AppKey, account: &str, changes: &Changes) {
         if changes.fresh || changes.account {
             self.app(app);
@@ -92,10 +92,10 @@ impl Wake for Wakers {
             return;
         }
         for &number in &changes.numbers {
-            self.numbers.wake_claimants(&NumberClaim::of(number));
+            self.numbers.enqueue_claimants(&NumberClaim::of(number));
         }
         for key in &changes.templates {
-            self.templates.wake_claimants(&TemplateClaim { account: account.into(), key: key.clone() });
+            self.templates.enqueue_claimants(&TemplateClaim { account: account.into(), key: key.clone() });
         }
     }
 

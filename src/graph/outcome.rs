@@ -59,7 +59,7 @@ fn is_refusal(error: &Error) -> bool {
 mod tests {
     use super::*;
     use crate::graph::endpoint::Endpoint::{AccessToken, Account};
-    use crate::graph::errors::{Class, Kind, Told, judge};
+    use crate::graph::errors::{Class, GraphErrorBody, Kind, classify};
 
     fn name(error: Error) -> &'static str {
         match Outcome::<()>::from(Err(error)) {
@@ -71,8 +71,8 @@ mod tests {
     }
 
     fn told(code: u32, endpoint: crate::graph::Endpoint, http: u16) -> Error {
-        let told = Told { code, ..Told::default() };
-        let verdict = judge(&told, endpoint, http);
+        let told = GraphErrorBody { code, ..GraphErrorBody::default() };
+        let verdict = classify(&told, endpoint, http);
         let class = match verdict.kind {
             Kind::Is(class) => class,
             Kind::Throttled(_) => Class::Throttled { until: jiff::Timestamp::UNIX_EPOCH },

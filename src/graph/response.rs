@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::errors::Told;
+use super::errors::GraphErrorBody;
 use super::scrub::scrub;
 use super::types::lenient;
 
@@ -12,7 +12,7 @@ use super::types::lenient;
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Meta told an error.
-    Told(Told),
+    GraphErrorBody(GraphErrorBody),
     /// Not a word of the Graph API.
     Unreadable(&'static str),
 }
@@ -28,7 +28,7 @@ pub(super) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets
         return Ok(value);
     }
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(envelope) => Err(Fault::Told(envelope.error.told(secrets))),
+        Ok(envelope) => Err(Fault::GraphErrorBody(envelope.error.told(secrets))),
         Err(_) => Err(Fault::Unreadable(unreadable(body))),
     }
 }
@@ -87,12 +87,12 @@ impl ErrorData {
 }
 
 impl GraphError {
-    fn told(self, secrets: &[&str]) -> Told {
+    fn told(self, secrets: &[&str]) -> GraphErrorBody {
         // The name of a parameter, which Meta does not translate: there is no code of its own for this refusal.
         let proof_refused =
             self.code == Some(100) && self.message.as_deref().is_some_and(|text| text.contains("appsecret_proof"));
         let quote = self.error_user_msg.or(self.error_data.and_then(ErrorData::details)).or(self.message);
-        Told {
+        GraphErrorBody {
             // An error without a code is what Meta calls unknown.
             code: self.code.unwrap_or(1),
             subcode: self.error_subcode,
@@ -116,9 +116,9 @@ mod tests {
         id: Box<str>,
     }
 
-    fn told(status: u16, body: &str) -> Told {
+    fn told(status: u16, body: &str) -> GraphErrorBody {
         match read::<Node>(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes(), &["hush"]) {
-            Err(Fault::Told(told)) => told,
+            Err(Fault::GraphErrorBody(told)) => told,
             other => panic!("{other:?}"),
         }
     }

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use super::client::Client;
 use super::config::{Access, AppCredentials, Finished, Priority};
 use super::endpoint::Endpoint;
-use super::errors::{Class, Error, Kind, Scope, Sent, judge, subject_wait};
+use super::errors::{Class, Error, Kind, Scope, Sent, classify, subject_wait};
 use super::outcome::Outcome;
 use super::response;
 use super::usage::{self, Usage};
@@ -223,9 +223,9 @@ impl Client {
             response::Fault::Unreadable(detail) => {
                 return Err(no_answer(call.endpoint, detail).with_http(status.as_u16()));
             }
-            response::Fault::Told(told) => told,
+            response::Fault::GraphErrorBody(told) => told,
         };
-        let verdict = judge(&told, call.endpoint, status.as_u16());
+        let verdict = classify(&told, call.endpoint, status.as_u16());
         let class = self.class(verdict.kind, told.code, usage, call);
         Err(told.into_error(class, verdict, call.endpoint, status.as_u16()))
     }
@@ -235,7 +235,7 @@ impl Client {
         let clock = &self.inner.clock;
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
         match kind {
-            Kind::Throttled(Scope::Subject) => {
+            Kind::Throttled(Scope::ManagedResource) => {
                 Class::Throttled { until: super::rate_limit::later(clock.now(), subject_wait(code, self.timing())) }
             }
             Kind::Throttled(Scope::Account) => Class::Throttled { until: self.gate(call).throttled(regain, clock) },

@@ -19,12 +19,12 @@ const LAST_LOOKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Remembers the newest version of the data that was seen.
-pub struct Rewind {
+pub struct RestoreDetector {
     secrets: Api<Secret>,
     newest: AtomicU64,
 }
 
-impl Rewind {
+impl RestoreDetector {
     /// Looks at Secrets in `namespace`.
     #[must_use]
     pub fn new(client: Client, namespace: &str) -> Self {

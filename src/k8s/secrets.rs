@@ -21,23 +21,23 @@ const KEYS_LISTED: usize = 10;
 
 /// Something secret that is compared, and never shown.
 #[derive(Clone)]
-pub struct Hidden(pub SecretString);
+pub struct ComparableSecret(pub SecretString);
 
-impl PartialEq for Hidden {
+impl PartialEq for ComparableSecret {
     fn eq(&self, other: &Self) -> bool {
         self.0.expose_secret() == other.0.expose_secret()
     }
 }
 
-impl Eq for Hidden {}
+impl Eq for ComparableSecret {}
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for ComparableSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl From<&str> for Hidden {
+impl From<&str> for ComparableSecret {
     fn from(text: &str) -> Self {
         Self(text.into())
     }

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::{
     record::Ledger,
     store::{self, LedgerProblem, secret_name},
-    transitions::Ended,
+    transitions::CallOutcome,
 };
 use crate::calls::intent::Intent;
 use crate::{k8s::secrets::OwnedSecret, timing::Timing};
@@ -41,7 +41,7 @@ pub struct Ledgers {
 /// Where a ledger is kept in this process.
 #[derive(Default)]
 struct Shelf {
-    slot: Arc<tokio::sync::Mutex<Slot>>,
+    slot: Arc<tokio::sync::Mutex<CacheEntry>>,
     /// The version of its Secret that this process knows.
     version: Option<String>,
     /// The watch has shown another one, and nobody has looked at it yet.
@@ -50,12 +50,12 @@ struct Shelf {
 
 /// What this process knows of one ledger.
 #[derive(Default)]
-pub(crate) struct Slot {
+pub(crate) struct CacheEntry {
     pub(crate) known: Option<(Ledger, OwnedSecret)>,
     /// When this process last wrote it: the watch may be behind.
     written: Option<Instant>,
     /// When the last call ended that changed the number, or may have.
-    pub(crate) touched: Option<Instant>,
+    pub(crate) last_change_at: Option<Instant>,
     /// The same by the ledger, as it was taken over last.
     recalled: Option<Timestamp>,
     /// Start of the first read after that which counts.
@@ -76,7 +76,7 @@ pub(crate) struct Slot {
 pub(crate) struct Finished {
     /// The intent's name.
     pub(crate) id: String,
-    pub(crate) ended: Ended,
+    pub(crate) ended: CallOutcome,
     /// Meta's clock.
     pub(crate) at: Timestamp,
 }
@@ -115,9 +115,9 @@ impl Ledgers {
     }
 
     /// Opens the ledger of a number; waits while somebody else in this process has it.
-    pub async fn open(self: &Arc<Self>, digits: u64) -> Book {
+    pub async fn open(self: &Arc<Self>, digits: u64) -> LedgerHandle {
         let slot = self.slots.lock().entry(digits).or_default().slot.clone();
-        Book { slot: slot.lock_owned().await, ledgers: self.clone(), digits, name: secret_name(digits) }
+        LedgerHandle { slot: slot.lock_owned().await, ledgers: self.clone(), digits, name: secret_name(digits) }
     }
 
     /// Writes down again what this process remembers and a restored backup of the cluster does not have. What cannot be
@@ -169,14 +169,14 @@ impl Ledgers {
 }
 
 /// See the module.
-pub struct Book {
-    pub(crate) slot: OwnedMutexGuard<Slot>,
+pub struct LedgerHandle {
+    pub(crate) slot: OwnedMutexGuard<CacheEntry>,
     ledgers: Arc<Ledgers>,
     digits: u64,
     name: String,
 }
 
-impl Book {
+impl LedgerHandle {
     /// Brings the ledger up to date; `None` where there is none.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ impl Book {
 
     /// Has what has ended count, before it is written.
     pub(crate) fn apply(&mut self) {
-        let Slot { known, ended, .. } = &mut *self.slot;
+        let CacheEntry { known, ended, .. } = &mut *self.slot;
         if let Some((ledger, _)) = known {
             for Finished { id, ended, at } in ended {
                 ledger.finish(id, ended.clone(), *at);
@@ -285,13 +285,13 @@ impl Book {
     fn recall(&mut self, now: Timestamp) {
         let slot = &mut *self.slot;
         let Some((ledger, _)) = &slot.known else { return };
-        if slot.recalled != ledger.touched {
-            slot.recalled = ledger.touched;
+        if slot.recalled != ledger.last_change_at {
+            slot.recalled = ledger.last_change_at;
             // The clock of whoever wrote it may be a little ahead of this one: then it was just now.
             let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-            let touched = ledger.touched.and_then(|at| Instant::now().checked_sub(ago(at)));
-            if touched > slot.touched {
-                slot.touched = touched;
+            let last_change_at = ledger.last_change_at.and_then(|at| Instant::now().checked_sub(ago(at)));
+            if last_change_at > slot.last_change_at {
+                slot.last_change_at = last_change_at;
                 slot.first_fresh = None;
             }
         }
@@ -336,14 +336,14 @@ impl Book {
     /// Writes down what became of a call, as it was found out afterwards.
     ///
     /// # Errors
-    /// As [`Book::save`].
-    pub async fn settle(&mut self, id: &str, ended: Ended, now: Timestamp) -> Result<(), LedgerProblem> {
+    /// As [`LedgerHandle::save`].
+    pub async fn settle(&mut self, id: &str, ended: CallOutcome, now: Timestamp) -> Result<(), LedgerProblem> {
         self.save(|ledger| ledger.finish(id, ended, now)).await
     }
 
     /// Notes that a call has just ended which changed the number, or may have.
     pub(crate) fn touch(&mut self) {
-        self.slot.touched = Some(Instant::now());
+        self.slot.last_change_at = Some(Instant::now());
         self.slot.first_fresh = None;
     }
 
@@ -352,8 +352,8 @@ impl Book {
         let timing = &self.ledgers.timing;
         let (settle, gap) = (timing.settle, timing.absence_gap);
         let slot = &mut *self.slot;
-        let Some(touched) = slot.touched else { return Evidence::FULL };
-        let Some(read) = read.filter(|read| *read >= touched + settle) else { return Evidence::default() };
+        let Some(last_change_at) = slot.last_change_at else { return Evidence::FULL };
+        let Some(read) = read.filter(|read| *read >= last_change_at + settle) else { return Evidence::default() };
         let first = *slot.first_fresh.get_or_insert(read);
         Evidence { fresh: true, twice: read >= first + gap }
     }
@@ -361,18 +361,18 @@ impl Book {
     /// From when on a read counts that is asked for now.
     #[must_use]
     pub fn counts_from(&self) -> Option<Instant> {
-        self.slot.touched.map(|touched| touched + self.ledgers.timing.settle)
+        self.slot.last_change_at.map(|last_change_at| last_change_at + self.ledgers.timing.settle)
     }
 
     /// How long an intent that this process did not write, or lost sight of, is to be left alone: whoever wrote it may
     /// still be at it. `None` once that is over.
     #[must_use]
-    pub fn quarantine(&self, intent: &Intent) -> Option<Duration> {
+    pub fn foreign_call_grace(&self, intent: &Intent) -> Option<Duration> {
         if intent.unknown {
             return None;
         }
         let first = self.slot.foreign.get(&intent.id).copied().unwrap_or_else(Instant::now);
-        let left = (first + self.ledgers.timing.quarantine).saturating_duration_since(Instant::now());
+        let left = (first + self.ledgers.timing.foreign_call_grace).saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
     }
 }

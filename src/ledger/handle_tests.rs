@@ -2,26 +2,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::{calls::Order, ledger::Begin};
+use crate::{calls::CallInput, ledger::NewIntent};
 
 /// Waits as in production: nothing here waits.
-fn book() -> Book {
+fn book() -> LedgerHandle {
     let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     let client = Client::try_from(config).unwrap();
     let ledgers = Ledgers::new(client, "waba", |_| None, Timing::default());
     let slot = Arc::new(tokio::sync::Mutex::default()).try_lock_owned().unwrap();
-    Book { slot, ledgers, digits: 33_612_345_678, name: secret_name(33_612_345_678) }
+    LedgerHandle { slot, ledgers, digits: 33_612_345_678, name: secret_name(33_612_345_678) }
 }
 
-fn knows(book: &mut Book, ledger: Ledger) {
+fn knows(book: &mut LedgerHandle, ledger: Ledger) {
     book.slot.known = Some((ledger, OwnedSecret::new("waba", "x", None)));
 }
 
 fn begun(id: &str) -> Ledger {
     let mut ledger = Ledger::default();
     let now = Timestamp::UNIX_EPOCH;
-    let (order, inputs, before) = (Order::Register, "f".to_owned(), "-".to_owned());
-    ledger.begin(Begin { id: id.to_owned(), order, inputs, before, secret: None, action: None, now });
+    let (input, inputs, before) = (CallInput::Register, "f".to_owned(), "-".to_owned());
+    ledger.begin(NewIntent { id: id.to_owned(), input, inputs, before, secret: None, action: None, now });
     ledger
 }
 
@@ -34,8 +34,8 @@ async fn a_read_counts_that_began_long_enough_after_the_call_and_two_a_minute_ap
     let mut book = book();
     assert_eq!(book.evidence(None), Evidence::FULL, "nothing was changed");
     book.touch();
-    let touched = book.slot.touched.unwrap();
-    assert_eq!(book.counts_from(), Some(touched + seconds(10)));
+    let last_change_at = book.slot.last_change_at.unwrap();
+    assert_eq!(book.counts_from(), Some(last_change_at + seconds(10)));
     let shows = |fresh, twice| Evidence { fresh, twice };
     for (after, expected) in [
         (None, shows(false, false)),
@@ -45,10 +45,10 @@ async fn a_read_counts_that_began_long_enough_after_the_call_and_two_a_minute_ap
         (Some(71), shows(true, false)),
         (Some(72), shows(true, true)),
     ] {
-        assert_eq!(book.evidence(after.map(|after| touched + seconds(after))), expected, "{after:?} s after");
+        assert_eq!(book.evidence(after.map(|after| last_change_at + seconds(after))), expected, "{after:?} s after");
     }
     book.touch();
-    assert!(!book.evidence(Some(touched + seconds(72))).twice, "the next call begins anew");
+    assert!(!book.evidence(Some(last_change_at + seconds(72))).twice, "the next call begins anew");
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn what_the_process_before_has_changed_is_waited_for_too() {
     let now = Timestamp::UNIX_EPOCH;
     for (ago, fresh) in [(4, false), (40, true)] {
         let mut book = book();
-        let touched = now.checked_sub(seconds(ago)).unwrap();
-        knows(&mut book, Ledger { touched: Some(touched), ..Ledger::default() });
+        let last_change_at = now.checked_sub(seconds(ago)).unwrap();
+        knows(&mut book, Ledger { last_change_at: Some(last_change_at), ..Ledger::default() });
         book.recall(now);
         assert_eq!(book.evidence(Some(Instant::now())), Evidence { fresh, twice: false }, "{ago} s ago");
     }
@@ -67,8 +67,10 @@ async fn what_the_process_before_has_changed_is_waited_for_too() {
 #[tokio::test]
 async fn what_another_process_finds_out_meanwhile_is_waited_for_anew() {
     let now = Timestamp::UNIX_EPOCH;
-    let at =
-        |seconds: i64| Ledger { touched: Some(now + jiff::SignedDuration::from_secs(seconds)), ..Ledger::default() };
+    let at = |seconds: i64| Ledger {
+        last_change_at: Some(now + jiff::SignedDuration::from_secs(seconds)),
+        ..Ledger::default()
+    };
     for before in [None, Some(-1_000)] {
         let mut book = book();
         knows(&mut book, before.map_or_else(Ledger::default, at));
@@ -80,11 +82,15 @@ async fn what_another_process_finds_out_meanwhile_is_waited_for_anew() {
         );
         knows(&mut book, at(2));
         book.recall(now);
-        let touched = book.slot.touched.unwrap();
-        assert_eq!(book.evidence(Some(touched + seconds(9))), Evidence::default(), "{before:?}");
-        assert_eq!(book.evidence(Some(touched + seconds(10))), Evidence { fresh: true, twice: false }, "{before:?}");
+        let last_change_at = book.slot.last_change_at.unwrap();
+        assert_eq!(book.evidence(Some(last_change_at + seconds(9))), Evidence::default(), "{before:?}");
+        assert_eq!(
+            book.evidence(Some(last_change_at + seconds(10))),
+            Evidence { fresh: true, twice: false },
+            "{before:?}"
+        );
         book.recall(now);
-        assert_eq!(book.slot.touched, Some(touched), "looking again does not begin anew");
+        assert_eq!(book.slot.last_change_at, Some(last_change_at), "looking again does not begin anew");
     }
 }
 
@@ -94,15 +100,18 @@ async fn a_call_that_somebody_else_began_is_left_alone_from_when_it_is_first_see
     knows(&mut book, begun("one"));
     book.recall(Timestamp::UNIX_EPOCH);
     let intent = book.ledger().unwrap().intents[0].clone();
-    let left = book.quarantine(&intent).unwrap();
+    let left = book.foreign_call_grace(&intent).unwrap();
     assert!(left > seconds(80) && left <= seconds(90), "{left:?}");
-    assert_eq!(book.quarantine(&Intent { unknown: true, ..intent.clone() }), None, "it is known to be lost");
+    assert_eq!(book.foreign_call_grace(&Intent { unknown: true, ..intent.clone() }), None, "it is known to be lost");
 
     *book.slot.foreign.get_mut("one").unwrap() -= seconds(91);
     book.recall(Timestamp::UNIX_EPOCH);
-    assert_eq!(book.quarantine(&intent), None, "looking again does not begin anew");
+    assert_eq!(book.foreign_call_grace(&intent), None, "looking again does not begin anew");
     knows(&mut book, begun("two"));
     book.recall(Timestamp::UNIX_EPOCH);
-    assert!(book.quarantine(&book.ledger().unwrap().intents[0].clone()).is_some(), "another call is another wait");
+    assert!(
+        book.foreign_call_grace(&book.ledger().unwrap().intents[0].clone()).is_some(),
+        "another call is another wait"
+    );
     assert_eq!(book.slot.foreign.keys().collect::<Vec<_>>(), ["two"], "what is over is forgotten");
 }

@@ -2,8 +2,8 @@
 //! And the only way to a call that cannot be repeated.
 //!
 //! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
-//! namespace, which outlives status, name, namespace and object. [`Book`] holds one while it is worked with;
-//! [`Book::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
+//! namespace, which outlives status, name, namespace and object. [`LedgerHandle`] holds one while it is worked with;
+//! [`LedgerHandle::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
 //! process that dies anywhere on the way leaves behind what the next one needs to find out what happened. That a code was
 //! accepted is written along with the registration that follows: Meta shows it, and the next process would find out.
 
@@ -13,8 +13,8 @@ pub(crate) mod record;
 pub(crate) mod store;
 pub(crate) mod transitions;
 
-pub use handle::{Book, Evidence, Ledgers};
+pub use handle::{Evidence, LedgerHandle, Ledgers};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
-pub use record::{Begin, Ledger, WINDOW};
+pub use record::{Ledger, NewIntent, WINDOW};
 pub use store::{LedgerProblem, PREFIX, secret_name};
-pub use transitions::{Ended, HALF_DEREGISTERED};
+pub use transitions::{CallOutcome, HALF_DEREGISTERED};

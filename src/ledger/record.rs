@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{Owner, ProfileField, Refusal, SentCode, Webhook};
 use crate::calls::{
-    intent::{Intent, Order},
+    intent::{CallInput, Intent},
     operation::Operation,
 };
-use crate::{api::Action, k8s::secrets::Hidden};
+use crate::{api::Action, k8s::secrets::ComparableSecret};
 
 /// The window in which Meta counts registrations, and codes are counted here.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
@@ -34,7 +34,7 @@ pub struct Ledger {
     pub intents: Vec<Intent>,
     /// When the last call ended that changed the number, or may have.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub touched: Option<Timestamp>,
+    pub last_change_at: Option<Timestamp>,
     /// When calls that Meta counts were made.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attempts: BTreeMap<Operation, Vec<Timestamp>>,
@@ -76,34 +76,34 @@ pub struct Ledger {
     pub profile: BTreeMap<String, ProfileField>,
     /// The PIN in force, as far as the operator put it there or Meta accepted it.
     #[serde(skip)]
-    pub pin: Option<Hidden>,
+    pub pin: Option<ComparableSecret>,
     /// The PIN of an open intent.
     #[serde(skip)]
-    pub pin_tried: Option<Hidden>,
+    pub pin_tried: Option<ComparableSecret>,
     /// The code of an open intent.
     #[serde(skip)]
-    pub code_tried: Option<Hidden>,
+    pub code_tried: Option<ComparableSecret>,
     /// The PIN of the intent that the open one took the place of, or of one that may be in force after all.
     #[serde(skip)]
-    pub pin_before: Option<Hidden>,
+    pub pin_before: Option<ComparableSecret>,
     /// The code of the intent that the open one took the place of.
     #[serde(skip)]
-    pub code_before: Option<Hidden>,
+    pub code_before: Option<ComparableSecret>,
 }
 
 /// A call about to be made, with all that has to be known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begin {
+pub struct NewIntent {
     /// Random.
     pub id: String,
     /// What is asked.
-    pub order: Order,
+    pub input: CallInput,
     /// Fingerprint of all inputs.
     pub inputs: String,
     /// What Meta shows now.
     pub before: String,
     /// The PIN or code that goes with it.
-    pub secret: Option<Hidden>,
+    pub secret: Option<ComparableSecret>,
     /// The action that asks for it, and its value.
     pub action: Option<(Action, String)>,
     /// Meta's clock.
@@ -121,7 +121,7 @@ impl Ledger {
     /// The open intent with which this operation has to wait.
     #[must_use]
     pub fn conflicting(&self, operation: Operation) -> Option<&Intent> {
-        self.intents.iter().find(|intent| intent.order.operation().conflicts(operation))
+        self.intents.iter().find(|intent| intent.input.operation().conflicts(operation))
     }
 
     /// The open intent of this name.
@@ -132,7 +132,7 @@ impl Ledger {
 
     /// The PIN to put into a Secret that has gone: the one in force, or one that may be.
     #[must_use]
-    pub fn pin_to_keep(&self) -> Option<&Hidden> {
+    pub fn pin_to_keep(&self) -> Option<&ComparableSecret> {
         self.pin.as_ref().or(self.pin_tried.as_ref())
     }
 
@@ -170,22 +170,22 @@ impl Ledger {
 
     /// Writes down a call before it is made. It takes the place of what it conflicts with: either that was found not to have
     /// happened, or a person decides.
-    pub fn begin(&mut self, begin: Begin) {
-        let Begin { id, order, inputs, before, secret, action, now } = begin;
-        let operation = order.operation();
+    pub fn begin(&mut self, begin: NewIntent) {
+        let NewIntent { id, input, inputs, before, secret, action, now } = begin;
+        let operation = input.operation();
         // A person's word begins anew; a second try is still what a person asked for.
-        let again = self.intents.iter().find(|open| open.unknown && open.order.operation() == operation);
+        let again = self.intents.iter().find(|open| open.unknown && open.input.operation() == operation);
         let again = again.filter(|_| action.is_none());
         let attempt = again.map_or(1, |open| open.attempt + 1);
         let asked = again.and_then(|open| open.action.clone());
         let is_again = again.is_some();
-        let conflicting = self.intents.extract_if(.., |open| open.order.operation().conflicts(operation));
+        let conflicting = self.intents.extract_if(.., |open| open.input.operation().conflicts(operation));
         let replaces: Vec<_> = conflicting.collect();
-        for open in replaces.iter().filter(|open| open.order == Order::VerifyCode && !is_again) {
+        for open in replaces.iter().filter(|open| open.input == CallInput::VerifyCode && !is_again) {
             // Should the next code not be sent, this one stays tried.
             self.code_tried(open);
         }
-        if operation.is_rung() && !is_again {
+        if operation.is_onboarding() && !is_again {
             self.pin_before = self.pin_tried.take();
             self.code_before = self.code_tried.take();
         }
@@ -206,7 +206,7 @@ impl Ledger {
         let phone_number_id = self.phone_number_id.clone();
         self.intents.push(Intent {
             id,
-            order,
+            input,
             inputs,
             before,
             attempt,

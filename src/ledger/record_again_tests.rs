@@ -8,28 +8,28 @@ use super::*;
 fn what_was_taken_back_from_others_is_remembered_for_a_day() {
     let mut ledger = Ledger::default();
     for minute in [0, 600, 1_200, 1_800] {
-        play(&mut ledger, SetWebhook, Ended::Done(None), minute);
+        play(&mut ledger, SetWebhook, CallOutcome::Done(None), minute);
     }
     assert_eq!(ledger.webhook.as_ref().unwrap().taken_back, [at(600), at(1_200), at(1_800)]);
-    ledger.begin(Begin {
-        order: Order::SetWebhook { url: "https://b.example".to_owned(), again: false },
+    ledger.begin(NewIntent {
+        input: CallInput::SetWebhook { url: "https://b.example".to_owned(), again: false },
         ..call("b", SetWebhook, at(1_801))
     });
-    ledger.finish("b", Ended::Done(None), at(1_801));
+    ledger.finish("b", CallOutcome::Done(None), at(1_801));
     let webhook = ledger.webhook.as_ref().unwrap();
     assert_eq!((webhook.url.as_str(), webhook.inputs.as_str()), ("https://b.example", "inputs of b"));
     assert_eq!(webhook.taken_back.len(), 3, "our own change is nobody's fight");
-    play(&mut ledger, ClearWebhook, Ended::Done(None), 1_802);
+    play(&mut ledger, ClearWebhook, CallOutcome::Done(None), 1_802);
     assert_eq!(ledger.webhook, None);
 }
 
 #[test]
 fn a_callback_that_may_have_been_set_is_ours_and_set_again() {
-    let ledger = after(SetWebhook, Ended::Unknown);
+    let ledger = after(SetWebhook, CallOutcome::Unknown);
     let webhook = ledger.webhook.unwrap();
     assert_eq!((webhook.url.as_str(), webhook.inputs.as_str()), ("https://a.example", ""));
-    let mut ledger = after(SetWebhook, Ended::Done(None));
-    play(&mut ledger, ClearWebhook, Ended::Unknown, 5);
+    let mut ledger = after(SetWebhook, CallOutcome::Done(None));
+    play(&mut ledger, ClearWebhook, CallOutcome::Unknown, 5);
     assert!(ledger.webhook.is_some(), "it may still be there");
 }
 
@@ -39,19 +39,19 @@ fn a_pin_that_a_person_had_set_leads_to_a_registration() {
         let mut ledger = Ledger::default();
         ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
         if again {
-            ledger.finish("one", Ended::Unknown, at(0));
+            ledger.finish("one", CallOutcome::Unknown, at(0));
             ledger.begin(call("two", SetPin, at(1)));
         }
-        ledger.finish(if again { "two" } else { "one" }, Ended::Done(None), at(2));
+        ledger.finish(if again { "two" } else { "one" }, CallOutcome::Done(None), at(2));
         ledger
     };
     assert!(set(false).register_wanted);
     assert!(set(true).register_wanted, "the second try is still the person's wish");
     for (ended, wanted, reason) in [
-        (Ended::Done(None), false, "it is registered"),
+        (CallOutcome::Done(None), false, "it is registered"),
         (refused(133_006), false, "a person has to look"),
-        (Ended::NotSent, true, "it was not tried"),
-        (Ended::Unknown, true, "it is found out first"),
+        (CallOutcome::NotSent, true, "it was not tried"),
+        (CallOutcome::Unknown, true, "it is found out first"),
     ] {
         let mut ledger = set(false);
         play(&mut ledger, Register, ended, 5);
@@ -64,13 +64,13 @@ fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
     for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
-        ledger.finish("one", Ended::Unknown, at(0));
+        ledger.finish("one", CallOutcome::Unknown, at(0));
         let first = ledger.clone();
 
         ledger.begin(call("two", operation, at(5)));
         assert_eq!(ledger.intents.iter().map(|i| (i.id.as_str(), i.attempt)).collect::<Vec<_>>(), [("two", 2)]);
         let mut not_sent = ledger.clone();
-        not_sent.finish("two", Ended::NotSent, at(5));
+        not_sent.finish("two", CallOutcome::NotSent, at(5));
         let [intent] = &not_sent.intents[..] else { panic!("{operation}: the first may still have happened") };
         assert_eq!(intent, &first.intents[0], "{operation}");
         assert_eq!(
@@ -78,7 +78,7 @@ fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
             (&first.pin_tried, &first.code_tried, &first.attempts),
             "{operation}: with its secret"
         );
-        ledger.finish("two", Ended::Unknown, at(5));
+        ledger.finish("two", CallOutcome::Unknown, at(5));
         assert!(ledger.intents[0].unknown);
 
         if let Some(action) = operation.action() {
@@ -94,21 +94,21 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
         let Some(action) = operation.action() else { panic!("{operation}: nobody could settle it") };
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
-        ledger.finish("one", Ended::Unknown, at(0));
+        ledger.finish("one", CallOutcome::Unknown, at(0));
         ledger.begin(call("two", operation, at(5)));
-        ledger.finish("two", Ended::Unknown, at(5));
+        ledger.finish("two", CallOutcome::Unknown, at(5));
         let before = ledger.clone();
 
-        let other = Some(Hidden::from("590218"));
+        let other = Some(ComparableSecret::from("590218"));
         let asked_for = match operation {
             // What settles a code that was lost is another code.
             VerifyCode => asked("three", RequestCode, action, at(9)),
-            _ => Begin { secret: other.clone(), ..asked("three", operation, action, at(9)) },
+            _ => NewIntent { secret: other.clone(), ..asked("three", operation, action, at(9)) },
         };
         ledger.begin(asked_for);
         assert_eq!(ledger.intents.iter().map(|open| open.id.as_str()).collect::<Vec<_>>(), ["three"], "{operation}");
         let mut not_sent = ledger.clone();
-        not_sent.finish("three", Ended::NotSent, at(9));
+        not_sent.finish("three", CallOutcome::NotSent, at(9));
         assert_eq!(Ledger { attempts: before.attempts.clone(), ..not_sent.clone() }, before, "{operation}");
         assert_eq!(
             not_sent.recent(operation, at(9)),
@@ -116,7 +116,7 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
             "{operation}: nor is it counted"
         );
 
-        ledger.finish("three", Ended::Unknown, at(9));
+        ledger.finish("three", CallOutcome::Unknown, at(9));
         if let [open] = &ledger.intents[..] {
             if operation == SetPin {
                 // Nothing shows which of the two is in force.
@@ -128,7 +128,7 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
             }
             assert_eq!((&open.replaces, &ledger.pin_before, &ledger.code_before), (&Vec::new(), &None, &None));
             ledger.begin(call("four", operation, at(12)));
-            ledger.finish("four", Ended::NotSent, at(12));
+            ledger.finish("four", CallOutcome::NotSent, at(12));
             assert_eq!(ledger.intents[0].id, "three", "{operation}: what was sent before it is over");
         }
     }
@@ -137,13 +137,14 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
 #[test]
 fn a_pin_that_may_be_in_force_is_kept_until_another_certainly_is() {
     let pins = |ledger: &Ledger| {
-        let text = |pin: &Option<Hidden>| pin.as_ref().map(|Hidden(pin)| pin.expose_secret().to_owned());
+        let text =
+            |pin: &Option<ComparableSecret>| pin.as_ref().map(|ComparableSecret(pin)| pin.expose_secret().to_owned());
         [text(&ledger.pin), text(&ledger.pin_tried), text(&ledger.pin_before)].map(Option::unwrap_or_default)
     };
-    let pin = |pin: &str, begin: Begin| Begin { secret: Some(pin.into()), ..begin };
+    let pin = |pin: &str, begin: NewIntent| NewIntent { secret: Some(pin.into()), ..begin };
     let mut first = Ledger { pin: Some("111111".into()), ..Ledger::default() };
     first.begin(pin("222222", call("one", SetPin, at(0))));
-    first.finish("one", Ended::Unknown, at(0));
+    first.finish("one", CallOutcome::Unknown, at(0));
     first.begin(pin("222222", call("two", SetPin, at(1))));
     first.finish("two", refused(4), at(1));
     assert_eq!((first.intents[0].attempt, first.intents[0].unknown), (2, true), "the first may have been heard");
@@ -157,19 +158,19 @@ fn a_pin_that_may_be_in_force_is_kept_until_another_certainly_is() {
     assert_eq!(pins(&other), ["111111", "222222", ""]);
 
     other.begin(asked);
-    other.finish("three", Ended::Unknown, at(2));
+    other.finish("three", CallOutcome::Unknown, at(2));
     for (ended, expected, reason) in [
-        (Ended::Unknown, ["111111", "333333", "222222"], "any of them"),
+        (CallOutcome::Unknown, ["111111", "333333", "222222"], "any of them"),
         (refused(4), ["111111", "333333", "222222"], "the first try of it may have been heard"),
-        (Ended::NotSent, ["111111", "333333", "222222"], "as before"),
-        (Ended::Done(None), ["333333", "", ""], "certainly"),
+        (CallOutcome::NotSent, ["111111", "333333", "222222"], "as before"),
+        (CallOutcome::Done(None), ["333333", "", ""], "certainly"),
     ] {
         let mut ledger = other.clone();
         ledger.begin(pin("333333", call("four", SetPin, at(3))));
         ledger.finish("four", ended.clone(), at(3));
         assert_eq!(pins(&ledger), expected, "{reason}");
         ledger.begin(pin("333333", call("five", SetPin, at(4))));
-        ledger.finish("five", Ended::Done(None), at(4));
+        ledger.finish("five", CallOutcome::Done(None), at(4));
         assert_eq!((pins(&ledger), ledger.intents.len()), (["333333", "", ""].map(str::to_owned), 0), "{reason}");
     }
 }
@@ -178,18 +179,18 @@ fn a_pin_that_may_be_in_force_is_kept_until_another_certainly_is() {
 fn a_registration_whose_pin_is_refused_leaves_the_pin_of_the_lost_one() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Register, at(0)));
-    ledger.finish("one", Ended::Unknown, at(0));
-    ledger.begin(Begin { secret: Some("590218".into()), ..asked("two", Register, Action::Register, at(5)) });
+    ledger.finish("one", CallOutcome::Unknown, at(0));
+    ledger.begin(NewIntent { secret: Some("590218".into()), ..asked("two", Register, Action::Register, at(5)) });
     ledger.finish("two", refused(133_005), at(5));
     assert_eq!((&ledger.pin_before, ledger.intents.len()), (&Some("004217".into()), 0), "it is the likeliest");
-    play(&mut ledger, Register, Ended::Done(None), 9);
+    play(&mut ledger, Register, CallOutcome::Done(None), 9);
     assert_eq!(ledger.pin_before, None);
 }
 
 #[test]
 fn a_code_that_was_lost_is_not_new_when_no_other_was_sent() {
-    let mut ledger = after(RequestCode, Ended::Done(None));
-    play(&mut ledger, VerifyCode, Ended::Unknown, 1);
+    let mut ledger = after(RequestCode, CallOutcome::Done(None));
+    play(&mut ledger, VerifyCode, CallOutcome::Unknown, 1);
     let inputs = ledger.intents[0].inputs.clone();
     ledger.begin(asked("other", RequestCode, Action::RequestCode, at(5)));
     ledger.finish("other", refused(136_024), at(5));
@@ -200,19 +201,19 @@ fn a_code_that_was_lost_is_not_new_when_no_other_was_sent() {
 fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first() {
     let mut ledger = Ledger::default();
     ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
-    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.finish("one", CallOutcome::Unknown, at(0));
     ledger.begin(call("two", SetPin, at(1)));
-    ledger.finish("two", Ended::NotSent, at(1));
+    ledger.finish("two", CallOutcome::NotSent, at(1));
     assert_eq!(ledger.handled(Action::ResetPin), Some(at(0).to_string().as_str()));
 }
 
 #[test]
 fn what_is_registered_again_is_not_deregistered_any_more() {
-    let mut ledger = after(Deregister, Ended::Done(None));
+    let mut ledger = after(Deregister, CallOutcome::Done(None));
     assert_eq!(ledger.deregistered_at, Some(at(0)));
-    play(&mut ledger, Register, Ended::Unknown, 5);
+    play(&mut ledger, Register, CallOutcome::Unknown, 5);
     assert_eq!(ledger.deregistered_at, Some(at(0)), "nobody knows");
-    play(&mut ledger, Register, Ended::Done(None), 9);
+    play(&mut ledger, Register, CallOutcome::Done(None), 9);
     assert_eq!(ledger.deregistered_at, None);
 }
 
@@ -220,9 +221,9 @@ fn what_is_registered_again_is_not_deregistered_any_more() {
 fn the_second_try_is_still_what_a_person_asked_for() {
     let mut ledger = Ledger::default();
     ledger.begin(asked("one", Register, Action::Register, at(0)));
-    ledger.finish("one", Ended::Unknown, at(0));
+    ledger.finish("one", CallOutcome::Unknown, at(0));
     ledger.begin(call("two", Register, at(5)));
-    ledger.finish("two", Ended::Refused(Refusal { until: Some(at(9)), ..refusal(4) }), at(5));
+    ledger.finish("two", CallOutcome::Refused(Refusal { until: Some(at(9)), ..refusal(4) }), at(5));
     assert!(ledger.register_wanted, "Meta wants a pause, and the person still wants it registered");
 }
 
@@ -243,8 +244,8 @@ fn what_conflicts_is_closed_and_nothing_else() {
 fn a_callback_does_not_make_the_ladder_forget_its_secret() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Register, at(0)));
-    ledger.finish("one", Ended::Unknown, at(0));
-    play(&mut ledger, SetWebhook, Ended::Done(None), 1);
+    ledger.finish("one", CallOutcome::Unknown, at(0));
+    play(&mut ledger, SetWebhook, CallOutcome::Done(None), 1);
     assert_eq!(ledger.pin_tried, Some("004217".into()));
 }
 
@@ -254,9 +255,9 @@ fn what_two_processes_found_out_is_found_out_once() {
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
         // The next leader gives up waiting for the first, which then wakes up and learns that its answer is lost.
-        ledger.finish("one", Ended::Unknown, at(3));
+        ledger.finish("one", CallOutcome::Unknown, at(3));
         let found = ledger.clone();
-        ledger.finish("one", Ended::Unknown, at(4));
+        ledger.finish("one", CallOutcome::Unknown, at(4));
         assert_eq!(ledger, found, "{operation}: what is open stays open, with its secret");
     }
 }
@@ -265,8 +266,8 @@ fn what_two_processes_found_out_is_found_out_once() {
 fn what_is_given_up_is_neither_open_nor_refused() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Deregister, at(0)));
-    ledger.finish("one", Ended::Unknown, at(0));
-    ledger.finish("one", Ended::GivenUp, at(5));
+    ledger.finish("one", CallOutcome::Unknown, at(0));
+    ledger.finish("one", CallOutcome::GivenUp, at(5));
     assert!(ledger.intents.is_empty() && ledger.refusals.is_empty());
     assert_eq!(ledger.recent(Deregister, at(5)), [at(0)], "Meta may have counted it");
 }
@@ -275,8 +276,8 @@ fn what_is_given_up_is_neither_open_nor_refused() {
 fn refused_pins_are_remembered_until_one_is_in_force() {
     let mut ledger = Ledger::default();
     let mut refuse = |inputs: &str, code, minute| {
-        ledger.begin(Begin { inputs: inputs.to_owned(), ..call(inputs, Register, at(minute)) });
-        ledger.finish(inputs, Ended::Refused(Refusal { inputs: inputs.to_owned(), ..refusal(code) }), at(minute));
+        ledger.begin(NewIntent { inputs: inputs.to_owned(), ..call(inputs, Register, at(minute)) });
+        ledger.finish(inputs, CallOutcome::Refused(Refusal { inputs: inputs.to_owned(), ..refusal(code) }), at(minute));
     };
     refuse("a", 133_005, 0);
     refuse("b", 131_031, 1);
@@ -285,11 +286,11 @@ fn refused_pins_are_remembered_until_one_is_in_force() {
     assert_eq!(ledger.refused_pins, ["a", "b"]);
     for operation in [Register, RegisterAgain, SetPin] {
         let mut ledger = ledger.clone();
-        play(&mut ledger, operation, Ended::Done(None), 5);
+        play(&mut ledger, operation, CallOutcome::Done(None), 5);
         assert!(ledger.refused_pins.is_empty(), "{operation}: it may be another PIN now");
     }
     for n in 0..200 {
-        play(&mut ledger, Register, Ended::Refused(Refusal { inputs: n.to_string(), ..refusal(133_005) }), 6 + n);
+        play(&mut ledger, Register, CallOutcome::Refused(Refusal { inputs: n.to_string(), ..refusal(133_005) }), 6 + n);
     }
     assert_eq!(ledger.refused_pins.len(), PINS_REMEMBERED);
 }

@@ -12,16 +12,16 @@ const SECRETS: [&str; 3] = ["004217", "873645", "590218"];
 
 /// A call: what, how it ended (never, for a process that died), with which secret, asked for by a person, after so many
 /// minutes.
-type Played = (Operation, Option<Ended>, usize, bool, i64);
+type Played = (Operation, Option<CallOutcome>, usize, bool, i64);
 
-fn any_end() -> impl Strategy<Value = Ended> {
+fn any_end() -> impl Strategy<Value = CallOutcome> {
     let codes = vec![133_000, 133_005, 133_006, 133_010, 133_016, 136_024, 100];
     let refused = (prop::sample::select(codes), prop::option::of(0_i64..6_000));
     prop_oneof![
-        3 => Just(Ended::Done(Some("7".to_owned()))),
-        3 => refused.prop_map(|(code, until)| Ended::Refused(Refusal { until: until.map(at), ..refusal(code) })),
-        2 => Just(Ended::NotSent),
-        3 => Just(Ended::Unknown),
+        3 => Just(CallOutcome::Done(Some("7".to_owned()))),
+        3 => refused.prop_map(|(code, until)| CallOutcome::Refused(Refusal { until: until.map(at), ..refusal(code) })),
+        2 => Just(CallOutcome::NotSent),
+        3 => Just(CallOutcome::Unknown),
     ]
 }
 
@@ -36,7 +36,7 @@ fn any_row() -> impl Strategy<Value = Vec<Played>> {
 struct Meta {
     sent: Vec<(Operation, Timestamp)>,
     ended: Vec<(Operation, Timestamp)>,
-    pin: Option<Hidden>,
+    pin: Option<ComparableSecret>,
 }
 
 fn check(ledger: &Ledger, meta: &Meta, now: Timestamp) {
@@ -52,7 +52,7 @@ fn check(ledger: &Ledger, meta: &Meta, now: Timestamp) {
     assert_eq!(ledger.pin, meta.pin, "the PIN that Meta accepted last");
     for (place, one) in ledger.intents.iter().enumerate() {
         for other in &ledger.intents[place + 1..] {
-            assert!(!one.order.operation().conflicts(other.order.operation()), "{one:?} and {other:?}");
+            assert!(!one.input.operation().conflicts(other.input.operation()), "{one:?} and {other:?}");
         }
     }
     let ids: BTreeSet<&str> = ledger.intents.iter().map(|intent| intent.id.as_str()).collect();
@@ -74,7 +74,7 @@ proptest! {
             minute += later;
             let (id, now) = (format!("call {place}"), at(minute));
             let mut begin = call(&id, operation, now);
-            begin.secret = begin.secret.map(|_| Hidden::from(SECRETS[secret]));
+            begin.secret = begin.secret.map(|_| ComparableSecret::from(SECRETS[secret]));
             begin.action = operation.action().filter(|_| person).map(|action| (action, now.to_string()));
             let pin = begin.secret.clone().filter(|_| operation != VerifyCode);
             ledger.begin(begin);
@@ -84,12 +84,12 @@ proptest! {
                 // The process died.
                 continue;
             };
-            if ended == Ended::NotSent {
+            if ended == CallOutcome::NotSent {
                 meta.sent.pop();
             } else {
                 meta.ended.push((operation.counted_as(), now));
             }
-            if matches!(ended, Ended::Done(_)) && pin.is_some() {
+            if matches!(ended, CallOutcome::Done(_)) && pin.is_some() {
                 meta.pin = pin;
             }
             ledger.finish(&id, ended, now);
@@ -97,6 +97,6 @@ proptest! {
         }
         let shown = format!("{ledger:?}");
         prop_assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "not even for debugging");
-        prop_assert!(ledger.pin.is_none_or(|Hidden(pin)| SECRETS.contains(&pin.expose_secret())));
+        prop_assert!(ledger.pin.is_none_or(|ComparableSecret(pin)| SECRETS.contains(&pin.expose_secret())));
     }
 }

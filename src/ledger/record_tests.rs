@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::ledger::{Ended, ProfileField, Refusal, transitions::PINS_REMEMBERED};
+use crate::ledger::{CallOutcome, ProfileField, Refusal, transitions::PINS_REMEMBERED};
 use Operation::{
     AddNumber, ClearWebhook, Deregister, Register, RegisterAgain, RequestCode, SetPin, SetWebhook, VerifyCode,
     WriteProfile,
@@ -15,39 +15,40 @@ fn at(minutes: i64) -> Timestamp {
     "2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
 }
 
-fn order(operation: Operation) -> Order {
+fn input(operation: Operation) -> CallInput {
     match operation {
-        AddNumber => Order::AddNumber { account: "102".to_owned(), name: "INO".to_owned() },
-        RequestCode => Order::RequestCode {
+        AddNumber => CallInput::AddNumber { account: "102".to_owned(), name: "INO".to_owned() },
+        RequestCode => CallInput::RequestCode {
             method: "SMS".to_owned(),
             language: "fr_FR".to_owned(),
             baseline: Some("old".to_owned()),
         },
-        VerifyCode => Order::VerifyCode,
-        Register => Order::Register,
-        RegisterAgain => Order::RegisterAgain,
-        SetPin => Order::SetPin { then_register: true },
-        Deregister => Order::Deregister,
-        SetWebhook => Order::SetWebhook { url: "https://a.example".to_owned(), again: true },
-        ClearWebhook => Order::ClearWebhook,
-        WriteProfile => Order::WriteProfile { fields: BTreeMap::from([("about".to_owned(), json!("we help"))]) },
+        VerifyCode => CallInput::VerifyCode,
+        Register => CallInput::Register,
+        RegisterAgain => CallInput::RegisterAgain,
+        SetPin => CallInput::SetPin { then_register: true },
+        Deregister => CallInput::Deregister,
+        SetWebhook => CallInput::SetWebhook { url: "https://a.example".to_owned(), again: true },
+        ClearWebhook => CallInput::ClearWebhook,
+        WriteProfile => CallInput::WriteProfile { fields: BTreeMap::from([("about".to_owned(), json!("we help"))]) },
     }
 }
 
-fn call(id: &str, operation: Operation, now: Timestamp) -> Begin {
-    Begin {
+fn call(id: &str, operation: Operation, now: Timestamp) -> NewIntent {
+    NewIntent {
         id: id.to_owned(),
-        order: order(operation),
+        input: input(operation),
         inputs: format!("inputs of {id}"),
         before: "DISCONNECTED".to_owned(),
-        secret: matches!(operation, VerifyCode | Register | RegisterAgain | SetPin).then(|| Hidden::from("004217")),
+        secret: matches!(operation, VerifyCode | Register | RegisterAgain | SetPin)
+            .then(|| ComparableSecret::from("004217")),
         action: None,
         now,
     }
 }
 
-fn asked(id: &str, operation: Operation, action: Action, now: Timestamp) -> Begin {
-    Begin { action: Some((action, now.to_string())), ..call(id, operation, now) }
+fn asked(id: &str, operation: Operation, action: Action, now: Timestamp) -> NewIntent {
+    NewIntent { action: Some((action, now.to_string())), ..call(id, operation, now) }
 }
 
 fn refusal(code: i64) -> Refusal {
@@ -62,18 +63,18 @@ fn refusal(code: i64) -> Refusal {
     }
 }
 
-fn refused(code: i64) -> Ended {
-    Ended::Refused(refusal(code))
+fn refused(code: i64) -> CallOutcome {
+    CallOutcome::Refused(refusal(code))
 }
 
 /// One call from its beginning to its end.
-fn play(ledger: &mut Ledger, operation: Operation, ended: Ended, minute: i64) {
+fn play(ledger: &mut Ledger, operation: Operation, ended: CallOutcome, minute: i64) {
     let id = format!("{operation}-{minute}");
     ledger.begin(call(&id, operation, at(minute)));
     ledger.finish(&id, ended, at(minute));
 }
 
-fn after(operation: Operation, ended: Ended) -> Ledger {
+fn after(operation: Operation, ended: CallOutcome) -> Ledger {
     let mut ledger = Ledger::default();
     play(&mut ledger, operation, ended, 0);
     ledger
@@ -83,7 +84,7 @@ fn after(operation: Operation, ended: Ended) -> Ledger {
 fn full() -> Ledger {
     let mut ledger = Ledger::default();
     for (minute, operation) in (0..).zip([RequestCode, VerifyCode, Register, SetWebhook, WriteProfile]) {
-        play(&mut ledger, operation, Ended::Done(None), minute);
+        play(&mut ledger, operation, CallOutcome::Done(None), minute);
     }
     ledger
 }
@@ -96,16 +97,16 @@ fn a_call_is_open_until_its_end_is_known() {
         let intent = ledger.intent("one").unwrap();
         assert_eq!((intent.attempt, intent.unknown, intent.time), (1, false, at(0)), "{operation}");
         assert_eq!(ledger.conflicting(operation).map(|intent| intent.id.as_str()), Some("one"), "{operation}");
-        for ended in [Ended::Done(None), refused(1), Ended::NotSent] {
+        for ended in [CallOutcome::Done(None), refused(1), CallOutcome::NotSent] {
             let mut ledger = ledger.clone();
             ledger.finish("one", ended, at(1));
             assert_eq!((ledger.intents.len(), ledger.pin_tried, ledger.code_tried), (0, None, None), "{operation}");
         }
-        ledger.finish("one", Ended::Unknown, at(1));
+        ledger.finish("one", CallOutcome::Unknown, at(1));
         let stays = operation.is_settled_later();
         assert_eq!(ledger.intents.iter().filter(|intent| intent.unknown).count(), usize::from(stays), "{operation}");
-        let touched = operation.is_seen().then_some(at(1));
-        assert_eq!(ledger.touched, touched, "{operation}: it may have changed what Meta shows");
+        let last_change_at = operation.is_seen().then_some(at(1));
+        assert_eq!(ledger.last_change_at, last_change_at, "{operation}: it may have changed what Meta shows");
     }
 }
 
@@ -113,7 +114,11 @@ fn a_call_is_open_until_its_end_is_known() {
 fn a_code_that_was_sent_leaves_what_meta_shows_as_it_is() {
     for &operation in Operation::ALL {
         let seen = operation != RequestCode;
-        assert_eq!(after(operation, Ended::Done(None)).touched.is_some(), seen, "{operation}: reads from before count");
+        assert_eq!(
+            after(operation, CallOutcome::Done(None)).last_change_at.is_some(),
+            seen,
+            "{operation}: reads from before count"
+        );
     }
 }
 
@@ -125,7 +130,7 @@ fn what_was_not_sent_leaves_no_trace() {
             let mut begin = call("one", operation, at(60));
             begin.action = operation.action().map(|action| (action, at(59).to_string()));
             ledger.begin(begin);
-            ledger.finish("one", Ended::NotSent, at(61));
+            ledger.finish("one", CallOutcome::NotSent, at(61));
             ledger.attempts.retain(|_, times| !times.is_empty());
             assert_eq!(ledger, before, "{operation}");
         }
@@ -136,7 +141,7 @@ fn what_was_not_sent_leaves_no_trace() {
 fn an_end_that_was_written_already_is_not_written_again() {
     let mut ledger = full();
     let before = ledger.clone();
-    ledger.finish("nobody", Ended::Done(None), at(60));
+    ledger.finish("nobody", CallOutcome::Done(None), at(60));
     assert_eq!(ledger, before);
 }
 
@@ -145,10 +150,10 @@ fn attempts_are_counted_where_somebody_counts_them() {
     for &operation in Operation::ALL {
         let counted = matches!(operation, Register | RegisterAgain | Deregister | RequestCode);
         for (ended, counts, reason) in [
-            (Ended::Done(None), true, "it was made"),
+            (CallOutcome::Done(None), true, "it was made"),
             (refused(133_005), true, "refused ones count too"),
-            (Ended::Unknown, true, "it may have been made"),
-            (Ended::NotSent, false, "Meta never heard of it"),
+            (CallOutcome::Unknown, true, "it may have been made"),
+            (CallOutcome::NotSent, false, "Meta never heard of it"),
         ] {
             let ledger = after(operation, ended);
             let count = ledger.recent(operation, at(1)).len();
@@ -156,7 +161,7 @@ fn attempts_are_counted_where_somebody_counts_them() {
         }
     }
     let mut ledger = after(Register, refused(1));
-    play(&mut ledger, RegisterAgain, Ended::Done(None), 10);
+    play(&mut ledger, RegisterAgain, CallOutcome::Done(None), 10);
     assert_eq!(ledger.recent(Register, at(11)), [at(0), at(10)], "both ways to register are one to Meta");
     let three_days = 72 * 60;
     assert_eq!(ledger.recent(Register, at(three_days)), [at(10)], "what is 72 hours old counts no more");
@@ -176,28 +181,28 @@ fn an_action_is_handled_once_its_call_is_written_down() {
         assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: a refusal handles it");
         ledger.begin(asked("two", operation, action, at(5)));
         assert_eq!(ledger.handled(action), Some(second.as_str()), "{operation}");
-        ledger.finish("two", Ended::NotSent, at(5));
+        ledger.finish("two", CallOutcome::NotSent, at(5));
         assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: it is still to be done");
     }
 }
 
 #[test]
 fn the_pin_that_meta_accepted_is_the_pin_in_force() {
-    let old = Some(Hidden::from("111111"));
-    let new = Some(Hidden::from("004217"));
+    let old = Some(ComparableSecret::from("111111"));
+    let new = Some(ComparableSecret::from("004217"));
     for operation in [Register, RegisterAgain, SetPin] {
         for (ended, in_force, reason) in [
-            (Ended::Done(None), &new, "accepted"),
+            (CallOutcome::Done(None), &new, "accepted"),
             (refused(133_005), &old, "refused"),
-            (Ended::NotSent, &old, "never told"),
-            (Ended::Unknown, &old, "nobody knows yet"),
+            (CallOutcome::NotSent, &old, "never told"),
+            (CallOutcome::Unknown, &old, "nobody knows yet"),
         ] {
             let mut ledger = Ledger { pin: old.clone(), ..Ledger::default() };
             ledger.begin(call("one", operation, at(0)));
             assert_eq!((&ledger.pin, &ledger.pin_tried), (&old, &new), "{operation}: both are kept until it is known");
             ledger.finish("one", ended.clone(), at(0));
             assert_eq!(ledger.pin, *in_force, "{operation}: {reason}");
-            let open = ended == Ended::Unknown && operation != RegisterAgain;
+            let open = ended == CallOutcome::Unknown && operation != RegisterAgain;
             assert_eq!(ledger.pin_tried.is_some(), open, "{operation}: {reason}");
         }
     }
@@ -208,17 +213,17 @@ fn a_pin_that_somebody_removed_is_no_reason_to_forget_the_one_in_force() {
     let mut ledger = Ledger { pin: Some("111111".into()), ..Ledger::default() };
     ledger.begin(call("one", Register, at(0)));
     ledger.pin_tried = None;
-    ledger.finish("one", Ended::Done(None), at(0));
+    ledger.finish("one", CallOutcome::Done(None), at(0));
     assert_eq!(ledger.pin, Some("111111".into()));
 }
 
 #[test]
 fn a_code_is_remembered_with_what_its_secret_held() {
     for (ended, certain, reason) in [
-        (Ended::Done(None), Some(true), "sent"),
-        (Ended::Unknown, Some(false), "taken to have been sent"),
+        (CallOutcome::Done(None), Some(true), "sent"),
+        (CallOutcome::Unknown, Some(false), "taken to have been sent"),
         (refused(136_024), None, "none was sent"),
-        (Ended::NotSent, None, "nobody was asked"),
+        (CallOutcome::NotSent, None, "nobody was asked"),
     ] {
         let ledger = after(RequestCode, ended);
         assert_eq!(ledger.code.as_ref().map(|code| code.certain), certain, "{reason}");
@@ -250,29 +255,29 @@ fn a_number_that_is_there_is_noted() {
 
 #[test]
 fn a_value_is_tried_once() {
-    let throttled = Ended::Refused(Refusal { until: Some(at(2)), ..refusal(4) });
+    let throttled = CallOutcome::Refused(Refusal { until: Some(at(2)), ..refusal(4) });
     for (ended, tried, reason) in [
-        (Ended::Done(None), 1, "accepted"),
+        (CallOutcome::Done(None), 1, "accepted"),
         (refused(136_025), 1, "wrong"),
         (throttled, 0, "Meta did not look at it"),
-        (Ended::NotSent, 0, "Meta never saw it"),
-        (Ended::Unknown, 0, "it may be tried again, once, by its own rules"),
+        (CallOutcome::NotSent, 0, "Meta never saw it"),
+        (CallOutcome::Unknown, 0, "it may be tried again, once, by its own rules"),
     ] {
-        let mut ledger = after(RequestCode, Ended::Done(None));
+        let mut ledger = after(RequestCode, CallOutcome::Done(None));
         play(&mut ledger, VerifyCode, ended, 1);
         assert_eq!(ledger.code.as_ref().unwrap().tried.len(), tried, "{reason}");
     }
-    let mut ledger = after(RequestCode, Ended::Done(None));
+    let mut ledger = after(RequestCode, CallOutcome::Done(None));
     play(&mut ledger, VerifyCode, refused(136_025), 1);
     assert!(!ledger.code.as_ref().unwrap().is_new("inputs of verifyCode-1"));
-    play(&mut ledger, RequestCode, Ended::Done(None), 20);
+    play(&mut ledger, RequestCode, CallOutcome::Done(None), 20);
     assert!(ledger.code.as_ref().unwrap().tried.is_empty(), "a new code begins anew");
     assert!(ledger.refusals.is_empty(), "and what was wrong with the last one is over");
 }
 
 #[test]
 fn a_code_ends_what_was_known_of_the_one_before() {
-    for ended in [Ended::Done(None), Ended::Unknown] {
+    for ended in [CallOutcome::Done(None), CallOutcome::Unknown] {
         let mut ledger = full();
         play(&mut ledger, RequestCode, refused(136_024), 30);
         play(&mut ledger, RequestCode, ended, 60);
@@ -286,7 +291,7 @@ fn refusals_are_kept_until_the_same_goes_well() {
     for &operation in Operation::ALL {
         let mut ledger = after(operation, refused(7));
         assert_eq!(ledger.refusals.keys().copied().collect::<Vec<_>>(), [operation.counted_as()], "{operation}");
-        play(&mut ledger, operation, Ended::Done(None), 5);
+        play(&mut ledger, operation, CallOutcome::Done(None), 5);
         assert!(ledger.refusals.is_empty(), "{operation}");
     }
     for (first, code, then, left, reason) in [
@@ -300,7 +305,7 @@ fn refusals_are_kept_until_the_same_goes_well() {
         (Register, 133_005, RequestCode, true, "a code says nothing of the PIN"),
     ] {
         let mut ledger = after(first, refused(code));
-        play(&mut ledger, then, Ended::Done(None), 5);
+        play(&mut ledger, then, CallOutcome::Done(None), 5);
         assert_eq!(!ledger.refusals.is_empty(), left, "{first} {code}, then {then}: {reason}");
     }
 }
@@ -309,7 +314,7 @@ fn refusals_are_kept_until_the_same_goes_well() {
 fn a_half_deregistration_is_completed_once() {
     let mut ledger = after(Register, refused(133_000));
     assert!(ledger.refusals[&Register].until.is_none());
-    play(&mut ledger, Deregister, Ended::Done(None), 5);
+    play(&mut ledger, Deregister, CallOutcome::Done(None), 5);
     let refusal = &ledger.refusals[&Register];
     assert_eq!((refusal.times, refusal.until), (1, Some(at(5))), "registered again now; how often is remembered");
 }
@@ -318,7 +323,7 @@ fn a_half_deregistration_is_completed_once() {
 fn a_lock_is_remembered() {
     for operation in [Register, RegisterAgain, Deregister] {
         let until = Some(at(72 * 60));
-        let ledger = after(operation, Ended::Refused(Refusal { until, ..refusal(133_016) }));
+        let ledger = after(operation, CallOutcome::Refused(Refusal { until, ..refusal(133_016) }));
         assert_eq!(ledger.blocked_until, until, "{operation}");
         assert_eq!(after(operation, refused(133_005)).blocked_until, None, "{operation}");
     }
@@ -330,21 +335,21 @@ fn a_number_that_is_not_registered_is_deregistered() {
     play(&mut ledger, Deregister, refused(133_010), 60);
     assert_eq!((ledger.registered_at, ledger.was_connected), (None, true));
     assert!(ledger.refusals.is_empty());
-    assert!(!after(Deregister, Ended::Done(None)).was_connected, "half deregistered, it was never connected");
+    assert!(!after(Deregister, CallOutcome::Done(None)).was_connected, "half deregistered, it was never connected");
 }
 
 #[test]
 fn each_call_leaves_behind_what_it_did() {
-    let mut ledger = after(AddNumber, Ended::Done(Some("7".to_owned())));
+    let mut ledger = after(AddNumber, CallOutcome::Done(Some("7".to_owned())));
     assert_eq!((ledger.phone_number_id.as_deref(), ledger.business_account_id.as_deref()), (Some("7"), Some("102")));
-    assert_eq!(after(VerifyCode, Ended::Done(None)).verified_at, Some(at(0)));
-    assert_eq!(after(Register, Ended::Done(None)).registered_at, Some(at(0)));
-    play(&mut ledger, WriteProfile, Ended::Done(None), 5);
+    assert_eq!(after(VerifyCode, CallOutcome::Done(None)).verified_at, Some(at(0)));
+    assert_eq!(after(Register, CallOutcome::Done(None)).registered_at, Some(at(0)));
+    play(&mut ledger, WriteProfile, CallOutcome::Done(None), 5);
     let field = ProfileField { sent: json!("we help"), shown: None, at: at(5), lost: false };
     assert_eq!(ledger.profile, BTreeMap::from([("about".to_owned(), field)]));
-    play(&mut ledger, WriteProfile, Ended::Unknown, 6);
+    play(&mut ledger, WriteProfile, CallOutcome::Unknown, 6);
     assert!(ledger.profile["about"].lost, "it is looked at before it is written again");
-    play(&mut ledger, WriteProfile, Ended::Done(None), 7);
+    play(&mut ledger, WriteProfile, CallOutcome::Done(None), 7);
     assert!(!ledger.profile["about"].lost);
 }
 

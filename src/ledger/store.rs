@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use secrecy::ExposeSecret;
 
 use super::record::Ledger;
-use crate::k8s::secrets::{Hidden, OwnedProblem, OwnedSecret, delete_command};
+use crate::k8s::secrets::{ComparableSecret, OwnedProblem, OwnedSecret, delete_command};
 
 /// How the names of all ledgers begin; the digits of the number follow.
 pub const PREFIX: &str = "waba-number-";
@@ -82,7 +82,7 @@ pub(crate) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerPro
     // What the operator has written has been written at least once: all else in it may be lacking, or be left out.
     let ledger = ledger.filter(|ledger| ledger.serial > 0);
     let mut ledger = ledger.ok_or_else(|| LedgerProblem::Damaged(path.to_owned()))?;
-    let hidden = |key: &str| secret.get(key).map(Hidden);
+    let hidden = |key: &str| secret.get(key).map(ComparableSecret);
     ledger.pin = hidden(PIN);
     ledger.pin_tried = hidden(PIN_TRIED);
     ledger.code_tried = hidden(CODE_TRIED);
@@ -104,13 +104,13 @@ pub(crate) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
         (CODE_BEFORE, &ledger.code_before),
     ] {
         match value {
-            Some(Hidden(value)) => secret.set(key, value),
+            Some(ComparableSecret(value)) => secret.set(key, value),
             None => secret.unset(key),
         }
     }
     let owner = format!("{}/{}", ledger.owner.namespace, ledger.owner.name);
     secret.annotate(OWNER, Some(&owner));
-    let open: BTreeSet<&str> = ledger.intents.iter().map(|intent| intent.order.operation().as_str()).collect();
+    let open: BTreeSet<&str> = ledger.intents.iter().map(|intent| intent.input.operation().as_str()).collect();
     let open = open.into_iter().collect::<Vec<_>>().join(",");
     secret.annotate(OPEN_CALLS, (!open.is_empty()).then_some(open.as_str()));
 }
@@ -122,29 +122,30 @@ mod tests {
     use super::*;
     use crate::{
         api::Action,
-        calls::{Operation, Order},
+        calls::{CallInput, Operation},
         k8s::timeout::ApiError,
-        ledger::{Begin, Ended, Owner},
+        ledger::{CallOutcome, NewIntent, Owner},
     };
 
     fn now() -> jiff::Timestamp {
         "2026-11-22T10:00:00Z".parse().unwrap()
     }
 
-    fn begin(id: &str, order: Order) -> Begin {
+    fn begin(id: &str, input: CallInput) -> NewIntent {
         let action = Some((Action::Register, now().to_string()));
-        let secret = Some(Hidden::from("004217"));
-        Begin { id: id.into(), order, inputs: "f".into(), before: "-".into(), secret, action, now: now() }
+        let secret = Some(ComparableSecret::from("004217"));
+        NewIntent { id: id.into(), input, inputs: "f".into(), before: "-".into(), secret, action, now: now() }
     }
 
     /// With a PIN in force, two that are tried, and a callback that is being set.
     fn ledger() -> Ledger {
         let owner = Owner { uid: "u".into(), namespace: "cc".into(), name: "support-fr".into() };
         let mut ledger = Ledger { owner, serial: 7, pin: Some("111111".into()), ..Ledger::default() };
-        ledger.begin(begin("one", Order::Register));
-        ledger.finish("one", Ended::Unknown, now());
-        ledger.begin(Begin { secret: Some(Hidden::from("590218")), ..begin("again", Order::Register) });
-        ledger.begin(begin("two", Order::SetWebhook { url: "https://a.example".into(), again: false }));
+        ledger.begin(begin("one", CallInput::Register));
+        ledger.finish("one", CallOutcome::Unknown, now());
+        ledger
+            .begin(NewIntent { secret: Some(ComparableSecret::from("590218")), ..begin("again", CallInput::Register) });
+        ledger.begin(begin("two", CallInput::SetWebhook { url: "https://a.example".into(), again: false }));
         ledger
     }
 
@@ -187,10 +188,10 @@ mod tests {
         let mut secret = secret(&ledger);
         assert_eq!(secret.annotation(OWNER), Some("cc/support-fr"));
         assert_eq!(secret.annotation(OPEN_CALLS), Some("register,setWebhook"));
-        ledger.finish("again", Ended::Done(None), now());
+        ledger.finish("again", CallOutcome::Done(None), now());
         write(&ledger, &mut secret);
         assert_eq!(secret.annotation(OPEN_CALLS), Some(Operation::SetWebhook.as_str()));
-        ledger.finish("two", Ended::NotSent, now());
+        ledger.finish("two", CallOutcome::NotSent, now());
         write(&ledger, &mut secret);
         assert_eq!(secret.annotation(OPEN_CALLS), None);
     }

@@ -7,7 +7,7 @@ use super::{
     record::Ledger,
 };
 use crate::calls::{
-    intent::{Intent, Order},
+    intent::{CallInput, Intent},
     operation::Operation,
 };
 
@@ -24,7 +24,7 @@ const NOT_REGISTERED: i64 = 133_010;
 
 /// How a call ended, as it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum CallOutcome {
     /// Done; the ID of what was added, if anything was.
     Done(Option<String>),
     /// Meta said no.
@@ -39,41 +39,41 @@ pub enum Ended {
 
 impl Ledger {
     /// Writes down how a call ended. An intent that is not there any more was settled by somebody else: nothing changes.
-    pub fn finish(&mut self, id: &str, ended: Ended, now: Timestamp) {
+    pub fn finish(&mut self, id: &str, ended: CallOutcome, now: Timestamp) {
         let Some(place) = self.intents.iter().position(|intent| intent.id == id) else { return };
         // Somebody else has found as much already, and is at work on it.
-        if ended == Ended::Unknown && self.intents[place].unknown {
+        if ended == CallOutcome::Unknown && self.intents[place].unknown {
             return;
         }
-        if ended != Ended::NotSent {
+        if ended != CallOutcome::NotSent {
             self.forget_replaced(place, &ended);
         }
         let intent = self.intents[place].clone();
-        let operation = intent.order.operation();
+        let operation = intent.input.operation();
         match ended {
             // That it was refused now says nothing of the time before, whose answer was lost.
-            Ended::Refused(refusal) if operation == Operation::SetPin && intent.attempt > 1 => {
+            CallOutcome::Refused(refusal) if operation == Operation::SetPin && intent.attempt > 1 => {
                 self.intents[place].unknown = true;
                 self.refusals.insert(operation, refusal);
                 return;
             }
             // What can still be found out stays open.
-            Ended::Unknown if operation.is_settled_later() => {
+            CallOutcome::Unknown if operation.is_settled_later() => {
                 self.intents[place].unknown = true;
-                self.touched = Some(now);
+                self.last_change_at = Some(now);
                 return;
             }
-            Ended::Refused(refusal) if operation == Operation::Deregister && refusal.code == NOT_REGISTERED => {
+            CallOutcome::Refused(refusal) if operation == Operation::Deregister && refusal.code == NOT_REGISTERED => {
                 self.done(&intent, None, now);
             }
-            Ended::Done(id) => self.done(&intent, id, now),
-            Ended::Refused(refusal) => self.refused(&intent, refusal),
-            Ended::NotSent => self.take_back(&intent),
-            Ended::Unknown => self.assume(&intent, now),
-            Ended::GivenUp => {}
+            CallOutcome::Done(id) => self.done(&intent, id, now),
+            CallOutcome::Refused(refusal) => self.refused(&intent, refusal),
+            CallOutcome::NotSent => self.take_back(&intent),
+            CallOutcome::Unknown => self.assume(&intent, now),
+            CallOutcome::GivenUp => {}
         }
         self.intents.remove(place);
-        if !self.intents.iter().any(|open| open.order.operation().is_rung()) {
+        if !self.intents.iter().any(|open| open.input.operation().is_onboarding()) {
             self.code_tried = None;
             self.pin_tried = None;
         }
@@ -81,18 +81,20 @@ impl Ledger {
 
     /// It was sent, or may have been: what it took the place of is over, but for a PIN that may still be the one in force,
     /// which nothing shows.
-    fn forget_replaced(&mut self, place: usize, ended: &Ended) {
+    fn forget_replaced(&mut self, place: usize, ended: &CallOutcome) {
         let intent = &mut self.intents[place];
-        let operation = intent.order.operation();
+        let operation = intent.input.operation();
         let mut replaced = std::mem::take(&mut intent.replaces);
         if intent.attempt > 1 {
             // The same call, earlier: what that one took the place of.
             replaced = replaced.into_iter().flat_map(|earlier| earlier.replaces).collect();
         }
         match ended {
-            Ended::Unknown | Ended::Refused(_) if operation == Operation::SetPin => intent.replaces = replaced,
-            Ended::Refused(refusal) if refusal.is_of_pin() => {}
-            _ if operation.is_rung() => {
+            CallOutcome::Unknown | CallOutcome::Refused(_) if operation == Operation::SetPin => {
+                intent.replaces = replaced
+            }
+            CallOutcome::Refused(refusal) if refusal.is_of_pin() => {}
+            _ if operation.is_onboarding() => {
                 self.pin_before = None;
                 self.code_before = None;
             }
@@ -102,21 +104,21 @@ impl Ledger {
 
     fn done(&mut self, intent: &Intent, id: Option<String>, now: Timestamp) {
         self.touch(intent, now);
-        self.refusals.remove(&intent.order.operation());
-        match &intent.order {
-            Order::AddNumber { account, .. } => {
+        self.refusals.remove(&intent.input.operation());
+        match &intent.input {
+            CallInput::AddNumber { account, .. } => {
                 self.phone_number_id = id;
                 self.business_account_id = Some(account.clone());
             }
-            Order::RequestCode { .. } => self.code_sent(intent, true),
-            Order::VerifyCode => {
+            CallInput::RequestCode { .. } => self.code_sent(intent, true),
+            CallInput::VerifyCode => {
                 self.code_tried(intent);
                 self.verified_at = Some(now);
                 if self.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED) {
                     self.refusals.remove(&Operation::Register);
                 }
             }
-            Order::Register | Order::RegisterAgain => {
+            CallInput::Register | CallInput::RegisterAgain => {
                 self.registered_at = Some(now);
                 self.deregistered_at = None;
                 self.register_wanted = false;
@@ -125,14 +127,14 @@ impl Ledger {
                 self.refusals.remove(&Operation::Register);
                 self.refusals.remove(&Operation::SetPin);
             }
-            Order::SetPin { then_register } => {
+            CallInput::SetPin { then_register } => {
                 self.pin = self.pin_tried.take().or(self.pin.take());
                 self.register_wanted = *then_register;
                 // Whatever was refused was refused under another PIN.
                 self.refused_pins.clear();
                 self.refusals.remove(&Operation::Register);
             }
-            Order::Deregister => {
+            CallInput::Deregister => {
                 // Half deregistered, it was never connected: then it may be registered as before.
                 self.was_connected |= self.registered_at.take().is_some();
                 self.deregistered_at = Some(now);
@@ -142,7 +144,7 @@ impl Ledger {
                     _ => drop(self.refusals.remove(&Operation::Register)),
                 }
             }
-            Order::SetWebhook { url, again } => {
+            CallInput::SetWebhook { url, again } => {
                 let mut taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
                 taken_back.retain(|at| now.duration_since(*at) < SignedDuration::from_hours(24));
                 if *again {
@@ -151,11 +153,11 @@ impl Ledger {
                 self.webhook = Some(Webhook { url: url.clone(), inputs: intent.inputs.clone(), taken_back });
                 self.refusals.remove(&Operation::ClearWebhook);
             }
-            Order::ClearWebhook => {
+            CallInput::ClearWebhook => {
                 self.webhook = None;
                 self.refusals.remove(&Operation::SetWebhook);
             }
-            Order::WriteProfile { fields } => {
+            CallInput::WriteProfile { fields } => {
                 for (name, value) in fields {
                     let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: false };
                     self.profile.insert(name.clone(), field);
@@ -165,7 +167,7 @@ impl Ledger {
     }
 
     fn refused(&mut self, intent: &Intent, refusal: Refusal) {
-        let operation = intent.order.operation().counted_as();
+        let operation = intent.input.operation().counted_as();
         // A code that was not looked at can be tried again.
         if operation == Operation::VerifyCode && refusal.until.is_none() {
             self.code_tried(intent);
@@ -190,7 +192,7 @@ impl Ledger {
 
     /// The call did not leave this process: as if it had never been.
     fn take_back(&mut self, intent: &Intent) {
-        let operation = intent.order.operation();
+        let operation = intent.input.operation();
         if let Some(times) = self.attempts.get_mut(&operation.counted_as())
             && let Some(last) = times.iter().rposition(|time| *time == intent.time)
         {
@@ -212,7 +214,7 @@ impl Ledger {
     fn reopen(&mut self, intent: &Intent) {
         self.intents.extend(intent.replaces.iter().cloned());
         // The same call once more has the same PIN or code.
-        if intent.order.operation().is_rung() && !intent.replaces.is_empty() && intent.attempt == 1 {
+        if intent.input.operation().is_onboarding() && !intent.replaces.is_empty() && intent.attempt == 1 {
             self.pin_tried = self.pin_before.take();
             self.code_tried = self.code_before.take();
         }
@@ -221,20 +223,20 @@ impl Ledger {
     /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
     fn assume(&mut self, intent: &Intent, now: Timestamp) {
         self.touch(intent, now);
-        match &intent.order {
-            Order::RequestCode { .. } => self.code_sent(intent, false),
+        match &intent.input {
+            CallInput::RequestCode { .. } => self.code_sent(intent, false),
             // Ours, should it be there; without its inputs, so that it is set again all the same.
-            Order::SetWebhook { url, .. } => {
+            CallInput::SetWebhook { url, .. } => {
                 let taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
                 self.webhook = Some(Webhook { url: url.clone(), inputs: String::new(), taken_back });
             }
             // Ours still, should it be there.
-            Order::ClearWebhook => {
+            CallInput::ClearWebhook => {
                 if let Some(webhook) = &mut self.webhook {
                     webhook.inputs.clear();
                 }
             }
-            Order::WriteProfile { fields } => {
+            CallInput::WriteProfile { fields } => {
                 for (name, value) in fields {
                     let field = ProfileField { sent: value.clone(), shown: None, at: now, lost: true };
                     self.profile.insert(name.clone(), field);
@@ -245,13 +247,13 @@ impl Ledger {
     }
 
     fn touch(&mut self, intent: &Intent, now: Timestamp) {
-        if intent.order.operation().is_seen() {
-            self.touched = Some(now);
+        if intent.input.operation().is_seen() {
+            self.last_change_at = Some(now);
         }
     }
 
     fn code_sent(&mut self, intent: &Intent, certain: bool) {
-        if let Order::RequestCode { method, baseline, .. } = &intent.order {
+        if let CallInput::RequestCode { method, baseline, .. } = &intent.input {
             self.code = Some(SentCode {
                 requested_at: intent.time,
                 method: method.clone(),

@@ -17,11 +17,11 @@ use crate::graph::{
     self, AccountRead,
     types::{PhoneNumber, Template},
 };
-use crate::k8s::secrets::Hidden;
+use crate::k8s::secrets::ComparableSecret;
 
 /// Whether what an app shows can be relied on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum AppState {
     /// This process has not tested the app yet: nothing is known, so nothing is said.
     #[default]
     Starting,
@@ -51,9 +51,9 @@ pub enum Allowed {
 
 /// What the `MetaApp` reconciler says of an app.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct AppView {
+pub struct AppSummary {
     /// Whether its facts can be relied on.
-    pub standing: Standing,
+    pub standing: AppState,
     /// Who may refer to it.
     pub allowed: Allowed,
     /// Without a complete read for this long, an account is stale.
@@ -71,7 +71,7 @@ pub enum BindingToken {
     #[default]
     InUse,
     /// The one that the app names for it.
-    Named(Hidden),
+    Named(ComparableSecret),
     /// The app names one that is not there: none.
     Missing,
     /// The app names one that could not be read just now: what bindings hold stays.
@@ -123,7 +123,7 @@ impl AccountState {
 
 /// What the accounts of an app show of one number or template.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen<T> {
+pub enum Observation<T> {
     /// An account that could hold it was never read completely by this process: nothing can be said.
     Unread,
     /// The same, and for so long that what is shown may be out of date.
@@ -152,7 +152,7 @@ pub enum Seen<T> {
     },
 }
 
-impl<T> Seen<T> {
+impl<T> Observation<T> {
     /// Start of the last complete read that says so.
     #[must_use]
     pub fn read(&self) -> Option<Instant> {
@@ -165,18 +165,18 @@ impl<T> Seen<T> {
 
 #[derive(Default)]
 struct App {
-    view: AppView,
+    view: AppSummary,
     accounts: BTreeMap<Box<str>, AccountState>,
 }
 
 /// See the module.
 #[derive(Default)]
-pub struct Estate(RwLock<AHashMap<AppKey, App>>);
+pub struct Inventory(RwLock<AHashMap<AppKey, App>>);
 
-impl Estate {
+impl Inventory {
     /// Says how an app stands and which accounts it manages; accounts that are no longer listed are forgotten. True if
     /// anything is different from before.
-    pub fn set_app(&self, key: &AppKey, view: AppView, accounts: &[String]) -> bool {
+    pub fn set_app(&self, key: &AppKey, view: AppSummary, accounts: &[String]) -> bool {
         let mut apps = self.0.write();
         let app = apps.entry(key.clone()).or_default();
         let listed = |id: &str| accounts.iter().any(|account| account == id);
@@ -197,7 +197,7 @@ impl Estate {
 
     /// What the reconciler last said of the app; `None` where there is no such app.
     #[must_use]
-    pub fn app(&self, key: &AppKey) -> Option<AppView> {
+    pub fn app(&self, key: &AppKey) -> Option<AppSummary> {
         self.0.read().get(key).map(|app| app.view.clone())
     }
 
@@ -268,13 +268,13 @@ impl Estate {
 
     /// What the app's accounts show of a number; only `account` is asked, where it is given.
     #[must_use]
-    pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Seen<PhoneNumber> {
+    pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Observation<PhoneNumber> {
         self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, |s| s.number_absent_since(digits))
     }
 
     /// What an account shows of a template.
     #[must_use]
-    pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Seen<Template> {
+    pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Observation<Template> {
         self.seek(key, Some(account), |s| s.template(template), |_| false, |s| s.template_absent_since(template))
     }
 
@@ -286,12 +286,12 @@ impl Estate {
         find: impl Fn(&Snapshot) -> Option<&T>,
         is_gone: impl Fn(&T) -> bool,
         absent_since: impl Fn(&Snapshot) -> Instant,
-    ) -> Seen<T> {
+    ) -> Observation<T> {
         let apps = self.0.read();
-        let Some(app) = apps.get(key) else { return Seen::Unread };
+        let Some(app) = apps.get(key) else { return Observation::Unread };
         if account.is_some_and(|id| !app.accounts.contains_key(id)) {
             // Until the first discovery nobody knows which accounts there are.
-            return if app.view.standing == Standing::Starting { Seen::Unread } else { Seen::Unmanaged };
+            return if app.view.standing == AppState::Starting { Observation::Unread } else { Observation::Unmanaged };
         }
         let is_stale =
             |state: &AccountState| state.unread_since().is_some_and(|since| since.elapsed() > app.view.stale_after);
@@ -301,7 +301,7 @@ impl Estate {
             Some((id, state, snapshot.started, find(snapshot)?))
         });
         if let Some((id, state, read, facts)) = found.min_by_key(|(.., facts)| is_gone(facts)) {
-            return Seen::Present { account: id.clone(), facts: facts.clone(), read, stale: is_stale(state) };
+            return Observation::Present { account: id.clone(), facts: facts.clone(), read, stale: is_stale(state) };
         }
         let reads: Option<Vec<_>> = candidates()
             .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state))))
@@ -310,9 +310,9 @@ impl Estate {
             // Gone since the last account lacked it; read when the first was read.
             let since = reads.iter().map(|(since, ..)| *since).max()?;
             let read = reads.iter().map(|(_, read, _)| *read).min()?;
-            Some(Seen::Absent { since, read, stale: reads.iter().any(|(.., stale)| *stale) })
+            Some(Observation::Absent { since, read, stale: reads.iter().any(|(.., stale)| *stale) })
         });
         let blind = || candidates().any(|(_, state)| state.snapshot.is_none() && is_stale(state));
-        absent.unwrap_or_else(|| if blind() { Seen::Unreadable } else { Seen::Unread })
+        absent.unwrap_or_else(|| if blind() { Observation::Unreadable } else { Observation::Unread })
     }
 }

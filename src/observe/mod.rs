@@ -9,6 +9,6 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use inventory::{AccountState, Allowed, AppView, BindingToken, Estate, Failure, Seen, Standing};
+pub use inventory::{AccountState, Allowed, AppState, AppSummary, BindingToken, Failure, Inventory, Observation};
 pub use poller::{Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
-    inventory::{Estate, Failure},
+    inventory::{Failure, Inventory},
     snapshot::Changes,
 };
 use crate::api::AppKey;
@@ -52,7 +52,7 @@ pub trait Wake: Send + Sync + 'static {
 }
 
 struct Shared {
-    estate: Arc<Estate>,
+    inventory: Arc<Inventory>,
     graph: graph::Client,
     timing: Timing,
     wake: Arc<dyn Wake>,
@@ -83,9 +83,15 @@ pub struct Pollers {
 impl Pollers {
     /// No pollers yet.
     #[must_use]
-    pub fn new(estate: Arc<Estate>, graph: graph::Client, timing: Timing, wake: Arc<dyn Wake>, health: Health) -> Self {
+    pub fn new(
+        inventory: Arc<Inventory>,
+        graph: graph::Client,
+        timing: Timing,
+        wake: Arc<dyn Wake>,
+        health: Health,
+    ) -> Self {
         let reads = Semaphore::new(CONCURRENT_READS);
-        Self { shared: Arc::new(Shared { estate, graph, timing, wake, health, reads }), tasks: Mutex::default() }
+        Self { shared: Arc::new(Shared { inventory, graph, timing, wake, health, reads }), tasks: Mutex::default() }
     }
 
     /// Polls exactly these accounts of the app, in this way; `None` polls none of them.
@@ -134,11 +140,12 @@ impl Pollers {
     }
 
     fn start(&self, app: AppKey, account: Box<str>, polling: Polling) -> Task {
-        self.shared.estate.start_anew(&app, &account);
+        self.shared.inventory.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
         let began = Arc::new(Mutex::default());
         // A limit that is known already is read again some time: not by everybody at once after a restart.
-        let known = self.shared.estate.accounts(&app).get(&account).is_some_and(|state| state.template_limit.is_some());
+        let known =
+            self.shared.inventory.accounts(&app).get(&account).is_some_and(|state| state.template_limit.is_some());
         let limit_wait = self.shared.timing.limits_interval.mul_f64(if known { rand::rng().random() } else { 0.0 });
         let poller = Poller {
             shared: self.shared.clone(),
@@ -192,7 +199,7 @@ impl Poller {
     /// Waits for the time, or for a poke. On the way it tells who is concerned that the account has become stale: the
     /// wait may be a long one, where Meta throttles.
     async fn wait_until(&mut self, due: Instant) {
-        let stale = self.shared.estate.stale_at(&self.app, &self.account).filter(|_| !self.told_stale);
+        let stale = self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.told_stale);
         if let Some(stale) = stale.filter(|stale| *stale < due) {
             if timeout_at(stale.into(), self.poke.notified()).await.is_ok() {
                 return;
@@ -224,7 +231,7 @@ impl Poller {
                     self.health_read = Some(Instant::now());
                 }
                 self.told_stale = false;
-                let mut changes = shared.estate.replace(&self.app, &self.account, read);
+                let mut changes = shared.inventory.replace(&self.app, &self.account, read);
                 changes.account |= self.read_limit().await;
                 if changes != Changes::default() {
                     debug!(app = %self.app, account = &*self.account, numbers = changes.numbers.len(),
@@ -246,7 +253,7 @@ impl Poller {
         // A dead token concerns the app at once, however often it was told.
         let token = error.is_token();
         let failure = Failure { error, token: self.polling.token.clone(), at: Instant::now() };
-        if self.shared.estate.fail(&self.app, &self.account, failure) || token {
+        if self.shared.inventory.fail(&self.app, &self.account, failure) || token {
             self.shared.wake.failed(&self.app, &self.account);
         }
     }
@@ -260,7 +267,7 @@ impl Poller {
         match self.shared.graph.template_limit(&self.polling.access, &self.account).await {
             Ok(limit) => {
                 self.limit_due = Instant::now() + self.shared.timing.limits_interval;
-                limit.is_some_and(|limit| self.shared.estate.set_template_limit(&self.app, &self.account, limit))
+                limit.is_some_and(|limit| self.shared.inventory.set_template_limit(&self.app, &self.account, limit))
             }
             Err(error) => {
                 debug!(app = %self.app, account = &*self.account, %error, "template limit not read");

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AppView, Changes, Estate, Failure, Seen, Snapshot, Standing, TemplateKey};
+use super::{AppState, AppSummary, Changes, Failure, Inventory, Observation, Snapshot, TemplateKey};
 use crate::api::AppKey;
 use crate::graph::{self, AccountRead};
 
@@ -45,32 +45,32 @@ fn read(account: &str, numbers: &[Value], templates: &[Value], started: Instant)
     }
 }
 
-fn estate(standing: Standing, accounts: &[&str]) -> Estate {
-    let estate = Estate::default();
-    let view = AppView { standing, stale_after: 30 * MINUTE, ..AppView::default() };
+fn inventory(standing: AppState, accounts: &[&str]) -> Inventory {
+    let inventory = Inventory::default();
+    let view = AppSummary { standing, stale_after: 30 * MINUTE, ..AppSummary::default() };
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
-    assert!(estate.set_app(&app(), view.clone(), &accounts), "all is new");
-    assert!(!estate.set_app(&app(), view, &accounts), "nothing is new");
-    estate
+    assert!(inventory.set_app(&app(), view.clone(), &accounts), "all is new");
+    assert!(!inventory.set_app(&app(), view, &accounts), "nothing is new");
+    inventory
 }
 
-fn shows(estate: &Estate, account: &str, numbers: &[Value], started: Instant) -> Changes {
-    estate.replace(&app(), account, read(account, numbers, &[], started))
+fn shows(inventory: &Inventory, account: &str, numbers: &[Value], started: Instant) -> Changes {
+    inventory.replace(&app(), account, read(account, numbers, &[], started))
 }
 
-fn fails(estate: &Estate, account: &str, code: u32, at: Instant) -> bool {
+fn fails(inventory: &Inventory, account: &str, code: u32, at: Instant) -> bool {
     let error = graph::Error::for_test(code, Timestamp::UNIX_EPOCH);
-    estate.fail(&app(), account, Failure { error, token: "token".to_owned(), at })
+    inventory.fail(&app(), account, Failure { error, token: "token".to_owned(), at })
 }
 
 /// Where a number is seen, and how: `there`, `gone`, and so on.
-fn told<T>(seen: &Seen<T>) -> String {
+fn told<T>(seen: &Observation<T>) -> String {
     match seen {
-        Seen::Unread => "unread".to_owned(),
-        Seen::Unreadable => "unreadable".to_owned(),
-        Seen::Unmanaged => "unmanaged".to_owned(),
-        Seen::Present { account, stale, .. } => format!("in {account}{}", if *stale { ", stale" } else { "" }),
-        Seen::Absent { since, read, stale } => {
+        Observation::Unread => "unread".to_owned(),
+        Observation::Unreadable => "unreadable".to_owned(),
+        Observation::Unmanaged => "unmanaged".to_owned(),
+        Observation::Present { account, stale, .. } => format!("in {account}{}", if *stale { ", stale" } else { "" }),
+        Observation::Absent { since, read, stale } => {
             format!("absent for {} s{}", (*read - *since).as_secs(), if *stale { ", stale" } else { "" })
         }
     }
@@ -79,9 +79,10 @@ fn told<T>(seen: &Seen<T>) -> String {
 #[test]
 fn what_is_seen_of_a_number() {
     /// Why, which account the object names, what happens, and what is seen.
-    type Case = (&'static str, Option<&'static str>, fn(&Estate, Instant), String);
+    type Case = (&'static str, Option<&'static str>, fn(&Inventory, Instant), String);
     let at = |account: &str| format!("in {account}");
-    let ours: fn(&Estate, Instant) = |estate, now| drop(shows(estate, ONE, &[number(DIGITS, &json!({}))], now));
+    let ours: fn(&Inventory, Instant) =
+        |inventory, now| drop(shows(inventory, ONE, &[number(DIGITS, &json!({}))], now));
     let cases: &[Case] = &[
         ("nothing was read", None, |_, _| {}, "unread".to_owned()),
         ("nothing was read of its account", Some(TWO), ours, "unread".to_owned()),
@@ -91,17 +92,17 @@ fn what_is_seen_of_a_number() {
         (
             "one account lacks it, and the other may have it",
             None,
-            |estate, now| drop(shows(estate, TWO, &[], now)),
+            |inventory, now| drop(shows(inventory, TWO, &[], now)),
             "unread".to_owned(),
         ),
         (
             "both lack it: since the later read, as far as the earlier one",
             None,
-            |estate, now| {
+            |inventory, now| {
                 for (account, started) in
                     [(ONE, now), (TWO, now + MINUTE), (ONE, now + 3 * MINUTE), (TWO, now + 2 * MINUTE)]
                 {
-                    shows(estate, account, &[], started);
+                    shows(inventory, account, &[], started);
                 }
             },
             "absent for 60 s".to_owned(),
@@ -109,84 +110,92 @@ fn what_is_seen_of_a_number() {
         (
             "it moved: the account that it left lists it still",
             None,
-            |estate, now| {
-                shows(estate, ONE, &[number(DIGITS, &json!({"status": "MIGRATED"}))], now);
-                shows(estate, TWO, &[number(DIGITS, &json!({}))], now);
+            |inventory, now| {
+                shows(inventory, ONE, &[number(DIGITS, &json!({"status": "MIGRATED"}))], now);
+                shows(inventory, TWO, &[number(DIGITS, &json!({}))], now);
             },
             at(TWO),
         ),
         (
             "it moved, and the object names the account that it left",
             Some(ONE),
-            |estate, now| {
-                shows(estate, ONE, &[number(DIGITS, &json!({"status": "MIGRATED"}))], now);
-                shows(estate, TWO, &[number(DIGITS, &json!({}))], now);
+            |inventory, now| {
+                shows(inventory, ONE, &[number(DIGITS, &json!({"status": "MIGRATED"}))], now);
+                shows(inventory, TWO, &[number(DIGITS, &json!({}))], now);
             },
             at(ONE),
         ),
         (
             "reads fail",
             None,
-            |estate, now| {
-                shows(estate, ONE, &[number(DIGITS, &json!({}))], now);
-                fails(estate, ONE, 2, now);
+            |inventory, now| {
+                shows(inventory, ONE, &[number(DIGITS, &json!({}))], now);
+                fails(inventory, ONE, 2, now);
             },
             at(ONE),
         ),
     ];
     for (reason, account, happens, expected) in cases {
-        let estate = estate(Standing::Ready, &[ONE, TWO]);
-        happens(&estate, Instant::now());
-        assert_eq!(told(&estate.number(&app(), *account, DIGITS)), *expected, "{reason}");
+        let inventory = inventory(AppState::Ready, &[ONE, TWO]);
+        happens(&inventory, Instant::now());
+        assert_eq!(told(&inventory.number(&app(), *account, DIGITS)), *expected, "{reason}");
     }
     let other = AppKey::new("meta", "other");
-    assert_eq!(told(&estate(Standing::Ready, &[ONE]).number(&other, None, DIGITS)), "unread", "no such app");
-    let starting = estate(Standing::Starting, &[]);
+    assert_eq!(told(&inventory(AppState::Ready, &[ONE]).number(&other, None, DIGITS)), "unread", "no such app");
+    let starting = inventory(AppState::Starting, &[]);
     assert_eq!(told(&starting.number(&app(), Some(ONE), DIGITS)), "unread", "nobody knows which accounts there are");
 }
 
 #[test]
 fn what_cannot_be_read_for_long_is_stale() {
-    let (estate, now) = (estate(Standing::Ready, &[ONE]), Instant::now());
-    let view = AppView { standing: Standing::Ready, stale_after: Duration::ZERO, ..AppView::default() };
-    estate.set_app(&app(), view, &[ONE.to_owned()]);
-    assert_eq!(told(&estate.number(&app(), None, DIGITS)), "unread", "nothing failed yet");
-    fails(&estate, ONE, 2, now);
-    assert_eq!(told(&estate.number(&app(), None, DIGITS)), "unreadable", "never read, for too long");
-    shows(&estate, ONE, &[number(DIGITS, &json!({}))], now);
-    assert_eq!(told(&estate.number(&app(), None, DIGITS)), format!("in {ONE}"), "reads go on, however seldom");
-    fails(&estate, ONE, 2, now);
-    assert_eq!(told(&estate.number(&app(), None, DIGITS)), format!("in {ONE}, stale"));
-    assert_eq!(told(&estate.number(&app(), None, 1)), "absent for 0 s, stale");
-    estate.start_anew(&app(), ONE);
-    assert_eq!(told(&estate.number(&app(), None, DIGITS)), format!("in {ONE}"), "a new way to read has not failed yet");
+    let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
+    let view = AppSummary { standing: AppState::Ready, stale_after: Duration::ZERO, ..AppSummary::default() };
+    inventory.set_app(&app(), view, &[ONE.to_owned()]);
+    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), "unread", "nothing failed yet");
+    fails(&inventory, ONE, 2, now);
+    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), "unreadable", "never read, for too long");
+    shows(&inventory, ONE, &[number(DIGITS, &json!({}))], now);
+    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}"), "reads go on, however seldom");
+    fails(&inventory, ONE, 2, now);
+    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}, stale"));
+    assert_eq!(told(&inventory.number(&app(), None, 1)), "absent for 0 s, stale");
+    inventory.start_anew(&app(), ONE);
+    assert_eq!(
+        told(&inventory.number(&app(), None, DIGITS)),
+        format!("in {ONE}"),
+        "a new way to read has not failed yet"
+    );
 }
 
 #[test]
 fn absence_counts_from_the_first_read_that_lacks_it() {
-    let (estate, now) = (estate(Standing::Ready, &[ONE]), Instant::now());
+    let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     let there = |digits: u64| [number(digits, &json!({}))];
-    let absent = |digits: u64| told(&estate.number(&app(), None, digits));
-    shows(&estate, ONE, &there(DIGITS), now);
-    shows(&estate, ONE, &[], now + 10 * MINUTE);
+    let absent = |digits: u64| told(&inventory.number(&app(), None, digits));
+    shows(&inventory, ONE, &there(DIGITS), now);
+    shows(&inventory, ONE, &[], now + 10 * MINUTE);
     assert_eq!(absent(DIGITS), "absent for 0 s", "it was there a moment ago");
     assert_eq!(absent(1), "absent for 600 s", "it was never there");
-    shows(&estate, ONE, &[], now + 11 * MINUTE);
+    shows(&inventory, ONE, &[], now + 11 * MINUTE);
     assert_eq!(absent(DIGITS), "absent for 60 s");
-    shows(&estate, ONE, &there(DIGITS), now + 12 * MINUTE);
-    shows(&estate, ONE, &[], now + 20 * MINUTE);
+    shows(&inventory, ONE, &there(DIGITS), now + 12 * MINUTE);
+    shows(&inventory, ONE, &[], now + 20 * MINUTE);
     assert_eq!(absent(DIGITS), "absent for 0 s", "it came back in between");
 }
 
 #[test]
 fn absence_counts_alike_for_every_spelling() {
-    let (estate, now) = (estate(Standing::Ready, &[ONE]), Instant::now());
+    let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     let (shown, spelled) = (5_215_512_345_678, 525_512_345_678);
-    shows(&estate, ONE, &[number(shown, &json!({}))], now);
-    assert_eq!(told(&estate.number(&app(), None, spelled)), format!("in {ONE}"));
-    shows(&estate, ONE, &[], now + 10 * MINUTE);
+    shows(&inventory, ONE, &[number(shown, &json!({}))], now);
+    assert_eq!(told(&inventory.number(&app(), None, spelled)), format!("in {ONE}"));
+    shows(&inventory, ONE, &[], now + 10 * MINUTE);
     for digits in [shown, spelled] {
-        assert_eq!(told(&estate.number(&app(), None, digits)), "absent for 0 s", "{digits}: one read proves nothing");
+        assert_eq!(
+            told(&inventory.number(&app(), None, digits)),
+            "absent for 0 s",
+            "{digits}: one read proves nothing"
+        );
     }
 }
 
@@ -230,41 +239,41 @@ fn changes_name_what_came_went_or_changed() {
 
 #[test]
 fn the_end_of_a_failure_concerns_everybody() {
-    let (estate, now) = (estate(Standing::Ready, &[ONE]), Instant::now());
-    assert!(shows(&estate, ONE, &[], now).fresh);
-    assert_eq!(shows(&estate, ONE, &[], now), Changes::default());
-    assert!(fails(&estate, ONE, 2, now), "the first failure is news");
-    assert!(!fails(&estate, ONE, 2, now), "the same again is none");
-    assert!(fails(&estate, ONE, 10, now), "another is");
-    assert!(shows(&estate, ONE, &[], now).fresh);
-    fails(&estate, ONE, 2, now);
-    estate.start_anew(&app(), ONE);
-    assert!(estate.accounts(&app())[ONE].failure.is_none());
-    assert!(shows(&estate, ONE, &[], now).fresh, "also where another way to read ended it");
+    let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
+    assert!(shows(&inventory, ONE, &[], now).fresh);
+    assert_eq!(shows(&inventory, ONE, &[], now), Changes::default());
+    assert!(fails(&inventory, ONE, 2, now), "the first failure is news");
+    assert!(!fails(&inventory, ONE, 2, now), "the same again is none");
+    assert!(fails(&inventory, ONE, 10, now), "another is");
+    assert!(shows(&inventory, ONE, &[], now).fresh);
+    fails(&inventory, ONE, 2, now);
+    inventory.start_anew(&app(), ONE);
+    assert!(inventory.accounts(&app())[ONE].failure.is_none());
+    assert!(shows(&inventory, ONE, &[], now).fresh, "also where another way to read ended it");
 }
 
 #[test]
 fn accounts_that_are_not_listed_any_more_are_forgotten() {
-    let (estate, now) = (estate(Standing::Ready, &[ONE, TWO]), Instant::now());
-    shows(&estate, ONE, &[number(DIGITS, &json!({}))], now);
-    let view = AppView { standing: Standing::Ready, ..AppView::default() };
-    assert!(estate.set_app(&app(), view, &[TWO.to_owned()]));
-    assert_eq!(told(&estate.number(&app(), Some(ONE), DIGITS)), "unmanaged");
-    assert_eq!(shows(&estate, ONE, &[], now), Changes::default(), "a read that ends later concerns nobody");
-    assert!(!fails(&estate, ONE, 2, now));
-    assert!(!estate.set_template_limit(&app(), ONE, 250));
-    estate.remove_app(&app());
-    assert!(estate.app(&app()).is_none());
+    let (inventory, now) = (inventory(AppState::Ready, &[ONE, TWO]), Instant::now());
+    shows(&inventory, ONE, &[number(DIGITS, &json!({}))], now);
+    let view = AppSummary { standing: AppState::Ready, ..AppSummary::default() };
+    assert!(inventory.set_app(&app(), view, &[TWO.to_owned()]));
+    assert_eq!(told(&inventory.number(&app(), Some(ONE), DIGITS)), "unmanaged");
+    assert_eq!(shows(&inventory, ONE, &[], now), Changes::default(), "a read that ends later concerns nobody");
+    assert!(!fails(&inventory, ONE, 2, now));
+    assert!(!inventory.set_template_limit(&app(), ONE, 250));
+    inventory.remove_app(&app());
+    assert!(inventory.app(&app()).is_none());
 }
 
 #[test]
 fn a_template_limit_of_an_earlier_process_stands_until_this_one_has_read_it() {
-    let estate = estate(Standing::Ready, &[ONE]);
-    let limit = || estate.accounts(&app())[ONE].template_limit;
-    estate.recall_template_limit(&app(), ONE, 250);
+    let inventory = inventory(AppState::Ready, &[ONE]);
+    let limit = || inventory.accounts(&app())[ONE].template_limit;
+    inventory.recall_template_limit(&app(), ONE, 250);
     assert_eq!(limit(), Some(250));
-    assert!(estate.set_template_limit(&app(), ONE, 6000), "another is news");
-    estate.recall_template_limit(&app(), ONE, 250);
+    assert!(inventory.set_template_limit(&app(), ONE, 6000), "another is news");
+    inventory.recall_template_limit(&app(), ONE, 250);
     assert_eq!(limit(), Some(6000));
 }
 

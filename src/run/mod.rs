@@ -11,18 +11,18 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
 use crate::{
-    controller::{self, Context, Kind, Objects, Reconciler, Running, ScopeFeed, Secrets, Wakers},
+    controller::{self, Context, Kind, Objects, Reconciler, Running, ScopeFeed, Secrets, Triggers},
     graph::{self, Finished},
     k8s::{
         client::{counting, counting_without_retries},
         events::Events,
         fingerprint::Fingerprinter,
         lease::{Fence, Lease, LeaseConfig},
-        restore_detector::Rewind,
+        restore_detector::RestoreDetector,
     },
     kinds::{Apps, Bindings, Numbers, Profiles, Templates},
     ledger::Ledgers,
-    observe::{Estate, Pollers},
+    observe::{Inventory, Pollers},
     server::{self, Health, Stage},
     telemetry::Metrics,
     timing::Timing,
@@ -183,7 +183,7 @@ async fn work(
     health: &Health,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
-    let rewind = Arc::new(Rewind::new(client.clone(), &settings.operator_namespace));
+    let rewind = Arc::new(RestoreDetector::new(client.clone(), &settings.operator_namespace));
     let rewound = {
         let (rewind, every) = (rewind.clone(), settings.timing.rewind_check);
         async move { rewind.happened(every).await }.boxed().shared()
@@ -196,7 +196,7 @@ async fn work(
     let (apps, app_feeds) = Objects::new(&settings.namespaces);
     let (numbers, number_feeds) = Objects::new(&settings.namespaces);
     let (templates, template_feeds) = Objects::new(&settings.namespaces);
-    let wake = Wakers::new(apps.clone(), numbers.clone(), templates.clone());
+    let wake = Triggers::new(apps.clone(), numbers.clone(), templates.clone());
     let mut tasks = Tasks::new(stop.clone());
     let (secrets, changed) =
         watches::secrets(&client, &settings.namespaces, &settings.operator_namespace, &wake, &mut tasks);
@@ -204,9 +204,9 @@ async fn work(
     let (events, sending) = Events::new(client.clone(), NAME, &instance(), metrics);
     let sending = tokio::spawn(sending);
 
-    let estate = Arc::new(Estate::default());
+    let inventory = Arc::new(Inventory::default());
     let pollers =
-        Pollers::new(estate.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
+        Pollers::new(inventory.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let secrets = Arc::new(Secrets::new(client.clone(), secrets));
     let ledgers = ledgers(certain, &settings, secrets.clone());
@@ -215,7 +215,7 @@ async fn work(
     let context = Arc::new(Context {
         client: client.clone(),
         graph,
-        estate,
+        inventory,
         pollers,
         apps: apps.clone(),
         numbers: numbers.clone(),
@@ -369,7 +369,7 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
 }
 
 /// Keeps the gauges that no event moves: objects by phase.
-async fn gauges(metrics: Metrics, wake: Wakers, every: Duration) {
+async fn gauges(metrics: Metrics, wake: Triggers, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         phases(&metrics, &wake.apps);

@@ -18,7 +18,7 @@ use tracing::warn;
 use super::{Stop, Tasks};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    controller::{NumberClaim, Objects, Wakers},
+    controller::{NumberClaim, Objects, Triggers},
     kinds::Bindings,
     ledger::{Ledgers, PREFIX},
 };
@@ -30,7 +30,7 @@ pub(super) fn secrets(
     client: &Client,
     namespaces: &[String],
     own: &str,
-    wake: &Wakers,
+    wake: &Triggers,
     tasks: &mut Tasks,
 ) -> (SecretStores, Changed) {
     let mut scopes: Vec<Option<String>> = namespaces.iter().cloned().map(Some).collect();
@@ -69,12 +69,12 @@ pub(super) fn secrets(
 #[derive(Clone)]
 pub(super) struct Changed {
     own: String,
-    wake: Wakers,
-    known: Arc<OnceLock<Known>>,
+    wake: Triggers,
+    known: Arc<OnceLock<OwnSecrets>>,
 }
 
 /// What this process knows of its own Secrets.
-struct Known {
+struct OwnSecrets {
     ledgers: Arc<Ledgers>,
     bindings: Arc<Bindings>,
 }
@@ -84,7 +84,7 @@ impl Changed {
     /// that has not come yet.
     pub(super) fn knows(&self, ledgers: Arc<Ledgers>, bindings: Arc<Bindings>) {
         // Set once.
-        let _ = self.known.set(Known { ledgers, bindings });
+        let _ = self.known.set(OwnSecrets { ledgers, bindings });
     }
 
     fn tell(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
@@ -94,19 +94,19 @@ impl Changed {
             let version = secret.resource_version().filter(|_| !gone);
             let news = self.known.get().is_none_or(|known| known.ledgers.notice(digits, version.as_deref()));
             if news {
-                self.wake.numbers.wake_claimants(&NumberClaim::of(digits));
+                self.wake.numbers.enqueue_claimants(&NumberClaim::of(digits));
             }
         }
         if let Some(known) = self.known.get().filter(|_| gone) {
             known.bindings.forget(namespace.as_deref().unwrap_or_default(), &name);
         }
-        self.wake.apps.wake_where(|app| app.looks_at(namespace.as_deref(), &name));
-        self.wake.numbers.wake_where(|number| number.looks_at(namespace.as_deref(), &name));
+        self.wake.apps.enqueue_where(|app| app.looks_at(namespace.as_deref(), &name));
+        self.wake.numbers.enqueue_where(|number| number.looks_at(namespace.as_deref(), &name));
     }
 
     fn tell_all(&self) {
-        self.wake.apps.wake_where(|_| true);
-        self.wake.numbers.wake_where(|number| !number.secrets.is_empty());
+        self.wake.apps.enqueue_where(|_| true);
+        self.wake.numbers.enqueue_where(|number| !number.secrets.is_empty());
     }
 }
 
@@ -119,7 +119,7 @@ fn strip<K>(secret: &mut PartialObjectMeta<K>) {
 }
 
 /// Watches the labels of namespaces, on which `allowedNamespaces` may depend.
-pub(super) fn namespaces(client: &Client, wake: &Wakers, tasks: &mut Tasks) -> Store<PartialObjectMeta<Namespace>> {
+pub(super) fn namespaces(client: &Client, wake: &Triggers, tasks: &mut Tasks) -> Store<PartialObjectMeta<Namespace>> {
     let (store, writer) = reflector::store();
     let wake = wake.clone();
     let labels = watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), watcher::Config::default())
@@ -133,8 +133,8 @@ pub(super) fn namespaces(client: &Client, wake: &Wakers, tasks: &mut Tasks) -> S
         .for_each(move |namespace| {
             match namespace.map(|namespace| namespace.metadata.name) {
                 Ok(name) => {
-                    wake.numbers.wake_where(|number| number.namespace() == name);
-                    wake.templates.wake_where(|template| template.namespace() == name);
+                    wake.numbers.enqueue_where(|number| number.namespace() == name);
+                    wake.templates.enqueue_where(|template| template.namespace() == name);
                 }
                 Err(error) => warn!(%error, "watch of namespaces failed; trying again"),
             }

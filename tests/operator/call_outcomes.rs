@@ -7,13 +7,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use waba_operator::{
-    calls::{Door, Operation, Order, Sending, Sent, Target},
+    calls::{CallGateway, CallInput, CallReport, CallRequest, Operation, Target},
     graph::{self, Access, AppCredentials},
     k8s::{
         lease::{Fence, Lease, LeaseConfig},
-        secrets::Hidden,
+        secrets::ComparableSecret,
     },
-    ledger::{Begin, Ended, Ledger, LedgerProblem, Ledgers, Owner},
+    ledger::{CallOutcome, Ledger, LedgerProblem, Ledgers, NewIntent, Owner},
     timing::Timing,
 };
 
@@ -76,13 +76,13 @@ impl LedgerProcess {
         self.world.secrets().get_opt(NAME).await.unwrap()
     }
 
-    fn sending(&self, id: &str, order: Order, secret: Option<&str>) -> Sending {
-        let begin = Begin {
+    fn sending(&self, id: &str, input: CallInput, secret: Option<&str>) -> CallRequest {
+        let begin = NewIntent {
             id: id.to_owned(),
-            order,
+            input,
             inputs: format!("inputs of {id}"),
             before: "-".to_owned(),
-            secret: secret.map(Hidden::from),
+            secret: secret.map(ComparableSecret::from),
             action: None,
             now: self.graph.now(),
         };
@@ -92,16 +92,16 @@ impl LedgerProcess {
             id: NUMBER.to_owned(),
             number: PHONE.to_owned(),
         };
-        Sending { begin, target, verify_token: None, owner: owner() }
+        CallRequest { begin, target, verify_token: None, owner: owner() }
     }
 
-    async fn send(&self, sending: Sending) -> Result<Sent, LedgerProblem> {
+    async fn send(&self, sending: CallRequest) -> Result<CallReport, LedgerProblem> {
         self.send_while(sending, &Fence::always()).await
     }
 
-    async fn send_while(&self, sending: Sending, fence: &Fence) -> Result<Sent, LedgerProblem> {
-        let door = Door { graph: &self.graph, fence, timing: &self.timing };
-        self.ledgers.open(DIGITS).await.send(&door, sending).await
+    async fn send_while(&self, sending: CallRequest, fence: &Fence) -> Result<CallReport, LedgerProblem> {
+        let gateway = CallGateway { graph: &self.graph, fence, timing: &self.timing };
+        self.ledgers.open(DIGITS).await.send(&gateway, sending).await
     }
 }
 
@@ -116,14 +116,14 @@ fn owner() -> Owner {
     Owner { uid: "uid".to_owned(), namespace: "cc".to_owned(), name: "support".to_owned() }
 }
 
-fn request_code() -> Order {
-    Order::RequestCode { method: "SMS".to_owned(), language: "en_US".to_owned(), baseline: None }
+fn request_code() -> CallInput {
+    CallInput::RequestCode { method: "SMS".to_owned(), language: "en_US".to_owned(), baseline: None }
 }
 
-fn ended(sent: Result<Sent, LedgerProblem>) -> Ended {
+fn ended(sent: Result<CallReport, LedgerProblem>) -> CallOutcome {
     match sent.unwrap() {
-        Sent::Ended(ended, _) => ended,
-        Sent::Held(why) => panic!("the call was not sent: {why}"),
+        CallReport::CallOutcome(ended, _) => ended,
+        CallReport::Held(why) => panic!("the call was not sent: {why}"),
     }
 }
 
@@ -131,7 +131,7 @@ fn ended(sent: Result<Sent, LedgerProblem>) -> Ended {
 async fn the_next_process_reads_the_outcome_of_a_call_and_its_owner() {
     let process = LedgerProcess::new("outcome", unverified_number()).await;
     process.world.inject_fault(refusal("/request_code$", 136_024, "try later")).await;
-    let Ended::Refused(refused) = ended(process.send(process.sending("one", request_code(), None)).await) else {
+    let CallOutcome::Refused(refused) = ended(process.send(process.sending("one", request_code(), None)).await) else {
         panic!("Meta did not refuse the call")
     };
     let written = process.stored_ledger().await;
@@ -139,7 +139,7 @@ async fn the_next_process_reads_the_outcome_of_a_call_and_its_owner() {
     assert_eq!(written.refusals.get(&Operation::RequestCode), Some(&refused));
     assert_eq!(written.owner, owner());
 
-    assert_eq!(ended(process.send(process.sending("two", request_code(), None)).await), Ended::Done(None));
+    assert_eq!(ended(process.send(process.sending("two", request_code(), None)).await), CallOutcome::Done(None));
     let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.refusals.is_empty());
     assert!(written.code.is_some_and(|code| code.certain));
@@ -177,9 +177,9 @@ async fn the_first_intent_of_a_number_is_removed_before_the_watch_shows_it() {
     let client = Client::try_from(config).unwrap();
     let unseen = Ledgers::new(client, &process.world.namespace, |_| None, process.timing.clone());
     process.gate.drop_replies("POST", PATH, 1);
-    let door = Door { graph: &process.graph, fence: &Fence::always(), timing: &process.timing };
+    let gateway = CallGateway { graph: &process.graph, fence: &Fence::always(), timing: &process.timing };
     let mut book = unseen.open(DIGITS).await;
-    book.send(&door, process.sending("one", request_code(), None)).await.unwrap_err();
+    book.send(&gateway, process.sending("one", request_code(), None)).await.unwrap_err();
     book.load(process.graph.now()).await.unwrap();
     drop(book);
     assert_eq!(process.stored_ledger().await.intents, Vec::new(), "the intent is removed");
@@ -198,7 +198,7 @@ async fn writing_an_outcome_is_retried() {
             process.gate.refuse(name);
         }
     });
-    assert_eq!(ended(sent), Ended::Done(None));
+    assert_eq!(ended(sent), CallOutcome::Done(None));
     let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.code.is_some_and(|code| code.certain));
     process.world.finish().await;
@@ -212,8 +212,8 @@ async fn an_accepted_code_counts_at_once_and_is_written_soon_after() {
     let process = LedgerProcess::with("written-later", unverified_number(), timing, graph::Timing::default()).await;
     ended(process.send(process.sending("one", request_code(), None)).await);
     let code = process.world.sent_code(NUMBER).await;
-    let verify = process.sending("two", Order::VerifyCode, Some(&code));
-    assert_eq!(ended(process.send(verify).await), Ended::Done(None));
+    let verify = process.sending("two", CallInput::VerifyCode, Some(&code));
+    assert_eq!(ended(process.send(verify).await), CallOutcome::Done(None));
 
     let mut book = process.ledgers.open(DIGITS).await;
     let known = book.load(process.graph.now()).await.unwrap().cloned().unwrap();
@@ -236,7 +236,7 @@ async fn an_accepted_code_counts_at_once_and_is_written_soon_after() {
 async fn an_outcome_is_merged_into_what_another_process_wrote_meanwhile() {
     let process = LedgerProcess::new("noted", verified_number(json!({}))).await;
     process.gate.hold(Hold::before("outcome", "PUT", PATH));
-    let register = process.sending("one", Order::Register, Some(PIN));
+    let register = process.sending("one", CallInput::Register, Some(PIN));
     let (sent, ()) = tokio::join!(process.send(register), async {
         process.gate.reached("outcome").await;
         let other = process.another_process();
@@ -245,7 +245,7 @@ async fn an_outcome_is_merged_into_what_another_process_wrote_meanwhile() {
         book.save(|ledger| ledger.was_connected = true).await.unwrap();
         process.gate.release("outcome");
     });
-    assert_eq!(ended(sent), Ended::Done(None));
+    assert_eq!(ended(sent), CallOutcome::Done(None));
     let written = process.stored_ledger().await;
     assert!(written.intents.is_empty() && written.registered_at.is_some() && written.was_connected, "{written:?}");
     assert_eq!(written.pin, Some(PIN.into()));
@@ -256,18 +256,18 @@ async fn an_outcome_is_merged_into_what_another_process_wrote_meanwhile() {
 async fn an_outcome_that_another_process_has_resolved_is_not_written_again() {
     let process = LedgerProcess::new("found-out", verified_number(json!({}))).await;
     process.gate.hold(Hold::before("outcome", "PUT", PATH));
-    let register = process.sending("one", Order::Register, Some(PIN));
+    let register = process.sending("one", CallInput::Register, Some(PIN));
     let (sent, version) = tokio::join!(process.send(register), async {
         process.gate.reached("outcome").await;
         let other = process.another_process();
         let mut book = other.open(DIGITS).await;
         book.load(process.graph.now()).await.unwrap();
-        book.settle("one", Ended::Done(None), process.graph.now()).await.unwrap();
+        book.settle("one", CallOutcome::Done(None), process.graph.now()).await.unwrap();
         let version = process.secret().await.unwrap().resource_version();
         process.gate.release("outcome");
         version
     });
-    assert_eq!(ended(sent), Ended::Done(None));
+    assert_eq!(ended(sent), CallOutcome::Done(None));
     assert_eq!(process.secret().await.unwrap().resource_version(), version);
     assert!(!process.ledgers.open(DIGITS).await.is_unwritten());
     process.world.finish().await;
@@ -276,7 +276,7 @@ async fn an_outcome_that_another_process_has_resolved_is_not_written_again() {
 #[tokio::test]
 async fn a_ledger_missing_from_a_restored_backup_is_written_again_once_the_api_server_replies() {
     let process = LedgerProcess::new("healed", verified_number(json!({}))).await;
-    ended(process.send(process.sending("one", Order::Register, Some(PIN))).await);
+    ended(process.send(process.sending("one", CallInput::Register, Some(PIN))).await);
     let before = process.stored_ledger().await;
     process.world.secrets().delete(NAME, &DeleteParams::default()).await.unwrap();
     process.gate.hold(Hold::before("away", "GET", PATH));
@@ -298,7 +298,7 @@ async fn noted_too_late(process: &LedgerProcess, fence: &Fence, meanwhile: impl 
         meanwhile.await;
         process.gate.release("noted");
     });
-    assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
+    assert!(matches!(sent, Ok(CallReport::Held(_))), "{sent:?}");
     assert_eq!(process.world.writes_at_meta().await, Vec::<String>::new());
     let written = process.stored_ledger().await;
     assert_eq!((&written.intents, &written.code), (&Vec::new(), &None));
@@ -337,7 +337,7 @@ async fn no_intent_is_written_for_a_call_that_meta_throttles() {
     let process = LedgerProcess::new("no-room", unverified_number()).await;
     process.graph.restore_throttle(APP, Some(ACCOUNT), process.graph.now() + jiff::SignedDuration::from_mins(20));
     let sent = process.send(process.sending("one", request_code(), None)).await;
-    assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
+    assert!(matches!(sent, Ok(CallReport::Held(_))), "{sent:?}");
     assert_eq!(process.secret().await, None);
     process.world.finish().await;
 }
@@ -353,11 +353,11 @@ async fn with_little_budget_left_a_call_waits_and_an_action_does_not() {
         process.graph.probe_account(&process.access, ACCOUNT).await.unwrap();
     }
     let sent = process.send(process.sending("one", request_code(), None)).await;
-    assert!(matches!(sent, Ok(Sent::Held(_))), "{sent:?}");
+    assert!(matches!(sent, Ok(CallReport::Held(_))), "{sent:?}");
     assert_eq!(process.secret().await, None);
 
     let mut requested = process.sending("two", request_code(), None);
     requested.begin.action = Some((waba_operator::api::Action::RequestCode, requested.begin.now.to_string()));
-    assert_eq!(ended(process.send(requested).await), Ended::Done(None));
+    assert_eq!(ended(process.send(requested).await), CallOutcome::Done(None));
     process.world.finish().await;
 }

@@ -108,7 +108,7 @@ impl<K: Kind> Objects<K> {
 
     /// Every other object that claims the same thing, in no particular order.
     #[must_use]
-    pub fn rivals(&self, object: &K) -> Vec<K> {
+    pub fn competitors(&self, object: &K) -> Vec<K> {
         let own: Key<K> = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
         let others = self.claimant_keys(&object.claim()).into_iter().filter(|key| *key != own);
         others.filter_map(|key| self.get(&key)?.object()).collect()
@@ -144,12 +144,12 @@ impl<K: Kind> Objects<K> {
     }
 
     /// Reconcile every object that claims this thing.
-    pub fn wake_claimants(&self, claim: &K::Claim) {
+    pub fn enqueue_claimants(&self, claim: &K::Claim) {
         self.claimant_keys(claim).into_iter().for_each(|key| self.wake(key));
     }
 
     /// Reconcile all objects for which `wanted` says yes.
-    pub fn wake_where(&self, wanted: impl Fn(&Cached<K>) -> bool) {
+    pub fn enqueue_where(&self, wanted: impl Fn(&Cached<K>) -> bool) {
         for object in self.filter(wanted) {
             self.wake(object.key());
         }

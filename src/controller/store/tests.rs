@@ -62,10 +62,10 @@ fn every_spelling_of_a_line_is_the_same_claim() {
     let (one, other) = (number("cc", "one", "+525512345678"), number("cc", "other", "+5215512345678"));
     watched.apply(&one);
     assert!(watched.objects.contested().is_empty());
-    assert!(watched.objects.rivals(&one).is_empty(), "nobody competes with itself");
+    assert!(watched.objects.competitors(&one).is_empty(), "nobody competes with itself");
     watched.apply(&other);
     assert_eq!(watched.objects.contested().len(), 2);
-    assert_eq!(watched.objects.rivals(&one), [other]);
+    assert_eq!(watched.objects.competitors(&one), [other]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn whoever_claims_the_same_is_woken() {
     for (name, phone) in [("one", "+525512345678"), ("other", "+5215512345678"), ("third", "+33612345678")] {
         watched.apply(&number("cc", name, phone));
     }
-    watched.objects.wake_claimants(&NumberClaim::of(LINE));
+    watched.objects.enqueue_claimants(&NumberClaim::of(LINE));
     let mut woken = Vec::new();
     while let Ok(key) = watched.feeds[0].woken.try_recv() {
         woken.push(key.name);

@@ -11,15 +11,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    app_reference::Link,
-    managed_resource::Subject,
-    preconditions::{Input, Need, Plan, Proof},
-    summary::{Verdict, settle},
+    app_reference::AppReference,
+    managed_resource::ManagedResource,
+    preconditions::{Input, Plan, Proof, Requeue},
+    summary::{StatusSummary, settle},
 };
 use crate::{
     api::{AppKey, ManagedStatus},
     k8s::conditions::{READY, RECONCILING, STALLED, check_invariants, find},
-    observe::Seen,
+    observe::Observation,
     timing::Timing,
 };
 
@@ -35,46 +35,56 @@ pub const WHY: &str = "why: kubectl -n cc describe mapp ino-cx";
 pub const MINUTE: Duration = Duration::from_mins(1);
 
 /// An object, and all that a plan looks at.
-pub struct Scene<K: Subject> {
+pub struct Scene<K: ManagedResource> {
     pub object: K,
     pub app: AppKey,
-    pub link: Link,
-    pub seen: Seen<K::Facts>,
-    pub rival: Option<String>,
+    pub link: AppReference,
+    pub seen: Observation<K::Facts>,
+    pub competing_object: Option<String>,
     pub proof: Option<Proof<K::Facts>>,
-    pub custody: K::Custody,
+    pub inputs: K::Inputs,
     pub instant: Instant,
     /// When what is told is written.
     pub written: Timestamp,
 }
 
-impl<K: Subject> Scene<K> {
+impl<K: ManagedResource> Scene<K> {
     /// A new object whose app is ready and has read nothing.
     pub fn new(mut object: K) -> Self {
         object.meta_mut().generation = Some(1);
         object.meta_mut().namespace = Some(NAMESPACE.to_owned());
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
-        let custody = K::Custody::default();
+        let inputs = K::Inputs::default();
         let written = "2026-11-22T10:00:00Z".parse().unwrap();
-        Self { object, app, link: Link::Ready, seen: Seen::Unread, rival: None, proof: None, custody, instant, written }
+        Self {
+            object,
+            app,
+            link: AppReference::Ready,
+            seen: Observation::Unread,
+            competing_object: None,
+            proof: None,
+            inputs,
+            instant,
+            written,
+        }
     }
 
     /// The account shows this.
     pub fn shows(&mut self, facts: K::Facts) {
-        self.seen = Seen::Present { account: ACCOUNT.into(), facts, read: self.instant, stale: false };
+        self.seen = Observation::Present { account: ACCOUNT.into(), facts, read: self.instant, stale: false };
     }
 
     /// Complete reads lack the thing, the first and the last so far apart.
     pub fn lacks(&mut self, apart: Duration) {
         let (since, read) = (self.instant, self.instant + apart);
         self.instant = read;
-        self.seen = Seen::Absent { since, read, stale: false };
+        self.seen = Observation::Absent { since, read, stale: false };
     }
 
     /// What is read does not change any more and is old.
     pub fn goes_stale(&mut self) {
-        if let Seen::Present { stale, .. } | Seen::Absent { stale, .. } = &mut self.seen {
+        if let Observation::Present { stale, .. } | Observation::Absent { stale, .. } = &mut self.seen {
             *stale = true;
         }
     }
@@ -94,16 +104,16 @@ impl<K: Subject> Scene<K> {
             app: &self.app,
             link: &self.link,
             seen: self.seen.clone(),
-            rival: self.rival.clone(),
+            competing_object: self.competing_object.clone(),
             problems: self.object.problems(),
             proof: self.proof.clone(),
-            custody: self.custody.clone(),
+            inputs: self.inputs.clone(),
             instant: self.instant,
             timing: &Timing::default(),
         })
     }
 
-    fn settled(&self, mut status: K::Status, verdict: &Verdict, now: Timestamp) -> K::Status {
+    fn settled(&self, mut status: K::Status, verdict: &StatusSummary, now: Timestamp) -> K::Status {
         let before = self.object.status().cloned().unwrap_or_default();
         let generation = self.object.meta().generation.unwrap_or_default();
         settle(&mut status, &before, verdict, generation, now);
@@ -112,7 +122,7 @@ impl<K: Subject> Scene<K> {
 
     /// Reconciles once: the status is written, keeps the rules, and the next reconcile writes nothing; or it is left
     /// as it is, for what has to come first.
-    pub fn reconcile(&mut self) -> Option<Need> {
+    pub fn reconcile(&mut self) -> Option<Requeue> {
         let report = match self.plan() {
             Plan::Open(need) => return Some(need),
             Plan::Step(step) => panic!("a step where a report was expected: {step:?}"),
@@ -127,7 +137,7 @@ impl<K: Subject> Scene<K> {
         *self.object.status_mut() = Some(status.clone());
         match self.plan() {
             // Said it stays said.
-            Plan::Open(Need::Nothing | Need::Since(_)) => {}
+            Plan::Open(Requeue::Nothing | Requeue::AfterReadSince(_)) => {}
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
             Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
             Plan::Report(again) => {
@@ -164,7 +174,7 @@ impl<K: Subject> Scene<K> {
 pub type Case<K> = (&'static str, fn(&mut Scene<K>), &'static str);
 
 /// Reconciles once for each case.
-pub fn table<K: Subject>(scene: fn() -> Scene<K>, cases: &[Case<K>]) {
+pub fn table<K: ManagedResource>(scene: fn() -> Scene<K>, cases: &[Case<K>]) {
     for (reason, change, expected) in cases {
         let mut scene = scene();
         change(&mut scene);
@@ -187,7 +197,7 @@ pub enum Event<T> {
     GoesStale,
     Unmanaged,
     ByItsId(Proof<T>),
-    Link(Link),
+    AppReference(AppReference),
     Rival(Option<String>),
     /// Which of the kind's own edits of the spec.
     Edit(usize),
@@ -199,13 +209,13 @@ pub fn events<T: Clone + std::fmt::Debug + 'static>(
     edits: usize,
 ) -> impl Strategy<Value = Vec<Event<T>>> {
     let troubles = vec![
-        Link::Missing,
-        Link::NotAllowed,
-        Link::Waiting,
-        Link::Suspended,
-        Link::NotReady(WHY.to_owned()),
-        Link::Gone(WHY.to_owned()),
-        Link::Expired(WHY.to_owned()),
+        AppReference::Missing,
+        AppReference::NotAllowed,
+        AppReference::Waiting,
+        AppReference::Suspended,
+        AppReference::NotReady(WHY.to_owned()),
+        AppReference::Gone(WHY.to_owned()),
+        AppReference::Expired(WHY.to_owned()),
     ];
     let event = prop_oneof![
         4 => facts.clone().prop_map(Event::Shows),
@@ -214,8 +224,8 @@ pub fn events<T: Clone + std::fmt::Debug + 'static>(
         1 => Just(Event::Unmanaged),
         1 => Just(Event::ByItsId(Proof::Gone)),
         1 => facts.prop_map(|facts| Event::ByItsId(Proof::Elsewhere(facts))),
-        2 => Just(Event::Link(Link::Ready)),
-        2 => prop::sample::select(troubles).prop_map(Event::Link),
+        2 => Just(Event::AppReference(AppReference::Ready)),
+        2 => prop::sample::select(troubles).prop_map(Event::AppReference),
         1 => prop::sample::select(vec![None, Some("other".to_owned())]).prop_map(Event::Rival),
         3 => (0..edits).prop_map(Event::Edit),
     ];
@@ -227,7 +237,7 @@ pub fn word(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Cl
     prop::sample::select(words).prop_map(|word| if word.is_empty() { Value::Null } else { json!(word) })
 }
 
-impl<K: Subject> Scene<K> {
+impl<K: ManagedResource> Scene<K> {
     /// Reconciles after each event; [`Scene::reconcile`] checks every status. The phase tells of suspension as long as it
     /// lasts, and no longer.
     pub fn play(&mut self, events: Vec<Event<K::Facts>>, edits: &[fn(&mut K)]) {
@@ -236,10 +246,10 @@ impl<K: Subject> Scene<K> {
                 Event::Shows(facts) => self.shows(facts),
                 Event::Lacks(seconds) => self.lacks(Duration::from_secs(seconds)),
                 Event::GoesStale => self.goes_stale(),
-                Event::Unmanaged => self.seen = Seen::Unmanaged,
+                Event::Unmanaged => self.seen = Observation::Unmanaged,
                 Event::ByItsId(proof) => self.proof = Some(proof),
-                Event::Link(link) => self.link = link,
-                Event::Rival(rival) => self.rival = rival,
+                Event::AppReference(link) => self.link = link,
+                Event::Rival(competing_object) => self.competing_object = competing_object,
                 Event::Edit(which) => self.edit(edits[which]),
             }
             // What a step leads to is not played here.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::endpoint::Endpoint;
-pub(super) use table::{Kind, Scope, Verdict, judge};
+pub(super) use table::{Classification, Kind, Scope, classify};
 
 /// What an error means for what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +74,11 @@ pub(super) enum Sent {
 /// A call that failed. Displays as a stable English sentence without secrets, ids of requests or texts of Meta.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Error(Box<Facts>);
+pub struct Error(Box<ErrorDetails>);
 
 /// What is known of a failed call.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct ErrorDetails {
     pub class: Class,
     pub endpoint: Endpoint,
     pub sent: Sent,
@@ -91,7 +91,7 @@ pub(super) struct Facts {
     pub fbtrace_id: Option<Box<str>>,
 }
 
-impl fmt::Display for Facts {
+impl fmt::Display for ErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.detail)?;
         match (self.code, self.subcode, self.http) {
@@ -106,7 +106,7 @@ impl fmt::Display for Facts {
 impl Error {
     /// A call that failed without a word of the Graph API.
     pub(super) fn without_answer(endpoint: Endpoint, class: Class, sent: Sent, detail: &'static str) -> Self {
-        Self(Box::new(Facts {
+        Self(Box::new(ErrorDetails {
             class,
             endpoint,
             sent,
@@ -246,8 +246,8 @@ impl Error {
 impl Error {
     /// What the read of an account makes of this code, for tests of what happens next; a throttle lasts until `until`.
     pub(crate) fn for_test(code: u32, until: Timestamp) -> Self {
-        let (told, endpoint) = (Told { code, ..Told::default() }, Endpoint::Account);
-        let verdict = judge(&told, endpoint, 400);
+        let (told, endpoint) = (GraphErrorBody { code, ..GraphErrorBody::default() }, Endpoint::Account);
+        let verdict = classify(&told, endpoint, 400);
         let class = match verdict.kind {
             Kind::Is(class) => class,
             Kind::Throttled(_) => Class::Throttled { until },
@@ -258,7 +258,7 @@ impl Error {
 
 /// An error of the Graph API as it came, texts already scrubbed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct GraphErrorBody {
     pub code: u32,
     pub subcode: Option<u32>,
     pub is_transient: bool,
@@ -267,10 +267,10 @@ pub(super) struct Told {
     pub fbtrace_id: Option<Box<str>>,
 }
 
-impl Told {
+impl GraphErrorBody {
     /// The error that people and callers get.
-    pub(super) fn into_error(self, class: Class, verdict: Verdict, endpoint: Endpoint, http: u16) -> Error {
-        Error(Box::new(Facts {
+    pub(super) fn into_error(self, class: Class, verdict: Classification, endpoint: Endpoint, http: u16) -> Error {
+        Error(Box::new(ErrorDetails {
             class,
             endpoint,
             sent: Sent::Answered,

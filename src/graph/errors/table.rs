@@ -1,6 +1,6 @@
 //! The one table from what Meta says to what it means. The first row that fits wins.
 
-use super::{Class, Told};
+use super::{Class, GraphErrorBody};
 use crate::graph::endpoint::Endpoint;
 
 /// A class, before it is known when a throttle ends.
@@ -18,12 +18,12 @@ pub(in crate::graph) enum Scope {
     /// Every call of the app to the account.
     Account,
     /// One number or template.
-    Subject,
+    ManagedResource,
 }
 
 /// What the table says of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::graph) struct Verdict {
+pub(in crate::graph) struct Classification {
     pub kind: Kind,
     pub text: &'static str,
     pub documented: bool,
@@ -47,7 +47,7 @@ enum On {
 }
 
 impl On {
-    fn fits(self, told: &Told, endpoint: Endpoint) -> bool {
+    fn fits(self, told: &GraphErrorBody, endpoint: Endpoint) -> bool {
         match self {
             Self::Code(code) => told.code == code,
             Self::Pair(code, subcode) => told.code == code && told.subcode == Some(subcode),
@@ -60,19 +60,21 @@ impl On {
 }
 
 /// What an error of the Graph API means.
-pub(in crate::graph) fn judge(told: &Told, endpoint: Endpoint, http: u16) -> Verdict {
+pub(in crate::graph) fn classify(told: &GraphErrorBody, endpoint: Endpoint, http: u16) -> Classification {
     if told.proof_refused {
-        return Verdict { kind: Kind::Is(Class::AppCredentials), text: PROOF_REFUSED, documented: true };
+        return Classification { kind: Kind::Is(Class::AppCredentials), text: PROOF_REFUSED, documented: true };
     }
     let row = TABLE.iter().find(|(on, ..)| on.fits(told, endpoint));
     let verdict = match row {
-        Some(&(_, kind, text)) => Verdict { kind, text, documented: true },
-        None if http >= 500 => Verdict { kind: Kind::Is(Class::Transient), text: UNKNOWN_FAULT, documented: false },
-        None => Verdict { kind: Kind::Is(Class::BadRequest), text: UNKNOWN_REFUSAL, documented: false },
+        Some(&(_, kind, text)) => Classification { kind, text, documented: true },
+        None if http >= 500 => {
+            Classification { kind: Kind::Is(Class::Transient), text: UNKNOWN_FAULT, documented: false }
+        }
+        None => Classification { kind: Kind::Is(Class::BadRequest), text: UNKNOWN_REFUSAL, documented: false },
     };
     // Meta marks throttles as transient too; to try those again at once would lengthen them.
     if told.is_transient && !matches!(verdict.kind, Kind::Throttled(_)) {
-        return Verdict { kind: Kind::Is(Class::Transient), text: SAID_TRANSIENT, ..verdict };
+        return Classification { kind: Kind::Is(Class::Transient), text: SAID_TRANSIENT, ..verdict };
     }
     verdict
 }
@@ -122,13 +124,13 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(613), Throttled(Scope::App), THROTTLED_APP),
     (Code(80_007), Throttled(Scope::Account), THROTTLED_ACCOUNT),
     (Code(80_008), Throttled(Scope::Account), THROTTLED_ACCOUNT),
-    (Code(130_429), Throttled(Scope::Subject), THROTTLED_SENDING),
-    (Code(131_048), Throttled(Scope::Subject), THROTTLED_SENDING),
-    (Code(131_056), Throttled(Scope::Subject), THROTTLED_SENDING),
-    (Code(131_064), Throttled(Scope::Subject), THROTTLED_SENDING),
-    (Code(133_016), Throttled(Scope::Subject), "Meta has locked the number after too many registrations: for 72 hours"),
-    (Code(133_008), Throttled(Scope::Subject), "too many wrong PINs were tried: Meta wants a pause"),
-    (Code(133_009), Throttled(Scope::Subject), "PINs were tried too fast: Meta wants a pause"),
+    (Code(130_429), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
+    (Code(131_048), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
+    (Code(131_056), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
+    (Code(131_064), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
+    (Code(133_016), Throttled(Scope::ManagedResource), "Meta has locked the number after too many registrations: for 72 hours"),
+    (Code(133_008), Throttled(Scope::ManagedResource), "too many wrong PINs were tried: Meta wants a pause"),
+    (Code(133_009), Throttled(Scope::ManagedResource), "PINs were tried too fast: Meta wants a pause"),
 
     // Meta is unwell.
     (Either(2_494_100), Is(Transient), "the number is under maintenance at Meta"),

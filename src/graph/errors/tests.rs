@@ -5,8 +5,8 @@ use Class::{AppCredentials, BadRequest, Conflict, NotFound, Permission, Policy, 
 use Endpoint::{AccessToken, Account, App, DebugToken};
 use Kind::{Is, Throttled};
 
-fn told(code: u32, subcode: u32) -> Told {
-    Told { code, subcode: (subcode != 0).then_some(subcode), ..Told::default() }
+fn told(code: u32, subcode: u32) -> GraphErrorBody {
+    GraphErrorBody { code, subcode: (subcode != 0).then_some(subcode), ..GraphErrorBody::default() }
 }
 
 /// Every documented code: the reason, code, subcode (0: none), endpoint, HTTP status, class.
@@ -55,7 +55,7 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
     ("2500 is no token", 2500, 0, Account, 400, Is(Token)),
     ("80007 is the account's limit", 80_007, 0, Account, 400, Throttled(Scope::Account)),
     ("80008 is the account's limit", 80_008, 0, Account, 400, Throttled(Scope::Account)),
-    ("130429 is throughput", 130_429, 0, Account, 400, Throttled(Scope::Subject)),
+    ("130429 is throughput", 130_429, 0, Account, 400, Throttled(Scope::ManagedResource)),
     ("130497 is a country", 130_497, 0, Account, 403, Is(Policy)),
     ("131000 is internal", 131_000, 0, Account, 500, Is(Transient)),
     ("131005 is a permission", 131_005, 0, Account, 403, Is(Permission)),
@@ -67,20 +67,20 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
     ("131037 is the display name", 131_037, 0, Account, 400, Is(Precondition)),
     ("131042 is payment", 131_042, 0, Account, 400, Is(Policy)),
     ("131045 is the certificate", 131_045, 0, Account, 500, Is(Precondition)),
-    ("131048 is spam", 131_048, 0, Account, 400, Throttled(Scope::Subject)),
-    ("131056 is a pair", 131_056, 0, Account, 400, Throttled(Scope::Subject)),
+    ("131048 is spam", 131_048, 0, Account, 400, Throttled(Scope::ManagedResource)),
+    ("131056 is a pair", 131_056, 0, Account, 400, Throttled(Scope::ManagedResource)),
     ("131057 is maintenance", 131_057, 0, Account, 500, Is(Transient)),
     ("131059 is a stale cursor", 131_059, 0, Account, 400, Is(BadRequest)),
-    ("131064 is a cut limit", 131_064, 0, Account, 400, Throttled(Scope::Subject)),
+    ("131064 is a cut limit", 131_064, 0, Account, 400, Throttled(Scope::ManagedResource)),
     ("133000 is a half deregistration", 133_000, 0, Account, 500, Is(Conflict)),
     ("133004 is the registration service", 133_004, 0, Account, 503, Is(Transient)),
     ("133005 is a wrong PIN", 133_005, 0, Account, 400, Is(BadRequest)),
     ("133006 needs verification", 133_006, 0, Account, 400, Is(Precondition)),
-    ("133008 is too many PINs", 133_008, 0, Account, 400, Throttled(Scope::Subject)),
-    ("133009 is too fast", 133_009, 0, Account, 400, Throttled(Scope::Subject)),
+    ("133008 is too many PINs", 133_008, 0, Account, 400, Throttled(Scope::ManagedResource)),
+    ("133009 is too fast", 133_009, 0, Account, 400, Throttled(Scope::ManagedResource)),
     ("133010 is not registered", 133_010, 0, Account, 400, Is(Precondition)),
     ("133015 was deleted just now", 133_015, 0, Account, 400, Is(Transient)),
-    ("133016 locks the number, not the account", 133_016, 0, Account, 400, Throttled(Scope::Subject)),
+    ("133016 locks the number, not the account", 133_016, 0, Account, 400, Throttled(Scope::ManagedResource)),
     ("136024 sent no code", 136_024, 0, Account, 400, Is(Conflict)),
     ("136024 as recorded", 136_024, 2_388_091, Account, 400, Is(Conflict)),
     ("136025 refused the code", 136_025, 0, Account, 400, Is(BadRequest)),
@@ -113,7 +113,7 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
 #[test]
 fn every_documented_code_has_its_class() {
     for &(reason, code, subcode, endpoint, http, expected) in DOCUMENTED {
-        let verdict = judge(&told(code, subcode), endpoint, http);
+        let verdict = classify(&told(code, subcode), endpoint, http);
         assert_eq!(verdict.kind, expected, "{reason}");
         assert!(verdict.documented, "{reason}");
     }
@@ -121,29 +121,29 @@ fn every_documented_code_has_its_class() {
 
 #[test]
 fn unknown_codes_go_by_the_status() {
-    assert_eq!(judge(&told(999_999, 0), Account, 500).kind, Is(Transient));
-    assert_eq!(judge(&told(999_999, 0), Account, 400).kind, Is(BadRequest));
-    assert!(!judge(&told(999_999, 0), Account, 400).documented);
+    assert_eq!(classify(&told(999_999, 0), Account, 500).kind, Is(Transient));
+    assert_eq!(classify(&told(999_999, 0), Account, 400).kind, Is(BadRequest));
+    assert!(!classify(&told(999_999, 0), Account, 400).documented);
 }
 
 #[test]
 fn what_meta_calls_transient_is_so_but_for_throttles() {
-    let transient = |code| Told { is_transient: true, ..told(code, 0) };
+    let transient = |code| GraphErrorBody { is_transient: true, ..told(code, 0) };
     for code in [100, 190, 10, 999_999] {
-        assert_eq!(judge(&transient(code), Account, 400).kind, Is(Transient), "{code}");
+        assert_eq!(classify(&transient(code), Account, 400).kind, Is(Transient), "{code}");
     }
-    assert_eq!(judge(&transient(4), Account, 400).kind, Throttled(Scope::App));
+    assert_eq!(classify(&transient(4), Account, 400).kind, Throttled(Scope::App));
 }
 
 #[test]
 fn a_refused_proof_is_the_app_secrets_fault() {
-    let refused = Told { proof_refused: true, ..told(100, 0) };
-    assert_eq!(judge(&refused, Account, 400).kind, Is(AppCredentials));
+    let refused = GraphErrorBody { proof_refused: true, ..told(100, 0) };
+    assert_eq!(classify(&refused, Account, 400).kind, Is(AppCredentials));
 }
 
 fn error(code: u32, subcode: u32) -> Error {
     let told = told(code, subcode);
-    let verdict = judge(&told, Account, 400);
+    let verdict = classify(&told, Account, 400);
     let Is(class) = verdict.kind else { panic!("not a throttle") };
     told.into_error(class, verdict, Account, 400)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{ManagementPolicy, MessageTemplate, TemplatePhase},
-    controller::summary::{Finding, Progress, Verdict},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
     graph::types::{RejectedReason, Template, TemplateStatus},
     k8s::conditions::State,
     messages::Reason,
@@ -12,24 +12,24 @@ const APPROVED: &str = "Approved";
 const CATEGORY_MATCHES: &str = "CategoryMatches";
 
 /// Phase and conditions of a template that Meta shows.
-pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, Verdict) {
+pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, StatusSummary) {
     let (phase, mut ready, mut progress) = stand(template);
-    let mut facets = vec![(APPROVED, ready.clone())];
-    facets.extend(category(object, template).map(|finding| (CATEGORY_MATCHES, finding)));
+    let mut conditions = vec![(APPROVED, ready.clone())];
+    conditions.extend(category(object, template).map(|finding| (CATEGORY_MATCHES, finding)));
     if object.spec.management_policy == ManagementPolicy::Observe && ready.state != State::True {
-        ready = Finding::yes(Reason::Observed, format!("observed only: {}", ready.message));
+        ready = ConditionValue::yes(Reason::Observed, format!("observed only: {}", ready.message));
         progress = Progress::Settled;
     }
-    (phase, Verdict::of(ready, progress, facets))
+    (phase, StatusSummary::of(ready, progress, conditions))
 }
 
-fn stand(template: &Template) -> (TemplatePhase, Finding, Progress) {
-    let goes_on = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Reconciling);
-    let stalled = |phase, reason, message: &str| (phase, Finding::no(reason, message), Progress::Stalled);
+fn stand(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
+    let goes_on = |phase, reason, message: &str| (phase, ConditionValue::no(reason, message), Progress::Reconciling);
+    let stalled = |phase, reason, message: &str| (phase, ConditionValue::no(reason, message), Progress::Stalled);
     match &template.status {
         Some(TemplateStatus::Approved) => (
             TemplatePhase::Approved,
-            Finding::yes(Reason::Approved, "Meta approved the template: it can be sent"),
+            ConditionValue::yes(Reason::Approved, "Meta approved the template: it can be sent"),
             Progress::Settled,
         ),
         Some(TemplateStatus::Pending) => goes_on(
@@ -83,7 +83,7 @@ fn stand(template: &Template) -> (TemplatePhase, Finding, Progress) {
         other => {
             let word = other.as_ref().map_or("no status", TemplateStatus::as_str);
             let message = format!("Meta shows {word}, which this version of the operator does not know");
-            (TemplatePhase::Unknown, Finding::unknown(Reason::UnknownStatus, message), Progress::Settled)
+            (TemplatePhase::Unknown, ConditionValue::unknown(Reason::UnknownStatus, message), Progress::Settled)
         }
     }
 }
@@ -110,10 +110,10 @@ fn rejected(reason: Option<&RejectedReason>) -> String {
 }
 
 /// Whether Meta's category is the one asked for. Meta may change it; that is told, and no fault of the template.
-fn category(object: &MessageTemplate, template: &Template) -> Option<Finding> {
+fn category(object: &MessageTemplate, template: &Template) -> Option<ConditionValue> {
     let asked = object.spec.category.as_ref()?.as_str();
     let Some(given) = template.category.as_ref() else {
-        return Some(Finding::unknown(Reason::UnknownStatus, "Meta does not show the category"));
+        return Some(ConditionValue::unknown(Reason::UnknownStatus, "Meta does not show the category"));
     };
     let given = given.as_str();
     if given != asked {
@@ -121,10 +121,10 @@ fn category(object: &MessageTemplate, template: &Template) -> Option<Finding> {
             "asked for as {asked}, and {given} for Meta, which prices and limits its messages so; ask for a review in \
              WhatsApp Manager, or write spec.category: {given}"
         );
-        return Some(Finding::no(Reason::CategoryChanged, message));
+        return Some(ConditionValue::no(Reason::CategoryChanged, message));
     }
     let announced = template.correct_category.as_ref().map(crate::graph::types::Category::as_str);
-    Some(Finding::yes(
+    Some(ConditionValue::yes(
         Reason::CategoryMatches,
         match announced.filter(|&next| next != given) {
             Some(next) => format!("{given}, as asked for; Meta has announced that it will be {next}"),

@@ -13,16 +13,16 @@ use kube::ResourceExt;
 
 use crate::controller::{
     context::{Context, Error},
-    managed_resource::{self, Subject, Surroundings, Then},
+    managed_resource::{self, ManagedResource, ReconcileContext, Then},
     preconditions::{Input, Plan},
     runner::{Done, Reconciler},
     store::{Cached, Kind, Objects},
-    triggers::Wakers,
+    triggers::Triggers,
 };
 use crate::{
     api::{Action, AppKey, AppRef, MessageTemplate, MessageTemplateStatus, Problem, unsupported},
     graph::{self, Access, Priority, types::Template},
-    observe::{Estate, Seen},
+    observe::{Inventory, Observation},
 };
 use crate::{
     controller::{app_reference, ownership::TemplateClaim},
@@ -56,13 +56,13 @@ impl Kind for MessageTemplate {
 /// Reconciles templates.
 pub struct Templates {
     context: Arc<Context>,
-    wake: Wakers,
+    wake: Triggers,
 }
 
 impl Templates {
     /// Their apps are woken by `wake`.
     #[must_use]
-    pub fn new(context: Arc<Context>, wake: Wakers) -> Self {
+    pub fn new(context: Arc<Context>, wake: Triggers) -> Self {
         Self { context, wake }
     }
 }
@@ -72,17 +72,17 @@ impl Reconciler<MessageTemplate> for Templates {
         managed_resource::reconcile(&self.context, &*template).await
     }
 
-    fn noticed(&self, template: &Cached<MessageTemplate>) {
+    fn on_change(&self, template: &Cached<MessageTemplate>) {
         self.wake.counts_of(template.app.clone());
     }
 
     fn deleted(&self, _: &Cached<MessageTemplate>) {}
 }
 
-impl Subject for MessageTemplate {
+impl ManagedResource for MessageTemplate {
     type Facts = Template;
-    type Hold = ();
-    type Custody = ();
+    type ReconcileSession = ();
+    type Inputs = ();
     type Step = Infallible;
 
     const LATER: &'static [Action] = unsupported::MESSAGE_TEMPLATE_ACTIONS;
@@ -93,11 +93,11 @@ impl Subject for MessageTemplate {
 
     async fn hold(_: &Context, _: &Self) {}
 
-    async fn gather(_: &Surroundings<'_, Self>, (): &mut ()) -> Result<(), Error> {
+    async fn gather(_: &ReconcileContext<'_, Self>, (): &mut ()) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn carry_out(_: &Surroundings<'_, Self>, (): &mut (), step: Infallible) -> Result<Then, Error> {
+    async fn carry_out(_: &ReconcileContext<'_, Self>, (): &mut (), step: Infallible) -> Result<Then, Error> {
         match step {}
     }
 
@@ -130,9 +130,9 @@ impl Subject for MessageTemplate {
         true
     }
 
-    fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<Template> {
+    fn seen(&self, inventory: &Inventory, app: &AppKey) -> Observation<Template> {
         let claim = self.claim();
-        estate.template(app, &claim.account, &claim.key)
+        inventory.template(app, &claim.account, &claim.key)
     }
 
     async fn read(graph: &graph::Client, access: &Access, account: &str, id: &str) -> Result<Template, graph::Error> {

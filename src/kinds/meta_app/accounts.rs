@@ -3,12 +3,12 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use super::{
-    cached_answers::Facts,
-    plan::{Input, Known, Step},
+    cached_answers::AppAnswers,
+    plan::{Checked, Input, Step},
     token_secret::Token,
 };
 use crate::{
-    controller::summary::{Finding, Progress},
+    controller::summary::{ConditionValue, Progress},
     graph::{
         self, Class,
         types::{AccountScope, TokenInfo},
@@ -26,7 +26,7 @@ pub struct Accounts {
     /// Sorted; `None` where nobody knows which there are.
     pub ids: Option<Vec<String>>,
     /// Condition `AccountsSynced`.
-    pub finding: Finding,
+    pub finding: ConditionValue,
     /// Who has to act.
     pub progress: Progress,
     /// Since when Meta does not answer what would have to be known.
@@ -36,7 +36,7 @@ pub struct Accounts {
 }
 
 /// Which accounts there are, sorted; `None` where that cannot be told yet.
-pub fn listed(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Known<Option<Vec<String>>> {
+pub fn listed(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Checked<Option<Vec<String>>> {
     let ids = match (&input.app.spec.business_account_ids, info.account_scope()) {
         (Some(ids), _) => Some(ids.clone()),
         (None, AccountScope::Listed(ids)) => Some(ids.iter().map(ToString::to_string).collect()),
@@ -56,7 +56,7 @@ pub fn listed(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) 
 }
 
 /// Lists the accounts, and judges what the pollers found.
-pub fn examine(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Known<Accounts> {
+pub fn check(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Checked<Accounts> {
     ControlFlow::Continue(match listed(input, facts, live, info)? {
         Some(ids) => judge(input, ids),
         None => unlisted(input, facts, live),
@@ -64,7 +64,7 @@ pub fn examine(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo)
 }
 
 /// Those that are known from before stay.
-fn unlisted(input: &Input<'_>, facts: &Facts, live: &Token) -> Accounts {
+fn unlisted(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> Accounts {
     let known = (!input.accounts.is_empty()).then(|| input.accounts.keys().map(ToString::to_string).collect());
     let error = facts.accounts.failure(&live.fingerprint);
     let why = error.map(ToString::to_string).unwrap_or_default();
@@ -74,13 +74,13 @@ fn unlisted(input: &Input<'_>, facts: &Facts, live: &Token) -> Accounts {
              spec.businessAccountIDs ({}), or give the token's system user the right (Business settings > System users)",
             commands::with("edit", input.app)
         );
-        let finding = Finding::no(Reason::NoAccounts, message);
+        let finding = ConditionValue::no(Reason::NoAccounts, message);
         return Accounts { ids: known, finding, progress: Progress::Stalled, silent_since: None, unread: false };
     }
     let message = format!("the business accounts could not be listed: {why}; the operator keeps trying");
     Accounts {
         ids: known,
-        finding: Finding::unknown(Reason::MetaUnreachable, message),
+        finding: ConditionValue::unknown(Reason::MetaUnreachable, message),
         progress: Progress::Reconciling,
         silent_since: facts.accounts.failing_since(&live.fingerprint),
         unread: false,
@@ -115,7 +115,7 @@ fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
              (Business settings > System users), or name them in spec.businessAccountIDs: {}",
             commands::with("edit", input.app)
         );
-        let finding = Finding::no(Reason::NoAccounts, message);
+        let finding = ConditionValue::no(Reason::NoAccounts, message);
         let progress = Progress::Stalled;
         return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false };
     }
@@ -126,7 +126,7 @@ fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
     Accounts { ids: Some(ids), finding, progress, silent_since, unread }
 }
 
-fn find(input: &Input<'_>, ids: &[String]) -> (Finding, Progress) {
+fn find(input: &Input<'_>, ids: &[String]) -> (ConditionValue, Progress) {
     let failures: Vec<(&String, &Failure)> =
         ids.iter().filter_map(|id| Some((id, input.accounts.get(id.as_str())?.failure.as_ref()?))).collect();
     if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
@@ -136,14 +136,14 @@ fn find(input: &Input<'_>, ids: &[String]) -> (Finding, Progress) {
     }
     if ids.iter().any(|id| readable(input, id) == Readable::Open) {
         let message = "the business accounts are being read for the first time";
-        return (Finding::no(Reason::Reading, message), Progress::Reconciling);
+        return (ConditionValue::no(Reason::Reading, message), Progress::Reconciling);
     }
     if let Some(why) = &input.import_failure {
-        return (Finding::no(Reason::ImportFailed, why.clone()), Progress::Reconciling);
+        return (ConditionValue::no(Reason::ImportFailed, why.clone()), Progress::Reconciling);
     }
     let accounts =
         if ids.len() == 1 { "the business account".to_owned() } else { format!("all {} business accounts", ids.len()) };
-    (Finding::yes(Reason::Synced, format!("{accounts} can be read")), Progress::Settled)
+    (ConditionValue::yes(Reason::Synced, format!("{accounts} can be read")), Progress::Settled)
 }
 
 /// Since when nothing new is known of an account; `None` while it reads well.
@@ -173,7 +173,7 @@ fn needs_person(error: &graph::Error) -> bool {
     !passes(error) && !error.is_token()
 }
 
-fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> (Finding, Progress) {
+fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> (ConditionValue, Progress) {
     let listed: Vec<String> = failures.iter().take(NAMED).map(|(id, f)| format!("{id}: {}", f.error)).collect();
     let more = failures.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
@@ -184,11 +184,11 @@ fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> 
              settings > System users), or take them out of spec.businessAccountIDs: {}. The last known values stay",
             commands::with("edit", input.app)
         );
-        return (Finding::no(Reason::AccountNotReadable, message), Progress::Stalled);
+        return (ConditionValue::no(Reason::AccountNotReadable, message), Progress::Stalled);
     }
     let throttled = failures.iter().all(|(_, f)| f.error.throttled_until().is_some());
     let reason = if throttled { Reason::Throttled } else { Reason::MetaUnreachable };
     let message =
         format!("business accounts could not be read: {listed}. The last known values stay; the operator keeps trying");
-    (Finding::no(reason, message), Progress::Reconciling)
+    (ConditionValue::no(reason, message), Progress::Reconciling)
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// An answer of Meta about one subject (a token, a pair of app ID and secret), and the failure to get a newer one.
 #[derive(Debug)]
-pub struct Fact<T> {
+pub struct CachedAnswer<T> {
     answer: Option<Dated<T>>,
     failure: Option<Dated<graph::Error>>,
     /// Since when asking about the failure's subject has failed.
@@ -29,13 +29,13 @@ struct Dated<T> {
     at: Instant,
 }
 
-impl<T> Default for Fact<T> {
+impl<T> Default for CachedAnswer<T> {
     fn default() -> Self {
         Self { answer: None, failure: None, failing_since: None, doubted: false }
     }
 }
 
-impl<T> Fact<T> {
+impl<T> CachedAnswer<T> {
     /// The last answer about `subject`, however old.
     pub fn answer(&self, subject: &str) -> Option<&T> {
         self.answer.as_ref().filter(|a| a.subject == subject).map(|a| &a.value)
@@ -112,19 +112,19 @@ pub enum Exchanged {
 
 /// Everything found out about one app.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct AppAnswers {
     /// By the fingerprint of app ID and secret.
-    pub credentials: Fact<Credentials>,
+    pub credentials: CachedAnswer<Credentials>,
     /// By the live token's fingerprint; `None`: it was issued by another app.
-    pub live: Fact<Option<TokenInfo>>,
+    pub live: CachedAnswer<Option<TokenInfo>>,
     /// By the candidate's fingerprint; `None`: it was issued by another app.
-    pub candidate: Fact<Option<TokenInfo>>,
+    pub candidate: CachedAnswer<Option<TokenInfo>>,
     /// Whether the candidate may read an account: by account, about the candidate's fingerprint.
-    pub probes: BTreeMap<Box<str>, Fact<bool>>,
+    pub probes: BTreeMap<Box<str>, CachedAnswer<bool>>,
     /// The accounts that the live token sees, by its fingerprint.
-    pub accounts: Fact<Vec<String>>,
+    pub accounts: CachedAnswer<Vec<String>>,
     /// The last exchange, by what the live token stems from: what an exchange brought is not exchanged again at once.
-    pub exchange: Fact<Exchanged>,
+    pub exchange: CachedAnswer<Exchanged>,
     /// When a poll was first told that the live token is dead, with the token's fingerprint.
     pub refused: Option<(String, Instant)>,
     /// What an import created a moment ago.
@@ -135,14 +135,14 @@ pub struct Facts {
     pub owned_written: Option<Instant>,
 }
 
-impl Facts {
+impl AppAnswers {
     /// Everything is due: a person wants to know.
     pub fn ask_again(&mut self) {
         self.credentials.ask_again();
         self.live.ask_again();
         self.candidate.ask_again();
         self.accounts.ask_again();
-        self.probes.values_mut().for_each(Fact::ask_again);
+        self.probes.values_mut().for_each(CachedAnswer::ask_again);
     }
 
     /// What was found out about the candidate holds for the live token that it has become.
@@ -184,7 +184,7 @@ mod tests {
     fn an_answer_is_asked_for_again_in_time_and_a_failure_sooner() {
         let (every, retry) = (Duration::from_secs(100), Duration::from_secs(10));
         let start = Instant::now();
-        let mut fact = Fact::<u8>::default();
+        let mut fact = CachedAnswer::<u8>::default();
         assert!(fact.due("a", every, retry, start), "nothing is known");
         fact.learn("a", 1, start);
         assert!(!fact.due("a", every, retry, start + Duration::from_secs(99)), "still fresh");

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use super::{
     accounts::Accounts,
     credentials,
-    plan::{Input, Trouble},
+    plan::{Blocker, Input},
     token::TokenState,
 };
 use crate::{
     api::MetaAppPhase,
-    controller::summary::{Finding, Progress, Verdict},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
     k8s::conditions::{self, READY},
     messages::Reason,
-    observe::Standing,
+    observe::AppState,
 };
 
 const CREDENTIALS_VALID: &str = "CredentialsValid";
@@ -21,30 +21,30 @@ const TOKEN_VALID: &str = "TokenValid";
 const ACCOUNTS_SYNCED: &str = "AccountsSynced";
 
 /// How an app stands.
-pub struct Judgement {
+pub struct Summary {
     /// Its phase.
     pub phase: MetaAppPhase,
     /// Its conditions.
-    pub verdict: Verdict,
+    pub verdict: StatusSummary,
     /// What its objects may rely on.
-    pub standing: Standing,
+    pub standing: AppState,
     /// Nothing is known yet that would be better than what the status says already.
     pub hold: bool,
 }
 
 /// What the examinations found: the first that failed tells.
-struct Found {
+struct Findings {
     /// `None`: nobody could tell.
     phase: Option<MetaAppPhase>,
-    verdict: Verdict,
-    standing: Standing,
+    verdict: StatusSummary,
+    standing: AppState,
     /// Since when Meta does not answer what would have to be known.
     silent_since: Option<Instant>,
     /// Whether an earlier process knew better, as far as it is known.
     unread: bool,
 }
 
-impl Found {
+impl Findings {
     fn silent_for(&self, input: &Input<'_>) -> Option<Duration> {
         self.silent_since.map(|since| input.instant.saturating_duration_since(since))
     }
@@ -57,11 +57,11 @@ impl Found {
     /// Meta has been silent for so long that what is shown may be out of date.
     fn grow_stale(&mut self) {
         let why = &self.verdict.ready.message;
-        if self.standing == Standing::Starting {
+        if self.standing == AppState::Starting {
             // Those who refer to the app have waited long enough, too.
-            self.standing = Standing::NotReady(why.clone());
+            self.standing = AppState::NotReady(why.clone());
         }
-        self.verdict.ready = Finding::unknown(Reason::Stale, format!("what is shown may be out of date: {why}"));
+        self.verdict.ready = ConditionValue::unknown(Reason::Stale, format!("what is shown may be out of date: {why}"));
     }
 }
 
@@ -71,7 +71,7 @@ pub fn judge(
     credentials: &credentials::State,
     token: Option<&TokenState>,
     accounts: Option<&Accounts>,
-) -> Judgement {
+) -> Summary {
     let mut found = find(input, credentials, token, accounts);
     let last = last_phase(input);
     let stands = last.is_some() && last == input.app.status.as_ref().and_then(|status| status.phase.clone());
@@ -80,8 +80,8 @@ pub fn judge(
     if last.is_some() && found.silent_for(input) > Some(input.stale_after()) {
         found.grow_stale();
     }
-    let Found { phase, verdict, standing, .. } = found;
-    Judgement { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), verdict, standing, hold }
+    let Findings { phase, verdict, standing, .. } = found;
+    Summary { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), verdict, standing, hold }
 }
 
 fn find(
@@ -89,66 +89,66 @@ fn find(
     credentials: &credentials::State,
     token: Option<&TokenState>,
     accounts: Option<&Accounts>,
-) -> Found {
-    let mut facets = Vec::new();
+) -> Findings {
+    let mut conditions = Vec::new();
     match credentials {
         credentials::State::Failed(trouble) => {
-            facets.push((CREDENTIALS_VALID, trouble.finding.clone()));
-            return troubled(input, trouble, facets);
+            conditions.push((CREDENTIALS_VALID, trouble.finding.clone()));
+            return troubled(input, trouble, conditions);
         }
         credentials::State::Valid { name } => {
             let message = format!("Meta accepts app ID and app secret of {name}");
-            facets.push((CREDENTIALS_VALID, Finding::yes(Reason::Valid, message)));
+            conditions.push((CREDENTIALS_VALID, ConditionValue::yes(Reason::Valid, message)));
         }
     }
     match token {
         Some(TokenState::Unusable { trouble, .. }) => {
-            facets.push((TOKEN_VALID, trouble.finding.clone()));
-            return troubled(input, trouble, facets);
+            conditions.push((TOKEN_VALID, trouble.finding.clone()));
+            return troubled(input, trouble, conditions);
         }
-        Some(TokenState::Live { finding, .. }) => facets.push((TOKEN_VALID, finding.clone())),
+        Some(TokenState::Live { finding, .. }) => conditions.push((TOKEN_VALID, finding.clone())),
         None => {}
     }
     let Some(accounts) = accounts else {
         // Not reached: a live token leads to the accounts.
-        let trouble = Trouble::silence("the business accounts have not been looked at yet".to_owned(), None);
-        return troubled(input, &trouble, facets);
+        let trouble = Blocker::silence("the business accounts have not been looked at yet".to_owned(), None);
+        return troubled(input, &trouble, conditions);
     };
-    facets.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
+    conditions.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
     if accounts.ids.is_none() {
         let Accounts { finding, progress, silent_since, .. } = accounts;
         let phase = (*progress == Progress::Stalled).then_some(MetaAppPhase::Connected);
         let (finding, progress, silent_since) = (finding.clone(), *progress, *silent_since);
-        return troubled(input, &Trouble { phase, finding, progress, silent_since }, facets);
+        return troubled(input, &Blocker { phase, finding, progress, silent_since }, conditions);
     }
     let ready = if accounts.progress == Progress::Settled {
-        Finding::yes(Reason::Connected, format!("credentials and token work, and {}", accounts.finding.message))
+        ConditionValue::yes(Reason::Connected, format!("credentials and token work, and {}", accounts.finding.message))
     } else {
         accounts.finding.clone()
     };
-    Found {
+    Findings {
         phase: Some(MetaAppPhase::Connected),
-        verdict: Verdict::of(ready, accounts.progress, facets),
-        standing: Standing::Ready,
+        verdict: StatusSummary::of(ready, accounts.progress, conditions),
+        standing: AppState::Ready,
         silent_since: accounts.silent_since,
         unread: accounts.unread,
     }
 }
 
-fn troubled(input: &Input<'_>, trouble: &Trouble, facets: Vec<(&'static str, Finding)>) -> Found {
-    let Trouble { phase, finding, progress, silent_since } = trouble;
+fn troubled(input: &Input<'_>, trouble: &Blocker, conditions: Vec<(&'static str, ConditionValue)>) -> Findings {
+    let Blocker { phase, finding, progress, silent_since } = trouble;
     let standing = match phase {
-        Some(MetaAppPhase::ExpiredToken) => Standing::TokenExpired(finding.message.clone()),
+        Some(MetaAppPhase::ExpiredToken) => AppState::TokenExpired(finding.message.clone()),
         Some(_) if matches!(finding.reason, Reason::SecretNotFound | Reason::SecretKeyNotFound) => {
-            Standing::Gone(finding.message.clone())
+            AppState::Gone(finding.message.clone())
         }
-        Some(_) => Standing::NotReady(finding.message.clone()),
+        Some(_) => AppState::NotReady(finding.message.clone()),
         // Nothing is known against the app: its objects keep what they show.
-        None => Standing::Starting,
+        None => AppState::Starting,
     };
-    Found {
+    Findings {
         phase: phase.clone(),
-        verdict: Verdict::of(finding.clone(), *progress, facets),
+        verdict: StatusSummary::of(finding.clone(), *progress, conditions),
         standing,
         silent_since: *silent_since,
         unread: input.accounts.values().all(|account| account.snapshot.is_none()),

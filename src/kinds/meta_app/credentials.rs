@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use kube::ResourceExt;
 
 use super::{
-    cached_answers::{Credentials, Facts},
-    plan::{Credential, Input, Known, Step, Trouble},
+    cached_answers::{AppAnswers, Credentials},
+    plan::{Blocker, Checked, Credential, Input, Step},
 };
 use crate::{
     api::{MetaAppPhase, SecretKeyRef},
-    controller::summary::Finding,
+    controller::summary::ConditionValue,
     k8s::secrets::set_command,
     messages::{Reason, commands},
 };
@@ -24,7 +24,7 @@ pub enum State {
         name: String,
     },
     /// They cannot be used.
-    Failed(Trouble),
+    Failed(Blocker),
 }
 
 /// What the facts about credentials are kept under: another ID, secret or version is another question.
@@ -33,10 +33,10 @@ pub fn subject(input: &Input<'_>, secret: &Credential) -> String {
 }
 
 /// Tests the credentials where that is due.
-pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
+pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<State> {
     let secret = match &input.secret {
         Ok(secret) => secret,
-        Err(problem) => return ControlFlow::Continue(State::Failed(Trouble::unusable(problem))),
+        Err(problem) => return ControlFlow::Continue(State::Failed(Blocker::unusable(problem))),
     };
     let subject = subject(input, secret);
     let timing = input.timing;
@@ -49,7 +49,7 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
     let app = &input.app.spec.app_id;
     let SecretKeyRef { name, key } = &input.app.spec.app_secret_ref;
     let wrong = |reason, message| {
-        State::Failed(Trouble::stalled(MetaAppPhase::CredentialsInvalid, Finding::no(reason, message)))
+        State::Failed(Blocker::stalled(MetaAppPhase::CredentialsInvalid, ConditionValue::no(reason, message)))
     };
     ControlFlow::Continue(match facts.credentials.answer(&subject) {
         Some(Credentials::Valid(app)) => State::Valid { name: app.clone() },
@@ -73,8 +73,8 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<State> {
     })
 }
 
-fn unreachable_meta(facts: &Facts, subject: &str) -> State {
+fn unreachable_meta(facts: &AppAnswers, subject: &str) -> State {
     let why = facts.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
     let message = format!("app ID and secret could not be tested: {why}; the operator keeps trying");
-    State::Failed(Trouble::silence(message, facts.credentials.failing_since(subject)))
+    State::Failed(Blocker::silence(message, facts.credentials.failing_since(subject)))
 }

@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use super::token_secret_name;
 use super::{
     Apps, Memory, import,
-    plan::{Credential, Input, Problem},
-    token_secret::{self, Custody},
+    plan::{Credential, CredentialError, Input},
+    token_secret::{self, TokenSecret},
 };
 use crate::{
     api::{
@@ -17,9 +17,9 @@ use crate::{
     },
     controller::{
         actions::Request,
-        app_reference::Link,
+        app_reference::AppReference,
         context::Context,
-        ownership::{NumberClaim, TemplateClaim, goes_before, is_imported, whose},
+        ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
         store::{Cached, Kind},
     },
     k8s::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
@@ -37,15 +37,18 @@ impl Apps {
     ) -> Input<'a> {
         let context = &*self.context;
         let spec = &app.spec;
-        let accounts = context.estate.accounts(key);
+        let accounts = context.inventory.accounts(key);
         let secret = self.credential(key, &spec.app_secret_ref, "app-secret").await;
         let user_token = match &spec.access_token_ref {
             Some(reference) => Some(self.credential(key, reference, "token").await),
             None => None,
         };
-        let custody = if spec.suspend { Ok(Custody::default()) } else { self.custody(key, spec, memory).await };
+        let token_secret_content =
+            if spec.suspend { Ok(TokenSecret::default()) } else { self.token_secret_content(key, spec, memory).await };
         let now = Instant::now();
-        if let Some(live) = custody.as_ref().ok().and_then(|custody| custody.live.as_ref()) {
+        if let Some(live) =
+            token_secret_content.as_ref().ok().and_then(|token_secret_content| token_secret_content.live.as_ref())
+        {
             memory.facts.note_refusals(&live.fingerprint, accounts.values());
         }
         let asked = requests.iter().find(|r| r.action == Action::RefreshToken && r.verdict.is_ok());
@@ -60,11 +63,11 @@ impl Apps {
         import.superseded = self.superseded(app);
         Input {
             app,
-            rival: self.rival(app, key),
+            competing_object: self.competing_object(app, key),
             exchange_asked: asked.is_some_and(|r| memory.exchanged_for.as_ref() != Some(&r.value)),
             secret,
             user_token,
-            custody,
+            token_secret_content,
             counts: self.counts(app, key, memory),
             import,
             import_failure: memory.facts.import_failure.clone(),
@@ -79,14 +82,24 @@ impl Apps {
         }
     }
 
-    async fn credential(&self, key: &AppKey, reference: &SecretKeyRef, purpose: &str) -> Result<Credential, Problem> {
+    async fn credential(
+        &self,
+        key: &AppKey,
+        reference: &SecretKeyRef,
+        purpose: &str,
+    ) -> Result<Credential, CredentialError> {
         let value = self.context.secrets.get(&key.namespace, reference).await.map_err(|problem| unusable(&problem))?;
         let fingerprint = self.context.fingerprints.of(purpose, &value.value);
         Ok(Credential { value: value.value, fingerprint })
     }
 
     /// The operator's copy of the token; read again only when the watch shows another version of it.
-    async fn custody(&self, key: &AppKey, spec: &MetaAppSpec, memory: &mut Memory) -> Result<Custody, Problem> {
+    async fn token_secret_content(
+        &self,
+        key: &AppKey,
+        spec: &MetaAppSpec,
+        memory: &mut Memory,
+    ) -> Result<TokenSecret, CredentialError> {
         let name = token_secret_name(key);
         let seen = self.context.secrets.version(&key.namespace, &name);
         let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
@@ -96,9 +109,9 @@ impl Apps {
         } else if seen.is_none() && held.is_some() && memory.owned_is_settled() {
             memory.owned = None;
         }
-        let Some(owned) = &memory.owned else { return Ok(Custody::default()) };
+        let Some(owned) = &memory.owned else { return Ok(TokenSecret::default()) };
         match owned.annotation(token_secret::APP_ID) {
-            Some(id) if id != spec.app_id => Err(Problem {
+            Some(id) if id != spec.app_id => Err(CredentialError {
                 reason: Reason::SecretNameTaken,
                 message: format!(
                     "Secret {}/{name} keeps the token of app {id}, and this is app {}; give this MetaApp another name, or \
@@ -109,15 +122,15 @@ impl Apps {
                 ),
                 passing: false,
             }),
-            _ => Ok(Custody::read(owned, |value| self.context.fingerprints.of("token", value))),
+            _ => Ok(TokenSecret::read(owned, |value| self.context.fingerprints.of("token", value))),
         }
     }
 
     /// An older `MetaApp` with the same app ID.
-    fn rival(&self, app: &MetaApp, key: &AppKey) -> Option<String> {
-        let rivals = self.context.apps.rivals(app);
-        let winner = rivals.iter().find(|other| goes_before(*other, app))?;
-        Some(whose(winner, &key.namespace))
+    fn competing_object(&self, app: &MetaApp, key: &AppKey) -> Option<String> {
+        let competitors = self.context.apps.competitors(app);
+        let winner = competitors.iter().find(|other| precedes(*other, app))?;
+        Some(display_name(winner, &key.namespace))
     }
 
     /// Counts move with every object; they are taken into the status at most once per `counts_gap`.
@@ -149,7 +162,7 @@ impl Apps {
         for number in context.numbers.contested() {
             if number.namespace() == app.namespace()
                 && import::is_untouched(&number, &name)
-                && authored(context, &context.numbers.rivals(&number), app)
+                && authored(context, &context.numbers.competitors(&number), app)
             {
                 let (name, uid, version) = identity(&|| (number.name_any(), number.uid(), number.resource_version()));
                 found.push(import::Superseded::Number(name, uid, version));
@@ -158,7 +171,7 @@ impl Apps {
         for template in context.templates.contested() {
             if template.namespace() == app.namespace()
                 && import::is_untouched(&template, &name)
-                && authored(context, &context.templates.rivals(&template), app)
+                && authored(context, &context.templates.competitors(&template), app)
             {
                 let (name, uid, version) =
                     identity(&|| (template.name_any(), template.uid(), template.resource_version()));
@@ -173,7 +186,7 @@ impl Apps {
 fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp) -> bool {
     let counts = |object: &K| {
         let namespace = object.namespace().unwrap_or_default();
-        object.app() == app.app() && context.link_to(&app.app(), &namespace) == Link::Ready
+        object.app() == app.app() && context.link_to(&app.app(), &namespace) == AppReference::Ready
     };
     claimants.iter().any(|object| !is_imported(object) && counts(object))
 }
@@ -195,20 +208,20 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
     }
 }
 
-pub(super) fn unusable(problem: &SecretProblem) -> Problem {
+pub(super) fn unusable(problem: &SecretProblem) -> CredentialError {
     let reason = match problem.problem {
         Unusable::Missing { .. } => Reason::SecretNotFound,
         Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,
         Unusable::Empty { .. } | Unusable::NotText { .. } => Reason::SecretValueInvalid,
         Unusable::Unreadable(_) => Reason::SecretUnreadable,
     };
-    Problem { reason, message: problem.to_string(), passing: reason == Reason::SecretUnreadable }
+    CredentialError { reason, message: problem.to_string(), passing: reason == Reason::SecretUnreadable }
 }
 
-fn owned_problem(problem: &OwnedProblem) -> Problem {
+fn owned_problem(problem: &OwnedProblem) -> CredentialError {
     let taken = matches!(problem, OwnedProblem::Taken(_));
     let reason = if taken { Reason::SecretNameTaken } else { Reason::SecretUnreadable };
-    Problem { reason, message: problem.to_string(), passing: !taken }
+    CredentialError { reason, message: problem.to_string(), passing: !taken }
 }
 
 /// Who claims what, for an import.

@@ -26,15 +26,15 @@ use kube::ResourceExt;
 use parking_lot::Mutex;
 
 use self::{
-    cached_answers::Facts,
+    cached_answers::AppAnswers,
     plan::{Report, plan},
 };
 use crate::controller::status::write_status;
 use crate::controller::store::Kind;
 use crate::{
     api::{Action, AppKey, ManagementPolicy, MetaApp},
-    k8s::secrets::{Hidden, OwnedSecret, Unusable},
-    observe::{AppView, BindingToken, Polling, Standing},
+    k8s::secrets::{ComparableSecret, OwnedSecret, Unusable},
+    observe::{AppState, AppSummary, BindingToken, Polling},
 };
 use crate::{
     controller::{
@@ -42,8 +42,8 @@ use crate::{
         context::{Context, Error},
         runner::{Done, Reconciler},
         store::Cached,
-        summary::Finding,
-        triggers::Wakers,
+        summary::ConditionValue,
+        triggers::Triggers,
     },
     messages::Reason,
 };
@@ -52,7 +52,7 @@ const BINDING_TOKEN_VALID: &str = "BindingTokenValid";
 
 /// What this process remembers of one app between two reconciles.
 struct Memory {
-    facts: Facts,
+    facts: AppAnswers,
     /// The operator's copy of the token, as last read or written.
     owned: Option<OwnedSecret>,
     /// When counts were last taken into the status.
@@ -90,7 +90,7 @@ impl Kind for MetaApp {
 /// Reconciles apps.
 pub struct Apps {
     context: Arc<Context>,
-    wake: Wakers,
+    wake: Triggers,
     /// Whether some namespaces only are watched.
     namespaced: bool,
     memory: Mutex<AHashMap<AppKey, Arc<tokio::sync::Mutex<Memory>>>>,
@@ -120,13 +120,13 @@ impl Reconciler<MetaApp> for Apps {
         self.conclude(&app, &key, &mut memory, report, binding_token, &requests).await
     }
 
-    fn noticed(&self, _: &Cached<MetaApp>) {}
+    fn on_change(&self, _: &Cached<MetaApp>) {}
 
     fn deleted(&self, app: &Cached<MetaApp>) {
         let key = &app.app;
         self.memory.lock().remove(key);
         self.context.pollers.set(key, None, &[]);
-        self.context.estate.remove_app(key);
+        self.context.inventory.remove_app(key);
         self.context.metrics.token_expires(&key.namespace, &key.name, None);
         self.wake.objects_of(key);
     }
@@ -135,7 +135,7 @@ impl Reconciler<MetaApp> for Apps {
 impl Apps {
     /// No app is known yet.
     #[must_use]
-    pub fn new(context: Arc<Context>, wake: Wakers, namespaced: bool) -> Self {
+    pub fn new(context: Arc<Context>, wake: Triggers, namespaced: bool) -> Self {
         Self { context, wake, namespaced, memory: Mutex::default() }
     }
 
@@ -148,7 +148,7 @@ impl Apps {
                 self.context.graph.restore_throttle(&app.spec.app_id, account, throttle.until.0);
             }
             Arc::new(tokio::sync::Mutex::new(Memory {
-                facts: Facts::default(),
+                facts: AppAnswers::default(),
                 owned: None,
                 counted: None,
                 imported: (0, 0),
@@ -166,16 +166,16 @@ impl Apps {
         let (finding, token) = match self.context.secrets.get(&key.namespace, reference).await {
             Ok(read) => {
                 let message = "bindings hand out the token that spec.bindingTokenRef names";
-                (Finding::yes(Reason::Configured, message), BindingToken::Named(Hidden(read.value)))
+                (ConditionValue::yes(Reason::Configured, message), BindingToken::Named(ComparableSecret(read.value)))
             }
             Err(problem) => {
                 let unread = matches!(problem.problem, Unusable::Unreadable(_));
                 let problem = inputs::unusable(&problem);
                 let token = if unread { BindingToken::Unread } else { BindingToken::Missing };
-                (Finding::no(problem.reason, problem.message), token)
+                (ConditionValue::no(problem.reason, problem.message), token)
             }
         };
-        report.verdict.facets.push((BINDING_TOKEN_VALID, finding));
+        report.verdict.conditions.push((BINDING_TOKEN_VALID, finding));
         token
     }
 
@@ -190,17 +190,17 @@ impl Apps {
         requests: &[Request],
     ) -> Result<Done, Error> {
         let context = &*self.context;
-        let view = AppView {
+        let view = AppSummary {
             standing: report.standing.clone(),
             allowed: report.allowed.clone(),
             stale_after: report.interval * context.timing.stale_intervals,
             token: report.access.as_ref().map(|(_, token)| token.clone()).unwrap_or_default(),
             binding_token,
         };
-        let news = context.estate.set_app(key, view, &report.accounts);
+        let news = context.inventory.set_app(key, view, &report.accounts);
         for account in &report.status.business_accounts {
             if let Some(limit) = account.template_limit.and_then(|limit| u32::try_from(limit).ok()) {
-                context.estate.recall_template_limit(key, &account.id, limit);
+                context.inventory.recall_template_limit(key, &account.id, limit);
             }
         }
         let polling = report.access.map(|(access, token)| Polling { access, token, interval: report.interval });
@@ -257,7 +257,7 @@ fn refuse_exchange(requests: &mut [Request], app: &MetaApp, report: &Report, don
     let forever = report.status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
     let why = if app.spec.management_policy == ManagementPolicy::Observe {
         "spec.managementPolicy is Observe"
-    } else if report.standing != Standing::Ready {
+    } else if report.standing != AppState::Ready {
         "no token works that could be exchanged"
     } else if forever {
         "the token in use does not expire"

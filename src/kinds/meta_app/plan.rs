@@ -1,4 +1,4 @@
-//! What to do next for an app, or how it stands. Pure: everything comes in through [`Input`] and [`Facts`].
+//! What to do next for an app, or how it stands. Pure: everything comes in through [`Input`] and [`AppAnswers`].
 //!
 //! The phases run in order, each with what the one before found; the first that lacks a fact asks for it by a [`Step`]
 //! and the plan ends there. The shell carries the step out and plans again, until there is nothing left to find out.
@@ -14,17 +14,17 @@ use secrecy::SecretString;
 
 use super::{
     accounts,
-    cached_answers::Facts,
+    cached_answers::AppAnswers,
     credentials, import, status,
     token::{self, TokenState},
-    token_secret::Custody,
+    token_secret::TokenSecret,
 };
 use crate::{
     api::{AllowedFrom, Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
-    controller::summary::{Finding, Progress, Verdict},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
     graph::Access,
     messages::{Reason, commands},
-    observe::{AccountState, Allowed, Standing},
+    observe::{AccountState, Allowed, AppState},
     timing::Timing,
 };
 
@@ -39,7 +39,7 @@ pub struct Credential {
 
 /// Why something that a person provides cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct CredentialError {
     /// From the closed list.
     pub reason: Reason,
     /// What is wrong, where, and what to do.
@@ -53,15 +53,15 @@ pub struct Input<'a> {
     /// The object.
     pub app: &'a MetaApp,
     /// The older object with the same app ID, if there is one: its name, where it may be told.
-    pub rival: Option<String>,
+    pub competing_object: Option<String>,
     /// A person asked for an exchange of the token.
     pub exchange_asked: bool,
     /// The app secret.
-    pub secret: Result<Credential, Problem>,
+    pub secret: Result<Credential, CredentialError>,
     /// The user's token; `None` where the spec names none.
-    pub user_token: Option<Result<Credential, Problem>>,
+    pub user_token: Option<Result<Credential, CredentialError>>,
     /// The operator's copy.
-    pub custody: Result<Custody, Problem>,
+    pub token_secret_content: Result<TokenSecret, CredentialError>,
     /// What the pollers found, by account.
     pub accounts: BTreeMap<Box<str>, AccountState>,
     /// The app's objects, counted.
@@ -110,7 +110,7 @@ pub enum Step {
     /// Ask Meta whether app ID and app secret belong together.
     TestCredentials,
     /// Write the operator's copy of the token.
-    Keep(Custody),
+    SaveTokens(TokenSecret),
     /// Ask Meta about the live token.
     InspectLive,
     /// Ask Meta about the candidate.
@@ -129,9 +129,9 @@ pub struct Report {
     /// The status to write, without conditions and history.
     pub status: MetaAppStatus,
     /// Its conditions.
-    pub verdict: Verdict,
+    pub verdict: StatusSummary,
     /// What the app's objects may rely on.
-    pub standing: Standing,
+    pub standing: AppState,
     /// Who may refer to it.
     pub allowed: Allowed,
     /// Between two reads of an account.
@@ -150,32 +150,32 @@ pub struct Report {
 
 /// Why an examination ends before the next one.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub struct Blocker {
     /// The app's phase; `None`: nobody could tell, so it stays.
     pub phase: Option<MetaAppPhase>,
     /// What is wrong.
-    pub finding: Finding,
+    pub finding: ConditionValue,
     /// Who has to act.
     pub progress: Progress,
     /// Since when Meta could not be asked, if that is what is wrong.
     pub silent_since: Option<Instant>,
 }
 
-impl Trouble {
+impl Blocker {
     /// A person has to act.
-    pub fn stalled(phase: MetaAppPhase, finding: Finding) -> Self {
+    pub fn stalled(phase: MetaAppPhase, finding: ConditionValue) -> Self {
         Self { phase: Some(phase), finding, progress: Progress::Stalled, silent_since: None }
     }
 
     /// Meta could not be asked.
     pub fn silence(message: String, since: Option<Instant>) -> Self {
-        let finding = Finding::unknown(Reason::MetaUnreachable, message);
+        let finding = ConditionValue::unknown(Reason::MetaUnreachable, message);
         Self { phase: None, finding, progress: Progress::Reconciling, silent_since: since }
     }
 
     /// Something that a person provides cannot be used.
-    pub fn unusable(problem: &Problem) -> Self {
-        let finding = Finding::no(problem.reason, problem.message.clone());
+    pub fn unusable(problem: &CredentialError) -> Self {
+        let finding = ConditionValue::no(problem.reason, problem.message.clone());
         if problem.passing {
             return Self { phase: None, finding, progress: Progress::Reconciling, silent_since: None };
         }
@@ -184,22 +184,22 @@ impl Trouble {
 }
 
 /// Either a step to take first, or the end.
-pub type Known<T> = ControlFlow<Step, T>;
+pub type Checked<T> = ControlFlow<Step, T>;
 
 /// What to do next for an app, or how it stands.
-pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
+pub fn plan(input: &Input<'_>, facts: &AppAnswers) -> Checked<Report> {
     if input.app.spec.suspend {
         return ControlFlow::Continue(status::suspended(input));
     }
     if let Some(finding) = refused(input) {
         return ControlFlow::Continue(status::stopped(input, finding));
     }
-    let credentials = credentials::examine(input, facts)?;
+    let credentials = credentials::check(input, facts)?;
     let (token, accounts) = match &credentials {
         credentials::State::Valid { .. } => {
-            let token = token::examine(input, facts)?;
+            let token = token::check(input, facts)?;
             let accounts = match &token {
-                TokenState::Live { info, token, .. } => Some(accounts::examine(input, facts, token, info)?),
+                TokenState::Live { info, token, .. } => Some(accounts::check(input, facts, token, info)?),
                 TokenState::Unusable { .. } => None,
             };
             (Some(token), accounts)
@@ -210,16 +210,16 @@ pub fn plan(input: &Input<'_>, facts: &Facts) -> Known<Report> {
 }
 
 /// What stops everything before the first call to Meta.
-fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, Finding)> {
+fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, ConditionValue)> {
     let spec = &input.app.spec;
-    if let Some(rival) = &input.rival {
+    if let Some(competing_object) = &input.competing_object {
         let message = format!(
-            "app ID {} is managed by an older MetaApp ({rival}); delete one of the two, nothing is done for this one. To \
+            "app ID {} is managed by an older MetaApp ({competing_object}); delete one of the two, nothing is done for this one. To \
              delete this one: {}",
             spec.app_id,
             commands::with("delete", input.app)
         );
-        return Some((MetaAppPhase::Conflict, Finding::no(Reason::Conflict, message)));
+        return Some((MetaAppPhase::Conflict, ConditionValue::no(Reason::Conflict, message)));
     }
     if spec.access_token_ref.is_none() {
         let message = format!(
@@ -227,7 +227,7 @@ fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, Finding)> {
              in spec.accessTokenRef: {}",
             commands::with("edit", input.app)
         );
-        return Some((MetaAppPhase::AwaitingLogin, Finding::no(Reason::NotYetSupported, message)));
+        return Some((MetaAppPhase::AwaitingLogin, ConditionValue::no(Reason::NotYetSupported, message)));
     }
     let selects = spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from == AllowedFrom::Selector);
     if selects && input.namespaced {
@@ -236,7 +236,7 @@ fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, Finding)> {
              --namespaces; write All or Same: {}",
             commands::with("edit", input.app)
         );
-        return Some((MetaAppPhase::Pending, Finding::no(Reason::InvalidSpec, message)));
+        return Some((MetaAppPhase::Pending, ConditionValue::no(Reason::InvalidSpec, message)));
     }
     None
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     accounts::Accounts,
-    cached_answers::Facts,
-    conditions::{Judgement, judge},
+    cached_answers::AppAnswers,
+    conditions::{Summary, judge},
     credentials, import,
     plan::{Input, Report},
     token::{self, TokenState},
@@ -16,13 +16,13 @@ use crate::{
         AllowedFrom, AppIdentity, BusinessAccount, GoDuration, MetaAppPhase, MetaAppStatus, Throttle, TokenSource,
         TokenStatus, unsupported, whole_seconds,
     },
-    controller::summary::{Finding, Progress, Verdict},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
     graph::{
         Access, AppCredentials,
         types::{Expiry, TokenInfo},
     },
     messages::{Reason, commands},
-    observe::{AccountState, Allowed, Standing},
+    observe::{AccountState, Allowed, AppState},
 };
 
 /// How many accounts a status lists.
@@ -58,8 +58,8 @@ pub fn suspended(input: &Input<'_>) -> Report {
     );
     Report {
         status,
-        verdict: Verdict::new(Finding::unknown(Reason::Suspended, message), Progress::Suspended),
-        standing: Standing::Suspended,
+        verdict: StatusSummary::new(ConditionValue::unknown(Reason::Suspended, message), Progress::Suspended),
+        standing: AppState::Suspended,
         allowed: allowed(input),
         interval: input.poll_interval(),
         access: None,
@@ -71,13 +71,13 @@ pub fn suspended(input: &Input<'_>) -> Report {
 }
 
 /// Stopped before the first call to Meta.
-pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, Finding)) -> Report {
+pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, ConditionValue)) -> Report {
     let mut status = base(input);
     status.phase = Some(phase);
     Report {
         status,
-        standing: Standing::NotReady(finding.message.clone()),
-        verdict: Verdict { facets: unsupported(input), ..Verdict::new(finding, Progress::Stalled) },
+        standing: AppState::NotReady(finding.message.clone()),
+        verdict: StatusSummary { conditions: unsupported(input), ..StatusSummary::new(finding, Progress::Stalled) },
         allowed: allowed(input),
         interval: input.poll_interval(),
         access: None,
@@ -91,7 +91,7 @@ pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, Finding)) -> 
 /// Everything that could be found out was.
 pub fn examined(
     input: &Input<'_>,
-    facts: &Facts,
+    facts: &AppAnswers,
     credentials: &credentials::State,
     token: Option<&TokenState>,
     accounts: Option<Accounts>,
@@ -105,10 +105,10 @@ pub fn examined(
     status.counts = Some(input.counts.clone());
     status.throttles = throttles(input, accounts.as_ref().and_then(|accounts| accounts.ids.as_deref()));
 
-    let Judgement { phase, mut verdict, standing, hold } = judge(input, credentials, token, accounts.as_ref());
-    verdict.facets.extend(clock(input));
-    verdict.facets.extend(version(input));
-    verdict.facets.extend(unsupported(input));
+    let Summary { phase, mut verdict, standing, hold } = judge(input, credentials, token, accounts.as_ref());
+    verdict.conditions.extend(clock(input));
+    verdict.conditions.extend(version(input));
+    verdict.conditions.extend(unsupported(input));
     status.phase = Some(phase);
     let wait = wait(input, facts, token, verdict.progress);
     Report {
@@ -133,15 +133,15 @@ fn polled(token: Option<&TokenState>) -> Option<&token_secret::Token> {
     }
 }
 
-fn clock(input: &Input<'_>) -> Option<(&'static str, Finding)> {
+fn clock(input: &Input<'_>) -> Option<(&'static str, ConditionValue)> {
     input.timing.is_skewed(input.skew).then(|| {
         let message = "the clock of this node and Meta's are more than five minutes apart; set it right where the operator \
                        runs (timedatectl set-ntp true). Until then nothing is changed at Meta, and no token exchanged";
-        (CLOCK_IN_SYNC, Finding::no(Reason::ClockSkewed, message))
+        (CLOCK_IN_SYNC, ConditionValue::no(Reason::ClockSkewed, message))
     })
 }
 
-fn version(input: &Input<'_>) -> Option<(&'static str, Finding)> {
+fn version(input: &Input<'_>) -> Option<(&'static str, ConditionValue)> {
     let served = input.served.as_ref()?;
     let asked = &input.version;
     let message = format!(
@@ -149,14 +149,14 @@ fn version(input: &Input<'_>) -> Option<(&'static str, Finding)> {
          version into spec.graphVersion, or update the operator: {}",
         commands::with("edit", input.app)
     );
-    Some((GRAPH_VERSION_SERVED, Finding::no(Reason::GraphVersionEnded, message)))
+    Some((GRAPH_VERSION_SERVED, ConditionValue::no(Reason::GraphVersionEnded, message)))
 }
 
 /// Fields that a person set and this version does not act on, each on its condition.
-fn unsupported(input: &Input<'_>) -> Vec<(&'static str, Finding)> {
+fn unsupported(input: &Input<'_>) -> Vec<(&'static str, ConditionValue)> {
     unsupported::meta_app(&input.app.spec)
         .into_iter()
-        .map(|later| (later.condition, Finding::no(Reason::NotYetSupported, later.message)))
+        .map(|later| (later.condition, ConditionValue::no(Reason::NotYetSupported, later.message)))
         .collect()
 }
 
@@ -283,7 +283,7 @@ fn allowed(input: &Input<'_>) -> Allowed {
     }
 }
 
-fn wait(input: &Input<'_>, facts: &Facts, token: Option<&TokenState>, progress: Progress) -> Duration {
+fn wait(input: &Input<'_>, facts: &AppAnswers, token: Option<&TokenState>, progress: Progress) -> Duration {
     let mut wait = match token {
         Some(TokenState::Live { info, token, .. }) => token::next(input, facts, token, info),
         _ => input.timing.retry_interval,

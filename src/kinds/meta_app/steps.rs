@@ -16,7 +16,7 @@ use super::{
     credentials,
     import::{self, Batch, Superseded},
     plan::{Input, Step},
-    token_secret::{Custody, Token},
+    token_secret::{Token, TokenSecret},
 };
 use crate::{
     api::{Action, AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
@@ -46,14 +46,14 @@ impl Apps {
                 let subject = credentials::subject(input, secret);
                 self.test(memory, &credentials, &subject, &input.version).await;
             }
-            Step::Keep(custody) => self.keep(app, key, memory, &custody).await?,
+            Step::SaveTokens(token_secret_content) => self.keep(app, key, memory, &token_secret_content).await?,
             Step::InspectLive => {
-                if let Some(live) = input.custody.as_ref().ok().and_then(|c| c.live.as_ref()) {
+                if let Some(live) = input.token_secret_content.as_ref().ok().and_then(|c| c.live.as_ref()) {
                     self.inspect_live(memory, &credentials, input, live).await;
                 }
             }
             Step::InspectCandidate => {
-                if let Some(candidate) = input.custody.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
+                if let Some(candidate) = input.token_secret_content.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
                     let found = self.context.graph.debug_token(&credentials, &input.version, &candidate.value).await;
                     let at = Instant::now();
                     match found {
@@ -66,17 +66,17 @@ impl Apps {
                 }
             }
             Step::Probe(account) => {
-                if let Some(candidate) = input.custody.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
+                if let Some(candidate) = input.token_secret_content.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
                     self.probe(memory, credentials, input, candidate, account).await;
                 }
             }
             Step::Exchange => {
-                if let Ok(custody) = &input.custody {
-                    self.exchange(app, key, memory, credentials, input, custody).await?;
+                if let Ok(token_secret_content) = &input.token_secret_content {
+                    self.exchange(app, key, memory, credentials, input, token_secret_content).await?;
                 }
             }
             Step::Discover => {
-                if let Some(live) = input.custody.as_ref().ok().and_then(|c| c.live.as_ref()) {
+                if let Some(live) = input.token_secret_content.as_ref().ok().and_then(|c| c.live.as_ref()) {
                     let access = access(credentials, live, input);
                     let at = Instant::now();
                     match self.context.graph.assigned_accounts(&access).await {
@@ -146,10 +146,16 @@ impl Apps {
     }
 
     /// Writes the operator's copy. Losing the race against a change of the Secret means to plan again.
-    async fn keep(&self, app: &MetaApp, key: &AppKey, memory: &mut Memory, custody: &Custody) -> Result<(), Error> {
+    async fn keep(
+        &self,
+        app: &MetaApp,
+        key: &AppKey,
+        memory: &mut Memory,
+        token_secret_content: &TokenSecret,
+    ) -> Result<(), Error> {
         let mut secret =
             memory.owned.clone().unwrap_or_else(|| OwnedSecret::new(&key.namespace, &token_secret_name(key), None));
-        custody.write(&mut secret, &app.spec.app_id);
+        token_secret_content.write(&mut secret, &app.spec.app_id);
         let saved = secret.save(&self.context.client).await;
         if saved.is_err() {
             // Whatever stands there now has to be read before it is written again.
@@ -157,7 +163,7 @@ impl Apps {
         }
         memory.owned = Some(saved?);
         memory.facts.owned_written = Some(Instant::now());
-        if let Some(live) = &custody.live {
+        if let Some(live) = &token_secret_content.live {
             memory.facts.promote(&live.fingerprint);
         }
         Ok(())
@@ -172,9 +178,9 @@ impl Apps {
         memory: &mut Memory,
         credentials: AppCredentials,
         input: &Input<'_>,
-        custody: &Custody,
+        token_secret_content: &TokenSecret,
     ) -> Result<(), Error> {
-        let Some(live) = &custody.live else { return Ok(()) };
+        let Some(live) = &token_secret_content.live else { return Ok(()) };
         let timeout = self.context.graph.timing().request;
         if !self.context.fence.valid_for(timeout + FENCE_MARGIN) {
             return Err(Error::Stale);
@@ -194,7 +200,7 @@ impl Apps {
                 if fingerprint == live.fingerprint || !later {
                     Exchanged::NothingBetter
                 } else {
-                    match self.keep(app, key, memory, &custody.exchanged(new.token, fingerprint)).await {
+                    match self.keep(app, key, memory, &token_secret_content.exchanged(new.token, fingerprint)).await {
                         Ok(()) => Exchanged::Stored,
                         Err(error) if error.is_stale() => return Err(error),
                         // Or Meta would be asked for one more token with every try to store one.

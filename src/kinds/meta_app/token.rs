@@ -7,13 +7,13 @@ use kube::ResourceExt;
 
 use super::{
     accounts::{self, Readable},
-    cached_answers::{Exchanged, Facts},
-    plan::{Input, Known, Step, Trouble},
-    token_secret::{Custody, Token},
+    cached_answers::{AppAnswers, Exchanged},
+    plan::{Blocker, Checked, Input, Step},
+    token_secret::{Token, TokenSecret},
 };
 use crate::{
     api::{MetaAppPhase, TokenSource},
-    controller::summary::Finding,
+    controller::summary::ConditionValue,
     graph::{
         self,
         types::{Expiry, TokenInfo},
@@ -32,12 +32,12 @@ pub enum TokenState {
         /// The token.
         token: Token,
         /// Condition `TokenValid`: true, perhaps with a warning.
-        finding: Finding,
+        finding: ConditionValue,
     },
     /// There is none that works.
     Unusable {
         /// Why.
-        trouble: Trouble,
+        trouble: Blocker,
         /// What Meta says of the token, if it said anything.
         info: Option<(TokenInfo, TokenSource)>,
         /// The token, where only reads can tell that Meta accepts it again.
@@ -46,18 +46,18 @@ pub enum TokenState {
 }
 
 /// Brings the operator's copy up to date, proves a candidate, inspects the live token, exchanges it in time.
-pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<TokenState> {
-    let custody = match &input.custody {
-        Ok(custody) => custody,
-        Err(problem) => return ControlFlow::Continue(unusable(Trouble::unusable(problem))),
+pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<TokenState> {
+    let token_secret_content = match &input.token_secret_content {
+        Ok(token_secret_content) => token_secret_content,
+        Err(problem) => return ControlFlow::Continue(unusable(Blocker::unusable(problem))),
     };
     let user = input.user_token.as_ref().and_then(|user| user.as_ref().ok());
-    let news = user.and_then(|user| custody.offered(&user.value, &user.fingerprint));
+    let news = user.and_then(|user| token_secret_content.offered(&user.value, &user.fingerprint));
     // What came of an exchange is not thrown away for the user's value, which may be worse, before it is judged.
-    if let Some(changed) = news.clone().filter(|_| !custody.is_exchanging()) {
-        return ControlFlow::Break(Step::Keep(changed));
+    if let Some(changed) = news.clone().filter(|_| !token_secret_content.is_exchanging()) {
+        return ControlFlow::Break(Step::SaveTokens(changed));
     }
-    if let Some(live) = &custody.live
+    if let Some(live) = &token_secret_content.live
         && facts.live.due(
             &live.fingerprint,
             inspect_every(input, facts, live),
@@ -67,15 +67,15 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<TokenState> {
     {
         return ControlFlow::Break(Step::InspectLive);
     }
-    let candidate = match &custody.candidate {
-        Some(candidate) => Some(prove(input, facts, custody, candidate)?),
+    let candidate = match &token_secret_content.candidate {
+        Some(candidate) => Some(prove(input, facts, token_secret_content, candidate)?),
         None => None,
     };
-    if let (Some(Candidate { verdict: Proof::Rejected(..), .. }), Some(changed)) = (&candidate, news) {
-        return ControlFlow::Break(Step::Keep(changed));
+    if let (Some(Candidate { verdict: CandidateProof::Rejected(..), .. }), Some(changed)) = (&candidate, news) {
+        return ControlFlow::Break(Step::SaveTokens(changed));
     }
-    let Some(live) = &custody.live else {
-        return ControlFlow::Continue(without_live(input, facts, custody, candidate));
+    let Some(live) = &token_secret_content.live else {
+        return ControlFlow::Continue(without_live(input, facts, token_secret_content, candidate));
     };
     let Some(inspected) = facts.live.answer(&live.fingerprint) else {
         return ControlFlow::Continue(never_inspected(facts, live));
@@ -100,11 +100,11 @@ pub fn examine(input: &Input<'_>, facts: &Facts) -> Known<TokenState> {
 struct Candidate {
     /// Whether it came from an exchange, and not from the user.
     exchanged: bool,
-    verdict: Proof,
+    verdict: CandidateProof,
 }
 
 /// Why a candidate is not in use.
-enum Proof {
+enum CandidateProof {
     /// Meta says no; the sentence says of what.
     Rejected(Reason, String),
     /// Not everything could be asked that has to be.
@@ -113,25 +113,30 @@ enum Proof {
 
 /// A candidate is in use only when Meta says that it is valid and our app's, and no account that the live token can
 /// read refuses it. A rejected one is tried again now and then: rights may be granted later.
-fn prove(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: &Token) -> Known<Candidate> {
+fn prove(
+    input: &Input<'_>,
+    facts: &AppAnswers,
+    token_secret_content: &TokenSecret,
+    candidate: &Token,
+) -> Checked<Candidate> {
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
-    let exchanged = custody.is_exchanging();
+    let exchanged = token_secret_content.is_exchanging();
     let continues = |verdict| ControlFlow::Continue(Candidate { exchanged, verdict });
     if facts.candidate.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
         return ControlFlow::Break(Step::InspectCandidate);
     }
     let Some(inspected) = facts.candidate.answer(fingerprint) else {
-        return continues(Proof::Open(said(facts.candidate.failure(fingerprint))));
+        return continues(CandidateProof::Open(said(facts.candidate.failure(fingerprint))));
     };
     if let Some((reason, message)) = rejected(input, inspected.as_ref()) {
-        return continues(Proof::Rejected(reason, message));
+        return continues(CandidateProof::Rejected(reason, message));
     }
-    if let Some(live) = &custody.live {
+    if let Some(live) = &token_secret_content.live {
         match facts.live.answer(&live.fingerprint) {
-            None => return continues(Proof::Open("the one in use could not be inspected".to_owned())),
+            None => return continues(CandidateProof::Open("the one in use could not be inspected".to_owned())),
             Some(Some(info)) if info.is_valid => match accounts::listed(input, facts, live, info)? {
-                None => return continues(Proof::Open("the business accounts are not known".to_owned())),
+                None => return continues(CandidateProof::Open("the business accounts are not known".to_owned())),
                 Some(ids) => {
                     if let Some(verdict) = probe(input, facts, &ids, candidate)? {
                         return continues(verdict);
@@ -142,11 +147,16 @@ fn prove(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: &Token)
             Some(_) => {}
         }
     }
-    ControlFlow::Break(Step::Keep(custody.promoted()))
+    ControlFlow::Break(Step::SaveTokens(token_secret_content.promoted()))
 }
 
 /// Whether an account speaks against the candidate; `None` if none does.
-fn probe(input: &Input<'_>, facts: &Facts, accounts: &[String], candidate: &Token) -> Known<Option<Proof>> {
+fn probe(
+    input: &Input<'_>,
+    facts: &AppAnswers,
+    accounts: &[String],
+    candidate: &Token,
+) -> Checked<Option<CandidateProof>> {
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
     let mut open = None;
@@ -169,14 +179,14 @@ fn probe(input: &Input<'_>, facts: &Facts, accounts: &[String], candidate: &Toke
             Some(true) => {}
             Some(false) => {
                 let message = format!("it may not read business account {account}, which the token in use can");
-                return ControlFlow::Continue(Some(Proof::Rejected(Reason::TokenRejected, message)));
+                return ControlFlow::Continue(Some(CandidateProof::Rejected(Reason::TokenRejected, message)));
             }
             None => {
                 open.get_or_insert_with(|| said(probe.and_then(|p| p.failure(fingerprint))));
             }
         }
     }
-    ControlFlow::Continue(open.map(Proof::Open))
+    ControlFlow::Continue(open.map(CandidateProof::Open))
 }
 
 fn said(failure: Option<&graph::Error>) -> String {
@@ -192,20 +202,20 @@ fn rejected(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason,
 }
 
 /// Meta refused the live token in two polls far enough apart, though `debug_token` has not noticed.
-fn refused_twice(input: &Input<'_>, facts: &Facts, live: &Token) -> bool {
+fn refused_twice(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> bool {
     let Some((_, first)) = facts.refused.as_ref().filter(|(token, _)| *token == live.fingerprint) else { return false };
     let refusals = input.accounts.values().filter_map(|a| a.failure.as_ref()?.refuses(&live.fingerprint));
     refusals.max().is_some_and(|last| last.saturating_duration_since(*first) >= input.timing.refusal_gap)
 }
 
 /// A token that Meta called valid and whose end has come is looked at soon.
-fn inspect_every(input: &Input<'_>, facts: &Facts, live: &Token) -> Duration {
+fn inspect_every(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> Duration {
     let info = facts.live.answer(&live.fingerprint).and_then(Option::as_ref).filter(|info| info.is_valid);
     let ended = info.and_then(|info| time_left(info, input.now)).is_some_and(|left| !left.is_positive());
     if ended { input.timing.retry_interval } else { input.timing.inspect_interval }
 }
 
-fn unusable(trouble: Trouble) -> TokenState {
+fn unusable(trouble: Blocker) -> TokenState {
     TokenState::Unusable { trouble, info: None, tried: None }
 }
 
@@ -224,30 +234,36 @@ fn place_and_command(input: &Input<'_>) -> String {
     })
 }
 
-fn without_live(input: &Input<'_>, facts: &Facts, custody: &Custody, candidate: Option<Candidate>) -> TokenState {
-    let fingerprint = custody.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
+fn without_live(
+    input: &Input<'_>,
+    facts: &AppAnswers,
+    token_secret_content: &TokenSecret,
+    candidate: Option<Candidate>,
+) -> TokenState {
+    let fingerprint =
+        token_secret_content.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
     unusable(match (candidate.map(|candidate| candidate.verdict), &input.user_token) {
-        (Some(Proof::Rejected(reason, why)), _) => {
+        (Some(CandidateProof::Rejected(reason, why)), _) => {
             let place = place_and_command(input);
             let message = format!("the token in the Secret cannot be used: {why}; put a valid one into {place}");
-            Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(reason, message))
+            Blocker::stalled(MetaAppPhase::ExpiredToken, ConditionValue::no(reason, message))
         }
-        (Some(Proof::Open(why)), _) => {
+        (Some(CandidateProof::Open(why)), _) => {
             let message = format!("the token could not be tested: {why}; the operator keeps trying");
-            Trouble::silence(message, facts.candidate.failing_since(fingerprint))
+            Blocker::silence(message, facts.candidate.failing_since(fingerprint))
         }
-        (None, Some(Err(problem))) => Trouble::unusable(problem),
+        (None, Some(Err(problem))) => Blocker::unusable(problem),
         (None, _) => {
             let message = format!("there is no token; put one into {}", place_and_command(input));
-            Trouble::stalled(MetaAppPhase::Pending, Finding::no(Reason::SecretNotFound, message))
+            Blocker::stalled(MetaAppPhase::Pending, ConditionValue::no(Reason::SecretNotFound, message))
         }
     })
 }
 
-fn never_inspected(facts: &Facts, live: &Token) -> TokenState {
+fn never_inspected(facts: &AppAnswers, live: &Token) -> TokenState {
     let why = said(facts.live.failure(&live.fingerprint));
     let message = format!("the token could not be inspected: {why}; the operator keeps trying");
-    unusable(Trouble::silence(message, facts.live.failing_since(&live.fingerprint)))
+    unusable(Blocker::silence(message, facts.live.failing_since(&live.fingerprint)))
 }
 
 fn foreign(input: &Input<'_>) -> TokenState {
@@ -256,7 +272,7 @@ fn foreign(input: &Input<'_>) -> TokenState {
         input.app.spec.app_id,
         place_and_command(input)
     );
-    unusable(Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::TokenOfAnotherApp, message)))
+    unusable(Blocker::stalled(MetaAppPhase::ExpiredToken, ConditionValue::no(Reason::TokenOfAnotherApp, message)))
 }
 
 fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Candidate>) -> TokenState {
@@ -269,8 +285,8 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Ca
         _ => "Meta does not accept it",
     };
     let offered = match candidate.filter(|candidate| !candidate.exchanged).map(|candidate| &candidate.verdict) {
-        Some(Proof::Rejected(_, why)) => format!(". The new one there cannot be used: {why}"),
-        Some(Proof::Open(why)) => format!(". The new one there could not be tested yet: {why}"),
+        Some(CandidateProof::Rejected(_, why)) => format!(". The new one there cannot be used: {why}"),
+        Some(CandidateProof::Open(why)) => format!(". The new one there could not be tested yet: {why}"),
         None => String::new(),
     };
     let message = format!(
@@ -278,7 +294,7 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Ca
         place_and_command(input)
     );
     TokenState::Unusable {
-        trouble: Trouble::stalled(MetaAppPhase::ExpiredToken, Finding::no(Reason::ExpiredToken, message)),
+        trouble: Blocker::stalled(MetaAppPhase::ExpiredToken, ConditionValue::no(Reason::ExpiredToken, message)),
         info: Some((info.clone(), live.source.clone())),
         tried: info.is_valid.then(|| live.clone()),
     }
@@ -302,13 +318,13 @@ fn within(left: SignedDuration, window: Duration) -> bool {
 
 fn exchange_due(
     input: &Input<'_>,
-    facts: &Facts,
+    facts: &AppAnswers,
     live: &Token,
     info: &TokenInfo,
     candidate: Option<&Candidate>,
 ) -> bool {
     let Some(left) = time_left(info, input.now) else { return false };
-    let proving = candidate.is_some_and(|c| c.exchanged && matches!(c.verdict, Proof::Open(_)));
+    let proving = candidate.is_some_and(|c| c.exchanged && matches!(c.verdict, CandidateProof::Open(_)));
     if !input.may_write() || proving {
         return false;
     }
@@ -320,7 +336,13 @@ fn exchange_due(
     in_time && facts.exchange.due(&live.stem, timing.exchange_retry, timing.retry_interval, input.instant)
 }
 
-fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, candidate: Option<&Candidate>) -> Finding {
+fn living(
+    input: &Input<'_>,
+    facts: &AppAnswers,
+    live: &Token,
+    info: &TokenInfo,
+    candidate: Option<&Candidate>,
+) -> ConditionValue {
     if let Some(Candidate { exchanged, verdict }) = candidate {
         let new = if *exchanged {
             "the token that Meta gave in exchange".to_owned()
@@ -328,20 +350,21 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
             format!("the token in {}", place(input))
         };
         return match verdict {
-            Proof::Rejected(_, why) => {
-                Finding::yes(Reason::TokenRejected, format!("{new} cannot be used, the one before stays in use: {why}"))
-            }
-            Proof::Open(why) => Finding::yes(
+            CandidateProof::Rejected(_, why) => ConditionValue::yes(
+                Reason::TokenRejected,
+                format!("{new} cannot be used, the one before stays in use: {why}"),
+            ),
+            CandidateProof::Open(why) => ConditionValue::yes(
                 Reason::ProvingToken,
                 format!("{new} waits to be proven, the one before stays in use: {why}"),
             ),
         };
     }
     if let Some(Err(problem)) = &input.user_token {
-        return Finding::yes(problem.reason, format!("the token in use still works, but {}", problem.message));
+        return ConditionValue::yes(problem.reason, format!("the token in use still works, but {}", problem.message));
     }
     let Some(left) = time_left(info, input.now) else {
-        return Finding::yes(Reason::Valid, "Meta accepts the token; it does not expire");
+        return ConditionValue::yes(Reason::Valid, "Meta accepts the token; it does not expire");
     };
     let place = place_and_command(input);
     let warned = within(left, input.timing.expiry_warning.max(refresh_before(input).unwrap_or_default()));
@@ -350,32 +373,36 @@ fn living(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo, cand
         Expiry::Never => String::new(),
     };
     match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.stem)) {
-        (true, true, Some(Exchanged::Refused(why))) => Finding::yes(
+        (true, true, Some(Exchanged::Refused(why))) => ConditionValue::yes(
             Reason::ExchangeFailed,
             format!("the token ends on {when} and {why}; put a new one into {place}"),
         ),
-        (true, true, Some(Exchanged::NothingBetter)) => Finding::yes(
+        (true, true, Some(Exchanged::NothingBetter)) => ConditionValue::yes(
             Reason::ExchangeFailed,
             format!(
                 "the token ends on {when} and Meta gave no longer one; put a new one into {place}, the operator tries again daily"
             ),
         ),
-        (true, true, _) => Finding::yes(
+        (true, true, _) => ConditionValue::yes(
             Reason::TokenExpiresSoon,
             format!("the token ends on {when}; the operator exchanges it before"),
         ),
-        (true, false, _) => Finding::yes(
+        (true, false, _) => ConditionValue::yes(
             Reason::TokenExpiresSoon,
             format!("the token ends on {when}; put a new one into {place}, or set spec.tokenRefresh"),
         ),
-        (false, ..) => Finding::yes(Reason::Valid, format!("Meta accepts the token until {when}")),
+        (false, ..) => ConditionValue::yes(Reason::Valid, format!("Meta accepts the token until {when}")),
     }
 }
 
 /// When something about the token has to be looked at again, if nothing happens.
-pub fn next(input: &Input<'_>, facts: &Facts, live: &Token, info: &TokenInfo) -> Duration {
+pub fn next(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Duration {
     let (every, retry) = (input.timing.inspect_interval, input.timing.retry_interval);
-    let candidate = input.custody.as_ref().ok().and_then(|custody| custody.candidate.as_ref());
+    let candidate = input
+        .token_secret_content
+        .as_ref()
+        .ok()
+        .and_then(|token_secret_content| token_secret_content.candidate.as_ref());
     let asked = [
         facts.live.next(&live.fingerprint, inspect_every(input, facts, live), retry),
         facts.accounts.next(&live.fingerprint, every, retry),

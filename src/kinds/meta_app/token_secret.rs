@@ -20,7 +20,7 @@ pub struct Token {
 
 /// What the Secret holds.
 #[derive(Debug, Clone, Default)]
-pub struct Custody {
+pub struct TokenSecret {
     /// In use.
     pub live: Option<Token>,
     /// To be proven.
@@ -36,7 +36,7 @@ const LIVE_SOURCE: &str = "waba.dev/live-source";
 const CANDIDATE_STEM: &str = "waba.dev/candidate-stems-from";
 const CANDIDATE_SOURCE: &str = "waba.dev/candidate-source";
 
-impl Custody {
+impl TokenSecret {
     /// With the user's value as candidate, if it is news; `None` if nothing changes.
     #[must_use]
     pub fn offered(&self, user: &SecretString, fingerprint: &str) -> Option<Self> {
@@ -125,19 +125,19 @@ mod tests {
         format!("fp-{}", value.expose_secret())
     }
 
-    fn offered(custody: &Custody, user: &str) -> Option<Custody> {
+    fn offered(token_secret_content: &TokenSecret, user: &str) -> Option<TokenSecret> {
         let user = SecretString::from(user);
-        custody.offered(&user, &fingerprint(&user))
+        token_secret_content.offered(&user, &fingerprint(&user))
     }
 
-    fn shown(custody: &Custody) -> (Option<&str>, Option<&str>) {
+    fn shown(token_secret_content: &TokenSecret) -> (Option<&str>, Option<&str>) {
         let show = |t: &'_ Option<Token>| t.as_ref().map(|t| t.value.expose_secret().to_owned().leak() as &str);
-        (show(&custody.live), show(&custody.candidate))
+        (show(&token_secret_content.live), show(&token_secret_content.candidate))
     }
 
     #[test]
     fn a_changed_value_becomes_a_candidate_once() {
-        let first = offered(&Custody::default(), "a").unwrap();
+        let first = offered(&TokenSecret::default(), "a").unwrap();
         assert_eq!(shown(&first), (None, Some("a")));
         assert!(offered(&first, "a").is_none(), "the same value is no news");
         let live = first.promoted();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn an_exchanged_token_stems_from_the_users_value() {
-        let live = offered(&Custody::default(), "a").unwrap().promoted();
+        let live = offered(&TokenSecret::default(), "a").unwrap().promoted();
         let refreshed = live.exchanged("a2".into(), "fp-a2".into());
         assert!(offered(&refreshed, "a").is_none(), "the user's old value does not undo the exchange");
         let live = refreshed.promoted();
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn a_secret_holds_it_all() {
-        let custody = offered(&offered(&Custody::default(), "a").unwrap().promoted(), "b").unwrap();
+        let token_secret_content = offered(&offered(&TokenSecret::default(), "a").unwrap().promoted(), "b").unwrap();
         let mut secret = OwnedSecret::new("meta", "app-token", None);
-        custody.write(&mut secret, "123");
+        token_secret_content.write(&mut secret, "123");
         assert_eq!(secret.annotation(APP_ID), Some("123"));
-        let read = Custody::read(&secret, fingerprint);
+        let read = TokenSecret::read(&secret, fingerprint);
         assert_eq!(shown(&read), (Some("a"), Some("b")));
         assert_eq!(read.live.unwrap().stem, "fp-a");
         assert_eq!(read.candidate.unwrap().stem, "fp-b");

@@ -2,26 +2,26 @@
 
 use super::{
     hints,
-    inputs::{Known, Step, Value},
-    onboarding::{At, Rung, when},
+    inputs::{KnownSecret, SecretRead, Step},
+    onboarding::{Decision, NumberView, when},
     registration::{self, MOST_ATTEMPTS},
     requests::Requests,
     verification,
 };
 use crate::{
     api::Action,
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     graph::types::{CodeVerificationStatus, NameStatus},
     messages::commands,
 };
 
 /// The first request that can be acted on.
-pub fn asked(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+pub fn asked(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
     reset_pin(at, requests).or_else(|| register(at, requests)).or_else(|| request_code(at, requests))
 }
 
 /// This request, if it can be acted on.
-pub fn one(at: &At<'_>, action: Action, requests: &mut Requests) -> Option<Rung> {
+pub fn one(at: &NumberView<'_>, action: Action, requests: &mut Requests) -> Option<Decision> {
     match action {
         Action::ResetPin => reset_pin(at, requests),
         Action::Register => register(at, requests),
@@ -30,7 +30,7 @@ pub fn one(at: &At<'_>, action: Action, requests: &mut Requests) -> Option<Rung>
     }
 }
 
-fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+fn request_code(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
     let action = Action::RequestCode;
     if !requests.is_open(action) {
         return None;
@@ -49,7 +49,7 @@ fn request_code(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     None
 }
 
-fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+fn reset_pin(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
     let action = Action::ResetPin;
     if !requests.is_open(action) {
         return None;
@@ -60,10 +60,10 @@ fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     }
     match pin(at, true) {
         Pin::Known(known) => {
-            let order = Order::SetPin { then_register: !at.facts.is_registered() };
-            Some(at.send(order, Some(known), Some(action)))
+            let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
+            Some(at.send(input, Some(known), Some(action)))
         }
-        Pin::Made => Some(Rung::Step(Step::MakePin)),
+        Pin::Made => Some(Decision::Act(Step::CreatePinSecret)),
         Pin::Wanting(why) => {
             requests.ignore(action, why);
             None
@@ -75,12 +75,12 @@ fn reset_pin(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     }
 }
 
-fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
+fn register(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
     let action = Action::Register;
     if !requests.is_open(action) {
         return None;
     }
-    let ledger = &at.custody.ledger;
+    let ledger = &at.inputs.ledger;
     let renamed = at.facts.new_name_status == Some(NameStatus::Approved);
     let registered = at.facts.is_registered();
     let why = if at.object.spec.registration.is_none() {
@@ -106,10 +106,10 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
         requests.ignore(action, why);
         return None;
     }
-    let order = if registered { Order::RegisterAgain } else { Order::Register };
+    let input = if registered { CallInput::RegisterAgain } else { CallInput::Register };
     match pin(at, registration::pin_is_known(at)) {
-        Pin::Known(known) => Some(at.send(order, Some(known), Some(action))),
-        Pin::Made => Some(Rung::Step(Step::MakePin)),
+        Pin::Known(known) => Some(at.send(input, Some(known), Some(action))),
+        Pin::Made => Some(Decision::Act(Step::CreatePinSecret)),
         Pin::Wanting(why) => {
             requests.ignore(action, why);
             None
@@ -121,29 +121,31 @@ fn register(at: &At<'_>, requests: &mut Requests) -> Option<Rung> {
     }
 }
 
-fn no_registration(at: &At<'_>) -> String {
+fn no_registration(at: &NumberView<'_>) -> String {
     let block = commands::patch(at.object, r#"{"registration":{}}"#);
     format!("spec.registration is not set, and says where the PIN is: {block}; then ask again")
 }
 
 enum Pin {
-    Known(Known),
+    Known(KnownSecret),
     Made,
     Wanting(String),
     Unread,
 }
 
 /// The PIN to use; `fits` tells whether any PIN will do that is not the number's already.
-fn pin(at: &At<'_>, fits: bool) -> Pin {
-    if at.custody.pin_taken {
+fn pin(at: &NumberView<'_>, fits: bool) -> Pin {
+    if at.inputs.pin_taken {
         return Pin::Wanting(registration::taken(at.object));
     }
-    match &at.custody.pin {
-        Value::Known(known) => Pin::Known(known.clone()),
-        Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => Pin::Wanting(trouble.message.clone()),
-        Value::Missing(_) if fits => Pin::Made,
-        Value::Missing(_) => Pin::Wanting(registration::unknown_pin(at)),
-        Value::Bad(trouble) => Pin::Wanting(trouble.message.clone()),
-        Value::Unasked | Value::Unread | Value::NotMade(_) => Pin::Unread,
+    match &at.inputs.pin {
+        SecretRead::Known(known) => Pin::Known(known.clone()),
+        SecretRead::Missing(blocker) if hints::given_pin_ref(at.object).is_some() => {
+            Pin::Wanting(blocker.message.clone())
+        }
+        SecretRead::Missing(_) if fits => Pin::Made,
+        SecretRead::Missing(_) => Pin::Wanting(registration::unknown_pin(at)),
+        SecretRead::Invalid(blocker) => Pin::Wanting(blocker.message.clone()),
+        SecretRead::NotNeeded | SecretRead::Unread | SecretRead::NotCreated(_) => Pin::Unread,
     }
 }

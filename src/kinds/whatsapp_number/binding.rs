@@ -4,19 +4,19 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    inputs::{Binding, Custody, HandedOut, Step},
-    onboarding::At,
-    webhook::Stands,
+    inputs::{Binding, HandedOut, Inputs, Step},
+    onboarding::NumberView,
+    webhook::Impact,
 };
 use crate::{
     api::{Direction, WhatsAppNumber},
     controller::{
         app_reference,
-        preconditions::Need,
-        summary::{Finding, Progress},
+        preconditions::Requeue,
+        summary::{ConditionValue, Progress},
     },
     graph::types::PhoneNumber,
-    k8s::secrets::Hidden,
+    k8s::secrets::ComparableSecret,
     messages::{Reason, commands},
 };
 
@@ -35,50 +35,50 @@ pub const TOKEN: &str = "access-token";
 #[derive(Debug)]
 pub enum Bound {
     /// None is asked for.
-    Unasked,
+    NotManaged,
     /// This first.
     Step(Step),
     /// So.
-    Told(Finding, Stands),
+    ReadyReport(ConditionValue, Impact),
 }
 
 /// What is to go whatever else there is to say.
-pub fn unwanted(custody: &Custody) -> Option<Step> {
-    (custody.binding == Binding::Unwanted).then_some(Step::Unbind)
+pub fn unwanted(inputs: &Inputs) -> Option<Step> {
+    (inputs.binding == Binding::Unwanted).then_some(Step::DeleteBinding)
 }
 
 /// What comes next for the binding Secret.
-pub fn binding(at: &At<'_>) -> Bound {
-    match &at.custody.binding {
-        Binding::Unasked | Binding::Unwanted => Bound::Unasked,
-        Binding::Behind(content) => Bound::Step(Step::Bind(content.clone())),
+pub fn binding(at: &NumberView<'_>) -> Bound {
+    match &at.inputs.binding {
+        Binding::NotManaged | Binding::Unwanted => Bound::NotManaged,
+        Binding::Behind(content) => Bound::Step(Step::WriteBinding(content.clone())),
         Binding::Waits(why) => {
-            let again = Need::Time(at.timing.retry_interval);
-            Bound::Told(Finding::no(Reason::NotBound, *why), Stands::Waits(Progress::Settled, again))
+            let again = Requeue::After(at.timing.retry_interval);
+            Bound::ReadyReport(ConditionValue::no(Reason::NotBound, *why), Impact::Waits(Progress::Settled, again))
         }
-        Binding::Current(handed_out) => Bound::Told(current(at.object, *handed_out), Stands::Fine),
-        Binding::Refused(trouble) => Bound::Told(
-            Finding::no(trouble.reason, trouble.message.clone()),
-            Stands::Waits(Progress::Stalled, Need::Time(at.timing.retry_interval)),
+        Binding::Current(handed_out) => Bound::ReadyReport(current(at.object, *handed_out), Impact::Fine),
+        Binding::Refused(blocker) => Bound::ReadyReport(
+            ConditionValue::no(blocker.reason, blocker.message.clone()),
+            Impact::Waits(Progress::Stalled, Requeue::After(at.timing.retry_interval)),
         ),
-        Binding::Taken(message) => Bound::Told(
-            Finding::no(Reason::SecretNameTaken, message.clone()),
-            Stands::Waits(Progress::Stalled, Need::Nothing),
+        Binding::Taken(message) => Bound::ReadyReport(
+            ConditionValue::no(Reason::SecretNameTaken, message.clone()),
+            Impact::Waits(Progress::Stalled, Requeue::Nothing),
         ),
     }
 }
 
-fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> Finding {
+fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> ConditionValue {
     let app = app_reference::key(&object.spec.app_ref, &object.namespace().unwrap_or_default());
     match handed_out {
-        HandedOut::Given => Finding::yes(Reason::Bound, "the binding Secret is up to date"),
+        HandedOut::Given => ConditionValue::yes(Reason::Bound, "the binding Secret is up to date"),
         HandedOut::Kept => {
             let message = format!(
                 "the binding Secret is up to date, with the access-token from before: there is none where spec.bindingTokenRef \
                  of MetaApp {app} says. Condition BindingTokenValid there tells more: {}",
                 commands::with_app("describe", &app)
             );
-            Finding::yes(Reason::Bound, message)
+            ConditionValue::yes(Reason::Bound, message)
         }
         HandedOut::NotNamed => {
             let message = format!(
@@ -86,7 +86,7 @@ fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> Finding {
                  name one with spec.bindingTokenRef: {}",
                 commands::with_app("edit", &app)
             );
-            Finding::yes(Reason::BoundWithoutToken, message)
+            ConditionValue::yes(Reason::BoundWithoutToken, message)
         }
         HandedOut::Missing => {
             let message = format!(
@@ -94,7 +94,7 @@ fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> Finding {
                  {app} says. Condition BindingTokenValid there tells more: {}",
                 commands::with_app("describe", &app)
             );
-            Finding::yes(Reason::BoundWithoutToken, message)
+            ConditionValue::yes(Reason::BoundWithoutToken, message)
         }
     }
 }
@@ -115,7 +115,7 @@ pub fn content(
     account: &str,
     facts: &PhoneNumber,
     access: &Access<'_>,
-) -> Vec<(&'static str, Hidden)> {
+) -> Vec<(&'static str, ComparableSecret)> {
     let spec = &object.spec;
     let directions: Vec<&str> = spec
         .directions
@@ -150,7 +150,7 @@ pub fn content(
             incoming.and_then(|incoming| incoming.end_of_interaction_smart_routing.clone()),
         ),
     ];
-    entries.into_iter().filter_map(|(key, value)| Some((key, Hidden(value?.into())))).collect()
+    entries.into_iter().filter_map(|(key, value)| Some((key, ComparableSecret(value?.into())))).collect()
 }
 
 #[cfg(test)]
@@ -174,7 +174,7 @@ mod tests {
         ] {
             let mut scene = number();
             shows(&mut scene, &json!({}));
-            scene.custody.binding = Binding::Current(handed_out);
+            scene.inputs.binding = Binding::Current(handed_out);
             assert_eq!(next(&mut scene), "Enabled True/Enabled");
             assert_eq!(scene.condition("Bound").as_deref(), Some(condition));
             assert!(scene.message("Bound").contains(words), "{}", scene.message("Bound"));

@@ -10,7 +10,7 @@ use crate::controller::context::Context;
 /// A Secret that was just written may not have reached the watch yet.
 const SETTLING: Duration = Duration::from_secs(10);
 
-struct Known {
+struct CachedBinding {
     version: Option<String>,
     digest: String,
     at: Instant,
@@ -18,7 +18,7 @@ struct Known {
 
 /// See the module.
 #[derive(Default)]
-pub struct Bindings(Mutex<AHashMap<(String, String), Known>>);
+pub struct Bindings(Mutex<AHashMap<(String, String), CachedBinding>>);
 
 impl Bindings {
     /// Whether the Secret is known to hold what the digest names.
@@ -31,7 +31,8 @@ impl Bindings {
 
     /// The Secret holds what the digest names, at this version.
     pub fn remember(&self, namespace: &str, name: &str, version: Option<&str>, digest: &str) {
-        let known = Known { version: version.map(str::to_owned), digest: digest.to_owned(), at: Instant::now() };
+        let known =
+            CachedBinding { version: version.map(str::to_owned), digest: digest.to_owned(), at: Instant::now() };
         self.0.lock().insert((namespace.to_owned(), name.to_owned()), known);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
-    controller::summary::{Finding, Progress, Verdict},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
     graph::types::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
     messages::{Reason, commands},
 };
@@ -15,7 +15,7 @@ pub const NAME_APPROVED: &str = "NameApproved";
 const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.
-pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Verdict) {
+pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
     let (phase, mut ready, mut progress) = stand(object, number);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled
@@ -26,26 +26,27 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Ver
              -o jsonpath='{{.status.health.errors}}'. Meta is asked once an hour whether that is settled",
             commands::with("get", object)
         );
-        ready = Finding::no(Reason::HealthBlocked, message);
+        ready = ConditionValue::no(Reason::HealthBlocked, message);
         progress = Progress::Stalled;
     }
     if observes && ready.state != crate::k8s::conditions::State::True {
-        ready = Finding::yes(Reason::Observed, format!("observed only: {}", ready.message));
+        ready = ConditionValue::yes(Reason::Observed, format!("observed only: {}", ready.message));
         progress = Progress::Settled;
     }
-    let facets = vec![
-        (TOKEN_VALID, Finding::yes(Reason::Valid, "the MetaApp's token reads this number")),
+    let conditions = vec![
+        (TOKEN_VALID, ConditionValue::yes(Reason::Valid, "the MetaApp's token reads this number")),
         (VERIFIED, verified(number)),
         (NAME_APPROVED, name(number)),
         (REGISTERED, registered(number)),
     ];
-    (phase, Verdict { facets, ..Verdict::new(ready, progress) })
+    (phase, StatusSummary { conditions, ..StatusSummary::new(ready, progress) })
 }
 
-fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Finding, Progress) {
-    let stalled = |phase, reason, message: String| (phase, Finding::no(reason, message), Progress::Stalled);
-    let enabled = |reason, message: &str| (NumberPhase::Enabled, Finding::yes(reason, message), Progress::Settled);
-    let adopted = |phase, message: &str| (phase, Finding::yes(Reason::Adopted, message), Progress::Settled);
+fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
+    let stalled = |phase, reason, message: String| (phase, ConditionValue::no(reason, message), Progress::Stalled);
+    let enabled =
+        |reason, message: &str| (NumberPhase::Enabled, ConditionValue::yes(reason, message), Progress::Settled);
+    let adopted = |phase, message: &str| (phase, ConditionValue::yes(Reason::Adopted, message), Progress::Settled);
     let cloud = number.platform_type == Some(PlatformType::CloudApi);
     let verified = number.code_verification_status == Some(CodeVerificationStatus::Verified);
     match &number.status {
@@ -99,7 +100,7 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Finding
         }
         Some(NumberStatus::Pending) if cloud => (
             NumberPhase::Registering,
-            Finding::no(Reason::Registering, "Meta is connecting the number to the Cloud API; this takes some minutes"),
+            ConditionValue::no(Reason::Registering, "Meta is connecting the number to the Cloud API; this takes some minutes"),
             Progress::Reconciling,
         ),
         Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
@@ -127,63 +128,63 @@ fn is_unverified(number: &PhoneNumber) -> bool {
             ))
 }
 
-fn verified(number: &PhoneNumber) -> Finding {
+fn verified(number: &PhoneNumber) -> ConditionValue {
     match &number.code_verification_status {
-        Some(CodeVerificationStatus::Verified) => Finding::yes(Reason::Verified, "verified by a code"),
-        Some(CodeVerificationStatus::Expired) => Finding::no(
+        Some(CodeVerificationStatus::Verified) => ConditionValue::yes(Reason::Verified, "verified by a code"),
+        Some(CodeVerificationStatus::Expired) => ConditionValue::no(
             Reason::VerificationExpired,
             "the verification lapsed; that matters only when the number is registered (again)",
         ),
-        Some(CodeVerificationStatus::NotVerified) => Finding::no(
+        Some(CodeVerificationStatus::NotVerified) => ConditionValue::no(
             Reason::NotVerified,
             "not verified by a code; that matters only when the number is registered (again)",
         ),
         Some(CodeVerificationStatus::Other(word)) => {
-            Finding::unknown(Reason::UnknownStatus, format!("Meta shows the verification as {word}"))
+            ConditionValue::unknown(Reason::UnknownStatus, format!("Meta shows the verification as {word}"))
         }
-        None => Finding::unknown(Reason::UnknownStatus, "Meta does not show whether the number is verified"),
+        None => ConditionValue::unknown(Reason::UnknownStatus, "Meta does not show whether the number is verified"),
     }
 }
 
-fn name(number: &PhoneNumber) -> Finding {
+fn name(number: &PhoneNumber) -> ConditionValue {
     if number.new_name_status == Some(NameStatus::PendingReview) {
         let name = number.new_display_name.as_deref().unwrap_or("a new one");
-        return Finding::no(Reason::NameInReview, format!("Meta reviews the display name {name}"));
+        return ConditionValue::no(Reason::NameInReview, format!("Meta reviews the display name {name}"));
     }
     match &number.name_status {
         Some(NameStatus::Approved | NameStatus::AvailableWithoutReview) => {
-            Finding::yes(Reason::NameApproved, "the display name is approved")
+            ConditionValue::yes(Reason::NameApproved, "the display name is approved")
         }
-        Some(NameStatus::PendingReview) => Finding::no(Reason::NameInReview, "Meta reviews the display name"),
-        Some(NameStatus::Declined) => Finding::no(
+        Some(NameStatus::PendingReview) => ConditionValue::no(Reason::NameInReview, "Meta reviews the display name"),
+        Some(NameStatus::Declined) => ConditionValue::no(
             Reason::NameDeclined,
             "Meta declined the display name; choose another one in WhatsApp Manager > Phone numbers",
         ),
-        Some(NameStatus::Expired) => Finding::no(
+        Some(NameStatus::Expired) => ConditionValue::no(
             Reason::NameExpired,
             "the approval of the display name lapsed; ask for it again in WhatsApp Manager > Phone numbers",
         ),
         Some(NameStatus::None | NameStatus::NonExists) | None => {
-            Finding::unknown(Reason::NameNotReviewed, "Meta shows no review of the display name")
+            ConditionValue::unknown(Reason::NameNotReviewed, "Meta shows no review of the display name")
         }
         Some(NameStatus::Other(word)) => {
-            Finding::unknown(Reason::UnknownStatus, format!("Meta shows the display name as {word}"))
+            ConditionValue::unknown(Reason::UnknownStatus, format!("Meta shows the display name as {word}"))
         }
     }
 }
 
-fn registered(number: &PhoneNumber) -> Finding {
+fn registered(number: &PhoneNumber) -> ConditionValue {
     match (&number.status, &number.platform_type) {
         (Some(NumberStatus::Connected), Some(PlatformType::CloudApi)) => {
-            Finding::yes(Reason::Registered, "registered with the Cloud API")
+            ConditionValue::yes(Reason::Registered, "registered with the Cloud API")
         }
         (Some(NumberStatus::Pending), Some(PlatformType::CloudApi)) => {
-            Finding::no(Reason::Registering, "Meta is registering the number")
+            ConditionValue::no(Reason::Registering, "Meta is registering the number")
         }
-        (_, Some(PlatformType::CloudApi)) => Finding::yes(Reason::Registered, "registered with the Cloud API"),
+        (_, Some(PlatformType::CloudApi)) => ConditionValue::yes(Reason::Registered, "registered with the Cloud API"),
         (_, Some(PlatformType::OnPremise)) => {
-            Finding::no(Reason::NotOnCloudAPI, "registered with the On-Premises API, not the Cloud API")
+            ConditionValue::no(Reason::NotOnCloudAPI, "registered with the On-Premises API, not the Cloud API")
         }
-        _ => Finding::no(Reason::NotRegistered, "not registered with the Cloud API"),
+        _ => ConditionValue::no(Reason::NotRegistered, "not registered with the Cloud API"),
     }
 }

@@ -1,8 +1,8 @@
 //! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
 
 use super::{
-    inputs::{Custody, End, Step},
-    onboarding::{self, At, Rung, when},
+    inputs::{Inputs, Resolution, Step},
+    onboarding::{self, Decision, NumberView, when},
     recovery,
     registration::OWN_ATTEMPTS,
 };
@@ -10,15 +10,15 @@ use jiff::Timestamp;
 
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     controller::{
-        app_reference::{Link, expired},
-        preconditions::{Input, Need, Plan, Report},
-        summary::{Finding, Progress, Verdict},
+        app_reference::{AppReference, expired},
+        preconditions::{Input, Plan, Report, Requeue},
+        summary::{ConditionValue, Progress, StatusSummary},
     },
     ledger::{HALF_DEREGISTERED, WINDOW},
     messages::Reason,
-    observe::Seen,
+    observe::Observation,
 };
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
@@ -32,24 +32,24 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
 
 /// What comes next for an object that is being deleted.
 pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
-    let Input { object, custody, app, namespace, link, .. } = input;
+    let Input { object, inputs, app, namespace, link, .. } = input;
     if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
-        return Plan::Step(Step::LetGo(None));
+        return Plan::Step(Step::RemoveFinalizer(None));
     }
     if let Some(why) = lets_go(input) {
         let note = format!("{} is left at Meta as it is: {why}", object.spec.phone_number);
-        return Plan::Step(Step::LetGo(Some(note)));
+        return Plan::Step(Step::RemoveFinalizer(Some(note)));
     }
-    if let Link::Expired(why) = link {
+    if let AppReference::Expired(why) = link {
         let message = format!(
             "the number is to be deregistered before this object goes, and the token is dead: {}. To leave the number as it \
              is: kubectl -n {namespace} patch wan {} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'",
             expired(why, app, namespace),
             kube::ResourceExt::name_any(*object)
         );
-        return told(object, Reason::ExpiredToken, message, Progress::Stalled, Need::Nothing);
+        return told(object, Reason::ExpiredToken, message, Progress::Stalled, Requeue::Nothing);
     }
-    let Seen::Present { account, facts, .. } = &input.seen else {
+    let Observation::Present { account, facts, .. } = &input.seen else {
         let message =
             "the number is to be deregistered before this object goes; the operator waits until Meta can be read";
         return told(
@@ -57,92 +57,92 @@ pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
             Reason::Deregistering,
             message.to_owned(),
             Progress::Reconciling,
-            Need::Reading(input.timing.absence_gap / 4),
+            Requeue::AfterRead(input.timing.absence_gap / 4),
         );
     };
-    let at = At { object, custody, account, facts, timing: input.timing };
+    let at = NumberView { object, inputs, account, facts, timing: input.timing };
     deregister(&at)
 }
 
 /// Why nothing is done at Meta, if nothing is.
 fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
-    let Input { object, custody, link, .. } = input;
+    let Input { object, inputs, link, .. } = input;
     let why = if object.spec.suspend {
         "spec.suspend is true"
     } else if object.spec.management_policy == ManagementPolicy::Observe {
         "spec.managementPolicy is Observe"
-    } else if input.rival.is_some() || input.custody.elder.is_some() {
+    } else if input.competing_object.is_some() || input.inputs.earlier_claimant.is_some() {
         "another object stands for the number"
-    } else if custody.claimed {
+    } else if inputs.claimed {
         "another object claims the number, and takes it over"
-    } else if object.recorded_id().is_none() && custody.ledger.phone_number_id.is_none() {
+    } else if object.recorded_id().is_none() && inputs.ledger.phone_number_id.is_none() {
         "its id was never known"
     } else {
         match (link, &input.seen) {
-            (Link::Missing, _) => "its MetaApp is gone",
-            (Link::NotAllowed, _) => "the MetaApp does not let this namespace in",
-            (Link::Suspended, _) => "its MetaApp is suspended",
-            (Link::Gone(_), _) => "the MetaApp's credentials are gone",
-            (_, Seen::Unmanaged) => "the MetaApp does not manage its account any more",
-            (_, Seen::Absent { .. }) => "no account of the MetaApp has it any more",
-            (_, Seen::Present { facts, .. }) => return onboarding::barred(facts),
+            (AppReference::Missing, _) => "its MetaApp is gone",
+            (AppReference::NotAllowed, _) => "the MetaApp does not let this namespace in",
+            (AppReference::Suspended, _) => "its MetaApp is suspended",
+            (AppReference::Gone(_), _) => "the MetaApp's credentials are gone",
+            (_, Observation::Unmanaged) => "the MetaApp does not manage its account any more",
+            (_, Observation::Absent { .. }) => "no account of the MetaApp has it any more",
+            (_, Observation::Present { facts, .. }) => return onboarding::barred(facts),
             _ => return None,
         }
     };
     Some(why.to_owned())
 }
 
-fn deregister(at: &At<'_>) -> Planned {
-    let custody = at.custody;
+fn deregister(at: &NumberView<'_>) -> Planned {
+    let inputs = at.inputs;
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
-    if let Some(trouble) = &custody.trouble {
-        let again = Need::Time(at.timing.retry_interval);
-        return told(at.object, trouble.reason, retain(at, &trouble.message), Progress::Stalled, again);
+    if let Some(blocker) = &inputs.blocker {
+        let again = Requeue::After(at.timing.retry_interval);
+        return told(at.object, blocker.reason, retain(at, &blocker.message), Progress::Stalled, again);
     }
-    if let Some(intent) = custody.open_rung() {
+    if let Some(intent) = inputs.open_rung() {
         if !intent.unknown {
-            return match custody.quarantine.get(&intent.id) {
+            return match inputs.foreign_call_grace.get(&intent.id) {
                 Some(left) => {
-                    waits(Reason::OutcomePending, "an earlier call may be under way".into(), Need::Time(*left))
+                    waits(Reason::OutcomePending, "an earlier call may be under way".into(), Requeue::After(*left))
                 }
-                None => Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Lost }),
+                None => Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::Lost }),
             };
         }
-        let operation = intent.order.operation();
+        let operation = intent.input.operation();
         if recovery::is_of_another(intent, at.facts) {
-            return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
+            return Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
         if recovery::happened(operation, at.facts) {
-            return Plan::Step(Step::Settle { id: intent.id.clone(), end: End::Happened(None) });
+            return Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::Happened(None) });
         }
-        if !custody.evidence.twice {
+        if !inputs.evidence.twice {
             let message = format!("whether Meta did {} is found out first", recovery::words(operation));
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {
-            return if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
-                waits(Reason::HeldBack, why.clone(), Need::Time(at.timing.retry_interval))
+            return if let Some(why) = inputs.no_writes.as_ref().or(inputs.held_back.as_ref()) {
+                waits(Reason::HeldBack, why.clone(), Requeue::After(at.timing.retry_interval))
             } else if intent.attempt == 1 {
-                Plan::Step(Step::Again { id: intent.id.clone(), before: at.before() })
+                Plan::Step(Step::Repeat { id: intent.id.clone(), before: at.before() })
             } else {
                 told(
                     at.object,
                     Reason::OutcomeUnknown,
                     retain(at, "two answers of Meta were lost"),
                     Progress::Stalled,
-                    Need::Nothing,
+                    Requeue::Nothing,
                 )
             };
         }
     }
     // Meta shows that it is done, or has just said so.
     if !at.facts.is_registered() || done(at) {
-        return Plan::Step(Step::LetGo(None));
+        return Plan::Step(Step::RemoveFinalizer(None));
     }
-    if let Some(why) = custody.no_writes.as_ref().or(custody.held_back.as_ref()) {
-        return waits(Reason::HeldBack, why.clone(), Need::Time(at.timing.retry_interval));
+    if let Some(why) = inputs.no_writes.as_ref().or(inputs.held_back.as_ref()) {
+        return waits(Reason::HeldBack, why.clone(), Requeue::After(at.timing.retry_interval));
     }
-    if let Some(refusal) = custody.ledger.refusals.get(&Operation::Deregister) {
+    if let Some(refusal) = inputs.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
             _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
@@ -162,16 +162,16 @@ fn deregister(at: &At<'_>) -> Planned {
                     Reason::DeregistrationRefused,
                     retain(at, &why),
                     Progress::Stalled,
-                    Need::Nothing,
+                    Requeue::Nothing,
                 );
             }
         }
     }
-    if let Some(until) = custody.ledger.blocked_until.filter(|until| at.now() < *until) {
+    if let Some(until) = inputs.ledger.blocked_until.filter(|until| at.now() < *until) {
         let message = format!("Meta has locked the number; the operator goes on at {}", when(until));
         return waits(Reason::RegistrationLocked, message, at.until(until));
     }
-    let attempts = custody.ledger.recent(Operation::Deregister, at.now());
+    let attempts = inputs.ledger.recent(Operation::Deregister, at.now());
     if attempts.len() >= OWN_ATTEMPTS {
         let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
         let message = retain(
@@ -183,24 +183,25 @@ fn deregister(at: &At<'_>) -> Planned {
         );
         return waits(Reason::RegistrationPaused, message, at.until(until));
     }
-    if !custody.evidence.fresh {
+    if !inputs.evidence.fresh {
         return waits(Reason::Settling, "the operator waits for a fresh read of Meta".into(), at.fresh());
     }
-    match at.send(Order::Deregister, None, None) {
-        Rung::Step(step) => Plan::Step(step),
-        _ => waits(Reason::Deregistering, "the number is deregistered".into(), Need::Nothing),
+    match at.send(CallInput::Deregister, None, None) {
+        Decision::Act(step) => Plan::Step(step),
+        _ => waits(Reason::Deregistering, "the number is deregistered".into(), Requeue::Nothing),
     }
 }
 
 /// Whether a deregistration was the last thing that happened, so that reads may not show it yet.
-fn done(at: &At<'_>) -> bool {
-    let Custody { ledger, evidence, .. } = at.custody;
+fn done(at: &NumberView<'_>) -> bool {
+    let Inputs { ledger, evidence, .. } = at.inputs;
     let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
-    let last = |time| ledger.touched.is_none_or(|touched| touched <= time) && at.ago(time) < patience;
+    let last =
+        |time| ledger.last_change_at.is_none_or(|last_change_at| last_change_at <= time) && at.ago(time) < patience;
     !evidence.twice && ledger.deregistered_at.is_some_and(last)
 }
 
-fn retain(at: &At<'_>, why: &str) -> String {
+fn retain(at: &NumberView<'_>, why: &str) -> String {
     let (name, namespace) = (kube::ResourceExt::name_any(at.object), kube::ResourceExt::namespace(at.object));
     format!(
         "{why}. Deregister it elsewhere, or leave it as it is: kubectl -n {} patch wan {name} --type merge -p \
@@ -209,12 +210,12 @@ fn retain(at: &At<'_>, why: &str) -> String {
     )
 }
 
-fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Progress, next: Need) -> Planned {
+fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Progress, next: Requeue) -> Planned {
     let mut status = object.status.clone().unwrap_or_default();
     if status.phase().is_none() {
         status.phase = Some(NumberPhase::Unknown);
     }
-    let verdict = Verdict::keeping(Finding::no(reason, message), progress);
+    let verdict = StatusSummary::keeping(ConditionValue::no(reason, message), progress);
     Plan::Report(Report { next, ..Report::new(status, verdict) })
 }
 

@@ -1,21 +1,25 @@
 //! What an Event tells of a call that was made. Pure.
 
 use super::recovery::words;
-use crate::{calls::Operation, k8s::events::EventType, ledger::Ended};
+use crate::{calls::Operation, k8s::events::EventType, ledger::CallOutcome};
 
 /// Type, reason and note, where the status alone does not tell: what Meta refused, in its own words, and what the operator has
 /// done that no phase shows.
-pub fn told(operation: Operation, ended: &Ended, quote: Option<&str>) -> Option<(EventType, &'static str, String)> {
+pub fn told(
+    operation: Operation,
+    ended: &CallOutcome,
+    quote: Option<&str>,
+) -> Option<(EventType, &'static str, String)> {
     match ended {
-        Ended::Refused(refusal) => {
+        CallOutcome::Refused(refusal) => {
             let quote = quote.map_or_else(String::new, |quote| format!("; in its words: {quote}"));
             let note = format!("Meta did not {}: {}{quote}", words(operation), refusal.message);
             Some((EventType::Warning, "Refused", note))
         }
-        Ended::Done(_) if operation == Operation::SetPin => {
+        CallOutcome::Done(_) if operation == Operation::SetPin => {
             Some((EventType::Normal, "PINSet", "Meta has put the PIN of the Secret in force".to_owned()))
         }
-        Ended::Done(_) if operation == Operation::Deregister => {
+        CallOutcome::Done(_) if operation == Operation::Deregister => {
             Some((EventType::Normal, "Deregistered", "Meta has taken the number off the Cloud API".to_owned()))
         }
         _ => None,
@@ -31,10 +35,14 @@ mod tests {
     fn what_no_phase_shows_is_told() {
         let ordinary = [Operation::AddNumber, Operation::RequestCode, Operation::VerifyCode, Operation::Register];
         for operation in Operation::ALL {
-            let reason = |ended: &Ended| told(*operation, ended, None).map(|(_, reason, _)| reason);
-            assert_eq!(reason(&Ended::Unknown).or(reason(&Ended::NotSent)), None, "{operation}: nobody knows");
+            let reason = |ended: &CallOutcome| told(*operation, ended, None).map(|(_, reason, _)| reason);
+            assert_eq!(
+                reason(&CallOutcome::Unknown).or(reason(&CallOutcome::NotSent)),
+                None,
+                "{operation}: nobody knows"
+            );
             assert_eq!(reason(&refusal(100, None)), Some("Refused"), "{operation}");
-            let done = reason(&Ended::Done(None));
+            let done = reason(&CallOutcome::Done(None));
             assert!(done.is_none() || !ordinary.contains(operation), "{operation}: its phase tells");
         }
         let note = |quote| told(Operation::WriteProfile, &refusal(100, None), quote).map(|(_, _, note)| note);

@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use super::inputs::Value;
+use super::inputs::SecretRead;
 use crate::{
     api::{Action, AppKey, SecretKeyRef, WhatsAppNumber},
     k8s::secrets::set_command,
@@ -30,10 +30,10 @@ pub fn put(object: &WhatsAppNumber, secret: &SecretKeyRef, what: &str) -> String
 }
 
 /// Puts the code into its Secret. Where a person named a Secret that is there, its other keys stay.
-pub fn put_code(object: &WhatsAppNumber, held: &Value) -> String {
+pub fn put_code(object: &WhatsAppNumber, held: &SecretRead) -> String {
     let (secret, what) = (code_ref(object), "YOUR_CODE");
     let given = object.spec.verification.as_ref().is_some_and(|verification| verification.code_ref.is_some());
-    let is_there = !matches!(held, Value::Missing(trouble) if trouble.reason == Reason::SecretNotFound);
+    let is_there = !matches!(held, SecretRead::Missing(blocker) if blocker.reason == Reason::SecretNotFound);
     if given && is_there { set(object, &secret, what) } else { put(object, &secret, what) }
 }
 

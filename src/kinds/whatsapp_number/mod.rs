@@ -33,22 +33,22 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use self::inputs::{Custody, Step, collect::Hold};
+use self::inputs::{Inputs, Step, collect::ReconcileSession};
 pub use self::{binding_cache::Bindings, profile_cache::Profiles};
 use crate::controller::{app_reference, ownership::NumberClaim, store::Kind};
 use crate::controller::{
     context::{Context, Error},
-    managed_resource::{self, Subject, Surroundings, Then},
+    managed_resource::{self, ManagedResource, ReconcileContext, Then},
     ownership::digits_of,
     preconditions::{Input, Plan},
     runner::{Done, Reconciler},
     store::{Cached, Objects},
-    triggers::Wakers,
+    triggers::Triggers,
 };
 use crate::{
     api::{Action, AppKey, AppRef, Problem, SecretKeyRef, WhatsAppNumber, WhatsAppNumberStatus, validate_number},
     graph::{self, Access, Priority, types::PhoneNumber},
-    observe::{Estate, Seen},
+    observe::{Inventory, Observation},
 };
 
 impl Kind for WhatsAppNumber {
@@ -75,13 +75,13 @@ impl Kind for WhatsAppNumber {
 /// Reconciles numbers.
 pub struct Numbers {
     context: Arc<Context>,
-    wake: Wakers,
+    wake: Triggers,
 }
 
 impl Numbers {
     /// Their apps are woken by `wake`.
     #[must_use]
-    pub fn new(context: Arc<Context>, wake: Wakers) -> Self {
+    pub fn new(context: Arc<Context>, wake: Triggers) -> Self {
         Self { context, wake }
     }
 }
@@ -91,7 +91,7 @@ impl Reconciler<WhatsAppNumber> for Numbers {
         managed_resource::reconcile(&self.context, &*number).await
     }
 
-    fn noticed(&self, number: &Cached<WhatsAppNumber>) {
+    fn on_change(&self, number: &Cached<WhatsAppNumber>) {
         self.wake.counts_of(number.app.clone());
     }
 
@@ -104,27 +104,31 @@ impl Reconciler<WhatsAppNumber> for Numbers {
     }
 }
 
-impl Subject for WhatsAppNumber {
+impl ManagedResource for WhatsAppNumber {
     type Facts = PhoneNumber;
-    type Hold = Hold;
-    type Custody = Custody;
+    type ReconcileSession = ReconcileSession;
+    type Inputs = Inputs;
     type Step = Step;
 
     const LATER: &'static [Action] = &[];
 
-    fn owner(custody: &Custody) -> Option<&str> {
-        Some(custody.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty())
+    fn owner(inputs: &Inputs) -> Option<&str> {
+        Some(inputs.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty())
     }
 
-    async fn hold(context: &Context, object: &Self) -> Hold {
+    async fn hold(context: &Context, object: &Self) -> ReconcileSession {
         inputs::collect::hold(context, object).await
     }
 
-    async fn gather(at: &Surroundings<'_, Self>, hold: &mut Hold) -> Result<Custody, Error> {
+    async fn gather(at: &ReconcileContext<'_, Self>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
         inputs::collect::gather(at, hold).await
     }
 
-    async fn carry_out(at: &Surroundings<'_, Self>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+    async fn carry_out(
+        at: &ReconcileContext<'_, Self>,
+        hold: &mut ReconcileSession,
+        step: Step,
+    ) -> Result<Then, Error> {
         steps::carry_out(at, hold, step).await
     }
 
@@ -157,8 +161,8 @@ impl Subject for WhatsAppNumber {
         !number.is_gone()
     }
 
-    fn seen(&self, estate: &Estate, app: &AppKey) -> Seen<PhoneNumber> {
-        estate.number(app, self.account(), digits_of(self))
+    fn seen(&self, inventory: &Inventory, app: &AppKey) -> Observation<PhoneNumber> {
+        inventory.number(app, self.account(), digits_of(self))
     }
 
     async fn read(

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    inputs::{Custody, Step},
+    inputs::{Inputs, Step},
     recovery,
     requests::Requests,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    calls::Order,
+    calls::CallInput,
     controller::{
-        preconditions::Need,
-        summary::{Finding, Progress},
+        preconditions::Requeue,
+        summary::{ConditionValue, Progress},
     },
     graph::types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     k8s::conditions::State,
@@ -25,11 +25,11 @@ use crate::{
 };
 
 /// A number that Meta shows, and all that is known of it.
-pub struct At<'a> {
+pub struct NumberView<'a> {
     /// The object.
     pub object: &'a WhatsAppNumber,
     /// What is known besides.
-    pub custody: &'a Custody,
+    pub inputs: &'a Inputs,
     /// The account that has it.
     pub account: &'a str,
     /// What Meta shows.
@@ -40,100 +40,105 @@ pub struct At<'a> {
 
 /// What comes next.
 #[derive(Debug)]
-pub enum Rung {
+pub enum Decision {
     /// Nothing: what Meta shows says it all.
-    Nothing,
+    NotManaged,
     /// This.
-    Step(Step),
+    Act(Step),
     /// What to say instead of what Meta shows.
-    Told(Told),
+    Report(ReadyReport),
     /// Nothing yet: a step waits for a read that counts, and what was said stays until then.
-    Wait(Need),
+    Wait(Requeue),
 }
 
 /// What the ladder says of a number.
 #[derive(Debug)]
-pub struct Told {
+pub struct ReadyReport {
     /// The phase, where it is not the one that Meta's facts mean.
     pub phase: Option<NumberPhase>,
     /// Condition Ready.
-    pub ready: Finding,
+    pub ready: ConditionValue,
     /// Who acts next.
     pub progress: Progress,
     /// When to look again.
-    pub next: Need,
+    pub next: Requeue,
 }
 
-impl Told {
-    pub fn waits(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Need) -> Rung {
-        let ready = Finding::no(reason, message);
-        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Reconciling, next })
+impl ReadyReport {
+    pub fn waits(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Requeue) -> Decision {
+        let ready = ConditionValue::no(reason, message);
+        Decision::Report(Self { phase: Some(phase), ready, progress: Progress::Reconciling, next })
     }
 
-    pub fn stalled(phase: NumberPhase, reason: Reason, message: impl Into<String>) -> Rung {
-        Self::troubled(phase, reason, message, Need::Nothing)
+    pub fn stalled(phase: NumberPhase, reason: Reason, message: impl Into<String>) -> Decision {
+        Self::troubled(phase, reason, message, Requeue::Nothing)
     }
 
     /// A person has to act, which nothing may show.
-    pub fn troubled(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Need) -> Rung {
-        let ready = Finding::no(reason, message);
-        Rung::Told(Self { phase: Some(phase), ready, progress: Progress::Stalled, next })
+    pub fn troubled(phase: NumberPhase, reason: Reason, message: impl Into<String>, next: Requeue) -> Decision {
+        let ready = ConditionValue::no(reason, message);
+        Decision::Report(Self { phase: Some(phase), ready, progress: Progress::Stalled, next })
     }
 }
 
 /// The next rung.
-pub fn climb(at: &At<'_>, requests: &mut Requests) -> Rung {
+pub fn next_step(at: &NumberView<'_>, requests: &mut Requests) -> Decision {
     let barred = barred(at.facts);
     if let Some(why) = &barred {
         requests.ignore_all(why);
     }
-    if let Some(trouble) = &at.custody.trouble {
+    if let Some(blocker) = &at.inputs.blocker {
         requests.wait_all();
-        let again = Need::Time(at.timing.retry_interval);
-        return Told::troubled(at.phase(), trouble.reason, trouble.message.clone(), again);
+        let again = Requeue::After(at.timing.retry_interval);
+        return ReadyReport::troubled(at.phase(), blocker.reason, blocker.message.clone(), again);
     }
-    if let Some(intent) = at.custody.open_rung() {
+    if let Some(intent) = at.inputs.open_rung() {
         let rung = recovery::closing(at, intent, requests).unwrap_or_else(|| {
             requests.wait_all();
             recovery::open(at, intent)
         });
         return match rung {
-            Rung::Step(Step::Again { .. }) if barred.is_some() => Rung::Nothing,
+            Decision::Act(Step::Repeat { .. }) if barred.is_some() => Decision::NotManaged,
             rung => held(at, rung, requests),
         };
     }
     if let Some(why) = barred {
         return left_alone(at, &why);
     }
-    if let Some(why) = at.custody.no_writes.as_ref().filter(|_| at.wants_more()) {
+    if let Some(why) = at.inputs.no_writes.as_ref().filter(|_| at.wants_more()) {
         // What has expired, or is good for some time yet, is not told by a wrong clock.
         requests.wait_all();
-        return Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), Need::Time(at.timing.retry_interval));
+        return ReadyReport::waits(
+            at.phase(),
+            Reason::ClockSkewed,
+            why.clone(),
+            Requeue::After(at.timing.retry_interval),
+        );
     }
     let rung = super::actions::asked(at, requests)
         .or_else(|| super::verification::verify(at))
         .or_else(|| super::registration::register(at))
-        .unwrap_or(Rung::Nothing);
+        .unwrap_or(Decision::NotManaged);
     held(at, rung, requests)
 }
 
 /// A call is only made when it may be; else this tells what it waits for.
-fn held(at: &At<'_>, rung: Rung, requests: &mut Requests) -> Rung {
+fn held(at: &NumberView<'_>, rung: Decision, requests: &mut Requests) -> Decision {
     let asked = match &rung {
-        Rung::Step(Step::Send { action, .. }) => action.is_some(),
-        Rung::Step(Step::Again { .. }) => false,
+        Decision::Act(Step::Send { action, .. }) => action.is_some(),
+        Decision::Act(Step::Repeat { .. }) => false,
         _ => return rung,
     };
-    let again = Need::Time(at.timing.retry_interval);
-    let waits = if let Some(why) = &at.custody.no_writes {
-        Told::waits(at.phase(), Reason::ClockSkewed, why.clone(), again)
-    } else if let Some(why) = &at.custody.held_back {
+    let again = Requeue::After(at.timing.retry_interval);
+    let waits = if let Some(why) = &at.inputs.no_writes {
+        ReadyReport::waits(at.phase(), Reason::ClockSkewed, why.clone(), again)
+    } else if let Some(why) = &at.inputs.held_back {
         let message = format!("the next call to Meta could not be made, and is tried again: {why}");
-        Told::waits(at.phase(), Reason::HeldBack, message, again)
-    } else if at.custody.evidence.fresh {
+        ReadyReport::waits(at.phase(), Reason::HeldBack, message, again)
+    } else if at.inputs.evidence.fresh {
         return rung;
     } else {
-        Rung::Wait(at.fresh())
+        Decision::Wait(at.fresh())
     };
     if asked {
         requests.wait_all();
@@ -142,18 +147,18 @@ fn held(at: &At<'_>, rung: Rung, requests: &mut Requests) -> Rung {
 }
 
 /// What Meta shows says it all, unless the spec asks for what cannot be done.
-fn left_alone(at: &At<'_>, why: &str) -> Rung {
+fn left_alone(at: &NumberView<'_>, why: &str) -> Decision {
     let (phase, verdict) = super::conditions::judge(at.object, at.facts);
     let asks = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
     if !asks || at.facts.platform_type == Some(PlatformType::CloudApi) || verdict.ready.state != State::True {
-        return Rung::Nothing;
+        return Decision::NotManaged;
     }
     let message = format!(
         "spec.verification and spec.registration ask for what cannot be done: {why}. Remove them, or have the number deleted \
          there first; then the operator goes on. To remove them: {}",
         commands::patch(at.object, r#"{"verification":null,"registration":null}"#)
     );
-    Told::stalled(phase, Reason::NotPermitted, message)
+    ReadyReport::stalled(phase, Reason::NotPermitted, message)
 }
 
 /// Why nothing can be done for the number at all.
@@ -177,7 +182,7 @@ pub fn when(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
-impl At<'_> {
+impl NumberView<'_> {
     /// The phase that Meta's facts mean.
     pub fn phase(&self) -> NumberPhase {
         super::conditions::judge(self.object, self.facts).0
@@ -189,14 +194,14 @@ impl At<'_> {
             return false;
         }
         self.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
-            || self.custody.ledger.verified_at.is_some_and(|time| self.is_unseen(time))
+            || self.inputs.ledger.verified_at.is_some_and(|time| self.is_unseen(time))
     }
 
     /// Whether reads may not show yet what Meta said then: nothing has happened since, or not for long.
     pub fn is_unseen(&self, time: Timestamp) -> bool {
         let patience = SignedDuration::try_from(self.timing.connecting).unwrap_or_default();
-        let last = self.custody.ledger.touched.is_none_or(|touched| touched <= time);
-        !self.custody.evidence.twice && (last || self.ago(time) < patience)
+        let last = self.inputs.ledger.last_change_at.is_none_or(|last_change_at| last_change_at <= time);
+        !self.inputs.evidence.twice && (last || self.ago(time) < patience)
     }
 
     /// Whether nothing that is set at Meta can reach the number any more.
@@ -219,30 +224,35 @@ impl At<'_> {
 
     /// Meta's clock.
     pub fn now(&self) -> Timestamp {
-        self.custody.now
+        self.inputs.now
     }
 
     /// Until a moment on Meta's clock.
-    pub fn until(&self, time: Timestamp) -> Need {
-        let left = Duration::try_from(time.duration_since(self.custody.now)).unwrap_or_default();
+    pub fn until(&self, time: Timestamp) -> Requeue {
+        let left = Duration::try_from(time.duration_since(self.inputs.now)).unwrap_or_default();
         // Rather a little late than a little early.
-        Need::Time(left + Duration::from_millis(50))
+        Requeue::After(left + Duration::from_millis(50))
     }
 
     /// A read that counts.
-    pub fn fresh(&self) -> Need {
-        Need::Since(self.custody.counts_from.unwrap_or_else(Instant::now))
+    pub fn fresh(&self) -> Requeue {
+        Requeue::AfterReadSince(self.inputs.counts_from.unwrap_or_else(Instant::now))
     }
 
     /// The reads that prove that something did not happen.
-    pub fn proof(&self) -> Need {
-        if self.custody.evidence.fresh { Need::Watching(self.timing.absence_gap / 2) } else { self.fresh() }
+    pub fn proof(&self) -> Requeue {
+        if self.inputs.evidence.fresh { Requeue::PollUntilChanged(self.timing.absence_gap / 2) } else { self.fresh() }
     }
 
     /// A call about this number.
-    pub fn send(&self, order: Order, secret: Option<super::inputs::Known>, action: Option<Action>) -> Rung {
-        Rung::Step(Step::Send {
-            order,
+    pub fn send(
+        &self,
+        input: CallInput,
+        secret: Option<super::inputs::KnownSecret>,
+        action: Option<Action>,
+    ) -> Decision {
+        Decision::Act(Step::Send {
+            input,
             secret,
             account: self.account.to_owned(),
             id: Some(self.facts.id.to_string()),
@@ -253,7 +263,7 @@ impl At<'_> {
 
     /// How long ago, on Meta's clock.
     pub fn ago(&self, time: Timestamp) -> SignedDuration {
-        self.custody.now.duration_since(time)
+        self.inputs.now.duration_since(time)
     }
 }
 

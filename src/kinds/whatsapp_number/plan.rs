@@ -4,21 +4,21 @@ use kube::ResourceExt;
 
 use super::{
     binding, conditions, deletion,
-    inputs::{Step, Value},
-    onboarding::{self, At, Rung, Told},
+    inputs::{SecretRead, Step},
+    onboarding::{self, Decision, NumberView, ReadyReport},
     profile::{self, Standing},
     provisioning, registration,
     requests::Requests,
     status,
-    status_builder::Picture,
-    webhook::{self, Routing, Stands},
+    status_builder::StatusBuilder,
+    webhook::{self, Impact, Routing},
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
     controller::{
-        app_reference::Link,
-        preconditions::{Input, Need, Outlook, Plan, Report, not_found, outlook},
-        summary::{Finding, Progress, Verdict},
+        app_reference::AppReference,
+        preconditions::{Input, Plan, Preconditions, Report, Requeue, not_found, preconditions},
+        summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::NumberStatus,
     k8s::conditions::{READY, State, find},
@@ -37,68 +37,68 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
     let planned = decide(input);
     let is_last = match &planned {
         Plan::Step(_) => false,
-        Plan::Open(need) => !matches!(need, Need::Since(_)),
-        Plan::Report(report) => !matches!(report.next, Need::Since(_)),
+        Plan::Open(need) => !matches!(need, Requeue::AfterReadSince(_)),
+        Plan::Report(report) => !matches!(report.next, Requeue::AfterReadSince(_)),
     };
-    if is_last && input.custody.unwritten && input.custody.trouble.is_none() {
-        return Plan::Step(Step::WriteDown);
+    if is_last && input.inputs.unwritten && input.inputs.blocker.is_none() {
+        return Plan::Step(Step::FlushLedger);
     }
     planned
 }
 
 fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
-    let Input { object, app, custody, .. } = input;
+    let Input { object, app, inputs, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
         return deletion::release(input);
     }
-    if custody.has_finalizer && !deletion::wants_finalizer(object, true) {
+    if inputs.has_finalizer && !deletion::wants_finalizer(object, true) {
         return Plan::Step(Step::Finalizer(false));
     }
-    if let Some(step) = binding::unwanted(custody) {
+    if let Some(step) = binding::unwanted(inputs) {
         return Plan::Step(step);
     }
-    let mut requests = Requests::of(&custody.asked);
+    let mut requests = Requests::of(&inputs.asked);
     // Whoever began what was asked for may still say that it was not sent: then it is yet to be acted on.
-    let begun = custody.ledger.intents.iter().filter(|intent| custody.quarantine.contains_key(&intent.id));
+    let begun = inputs.ledger.intents.iter().filter(|intent| inputs.foreign_call_grace.contains_key(&intent.id));
     requests
         .waiting
-        .extend(begun.filter_map(|intent| intent.order.operation().action().filter(|_| intent.action.is_some())));
+        .extend(begun.filter_map(|intent| intent.input.operation().action().filter(|_| intent.action.is_some())));
     if let Some(step) = refresh_token(input, &mut requests) {
         return Plan::Step(step);
     }
-    let base = status::from_spec(object, custody);
+    let base = status::from_spec(object, inputs);
     let number = &object.spec.phone_number;
-    match outlook(input) {
-        Outlook::Open(need) => open(base, need, requests),
-        Outlook::Kept(verdict) => {
+    match preconditions(input) {
+        Preconditions::Open(need) => open(base, need, requests),
+        Preconditions::Kept(verdict) => {
             requests.wait_all();
             let phase = last_phase(&base);
             report(base, phase, verdict, requests)
         }
-        Outlook::Suspended(verdict) => {
+        Preconditions::Suspended(verdict) => {
             requests.ignore_all("spec.suspend is true");
             report(base, NumberPhase::Suspended, verdict, requests)
         }
-        Outlook::Conflict(verdict) => {
+        Preconditions::Conflict(verdict) => {
             requests.ignore_all("another object stands for the number");
             report(base, NumberPhase::Conflict, verdict, requests)
         }
-        Outlook::TokenExpired(why) => {
+        Preconditions::TokenExpired(why) => {
             requests.wait_all();
             report(base, NumberPhase::ExpiredToken, token_expired(why), requests)
         }
-        Outlook::Unmanaged(verdict) => absent(base, verdict, requests),
-        Outlook::Shown { account, facts } => {
-            let at = At { object, custody, account, facts, timing: input.timing };
+        Preconditions::Unmanaged(verdict) => absent(base, verdict, requests),
+        Preconditions::Shown { account, facts } => {
+            let at = NumberView { object, inputs, account, facts, timing: input.timing };
             shown(&at, base, requests)
         }
-        Outlook::NeverThere if adds(object) => match provisioning::add(object, custody, input.timing) {
-            Rung::Step(step) => Plan::Step(step),
-            Rung::Told(told) => said(base, told, requests),
-            Rung::Wait(need) => Plan::Open(need),
-            Rung::Nothing => Plan::Open(Need::Nothing),
+        Preconditions::NeverThere if adds(object) => match provisioning::add(object, inputs, input.timing) {
+            Decision::Act(step) => Plan::Step(step),
+            Decision::Report(told) => said(base, told, requests),
+            Decision::Wait(need) => Plan::Open(need),
+            Decision::NotManaged => Plan::Open(Requeue::Nothing),
         },
-        Outlook::NeverThere => absent(
+        Preconditions::NeverThere => absent(
             base,
             not_found(format!(
                 "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager > Phone numbers, or write \
@@ -107,7 +107,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
             )),
             requests,
         ),
-        Outlook::Gone { id } => absent(
+        Preconditions::Gone { id } => absent(
             base,
             not_found(format!(
                 "{number} (id {id}) is gone from Meta, or no longer visible to MetaApp {app}; delete this object, or add \
@@ -116,7 +116,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
             )),
             requests,
         ),
-        Outlook::Elsewhere { facts: shown } => absent(
+        Preconditions::Elsewhere { facts: shown } => absent(
             base,
             not_found(format!(
                 "{number} (id {}) is at Meta, but in no business account of MetaApp {app}. Assign its account to the token's \
@@ -133,14 +133,14 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
 
 /// A request for a new token is passed on to the app, by whoever may refer to it.
 fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
-    let Input { object, custody, link, .. } = input;
-    let value = custody.asked.get(&Action::RefreshToken)?;
+    let Input { object, inputs, link, .. } = input;
+    let value = inputs.asked.get(&Action::RefreshToken)?;
     let why = match link {
-        Link::Missing => "there is no such MetaApp",
-        Link::NotAllowed => "the MetaApp does not let this namespace refer to it",
+        AppReference::Missing => "there is no such MetaApp",
+        AppReference::NotAllowed => "the MetaApp does not let this namespace refer to it",
         _ if object.spec.suspend => "spec.suspend is true",
         _ if object.spec.management_policy == ManagementPolicy::Observe => "spec.managementPolicy is Observe",
-        _ if input.rival.is_some() => "another object stands for the number",
+        _ if input.competing_object.is_some() => "another object stands for the number",
         _ => return Some(Step::RefreshToken(value.clone())),
     };
     requests.ignore(Action::RefreshToken, why);
@@ -153,21 +153,21 @@ pub fn adds(object: &WhatsAppNumber) -> bool {
 }
 
 /// Nothing can be told yet; an object of which nothing was ever told says at least that.
-fn open(base: WhatsAppNumberStatus, need: Need, requests: Requests) -> Planned {
+fn open(base: WhatsAppNumberStatus, need: Requeue, requests: Requests) -> Planned {
     let ready = find(&base.conditions, READY).map(|ready| ready.reason.as_str());
     let untold = base.phase.is_none() || ready == Some(Reason::Reading.as_str());
-    if !untold || !matches!(need, Need::Time(_) | Need::Reading(_)) {
+    if !untold || !matches!(need, Requeue::After(_) | Requeue::AfterRead(_)) {
         return Plan::Open(need);
     }
     let message = "no business account of the MetaApp lists the number; the operator looks again, a minute apart, before it \
                    takes that for so";
-    let ready = Finding::no(Reason::Reading, message);
-    said(base, Told { phase: None, ready, progress: Progress::Reconciling, next: need }, requests)
+    let ready = ConditionValue::no(Reason::Reading, message);
+    said(base, ReadyReport { phase: None, ready, progress: Progress::Reconciling, next: need }, requests)
 }
 
 /// A number that Meta shows.
-fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Planned {
-    if at.facts.is_registered() && at.custody.ledger.deregistered_at.is_some() && !at.custody.evidence.fresh {
+fn shown(at: &NumberView<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Planned {
+    if at.facts.is_registered() && at.inputs.ledger.deregistered_at.is_some() && !at.inputs.evidence.fresh {
         // What was read before the operator deregistered it is not told to its next object.
         return Plan::Open(at.fresh());
     }
@@ -179,47 +179,47 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
         if let Some(step) = bookkeeping(at) {
             return Plan::Step(step);
         }
-        onboarding::climb(at, &mut requests)
+        onboarding::next_step(at, &mut requests)
     } else {
-        Rung::Nothing
+        Decision::NotManaged
     };
     let told = match rung {
-        Rung::Step(step) => return Plan::Step(step),
-        Rung::Wait(need) => return Plan::Open(need),
-        Rung::Told(told) => Some(told),
-        Rung::Nothing => None,
+        Decision::Act(step) => return Plan::Step(step),
+        Decision::Wait(need) => return Plan::Open(need),
+        Decision::Report(told) => Some(told),
+        Decision::NotManaged => None,
     };
-    let mut picture = Picture::of(at, told);
+    let mut picture = StatusBuilder::of(at, told);
     if full {
         match webhook::routing(at) {
             Routing::Step(step) => return Plan::Step(step),
-            Routing::Told(finding, stands) => picture.add(ROUTING_CONFIGURED, finding, stands),
-            Routing::Unasked => {}
+            Routing::ReadyReport(finding, stands) => picture.add(ROUTING_CONFIGURED, finding, stands),
+            Routing::NotManaged => {}
         }
         match profile::profile(at) {
             Standing::Step(step) => return Plan::Step(step),
-            Standing::Told(finding, stands) => {
+            Standing::ReadyReport(finding, stands) => {
                 let last = finding.or_else(|| last_finding(at.object, PROFILE_SYNCED));
                 if let Some(finding) = last {
                     picture.add(PROFILE_SYNCED, finding, stands);
                 }
             }
-            Standing::Unasked => {}
+            Standing::NotManaged => {}
         }
     }
     match binding::binding(at) {
         binding::Bound::Step(step) => return Plan::Step(step),
-        binding::Bound::Told(finding, stands) => picture.add(BOUND, finding, stands),
-        binding::Bound::Unasked => {}
+        binding::Bound::ReadyReport(finding, stands) => picture.add(BOUND, finding, stands),
+        binding::Bound::NotManaged => {}
     }
     if let Some(finding) = registration::pin_synced(at).filter(|_| full) {
-        let not_made = matches!(at.custody.pin, Value::NotMade(_));
-        let again = Stands::Waits(Progress::Settled, Need::Time(at.timing.retry_interval));
-        picture.add(PIN_SYNCED, finding, if not_made { again } else { Stands::Fine });
+        let not_made = matches!(at.inputs.pin, SecretRead::NotCreated(_));
+        let again = Impact::Waits(Progress::Settled, Requeue::After(at.timing.retry_interval));
+        picture.add(PIN_SYNCED, finding, if not_made { again } else { Impact::Fine });
     }
-    picture.come_back(at.custody.quarantine.values().min());
+    picture.come_back(at.inputs.foreign_call_grace.values().min());
     let said = at.object.status.as_ref().and_then(|status| status.phase.as_ref()) == Some(&picture.phase);
-    if said && picture.phase == NumberPhase::Registering && !at.custody.evidence.fresh {
+    if said && picture.phase == NumberPhase::Registering && !at.inputs.evidence.fresh {
         // Told already; the first read that counts may show it connected, and is told instead of all between.
         return Plan::Open(at.fresh());
     }
@@ -229,30 +229,30 @@ fn shown(at: &At<'_>, base: WhatsAppNumberStatus, mut requests: Requests) -> Pla
 }
 
 /// What has to be on record before anything is done.
-fn bookkeeping(at: &At<'_>) -> Option<Step> {
-    let (custody, object) = (at.custody, at.object);
+fn bookkeeping(at: &NumberView<'_>) -> Option<Step> {
+    let (inputs, object) = (at.inputs, at.object);
     let registered = at.facts.is_registered();
-    if !custody.has_finalizer && deletion::wants_finalizer(object, registered) {
+    if !inputs.has_finalizer && deletion::wants_finalizer(object, registered) {
         return Some(Step::Finalizer(true));
     }
-    if !custody.held || custody.trouble.is_some() {
+    if !inputs.held || inputs.blocker.is_some() {
         return None;
     }
     if let Some(step) = webhook::open(at) {
         return Some(step);
     }
     if registration::pin_is_lost(at) {
-        return Some(Step::MakePin);
+        return Some(Step::CreatePinSecret);
     }
-    let ledger = &custody.ledger;
+    let ledger = &inputs.ledger;
     let is_mine = object.uid().is_some_and(|uid| uid == ledger.owner.uid);
     let connected = (object.spec.registration.is_some() || ledger.serial > 0)
         && at.facts.status == Some(NumberStatus::Connected)
         && registered
-        && (!custody.was_connected() || ledger.register_wanted);
+        && (!inputs.was_connected() || ledger.register_wanted);
     let known = adds(object) && ledger.phone_number_id.as_deref() != Some(&*at.facts.id);
     let passes_on = ledger.serial > 0 && !is_mine;
-    (connected || known || passes_on || custody.recalled).then(|| Step::Note {
+    (connected || known || passes_on || inputs.recalled).then(|| Step::RecordObservation {
         id: Some((at.facts.id.to_string(), at.account.to_owned())),
         connected,
         shown: Vec::new(),
@@ -260,7 +260,7 @@ fn bookkeeping(at: &At<'_>) -> Option<Step> {
 }
 
 /// What was said the last time nobody looked.
-fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
+fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<ConditionValue> {
     let condition = find(&object.status.as_ref()?.conditions, kind)?;
     let reason = Reason::named(&condition.reason)?;
     let state = match condition.status.as_str() {
@@ -268,7 +268,7 @@ fn last_finding(object: &WhatsAppNumber, kind: &str) -> Option<Finding> {
         "False" => State::False,
         _ => State::Unknown,
     };
-    Some(Finding { state, reason, message: condition.message.clone() })
+    Some(ConditionValue { state, reason, message: condition.message.clone() })
 }
 
 /// The phase that stays where nothing new is known; those that only told of the object itself are over.
@@ -280,10 +280,10 @@ fn last_phase(status: &WhatsAppNumberStatus) -> NumberPhase {
     }
 }
 
-fn said(base: WhatsAppNumberStatus, told: Told, mut requests: Requests) -> Planned {
+fn said(base: WhatsAppNumberStatus, told: ReadyReport, mut requests: Requests) -> Planned {
     requests.wait_all();
     let phase = told.phase.unwrap_or(NumberPhase::Pending);
-    let mut planned = report(base, phase, Verdict::new(told.ready, told.progress), requests);
+    let mut planned = report(base, phase, StatusSummary::new(told.ready, told.progress), requests);
     if let Plan::Report(report) = &mut planned {
         report.next = told.next;
     }
@@ -291,19 +291,24 @@ fn said(base: WhatsAppNumberStatus, told: Told, mut requests: Requests) -> Plann
 }
 
 /// A status with its phase, and what became of requests.
-pub fn report(mut status: WhatsAppNumberStatus, phase: NumberPhase, verdict: Verdict, requests: Requests) -> Planned {
+pub fn report(
+    mut status: WhatsAppNumberStatus,
+    phase: NumberPhase,
+    verdict: StatusSummary,
+    requests: Requests,
+) -> Planned {
     status.phase = Some(phase);
     let Requests { ignored, waiting, .. } = requests;
     Plan::Report(Report { ignored, waiting, ..Report::new(status, verdict) })
 }
 
-fn token_expired(why: String) -> Verdict {
-    let finding = Finding::no(Reason::ExpiredToken, why);
-    let facets = vec![(conditions::TOKEN_VALID, finding.clone())];
-    Verdict { facets, ..Verdict::keeping(finding, Progress::Stalled) }
+fn token_expired(why: String) -> StatusSummary {
+    let finding = ConditionValue::no(Reason::ExpiredToken, why);
+    let conditions = vec![(conditions::TOKEN_VALID, finding.clone())];
+    StatusSummary { conditions, ..StatusSummary::keeping(finding, Progress::Stalled) }
 }
 
-fn absent(base: WhatsAppNumberStatus, verdict: Verdict, mut requests: Requests) -> Planned {
+fn absent(base: WhatsAppNumberStatus, verdict: StatusSummary, mut requests: Requests) -> Planned {
     requests.ignore_all("Meta does not have the number");
     report(base, NumberPhase::NotFound, verdict, requests)
 }

@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    inputs::{End, ProfileRead, Step},
-    onboarding::{At, Rung},
-    webhook::Stands,
+    inputs::{ProfileRead, Resolution, Step},
+    onboarding::{Decision, NumberView},
+    webhook::Impact,
 };
 use crate::{
     api::Profile,
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     controller::{
-        preconditions::Need,
-        summary::{Finding, Progress},
+        preconditions::Requeue,
+        summary::{ConditionValue, Progress},
     },
     graph::types,
     messages::{Reason, commands},
@@ -29,35 +29,35 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug)]
 pub enum Standing {
     /// It is none of ours.
-    Unasked,
+    NotManaged,
     /// This first.
     Step(Step),
     /// So; `None`: what was said stays.
-    Told(Option<Finding>, Stands),
+    ReadyReport(Option<ConditionValue>, Impact),
 }
 
 /// What comes next for the profile.
-pub fn profile(at: &At<'_>) -> Standing {
-    if let Some(open) = at.custody.ledger.conflicting(Operation::WriteProfile).filter(|_| at.custody.trouble.is_none())
-    {
-        let Some(left) = at.custody.quarantine.get(&open.id) else {
-            return Standing::Step(Step::Settle { id: open.id.clone(), end: End::Lost });
+pub fn profile(at: &NumberView<'_>) -> Standing {
+    if let Some(open) = at.inputs.ledger.conflicting(Operation::WriteProfile).filter(|_| at.inputs.blocker.is_none()) {
+        let Some(left) = at.inputs.foreign_call_grace.get(&open.id) else {
+            return Standing::Step(Step::Resolve { id: open.id.clone(), end: Resolution::Lost });
         };
-        let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the profile right now");
-        return Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(*left)));
+        let finding =
+            ConditionValue::no(Reason::OutcomePending, "another operator may be changing the profile right now");
+        return Standing::ReadyReport(Some(finding), Impact::Waits(Progress::Settled, Requeue::After(*left)));
     }
-    let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::Unasked };
-    if at.custody.trouble.is_some() || at.custody.no_writes.is_some() {
-        return Standing::Told(None, Stands::Fine);
+    let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::NotManaged };
+    if at.inputs.blocker.is_some() || at.inputs.no_writes.is_some() {
+        return Standing::ReadyReport(None, Impact::Fine);
     }
     if at.is_out_of_reach() {
-        return Standing::Unasked;
+        return Standing::NotManaged;
     }
     if !at.facts.is_registered() {
         let message = "the profile is set once the number is registered";
-        return Standing::Told(Some(Finding::no(Reason::NotRegistered, message)), Stands::Fine);
+        return Standing::ReadyReport(Some(ConditionValue::no(Reason::NotRegistered, message)), Impact::Fine);
     }
-    if let Some(refusal) = at.custody.ledger.refusals.get(&Operation::WriteProfile)
+    if let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::WriteProfile)
         && refusal.until.is_none_or(|until| at.now() < until)
         && refusal.inputs == inputs(wanted)
     {
@@ -66,29 +66,34 @@ pub fn profile(at: &At<'_>) -> Standing {
             refusal.message,
             commands::with("edit", at.object)
         );
-        let next = refusal.until.map_or(Need::Nothing, |until| at.until(until));
-        return Standing::Told(
-            Some(Finding::no(Reason::ProfileRefused, message)),
-            Stands::Waits(Progress::Stalled, next),
+        let next = refusal.until.map_or(Requeue::Nothing, |until| at.until(until));
+        return Standing::ReadyReport(
+            Some(ConditionValue::no(Reason::ProfileRefused, message)),
+            Impact::Waits(Progress::Stalled, next),
         );
     }
-    let (shown, fresh, next) = match &at.custody.profile {
-        ProfileRead::Unread => return Standing::Told(None, Stands::Fine),
+    let (shown, fresh, next) = match &at.inputs.profile {
+        ProfileRead::Unread => return Standing::ReadyReport(None, Impact::Fine),
         ProfileRead::Due => {
             return Standing::Step(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() });
         }
         ProfileRead::Shown { profile, fresh, next } => (fields_shown(profile), *fresh, *next),
     };
     match compare(at, &fields(wanted), &shown, fresh) {
-        Standing::Told(finding, Stands::Fine) => {
-            Standing::Told(finding, Stands::Waits(Progress::Settled, Need::Time(next)))
+        Standing::ReadyReport(finding, Impact::Fine) => {
+            Standing::ReadyReport(finding, Impact::Waits(Progress::Settled, Requeue::After(next)))
         }
         other => other,
     }
 }
 
-fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<String, Value>, fresh: bool) -> Standing {
-    let memory = &at.custody.ledger.profile;
+fn compare(
+    at: &NumberView<'_>,
+    wanted: &BTreeMap<String, Value>,
+    shown: &BTreeMap<String, Value>,
+    fresh: bool,
+) -> Standing {
+    let memory = &at.inputs.ledger.profile;
     let (mut wrong, mut learnt, mut later, mut settling) = (BTreeMap::new(), Vec::new(), Vec::new(), false);
     for (name, value) in wanted {
         let now = shown.get(name).cloned().unwrap_or(Value::Null);
@@ -112,19 +117,22 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
         }
     }
     if !learnt.is_empty() {
-        return Standing::Step(Step::Note { id: None, connected: false, shown: learnt });
+        return Standing::Step(Step::RecordObservation { id: None, connected: false, shown: learnt });
     }
     if !wrong.is_empty() {
         return write(at, wrong);
     }
     if settling {
         // Whatever else there is to say: what was written has to be read back before long.
-        let finding = Finding::no(Reason::Settling, "the profile was written a moment ago, and is read again");
-        return Standing::Told(Some(finding), Stands::Waits(Progress::Settled, Need::Time(at.timing.settle)));
+        let finding = ConditionValue::no(Reason::Settling, "the profile was written a moment ago, and is read again");
+        return Standing::ReadyReport(
+            Some(finding),
+            Impact::Waits(Progress::Settled, Requeue::After(at.timing.settle)),
+        );
     }
     let Some((_, next)) = later.iter().min_by_key(|(_, time)| *time) else {
-        let finding = Finding::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
-        return Standing::Told(Some(finding), Stands::Fine);
+        let finding = ConditionValue::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
+        return Standing::ReadyReport(Some(finding), Impact::Fine);
     };
     let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
     let message = format!(
@@ -132,23 +140,23 @@ fn compare(at: &At<'_>, wanted: &BTreeMap<String, Value>, shown: &BTreeMap<Strin
         names.join(", "),
         super::onboarding::when(*next)
     );
-    Standing::Told(
-        Some(Finding::no(Reason::ProfileDiffers, message)),
-        Stands::Waits(Progress::Settled, at.until(*next)),
+    Standing::ReadyReport(
+        Some(ConditionValue::no(Reason::ProfileDiffers, message)),
+        Impact::Waits(Progress::Settled, at.until(*next)),
     )
 }
 
-fn write(at: &At<'_>, fields: BTreeMap<String, Value>) -> Standing {
+fn write(at: &NumberView<'_>, fields: BTreeMap<String, Value>) -> Standing {
     let settled = |reason, message: String, next| {
-        Standing::Told(Some(Finding::no(reason, message)), Stands::Waits(Progress::Settled, next))
+        Standing::ReadyReport(Some(ConditionValue::no(reason, message)), Impact::Waits(Progress::Settled, next))
     };
-    if let Some(why) = &at.custody.held_back {
+    if let Some(why) = &at.inputs.held_back {
         let message = format!("Meta could not be asked, and is asked again: {why}");
-        return settled(Reason::HeldBack, message, Need::Time(at.timing.retry_interval));
+        return settled(Reason::HeldBack, message, Requeue::After(at.timing.retry_interval));
     }
-    match at.send(Order::WriteProfile { fields }, None, None) {
-        Rung::Step(step) => Standing::Step(step),
-        _ => Standing::Unasked,
+    match at.send(CallInput::WriteProfile { fields }, None, None) {
+        Decision::Act(step) => Standing::Step(step),
+        _ => Standing::NotManaged,
     }
 }
 

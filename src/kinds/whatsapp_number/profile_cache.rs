@@ -10,7 +10,7 @@ use rand::RngExt;
 use super::inputs::ProfileRead;
 use crate::{graph::types::Profile, timing::Timing};
 
-struct Read {
+struct CachedProfile {
     profile: Option<Profile>,
     /// When the read of it began.
     began: Instant,
@@ -21,7 +21,7 @@ struct Read {
 
 /// See the module.
 #[derive(Default)]
-pub struct Profiles(Mutex<AHashMap<String, Read>>);
+pub struct Profiles(Mutex<AHashMap<String, CachedProfile>>);
 
 /// Whose profile is asked for, and why.
 pub struct Look {
@@ -45,7 +45,7 @@ impl Profiles {
         let read = reads.entry(look.uid.clone()).or_insert_with(|| {
             // After a restart what is known already is read again some time in the day, not all of it at once.
             let wait = if look.is_new { 0.0 } else { rand::rng().random_range(0.0..1.0) };
-            Read { profile: None, began: now, tried: None, next: now + timing.profile_interval.mul_f64(wait) }
+            CachedProfile { profile: None, began: now, tried: None, next: now + timing.profile_interval.mul_f64(wait) }
         });
         let counts = look.counts_from.is_none_or(|from| read.began >= from);
         let settles = look.unsettled && !counts && look.counts_from.is_some_and(|from| from <= now);
@@ -73,7 +73,10 @@ impl Profiles {
         // What was not read is as old as it was.
         let kept = reads.remove(uid).filter(|_| profile.is_none());
         let (profile, read) = kept.map_or((profile, began), |kept| (kept.profile, kept.began));
-        reads.insert(uid.to_owned(), Read { profile, began: read, tried: Some(began), next: Instant::now() + wait });
+        reads.insert(
+            uid.to_owned(),
+            CachedProfile { profile, began: read, tried: Some(began), next: Instant::now() + wait },
+        );
     }
 
     /// Forgets a number that is gone.

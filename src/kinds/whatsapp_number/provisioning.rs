@@ -2,14 +2,14 @@
 
 use super::{
     hints,
-    inputs::{Custody, End, Step},
-    onboarding::{Rung, Told, when},
+    inputs::{Inputs, Resolution, Step},
+    onboarding::{Decision, ReadyReport, when},
     recovery,
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    calls::{Intent, Operation, Order},
-    controller::preconditions::Need,
+    calls::{CallInput, Intent, Operation},
+    controller::preconditions::Requeue,
     ledger::Refusal,
     messages::{Reason, commands},
     observe::digits::{self, Misfit},
@@ -17,42 +17,42 @@ use crate::{
 };
 
 /// What comes next; the number is lacking in two complete reads far enough apart.
-pub fn add(object: &WhatsAppNumber, custody: &Custody, timing: &Timing) -> Rung {
+pub fn add(object: &WhatsAppNumber, inputs: &Inputs, timing: &Timing) -> Decision {
     let (Some(account), Some(name)) = (&object.spec.business_account_id, &object.spec.requested_name) else {
         // The API server demands both.
-        return Rung::Nothing;
+        return Decision::NotManaged;
     };
-    let order = Order::AddNumber { account: account.clone(), name: name.clone() };
-    let asked = custody.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
+    let input = CallInput::AddNumber { account: account.clone(), name: name.clone() };
+    let asked = inputs.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
     let number = &object.spec.phone_number;
-    Lacking { object, custody, timing, number, account, order, asked }.next()
+    MissingNumber { object, inputs, timing, number, account, input, asked }.next()
 }
 
 /// A number that no account has, and all that is known of it.
-struct Lacking<'a> {
+struct MissingNumber<'a> {
     object: &'a WhatsAppNumber,
-    custody: &'a Custody,
+    inputs: &'a Inputs,
     timing: &'a Timing,
     number: &'a str,
     account: &'a str,
-    order: Order,
+    input: CallInput,
     /// A person wants Meta asked.
     asked: Option<Action>,
 }
 
-impl Lacking<'_> {
-    fn next(&self) -> Rung {
-        let Self { object, custody, timing, number, .. } = self;
+impl MissingNumber<'_> {
+    fn next(&self) -> Decision {
+        let Self { object, inputs, timing, number, .. } = self;
         let delete = commands::with("delete", *object);
-        if let Some(trouble) = &custody.trouble {
-            let again = Need::Time(timing.retry_interval);
-            return Told::troubled(NumberPhase::Pending, trouble.reason, trouble.message.clone(), again);
+        if let Some(blocker) = &inputs.blocker {
+            let again = Requeue::After(timing.retry_interval);
+            return ReadyReport::troubled(NumberPhase::Pending, blocker.reason, blocker.message.clone(), again);
         }
-        if let Some(intent) = custody.open_rung() {
+        if let Some(intent) = inputs.open_rung() {
             return self.open(intent);
         }
-        if let Some(id) = &custody.ledger.phone_number_id {
-            if !custody.evidence.twice {
+        if let Some(id) = &inputs.ledger.phone_number_id {
+            if !inputs.evidence.twice {
                 let message = format!("{number} was added (id {id}); the operator waits until its account lists it");
                 return waits(Reason::Adding, message, self.proof());
             }
@@ -60,38 +60,39 @@ impl Lacking<'_> {
                 "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
                  added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
             );
-            return Told::stalled(NumberPhase::NotFound, Reason::NotFound, message);
+            return ReadyReport::stalled(NumberPhase::NotFound, Reason::NotFound, message);
         }
-        if let Some(elder) = &custody.elder {
-            let message =
-                format!("{number} is claimed by {elder}, which goes before this one; delete one of the two: {delete}");
-            return Told::stalled(NumberPhase::Conflict, Reason::Conflict, message);
+        if let Some(earlier_claimant) = &inputs.earlier_claimant {
+            let message = format!(
+                "{number} is claimed by {earlier_claimant}, which goes before this one; delete one of the two: {delete}"
+            );
+            return ReadyReport::stalled(NumberPhase::Conflict, Reason::Conflict, message);
         }
         self.misfit(&delete).or_else(|| self.held()).unwrap_or_else(|| self.ask())
     }
 
     /// A call whose outcome is not known.
-    fn open(&self, intent: &Intent) -> Rung {
-        let Self { object, custody, number, .. } = self;
+    fn open(&self, intent: &Intent) -> Decision {
+        let Self { object, inputs, number, .. } = self;
         if !intent.unknown {
-            return match custody.quarantine.get(&intent.id) {
-                Some(left) => waits(Reason::OutcomePending, pending(number), Need::Time(*left)),
-                None => Rung::Step(Step::Settle { id: intent.id.clone(), end: End::Lost }),
+            return match inputs.foreign_call_grace.get(&intent.id) {
+                Some(left) => waits(Reason::OutcomePending, pending(number), Requeue::After(*left)),
+                None => Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::Lost }),
             };
         }
-        if !custody.evidence.twice {
+        if !inputs.evidence.twice {
             return waits(Reason::OutcomePending, pending(number), self.proof());
         }
-        if !matches!(&intent.order, Order::AddNumber { account, .. } if account == self.account) {
+        if !matches!(&intent.input, CallInput::AddNumber { account, .. } if account == self.account) {
             // Of another account, or of a number that is not there any more: nothing shows what became of it.
-            return Rung::Step(Step::Settle { id: intent.id.clone(), end: End::GivenUp });
+            return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
         if let Some(rung) = self.held().filter(|_| self.asked.is_some() || intent.attempt == 1) {
             return rung;
         }
         match (intent.attempt, self.asked) {
             (_, Some(action)) => self.send(Some(action)),
-            (1, None) => Rung::Step(Step::Again { id: intent.id.clone(), before: "absent".to_owned() }),
+            (1, None) => Decision::Act(Step::Repeat { id: intent.id.clone(), before: "absent".to_owned() }),
             (_, None) => stalled(
                 Reason::OutcomeUnknown,
                 format!(
@@ -106,7 +107,7 @@ impl Lacking<'_> {
 
     /// What is wrong with the number itself. Countries change their numbers: a person may know better than a table, and Meta
     /// knows best.
-    fn misfit(&self, delete: &str) -> Option<Rung> {
+    fn misfit(&self, delete: &str) -> Option<Decision> {
         let insists = self.asked.is_some() || self.refusal().is_some();
         let message = match digits::misfit(self.number)? {
             Misfit::NoCountry => format!(
@@ -124,18 +125,18 @@ impl Lacking<'_> {
     }
 
     /// Asks Meta, unless it has refused this very thing.
-    fn ask(&self) -> Rung {
-        let Self { custody, number, .. } = self;
+    fn ask(&self) -> Decision {
+        let Self { inputs, number, .. } = self;
         let Some(refusal) = self.refusal() else { return self.send(None) };
-        if refusal.inputs != inputs(&self.order) || self.asked.is_some() {
+        if refusal.inputs != super::provisioning::inputs(&self.input) || self.asked.is_some() {
             return self.send(self.asked);
         }
         match refusal.until {
-            Some(until) if custody.now < until => {
-                let left = std::time::Duration::try_from(until.duration_since(custody.now)).unwrap_or_default();
+            Some(until) if inputs.now < until => {
+                let left = std::time::Duration::try_from(until.duration_since(inputs.now)).unwrap_or_default();
                 let message =
                     format!("Meta did not add {number}, and is asked again at {}: {}", when(until), refusal.message);
-                waits(Reason::AddRefused, message, Need::Time(left))
+                waits(Reason::AddRefused, message, Requeue::After(left))
             }
             Some(_) => self.send(None),
             None => stalled(
@@ -150,9 +151,9 @@ impl Lacking<'_> {
         }
     }
 
-    fn send(&self, action: Option<Action>) -> Rung {
-        Rung::Step(Step::Send {
-            order: self.order.clone(),
+    fn send(&self, action: Option<Action>) -> Decision {
+        Decision::Act(Step::Send {
+            input: self.input.clone(),
             secret: None,
             account: self.account.to_owned(),
             id: None,
@@ -162,36 +163,36 @@ impl Lacking<'_> {
     }
 
     fn refusal(&self) -> Option<&Refusal> {
-        self.custody.ledger.refusals.get(&Operation::AddNumber)
+        self.inputs.ledger.refusals.get(&Operation::AddNumber)
     }
 
     /// The reads that prove that it is not there.
-    fn proof(&self) -> Need {
-        match self.custody.counts_from {
-            Some(from) if !self.custody.evidence.fresh => Need::Since(from),
-            _ => Need::Watching(self.timing.absence_gap / 2),
+    fn proof(&self) -> Requeue {
+        match self.inputs.counts_from {
+            Some(from) if !self.inputs.evidence.fresh => Requeue::AfterReadSince(from),
+            _ => Requeue::PollUntilChanged(self.timing.absence_gap / 2),
         }
     }
 
     /// Why Meta is not asked just now, if it is not.
-    fn held(&self) -> Option<Rung> {
-        let (reason, message) = match (&self.custody.no_writes, &self.custody.held_back) {
+    fn held(&self) -> Option<Decision> {
+        let (reason, message) = match (&self.inputs.no_writes, &self.inputs.held_back) {
             (Some(why), _) => (Reason::ClockSkewed, why.clone()),
             (None, Some(why)) => {
                 (Reason::HeldBack, format!("{} could not be added, which is tried again: {why}", self.number))
             }
             (None, None) => return None,
         };
-        Some(waits(reason, message, Need::Time(self.timing.retry_interval)))
+        Some(waits(reason, message, Requeue::After(self.timing.retry_interval)))
     }
 }
 
-fn waits(reason: Reason, message: String, next: Need) -> Rung {
-    Told::waits(NumberPhase::Pending, reason, message, next)
+fn waits(reason: Reason, message: String, next: Requeue) -> Decision {
+    ReadyReport::waits(NumberPhase::Pending, reason, message, next)
 }
 
-fn stalled(reason: Reason, message: String) -> Rung {
-    Told::stalled(NumberPhase::Pending, reason, message)
+fn stalled(reason: Reason, message: String) -> Decision {
+    ReadyReport::stalled(NumberPhase::Pending, reason, message)
 }
 
 /// What a refusal means where a number is added, as far as Meta's code does not say it.
@@ -211,9 +212,9 @@ fn explain(refusal: &Refusal) -> &'static str {
 }
 
 /// What of an order decides whether it is another one: nothing in it is secret.
-pub fn inputs(order: &Order) -> String {
-    match order {
-        Order::AddNumber { account, name } => format!("{account} {name}"),
+pub fn inputs(input: &CallInput) -> String {
+    match input {
+        CallInput::AddNumber { account, name } => format!("{account} {name}"),
         other => other.operation().to_string(),
     }
 }

@@ -2,14 +2,14 @@
 
 use super::{
     hints,
-    inputs::{End, Step},
-    onboarding::{At, Rung, Told, when},
+    inputs::{Resolution, Step},
+    onboarding::{Decision, NumberView, ReadyReport, when},
     requests::Requests,
 };
 use crate::{
     api::NumberPhase,
     calls::{Class, Intent, Operation},
-    controller::preconditions::Need,
+    controller::preconditions::Requeue,
     graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
     messages::Reason,
 };
@@ -21,9 +21,9 @@ const OBSERVABLE_TRIES: u32 = 2;
 
 /// What a person asks for in place of a call whose outcome is not known, if that can be done. What reads can tell is found
 /// out first: after a second registration, with another PIN, nobody could say any more which of the two is in force.
-pub fn closing(at: &At<'_>, intent: &Intent, requests: &mut Requests) -> Option<Rung> {
-    let operation = intent.order.operation();
-    if operation.class() == Class::Observable && !at.custody.evidence.twice {
+pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut Requests) -> Option<Decision> {
+    let operation = intent.input.operation();
+    if operation.class() == Class::Observable && !at.inputs.evidence.twice {
         return None;
     }
     let action = operation.action().filter(|_| intent.unknown)?;
@@ -31,47 +31,47 @@ pub fn closing(at: &At<'_>, intent: &Intent, requests: &mut Requests) -> Option<
 }
 
 /// A call whose outcome is not known comes before everything else.
-pub fn open(at: &At<'_>, intent: &Intent) -> Rung {
-    let custody = at.custody;
-    let operation = intent.order.operation();
+pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision {
+    let inputs = at.inputs;
+    let operation = intent.input.operation();
     if !intent.unknown {
-        return match custody.quarantine.get(&intent.id) {
-            Some(left) => pending(at, intent, Need::Time(*left)),
-            None => settle(intent, End::Lost),
+        return match inputs.foreign_call_grace.get(&intent.id) {
+            Some(left) => pending(at, intent, Requeue::After(*left)),
+            None => settle(intent, Resolution::Lost),
         };
     }
     if is_of_another(intent, at.facts) {
-        return settle(intent, End::GivenUp);
+        return settle(intent, Resolution::GivenUp);
     }
     if happened(operation, at.facts) {
         let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
-        return settle(intent, End::Happened(id));
+        return settle(intent, Resolution::Happened(id));
     }
     if operation == Operation::SetPin {
         // Refused once more, it is still not known what became of it before.
-        let pause = custody.ledger.refusals.get(&operation).and_then(|refusal| refusal.until);
+        let pause = inputs.ledger.refusals.get(&operation).and_then(|refusal| refusal.until);
         let more = intent.attempt < ABSORBING_TRIES;
-        if let Some(until) = pause.filter(|until| more && custody.now < *until) {
+        if let Some(until) = pause.filter(|until| more && inputs.now < *until) {
             return pending(at, intent, at.until(until));
         }
-        return match (more, custody.evidence.fresh) {
+        return match (more, inputs.evidence.fresh) {
             (true, true) => again(at, intent),
             (true, false) => pending(at, intent, at.fresh()),
             (false, _) => undecided(at, intent),
         };
     }
-    if !custody.evidence.twice {
+    if !inputs.evidence.twice {
         return pending(at, intent, at.proof());
     }
     if !is_still_wanted(at, operation) {
-        return settle(intent, End::GivenUp);
+        return settle(intent, Resolution::GivenUp);
     }
     if operation == Operation::VerifyCode {
-        let alive = custody.ledger.code.as_ref().is_some_and(|code| custody.now < code.expires());
+        let alive = inputs.ledger.code.as_ref().is_some_and(|code| inputs.now < code.expires());
         return if alive && intent.attempt < OBSERVABLE_TRIES {
             again(at, intent)
         } else {
-            settle(intent, End::DidNot("Meta did not take the code, and did not say why".to_owned()))
+            settle(intent, Resolution::DidNot("Meta did not take the code, and did not say why".to_owned()))
         };
     }
     let paused = operation == Operation::Register && super::registration::paused(at).is_some();
@@ -84,7 +84,7 @@ pub fn is_of_another(intent: &Intent, facts: &PhoneNumber) -> bool {
 }
 
 /// Whether the object still asks for what Meta does not show to have happened.
-fn is_still_wanted(at: &At<'_>, operation: Operation) -> bool {
+fn is_still_wanted(at: &NumberView<'_>, operation: Operation) -> bool {
     match operation {
         Operation::VerifyCode => at.object.spec.verification.is_some(),
         Operation::Register => at.object.spec.registration.is_some(),
@@ -106,29 +106,29 @@ pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
     }
 }
 
-fn settle(intent: &Intent, end: End) -> Rung {
-    Rung::Step(Step::Settle { id: intent.id.clone(), end })
+fn settle(intent: &Intent, end: Resolution) -> Decision {
+    Decision::Act(Step::Resolve { id: intent.id.clone(), end })
 }
 
-fn again(at: &At<'_>, intent: &Intent) -> Rung {
-    Rung::Step(Step::Again { id: intent.id.clone(), before: at.before() })
+fn again(at: &NumberView<'_>, intent: &Intent) -> Decision {
+    Decision::Act(Step::Repeat { id: intent.id.clone(), before: at.before() })
 }
 
-fn pending(at: &At<'_>, intent: &Intent, next: Need) -> Rung {
+fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision {
     let message = format!(
         "Meta was asked at {} to {}, and the answer was lost; the operator finds out from what Meta shows whether it \
          happened, and does nothing twice meanwhile",
         when(intent.time),
-        words(intent.order.operation())
+        words(intent.input.operation())
     );
-    let phase = if intent.order.operation() == Operation::Register { NumberPhase::Registering } else { at.phase() };
-    Told::waits(phase, Reason::OutcomePending, message, next)
+    let phase = if intent.input.operation() == Operation::Register { NumberPhase::Registering } else { at.phase() };
+    ReadyReport::waits(phase, Reason::OutcomePending, message, next)
 }
 
-fn undecided(at: &At<'_>, intent: &Intent) -> Rung {
-    let operation = intent.order.operation();
+fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision {
+    let operation = intent.input.operation();
     let how = operation.action().map_or_else(String::new, |action| format!(": {}", hints::ask(at.object, action)));
-    let refusal = at.custody.ledger.refusals.get(&operation).filter(|refusal| refusal.inputs == intent.inputs);
+    let refusal = at.inputs.ledger.refusals.get(&operation).filter(|refusal| refusal.inputs == intent.inputs);
     let answer = match refusal.filter(|_| operation == Operation::SetPin) {
         Some(refusal) => format!("the first answer was lost, and the last one was a refusal ({})", refusal.message),
         None => "each answer was lost".to_owned(),
@@ -140,7 +140,7 @@ fn undecided(at: &At<'_>, intent: &Intent) -> Rung {
         words(operation),
         when(intent.time),
     );
-    Told::stalled(at.phase(), Reason::OutcomeUnknown, message)
+    ReadyReport::stalled(at.phase(), Reason::OutcomeUnknown, message)
 }
 
 /// An operation in a sentence: "Meta was asked to …".

@@ -5,15 +5,15 @@ use kube::ResourceExt;
 
 use super::{
     hints,
-    inputs::{Known, Step, Value},
-    onboarding::{self, At, Rung, Told, when},
+    inputs::{KnownSecret, SecretRead, Step},
+    onboarding::{self, Decision, NumberView, ReadyReport, when},
 };
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     controller::{
-        preconditions::Need,
-        summary::{Finding, Progress},
+        preconditions::Requeue,
+        summary::{ConditionValue, Progress},
     },
     k8s::secrets::delete_command,
     ledger::{HALF_DEREGISTERED, Refusal, WINDOW},
@@ -31,30 +31,30 @@ const GUESSED: [i64; 2] = [133_008, 133_009];
 const UNVERIFIED: i64 = 133_006;
 
 /// Whether Meta refused to register the number for not being verified.
-pub fn is_lapsed(at: &At<'_>) -> bool {
-    at.custody.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
+pub fn is_lapsed(at: &NumberView<'_>) -> bool {
+    at.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
 }
 
 /// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
-pub fn register(at: &At<'_>) -> Option<Rung> {
+pub fn register(at: &NumberView<'_>) -> Option<Decision> {
     at.object.spec.registration.as_ref()?;
     if at.facts.is_registered() {
         return None;
     }
     if is_under_way(at) {
-        return Some(if at.custody.evidence.fresh { not_shown(at) } else { registering(at) });
+        return Some(if at.inputs.evidence.fresh { not_shown(at) } else { registering(at) });
     }
     if !at.verified() {
         return None;
     }
-    let ledger = &at.custody.ledger;
-    if at.custody.was_connected() && !ledger.register_wanted {
+    let ledger = &at.inputs.ledger;
+    if at.inputs.was_connected() && !ledger.register_wanted {
         let message = format!(
             "the number was connected once and is not any more: somebody deregistered it. It is registered again only on \
              request: {}",
             hints::ask(at.object, Action::Register)
         );
-        return Some(Told::stalled(NumberPhase::PinRequired, Reason::Disconnected, message));
+        return Some(ReadyReport::stalled(NumberPhase::PinRequired, Reason::Disconnected, message));
     }
     if let Some(paused) = paused(at) {
         return Some(paused);
@@ -71,37 +71,47 @@ pub fn register(at: &At<'_>) -> Option<Rung> {
     {
         return Some(rung);
     }
-    if !at.custody.evidence.fresh && ledger.verified_at.is_some() && ledger.verified_at == ledger.touched {
+    if !at.inputs.evidence.fresh && ledger.verified_at.is_some() && ledger.verified_at == ledger.last_change_at {
         return Some(registering(at));
     }
-    Some(at.send(Order::Register, Some(pin), None))
+    Some(at.send(CallInput::Register, Some(pin), None))
 }
 
 /// From an accepted code on until the first read that counts after the registration: one thing to people, and told once.
-fn registering(at: &At<'_>) -> Rung {
+fn registering(at: &NumberView<'_>) -> Decision {
     let message = "the number is verified and is being registered; the operator waits until Meta shows it";
-    Told::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
+    ReadyReport::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
 }
 
-fn not_shown(at: &At<'_>) -> Rung {
+fn not_shown(at: &NumberView<'_>) -> Decision {
     let message = "Meta has registered the number and does not show it yet";
-    Told::waits(NumberPhase::Registering, Reason::Registering, message, Need::Watching(at.timing.settle * 2))
+    ReadyReport::waits(
+        NumberPhase::Registering,
+        Reason::Registering,
+        message,
+        Requeue::PollUntilChanged(at.timing.settle * 2),
+    )
 }
 
 /// Meta accepted a registration and does not show it yet.
-pub fn is_under_way(at: &At<'_>) -> bool {
+pub fn is_under_way(at: &NumberView<'_>) -> bool {
     let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
     let lately = |time: Timestamp| at.is_unseen(time) || at.ago(time) < patience;
-    !at.facts.is_registered() && at.custody.ledger.registered_at.is_some_and(lately)
+    !at.facts.is_registered() && at.inputs.ledger.registered_at.is_some_and(lately)
 }
 
 /// Why no attempt is made for now, whatever the PIN.
-pub fn paused(at: &At<'_>) -> Option<Rung> {
-    let ledger = &at.custody.ledger;
+pub fn paused(at: &NumberView<'_>) -> Option<Decision> {
+    let ledger = &at.inputs.ledger;
     if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
         let message =
             format!("Meta has locked the number after too many registrations; the operator goes on at {}", when(until));
-        return Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationLocked, message, at.until(until)));
+        return Some(ReadyReport::waits(
+            NumberPhase::PinRequired,
+            Reason::RegistrationLocked,
+            message,
+            at.until(until),
+        ));
     }
     let attempts = ledger.recent(Operation::Register, at.now());
     if attempts.len() < OWN_ATTEMPTS {
@@ -114,13 +124,13 @@ pub fn paused(at: &At<'_>) -> Option<Rung> {
         when(until),
         hints::ask(at.object, Action::Register)
     );
-    Some(Told::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
+    Some(ReadyReport::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
 }
 
 /// The PIN in the Secret was refused before, whatever others were tried since.
-fn pin_refused(at: &At<'_>) -> Rung {
+fn pin_refused(at: &NumberView<'_>) -> Decision {
     let secret = hints::pin_ref(at.object);
-    let refusal = at.custody.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
+    let refusal = at.inputs.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
     let why = refusal.map_or("Meta has refused the PIN", |refusal| refusal.message.as_str());
     let message = format!(
         "{why} (Secret {}, key {}); it is not tried again. Put the number's PIN there: {}; or set this one at Meta: {}; or \
@@ -131,10 +141,10 @@ fn pin_refused(at: &At<'_>) -> Rung {
         hints::ask(at.object, Action::ResetPin),
         hints::ask(at.object, Action::Register)
     );
-    Told::stalled(NumberPhase::PinRequired, Reason::PINRefused, message + &not_set(at))
+    ReadyReport::stalled(NumberPhase::PinRequired, Reason::PINRefused, message + &not_set(at))
 }
 
-fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
+fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision> {
     let phase = NumberPhase::PinRequired;
     if refusal.is_of_pin() {
         // Of another PIN than the one that is there now.
@@ -142,9 +152,9 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
     }
     // Deregistered anew, it may be registered again: that says its `until`.
     let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
-    let deregistration = at.custody.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
+    let deregistration = at.inputs.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
     if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
-        return Some(at.send(Order::Deregister, None, None));
+        return Some(at.send(CallInput::Deregister, None, None));
     }
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
@@ -157,7 +167,7 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
                 if guessed { ". The PIN in the Secret may be corrected meanwhile" } else { "" },
                 hints::ask(at.object, Action::Register)
             );
-            Some(Told::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
+            Some(ReadyReport::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
         }
         Some(_) => None,
         None => {
@@ -167,61 +177,63 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Option<Rung> {
                 hints::place(refusal),
                 hints::ask(at.object, Action::Register)
             );
-            Some(Told::stalled(phase, Reason::RegistrationRefused, message))
+            Some(ReadyReport::stalled(phase, Reason::RegistrationRefused, message))
         }
     }
 }
 
 /// What Meta said to the last attempt at a number that works on under its old name.
-pub fn last_refusal(at: &At<'_>) -> String {
-    let Some(refusal) = at.custody.ledger.refusals.get(&Operation::Register) else { return String::new() };
+pub fn last_refusal(at: &NumberView<'_>) -> String {
+    let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::Register) else { return String::new() };
     let until = refusal.until.filter(|until| at.now() < *until);
     let until = until.map_or_else(String::new, |until| format!(", and wants no other before {}", when(until)));
     format!(". Meta refused the last attempt{until}: {}", refusal.message)
 }
 
 /// The PIN to register with, or what is in the way of one.
-fn pin(at: &At<'_>) -> Result<Known, Box<Rung>> {
+fn pin(at: &NumberView<'_>) -> Result<KnownSecret, Box<Decision>> {
     let phase = NumberPhase::PinRequired;
-    if at.custody.pin_taken {
-        return Err(Box::new(Told::stalled(phase, Reason::SecretNameTaken, taken(at.object))));
+    if at.inputs.pin_taken {
+        return Err(Box::new(ReadyReport::stalled(phase, Reason::SecretNameTaken, taken(at.object))));
     }
-    match &at.custody.pin {
-        Value::Known(known) => Ok(known.clone()),
-        Value::Missing(trouble) if hints::given_pin_ref(at.object).is_some() => {
-            Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone())))
+    match &at.inputs.pin {
+        SecretRead::Known(known) => Ok(known.clone()),
+        SecretRead::Missing(blocker) if hints::given_pin_ref(at.object).is_some() => {
+            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
         }
-        Value::Missing(_) if pin_is_known(at) => Err(Box::new(Rung::Step(Step::MakePin))),
-        Value::Missing(_) => Err(Box::new(Told::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
-        Value::Bad(trouble) => Err(Box::new(Told::stalled(phase, trouble.reason, trouble.message.clone()))),
-        Value::NotMade(trouble) => {
-            let next = Need::Time(at.timing.retry_interval);
-            Err(Box::new(Told::troubled(phase, trouble.reason, trouble.message.clone(), next)))
+        SecretRead::Missing(_) if pin_is_known(at) => Err(Box::new(Decision::Act(Step::CreatePinSecret))),
+        SecretRead::Missing(_) => Err(Box::new(ReadyReport::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
+        SecretRead::Invalid(blocker) => {
+            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
         }
-        Value::Unasked | Value::Unread => {
+        SecretRead::NotCreated(blocker) => {
+            let next = Requeue::After(at.timing.retry_interval);
+            Err(Box::new(ReadyReport::troubled(phase, blocker.reason, blocker.message.clone(), next)))
+        }
+        SecretRead::NotNeeded | SecretRead::Unread => {
             let message = "the Secret with the PIN could not be read, and is tried again";
-            let next = Need::Time(at.timing.retry_interval);
-            Err(Box::new(Told::waits(phase, Reason::SecretUnreadable, message, next)))
+            let next = Requeue::After(at.timing.retry_interval);
+            Err(Box::new(ReadyReport::waits(phase, Reason::SecretUnreadable, message, next)))
         }
     }
 }
 
 /// Whether a Secret with a PIN can be created: the ledger has it, or Meta has none, so that any will do.
-pub fn pin_is_known(at: &At<'_>) -> bool {
-    at.custody.ledger.pin_to_keep().is_some() || at.facts.is_pin_enabled != Some(true)
+pub fn pin_is_known(at: &NumberView<'_>) -> bool {
+    at.inputs.ledger.pin_to_keep().is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
 /// Whether the Secret that the operator had created is gone or emptied, and the ledger has what was in it.
-pub fn pin_is_lost(at: &At<'_>) -> bool {
+pub fn pin_is_lost(at: &NumberView<'_>) -> bool {
     at.object.spec.registration.is_some()
         && hints::given_pin_ref(at.object).is_none()
-        && !at.custody.pin_taken
-        && matches!(&at.custody.pin, Value::Missing(_))
-        && at.custody.ledger.pin_to_keep().is_some()
+        && !at.inputs.pin_taken
+        && matches!(&at.inputs.pin, SecretRead::Missing(_))
+        && at.inputs.ledger.pin_to_keep().is_some()
 }
 
 /// What to do about a PIN at Meta that nobody has told.
-pub fn unknown_pin(at: &At<'_>) -> String {
+pub fn unknown_pin(at: &NumberView<'_>) -> String {
     let object = at.object;
     let secret = crate::api::SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
     format!(
@@ -234,9 +246,9 @@ pub fn unknown_pin(at: &At<'_>) -> String {
 }
 
 /// What Meta said when the PIN in the Secret was to be set, if it said no.
-fn not_set(at: &At<'_>) -> String {
-    let refusal = at.custody.ledger.refusals.get(&Operation::SetPin);
-    let refusal = refusal.filter(|refusal| at.custody.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));
+fn not_set(at: &NumberView<'_>) -> String {
+    let refusal = at.inputs.ledger.refusals.get(&Operation::SetPin);
+    let refusal = refusal.filter(|refusal| at.inputs.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));
     refusal.map_or_else(String::new, |refusal| format!(". Meta refused to set it the last time: {}", refusal.message))
 }
 
@@ -253,26 +265,25 @@ pub fn taken(object: &WhatsAppNumber) -> String {
 }
 
 /// Condition `PINSynced`: whether the PIN in the Secret is the one in force.
-pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
+pub fn pin_synced(at: &NumberView<'_>) -> Option<ConditionValue> {
     at.object.spec.registration.as_ref()?;
     let secret = hints::pin_ref(at.object);
     let place = format!("Secret {}, key {}", secret.name, secret.key);
-    if at.custody.pin_taken {
-        return Some(Finding::no(Reason::SecretNameTaken, taken(at.object)));
+    if at.inputs.pin_taken {
+        return Some(ConditionValue::no(Reason::SecretNameTaken, taken(at.object)));
     }
-    if matches!(at.custody.pin, Value::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
+    if matches!(at.inputs.pin, SecretRead::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
         // Before it is registered, one is created if any will do.
         let missed = onboarding::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
-        return missed.then(|| Finding::unknown(Reason::PINUnknown, unknown_pin(at)));
+        return missed.then(|| ConditionValue::unknown(Reason::PINUnknown, unknown_pin(at)));
     }
-    if let Some(trouble) = at.custody.pin.trouble() {
+    if let Some(blocker) = at.inputs.pin.blocker() {
         let kept =
-            if at.custody.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
-        return Some(Finding::no(trouble.reason, format!("{}{kept}", trouble.message)));
+            if at.inputs.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
+        return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
     }
-    let known = at.custody.pin.known()?;
-    if let Some(open) =
-        at.custody.open_rung().filter(|open| open.unknown && open.order.operation() == Operation::SetPin)
+    let known = at.inputs.pin.known()?;
+    if let Some(open) = at.inputs.open_rung().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
     {
         let message = format!(
             "Meta was asked at {} to set a PIN, and the answer was lost: whether it is in force is not known. The PINs that \
@@ -280,14 +291,14 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
             when(open.time),
             hints::ask(at.object, Action::ResetPin)
         );
-        return Some(Finding::unknown(Reason::PINUnknown, message));
+        return Some(ConditionValue::unknown(Reason::PINUnknown, message));
     }
-    let refused = at.custody.ledger.refused_pins.contains(&known.fingerprint);
-    Some(match &at.custody.ledger.pin {
+    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
+    Some(match &at.inputs.ledger.pin {
         Some(in_force) if *in_force == known.value => {
-            Finding::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
+            ConditionValue::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
         }
-        Some(_) => Finding::no(
+        Some(_) => ConditionValue::no(
             Reason::PINDiffers,
             format!(
                 "the PIN in {place} is not the one in force, which is kept in the number's ledger; nothing is sent to Meta. \
@@ -296,7 +307,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
                 not_set(at)
             ),
         ),
-        None if refused => Finding::no(
+        None if refused => ConditionValue::no(
             Reason::PINRefused,
             format!(
                 "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}{}",
@@ -305,7 +316,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
                 not_set(at)
             ),
         ),
-        None => Finding::unknown(
+        None => ConditionValue::unknown(
             Reason::PINUnknown,
             format!(
                 "Meta does not show PINs, and the one in {place} was never used: it may be another one. To put it in force, \
@@ -318,7 +329,7 @@ pub fn pin_synced(at: &At<'_>) -> Option<Finding> {
 }
 
 /// What is said of a registered number that Meta is still connecting, whoever registered it.
-pub fn connecting(at: &At<'_>) -> Told {
+pub fn connecting(at: &NumberView<'_>) -> ReadyReport {
     let shown = at.facts.last_onboarded_time;
     let since = shown.or_else(|| told_since(at.object)).unwrap_or_else(|| at.now());
     let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
@@ -330,13 +341,13 @@ pub fn connecting(at: &At<'_>) -> Told {
          support: business.facebook.com/direct-support"
     };
     // Only for a number of the operator's own the account is read more often.
-    let next = match (at.custody.held && shown.is_some(), is_usual) {
-        (true, _) => Need::Watching(at.timing.settle * 2),
+    let next = match (at.inputs.held && shown.is_some(), is_usual) {
+        (true, _) => Requeue::PollUntilChanged(at.timing.settle * 2),
         (false, true) => at.until(since.checked_add(patience).unwrap_or(Timestamp::MAX)),
-        (false, false) => Need::Nothing,
+        (false, false) => Requeue::Nothing,
     };
-    let ready = Finding::no(Reason::Registering, message);
-    Told { phase: None, ready, progress: Progress::Reconciling, next }
+    let ready = ConditionValue::no(Reason::Registering, message);
+    ReadyReport { phase: None, ready, progress: Progress::Reconciling, next }
 }
 
 /// Since when the status tells of nothing else.

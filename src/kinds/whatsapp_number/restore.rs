@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::inputs::{Custody, Value};
+use super::inputs::{Inputs, SecretRead};
 use crate::{
     api::{NumberPhase, WhatsAppNumber},
     calls::Operation,
@@ -33,17 +33,17 @@ pub fn recalled(object: &WhatsAppNumber) -> Ledger {
 
 /// What PIN and code hold now was there when the ledger was: a PIN that the status calls refused is not sent once more,
 /// and a code's Secret need not hold the code that was sent last.
-pub fn recalled_values(object: &WhatsAppNumber, custody: &mut Custody) {
+pub fn recalled_values(object: &WhatsAppNumber, inputs: &mut Inputs) {
     let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let refused = conditions.iter().any(|condition| condition.reason == Reason::PINRefused.as_str());
-    if let Some(pin) = custody.pin.fingerprint().filter(|_| refused) {
-        custody.ledger.refused_pins.push(pin.to_owned());
+    if let Some(pin) = inputs.pin.fingerprint().filter(|_| refused) {
+        inputs.ledger.refused_pins.push(pin.to_owned());
     }
-    if let Some(code) = &mut custody.ledger.code {
-        code.baseline = custody.code.fingerprint().map(str::to_owned);
+    if let Some(code) = &mut inputs.ledger.code {
+        code.baseline = inputs.code.fingerprint().map(str::to_owned);
     }
-    let unread = [&custody.pin, &custody.code].contains(&&Value::Unread);
-    custody.recalled = custody.ledger != Ledger::default() && !unread;
+    let unread = [&inputs.pin, &inputs.code].contains(&&SecretRead::Unread);
+    inputs.recalled = inputs.ledger != Ledger::default() && !unread;
 }
 
 /// Whether the status tells that the number once worked: that may have been seen before there was anything to write down.
@@ -66,17 +66,17 @@ mod tests {
             Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
         },
     };
-    use crate::{calls::Order, ledger::Ended};
+    use crate::{calls::CallInput, ledger::CallOutcome};
 
     /// The ledger is lost, and its number's status is not.
     fn forgets(scene: &mut Number) {
-        scene.custody.ledger.serial = 1;
-        scene.object.status = Some(status::from_spec(&scene.object, &scene.custody));
-        scene.custody.ledger = recalled(&scene.object);
-        recalled_values(&scene.object, &mut scene.custody);
-        assert_eq!(scene.custody.ledger.serial, 0, "there is none yet");
+        scene.inputs.ledger.serial = 1;
+        scene.object.status = Some(status::from_spec(&scene.object, &scene.inputs));
+        scene.inputs.ledger = recalled(&scene.object);
+        recalled_values(&scene.object, &mut scene.inputs);
+        assert_eq!(scene.inputs.ledger.serial, 0, "there is none yet");
         assert_eq!(next(scene), "note", "what is there now may not be there for long");
-        scene.custody.recalled = false;
+        scene.inputs.recalled = false;
     }
 
     fn registering() -> Number {
@@ -90,17 +90,17 @@ mod tests {
     fn what_meta_counts_is_counted_on() {
         let mut scene = registering();
         for minute in -60..-55 {
-            made(&mut scene, Order::Register, Some("004217"), refusal(133_004, Some(0)), minute);
+            made(&mut scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), minute);
         }
         forgets(&mut scene);
-        assert_eq!(scene.custody.ledger.recent(Operation::Register, at(0)).len(), 5);
+        assert_eq!(scene.inputs.ledger.recent(Operation::Register, at(0)).len(), 5);
         assert_eq!(next(&mut scene), "PINRequired False/RegistrationPaused Reconciling");
     }
 
     #[test]
     fn a_lock_stays_until_its_end() {
         let mut scene = registering();
-        made(&mut scene, Order::Register, Some("004217"), refusal(133_016, Some(600)), -1);
+        made(&mut scene, CallInput::Register, Some("004217"), refusal(133_016, Some(600)), -1);
         forgets(&mut scene);
         assert_eq!(next(&mut scene), "PINRequired False/RegistrationLocked Reconciling");
     }
@@ -108,25 +108,25 @@ mod tests {
     #[test]
     fn what_was_refused_is_not_sent_again() {
         let mut scene = registering();
-        made(&mut scene, Order::Register, Some("004217"), refusal(133_005, None), -1);
+        made(&mut scene, CallInput::Register, Some("004217"), refusal(133_005, None), -1);
         assert_eq!(next(&mut scene), "PINRequired False/PINRefused Stalled");
         forgets(&mut scene);
         assert_eq!(next(&mut scene), "PINRequired False/PINRefused Stalled");
-        scene.custody.pin = known("590218");
+        scene.inputs.pin = known("590218");
         assert_eq!(next(&mut scene), "send register 590218");
 
         for value in ["123456", "000000"] {
             let mut scene = number();
             unregistered(&mut scene, "NOT_VERIFIED");
             asks_to_verify(&mut scene);
-            coded(&mut scene, Ended::Done(None), -5);
-            scene.custody.code = known(value);
+            coded(&mut scene, CallOutcome::Done(None), -5);
+            scene.inputs.code = known(value);
             if value == "123456" {
-                made(&mut scene, Order::VerifyCode, Some(value), refusal(136_025, None), -4);
+                made(&mut scene, CallInput::VerifyCode, Some(value), refusal(136_025, None), -4);
             }
             forgets(&mut scene);
             assert_eq!(next(&mut scene), "AwaitingCode False/AwaitingCode Reconciling", "{value} was there before");
-            scene.custody.code = known("654321");
+            scene.inputs.code = known("654321");
             assert_eq!(next(&mut scene), "send verifyCode 654321");
         }
     }
@@ -139,7 +139,7 @@ mod tests {
             let mut scene = number();
             unregistered(&mut scene, "NOT_VERIFIED");
             asks_to_verify(&mut scene);
-            coded(&mut scene, Ended::Done(None), minute);
+            coded(&mut scene, CallOutcome::Done(None), minute);
             forgets(&mut scene);
             assert_eq!(next(&mut scene), expected, "{minute}");
         }

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     binding,
-    inputs::{Binding, Custody},
-    onboarding::At,
+    inputs::{Binding, Inputs},
+    onboarding::NumberView,
 };
 use crate::{
     api::{
@@ -26,17 +26,17 @@ const SESSION_TIME: &str = "24h";
 const ERRORS_SHOWN: usize = 10;
 
 /// The status so far, with what follows from the spec and the ledger alone.
-pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberStatus {
+pub fn from_spec(number: &WhatsAppNumber, inputs: &Inputs) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
     // What is remembered of a number is told to whoever has it, and to nobody else who writes its digits down.
-    let is_mine = number.metadata.uid.as_deref() == Some(custody.ledger.owner.uid.as_str());
-    if custody.held && custody.trouble.is_none() && custody.ledger.serial > 0 && is_mine {
-        remembered(&mut status, custody);
+    let is_mine = number.metadata.uid.as_deref() == Some(inputs.ledger.owner.uid.as_str());
+    if inputs.held && inputs.blocker.is_none() && inputs.ledger.serial > 0 && is_mine {
+        remembered(&mut status, inputs);
     }
-    status.binding = match &custody.binding {
+    status.binding = match &inputs.binding {
         Binding::Current(_) => Some(BindingStatus { name: binding::secret_name(number) }),
         Binding::Waits(_) | Binding::Behind(_) | Binding::Refused(_) => status.binding,
-        Binding::Unasked | Binding::Unwanted | Binding::Taken(_) => None,
+        Binding::NotManaged | Binding::Unwanted | Binding::Taken(_) => None,
     };
     status.direction = DirectionSummary::of(&number.spec.directions);
     status.session_time = number.spec.directions.contains(&Direction::Incoming).then(|| {
@@ -47,13 +47,13 @@ pub fn from_spec(number: &WhatsAppNumber, custody: &Custody) -> WhatsAppNumberSt
 }
 
 /// What the ledger tells people.
-fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
-    let ledger = &custody.ledger;
-    let attempts: Vec<_> = ledger.recent(Operation::Register, custody.now).into_iter().map(whole_seconds).collect();
+fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
+    let ledger = &inputs.ledger;
+    let attempts: Vec<_> = ledger.recent(Operation::Register, inputs.now).into_iter().map(whole_seconds).collect();
     // Meta's lock, or the pause that it wants after a refusal.
     let pause = ledger.refusals.get(&Operation::Register).and_then(|refusal| refusal.until);
     let blocked_until = [ledger.blocked_until, pause].into_iter().flatten().max();
-    let blocked_until = blocked_until.filter(|until| custody.now < *until).map(whole_seconds);
+    let blocked_until = blocked_until.filter(|until| inputs.now < *until).map(whole_seconds);
     let re_register_before = status.registration.take().and_then(|registration| registration.re_register_before);
     let registration =
         RegistrationStatus { last_attempt_at: attempts.last().cloned(), attempts, blocked_until, re_register_before };
@@ -67,7 +67,7 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
         let known = Some(webhook.inputs.clone()).filter(|inputs| !inputs.is_empty());
         status.webhook.get_or_insert_default().verify_token_hash = known;
     }
-    let order = [
+    let input = [
         Operation::Register,
         Operation::SetPin,
         Operation::VerifyCode,
@@ -78,7 +78,7 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
         Operation::ClearWebhook,
         Operation::WriteProfile,
     ];
-    let refusal = order.iter().find_map(|operation| ledger.refusals.get(operation));
+    let refusal = input.iter().find_map(|operation| ledger.refusals.get(operation));
     status.last_error = refusal.map(|refusal| LastError {
         code: refusal.code,
         subcode: refusal.subcode,
@@ -88,13 +88,13 @@ fn remembered(status: &mut WhatsAppNumberStatus, custody: &Custody) {
 }
 
 /// By when an approved name has to be registered: 14 days from when the approval was first seen.
-pub fn reregister_before(at: &At<'_>) -> Timestamp {
+pub fn reregister_before(at: &NumberView<'_>) -> Timestamp {
     let known = at.object.status.as_ref().and_then(|status| status.registration.as_ref()?.re_register_before.clone());
     known.map_or_else(|| at.now().checked_add(NAME_LIFE).unwrap_or(Timestamp::MAX), |time| time.0)
 }
 
 /// Notes by when an approved name has to be registered.
-pub fn renamed(status: &mut WhatsAppNumberStatus, at: &At<'_>) {
+pub fn renamed(status: &mut WhatsAppNumberStatus, at: &NumberView<'_>) {
     let approved = at.facts.new_name_status == Some(NameStatus::Approved);
     if approved && at.object.spec.management_policy == ManagementPolicy::Full {
         let before = whole_seconds(reregister_before(at));

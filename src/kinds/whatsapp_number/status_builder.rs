@@ -5,17 +5,17 @@ use std::time::Duration;
 use super::{
     conditions,
     inputs::Step,
-    onboarding::{self, At, Told},
+    onboarding::{self, NumberView, ReadyReport},
     plan, registration,
     requests::Requests,
     status,
-    webhook::Stands,
+    webhook::Impact,
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumberStatus},
     controller::{
-        preconditions::{Need, Plan},
-        summary::{Finding, Progress, Verdict},
+        preconditions::{Plan, Requeue},
+        summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::{NameStatus, PhoneNumber},
     k8s::conditions::State,
@@ -23,23 +23,23 @@ use crate::{
 };
 
 /// How a number stands, as it is put together.
-pub struct Picture {
+pub struct StatusBuilder {
     /// The phase.
     pub phase: NumberPhase,
-    verdict: Verdict,
-    next: Need,
+    verdict: StatusSummary,
+    next: Requeue,
 }
 
-impl Picture {
+impl StatusBuilder {
     /// What Meta shows, and what the ladder says instead.
-    pub fn of(at: &At<'_>, told: Option<Told>) -> Self {
+    pub fn of(at: &NumberView<'_>, told: Option<ReadyReport>) -> Self {
         let (phase, verdict) = conditions::judge(at.object, at.facts);
-        let mut picture = Self { phase, verdict, next: Need::Nothing };
+        let mut picture = Self { phase, verdict, next: Requeue::Nothing };
         let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
         let connecting = !observes && picture.phase == NumberPhase::Registering;
         let told = told.or_else(|| connecting.then(|| registration::connecting(at)));
         let told_nothing = told.is_none();
-        if let Some(Told { phase, ready, progress, next }) = told {
+        if let Some(ReadyReport { phase, ready, progress, next }) = told {
             picture.phase = phase.unwrap_or(picture.phase);
             picture.verdict.ready = ready;
             picture.verdict.progress = progress;
@@ -53,13 +53,13 @@ impl Picture {
     }
 
     /// A name that was asked for when the number was added, and is another one now: told, and left to people.
-    fn name_differs(&mut self, at: &At<'_>) {
+    fn name_differs(&mut self, at: &NumberView<'_>) {
         let Some(wanted) = at.object.spec.requested_name.as_deref().filter(|_| plan::adds(at.object)) else { return };
         let shown = at.facts.verified_name.as_deref();
         if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
             return;
         }
-        let approved = self.verdict.facets.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED);
+        let approved = self.verdict.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED);
         if let (Some((_, finding)), Some(shown)) = (approved, shown) {
             finding.message = format!(
                 "{}; Meta shows {shown}, and spec.requestedName asks for {wanted}, which is sent only when a number is added: \
@@ -70,7 +70,7 @@ impl Picture {
     }
 
     /// The number works under its old name until it is registered again.
-    fn rename(&mut self, at: &At<'_>) {
+    fn rename(&mut self, at: &NumberView<'_>) {
         let before = status::reregister_before(at);
         let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
         let message = format!(
@@ -79,17 +79,17 @@ impl Picture {
             super::hints::ask(at.object, Action::Register),
             registration::last_refusal(at)
         );
-        let finding = Finding::no(Reason::ReRegisterRequired, message);
-        match self.verdict.facets.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
+        let finding = ConditionValue::no(Reason::ReRegisterRequired, message);
+        match self.verdict.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
             Some((_, found)) => *found = finding,
-            None => self.verdict.facets.push((conditions::NAME_APPROVED, finding)),
+            None => self.verdict.conditions.push((conditions::NAME_APPROVED, finding)),
         }
     }
 
     /// One more condition, and what it means for the whole: the first trouble is told.
-    pub fn add(&mut self, kind: &'static str, finding: Finding, stands: Stands) {
-        if let Stands::Waits(progress, next) = stands {
-            if self.next == Need::Nothing {
+    pub fn add(&mut self, kind: &'static str, finding: ConditionValue, stands: Impact) {
+        if let Impact::Waits(progress, next) = stands {
+            if self.next == Requeue::Nothing {
                 self.next = next;
             }
             if self.verdict.ready.state == State::True && progress != Progress::Settled {
@@ -97,14 +97,14 @@ impl Picture {
                 self.verdict.progress = progress;
             }
         }
-        self.verdict.facets.push((kind, finding));
+        self.verdict.conditions.push((kind, finding));
     }
 
     /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
     pub fn come_back(&mut self, left: Option<&Duration>) {
         match (&self.next, left) {
-            (Need::Nothing, Some(left)) => self.next = Need::Time(*left),
-            (Need::Time(next), Some(left)) if left < next => self.next = Need::Time(*left),
+            (Requeue::Nothing, Some(left)) => self.next = Requeue::After(*left),
+            (Requeue::After(next), Some(left)) if left < next => self.next = Requeue::After(*left),
             _ => {}
         }
     }

@@ -15,62 +15,62 @@ use super::{
     events::told,
     hints,
     inputs::{
-        End, Known, Step, Trouble,
-        collect::{Hold, digest, unusable},
+        Blocker, KnownSecret, Resolution, Step,
+        collect::{ReconcileSession, digest, unusable},
     },
     profile, provisioning,
 };
 use crate::api::labels::DEREGISTER;
 use crate::{
     api::{Action, MetaApp, WhatsAppNumber},
-    calls::{Door, Order, Sending, Sent, Target},
+    calls::{CallGateway, CallInput, CallReport, CallRequest, Target},
     controller::{
         context::Error,
-        managed_resource::{Surroundings, Then},
+        managed_resource::{ReconcileContext, Then},
         ownership::digits_of,
     },
     k8s::{
         events::EventType,
-        secrets::{FOR_NUMBER, Hidden, OwnedProblem, OwnedSecret},
+        secrets::{ComparableSecret, FOR_NUMBER, OwnedProblem, OwnedSecret},
         timeout::call,
     },
-    ledger::{Begin, Ended, Owner, Refusal},
+    ledger::{CallOutcome, NewIntent, Owner, Refusal},
     messages::Reason,
 };
 
-type At<'a> = Surroundings<'a, WhatsAppNumber>;
+type At<'a> = ReconcileContext<'a, WhatsAppNumber>;
 
 /// See the module. A Secret that cannot be written for a reason that lasts is told, not tried again and again.
-pub async fn carry_out(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
-    let makes_pin = step == Step::MakePin;
-    let binds = matches!(step, Step::Bind(_) | Step::Unbind);
+pub async fn carry_out(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
+    let makes_pin = step == Step::CreatePinSecret;
+    let binds = matches!(step, Step::WriteBinding(_) | Step::DeleteBinding);
     match take(at, hold, step).await {
         Err(Error::Secret(problem)) if (makes_pin || binds) && problem.is_refusal() => {
             warn!(number = at.object.spec.phone_number, %problem, "a Secret cannot be written");
-            let trouble = Trouble::new(Reason::SecretNotWritten, problem.to_string());
-            *(if binds { &mut hold.not_bound } else { &mut hold.no_pin }) = Some(trouble);
+            let blocker = Blocker::new(Reason::SecretNotWritten, problem.to_string());
+            *(if binds { &mut hold.not_bound } else { &mut hold.no_pin }) = Some(blocker);
             Ok(Then::Plan)
         }
         Err(Error::Ledger(problem)) if problem.is_lasting() => {
             warn!(number = at.object.spec.phone_number, %problem, "what is remembered of a number cannot be written down");
-            hold.trouble = Some(unusable(&problem));
+            hold.blocker = Some(unusable(&problem));
             Ok(Then::Plan)
         }
         result => result,
     }
 }
 
-async fn take(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
+async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
     match step {
-        Step::Send { order, secret, account, id, before, action } => {
-            let inputs = inputs(at, &order, secret.as_ref());
+        Step::Send { input, secret, account, id, before, action } => {
+            let inputs = inputs(at, &input, secret.as_ref());
             let value = |action: Action| {
                 let request = at.requests.iter().find(|request| request.action == action);
                 request.map(|request| (action, request.value.clone()))
             };
-            let begin = Begin {
+            let begin = NewIntent {
                 id: fresh_id(),
-                order,
+                input,
                 inputs,
                 before,
                 secret: secret.map(|known| known.value),
@@ -79,16 +79,16 @@ async fn take(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
             };
             send(at, hold, begin, account, id).await
         }
-        Step::Again { id, before } => again(at, hold, &id, before).await,
-        Step::Settle { id, end } => settle(at, hold, &id, end).await,
-        Step::Note { id, connected, shown } => note(at, hold, id, connected, shown).await,
-        Step::WriteDown => {
+        Step::Repeat { id, before } => again(at, hold, &id, before).await,
+        Step::Resolve { id, end } => settle(at, hold, &id, end).await,
+        Step::RecordObservation { id, connected, shown } => note(at, hold, id, connected, shown).await,
+        Step::FlushLedger => {
             if let Some(book) = &mut hold.book {
                 book.save(|_| {}).await?;
             }
             Ok(Then::Plan)
         }
-        Step::MakePin => make_pin(at, hold).await,
+        Step::CreatePinSecret => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
             forward(at, &value).await?;
             hold.forwarded = true;
@@ -103,10 +103,10 @@ async fn take(at: &At<'_>, hold: &mut Hold, step: Step) -> Result<Then, Error> {
             at.context.profiles.learn(&at.object.uid().unwrap_or_default(), profile, began, &at.context.timing);
             Ok(Then::Plan)
         }
-        Step::Bind(content) => bind(at, &content).await,
-        Step::Unbind => unbind(at).await,
+        Step::WriteBinding(content) => bind(at, &content).await,
+        Step::DeleteBinding => unbind(at).await,
         Step::Finalizer(wanted) => finalizer(at, wanted).await,
-        Step::LetGo(note) => {
+        Step::RemoveFinalizer(note) => {
             if let Some(note) = note {
                 info!(number = at.object.spec.phone_number, note, "left at Meta");
                 let reference = at.object.object_ref(&());
@@ -126,27 +126,28 @@ fn owner(at: &At<'_>) -> Owner {
 }
 
 /// Names what goes into a call, so that it can be told whether another one would be the same.
-fn inputs(at: &At<'_>, order: &Order, secret: Option<&Known>) -> String {
-    match order {
-        Order::VerifyCode | Order::Register | Order::RegisterAgain | Order::SetPin { .. } => {
+fn inputs(at: &At<'_>, input: &CallInput, secret: Option<&KnownSecret>) -> String {
+    match input {
+        CallInput::VerifyCode | CallInput::Register | CallInput::RegisterAgain | CallInput::SetPin { .. } => {
             secret.map(|known| known.fingerprint.clone()).unwrap_or_default()
         }
-        Order::SetWebhook { url, .. } => {
+        CallInput::SetWebhook { url, .. } => {
             let token = secret.map(|known| secrecy::ExposeSecret::expose_secret(&known.value.0).to_owned());
             let both = SecretString::from(format!("{url}\n{}", token.unwrap_or_default()));
             at.context.fingerprints.of("webhook", &both)
         }
-        Order::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
-        Order::AddNumber { .. } | Order::RequestCode { .. } | Order::Deregister | Order::ClearWebhook => {
-            provisioning::inputs(order)
-        }
+        CallInput::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
+        CallInput::AddNumber { .. }
+        | CallInput::RequestCode { .. }
+        | CallInput::Deregister
+        | CallInput::ClearWebhook => provisioning::inputs(input),
     }
 }
 
 async fn send(
     at: &At<'_>,
-    hold: &mut Hold,
-    mut begin: Begin,
+    hold: &mut ReconcileSession,
+    mut begin: NewIntent,
     account: String,
     id: Option<String>,
 ) -> Result<Then, Error> {
@@ -156,39 +157,39 @@ async fn send(
         return Ok(Then::Plan);
     };
     // A verify token is no PIN: it can be read from its Secret again, and is not kept.
-    let is_webhook = matches!(begin.order, Order::SetWebhook { .. });
-    let verify_token = if is_webhook { begin.secret.take().map(|Hidden(token)| token) } else { None };
+    let is_webhook = matches!(begin.input, CallInput::SetWebhook { .. });
+    let verify_token = if is_webhook { begin.secret.take().map(|ComparableSecret(token)| token) } else { None };
     let target = Target { access, account, id: id.unwrap_or_default(), number: at.object.spec.phone_number.clone() };
-    let door = Door { graph: &context.graph, fence: &context.fence, timing: &context.timing };
-    let operation = begin.order.operation();
-    let sending = Sending { begin, target, verify_token, owner: owner(at) };
-    match book.send(&door, sending).await? {
-        Sent::Ended(ended, quote) => {
+    let gateway = CallGateway { graph: &context.graph, fence: &context.fence, timing: &context.timing };
+    let operation = begin.input.operation();
+    let sending = CallRequest { begin, target, verify_token, owner: owner(at) };
+    match book.send(&gateway, sending).await? {
+        CallReport::CallOutcome(ended, quote) => {
             if let Some((type_, reason, note)) = told(operation, &ended, quote.as_deref()) {
                 context.events.publish(&at.object.object_ref(&()), type_, reason, "Ask", &note);
             }
         }
-        Sent::Held(why) => hold.held_back = Some(why),
+        CallReport::Held(why) => hold.held_back = Some(why),
     }
     Ok(Then::Plan)
 }
 
 /// The call of an open intent once more, as it was.
-async fn again(at: &At<'_>, hold: &mut Hold, id: &str, before: String) -> Result<Then, Error> {
+async fn again(at: &At<'_>, hold: &mut ReconcileSession, id: &str, before: String) -> Result<Then, Error> {
     let Some(ledger) = hold.book.as_ref().and_then(|book| book.ledger()) else { return Ok(Then::Plan) };
     let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
-    let secret = match intent.order {
-        Order::VerifyCode => ledger.code_tried.clone(),
-        Order::Register | Order::RegisterAgain | Order::SetPin { .. } => ledger.pin_tried.clone(),
+    let secret = match intent.input {
+        CallInput::VerifyCode => ledger.code_tried.clone(),
+        CallInput::Register | CallInput::RegisterAgain | CallInput::SetPin { .. } => ledger.pin_tried.clone(),
         _ => None,
     };
-    let (account, number) = match &intent.order {
-        Order::AddNumber { account, .. } => (Some(account.clone()), None),
+    let (account, number) = match &intent.input {
+        CallInput::AddNumber { account, .. } => (Some(account.clone()), None),
         _ => (ledger.business_account_id.clone(), intent.phone_number_id.clone()),
     };
-    let begin = Begin {
+    let begin = NewIntent {
         id: fresh_id(),
-        order: intent.order.clone(),
+        input: intent.input.clone(),
         inputs: intent.inputs.clone(),
         before,
         secret,
@@ -198,15 +199,15 @@ async fn again(at: &At<'_>, hold: &mut Hold, id: &str, before: String) -> Result
     send(at, hold, begin, account.unwrap_or_default(), number).await
 }
 
-async fn settle(at: &At<'_>, hold: &mut Hold, id: &str, end: End) -> Result<Then, Error> {
+async fn settle(at: &At<'_>, hold: &mut ReconcileSession, id: &str, end: Resolution) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let ended = match end {
-        End::Happened(id) => Ended::Done(id),
-        End::Lost => Ended::Unknown,
-        End::GivenUp => Ended::GivenUp,
-        End::DidNot(message) => {
+        Resolution::Happened(id) => CallOutcome::Done(id),
+        Resolution::Lost => CallOutcome::Unknown,
+        Resolution::GivenUp => CallOutcome::GivenUp,
+        Resolution::DidNot(message) => {
             let inputs = book.ledger().and_then(|ledger| ledger.intent(id)).map(|intent| intent.inputs.clone());
-            Ended::Refused(Refusal {
+            CallOutcome::Refused(Refusal {
                 code: 0,
                 subcode: None,
                 class: "Unknown".to_owned(),
@@ -224,7 +225,7 @@ async fn settle(at: &At<'_>, hold: &mut Hold, id: &str, end: End) -> Result<Then
 
 async fn note(
     at: &At<'_>,
-    hold: &mut Hold,
+    hold: &mut ReconcileSession,
     id: Option<(String, String)>,
     connected: bool,
     shown: Vec<(String, serde_json::Value)>,
@@ -236,11 +237,12 @@ async fn note(
 }
 
 /// Creates the Secret with the PIN; only what is read back from it is used.
-async fn make_pin(at: &At<'_>, hold: &mut Hold) -> Result<Then, Error> {
+async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Error> {
     let client = &at.context.client;
     let reference = hints::pin_ref(at.object);
     let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin_to_keep().cloned());
-    let pin = kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |Hidden(pin)| pin);
+    let pin =
+        kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |ComparableSecret(pin)| pin);
     let number = digits_of(at.object).to_string();
     let there = OwnedSecret::read(client, at.namespace, &reference.name).await?;
     // One whose key somebody has removed is filled again; a value that is there stays.
@@ -282,7 +284,7 @@ async fn forward(at: &At<'_>, value: &str) -> Result<(), Error> {
     }
 }
 
-async fn bind(at: &At<'_>, content: &[(&'static str, Hidden)]) -> Result<Then, Error> {
+async fn bind(at: &At<'_>, content: &[(&'static str, ComparableSecret)]) -> Result<Then, Error> {
     let (client, name) = (&at.context.client, binding::secret_name(at.object));
     let mut secret = match OwnedSecret::read(client, at.namespace, &name).await? {
         Some(secret) => secret,
@@ -292,7 +294,7 @@ async fn bind(at: &At<'_>, content: &[(&'static str, Hidden)]) -> Result<Then, E
     for key in &keys {
         secret.unset(key);
     }
-    for (key, Hidden(value)) in content {
+    for (key, ComparableSecret(value)) in content {
         secret.set(key, value);
     }
     if let Some(owner) = at.object.controller_owner_ref(&()) {

@@ -2,13 +2,13 @@
 
 use super::{
     hints,
-    inputs::{Trouble, Value},
-    onboarding::{At, Rung, Told, when},
+    inputs::{Blocker, SecretRead},
+    onboarding::{Decision, NumberView, ReadyReport, when},
 };
 use crate::{
     api::{Action, CodeMethod, NumberPhase},
-    calls::{Operation, Order},
-    controller::preconditions::Need,
+    calls::{CallInput, Operation},
+    controller::preconditions::Requeue,
     graph::types::CodeVerificationStatus,
     ledger::{Refusal, SentCode},
     messages::{Reason, commands},
@@ -18,15 +18,15 @@ use crate::{
 const LANGUAGE: &str = "en_US";
 
 /// What comes next for a number that is not verified; `None` where verification is not in the way.
-pub fn verify(at: &At<'_>) -> Option<Rung> {
+pub fn verify(at: &NumberView<'_>) -> Option<Decision> {
     if at.facts.is_registered() || super::registration::is_under_way(at) {
         return None;
     }
     if at.verified() {
         let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
         let message = "Meta accepted the code; the operator waits until reads show it";
-        return (unseen && !at.custody.evidence.fresh && at.object.spec.registration.is_none())
-            .then(|| Told::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh()));
+        return (unseen && !at.inputs.evidence.fresh && at.object.spec.registration.is_none())
+            .then(|| ReadyReport::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh()));
     }
     let lapsed = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,
@@ -42,38 +42,38 @@ pub fn verify(at: &At<'_>) -> Option<Rung> {
                  Phone numbers, or add spec.verification, which has a code sent: {}",
                 commands::patch(at.object, r#"{"verification":{}}"#)
             );
-            Told::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
+            ReadyReport::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
         });
     }
-    let refusal = at.custody.ledger.refusals.get(&Operation::RequestCode);
+    let refusal = at.inputs.ledger.refusals.get(&Operation::RequestCode);
     // A refusal is of a later request than the last code's, which may still be good.
-    if let Some(code) = &at.custody.ledger.code
+    if let Some(code) = &at.inputs.ledger.code
         && (refusal.is_none() || at.now() < code.expires())
     {
         return Some(awaiting(at, code));
     }
     if let Some(refusal) = refusal {
-        return Some(not_sent(at, refusal, at.custody.ledger.code.is_some()));
+        return Some(not_sent(at, refusal, at.inputs.ledger.code.is_some()));
     }
     if lapsed {
         let message = format!(
             "the verification lapsed; no code is sent by itself. To have one sent: {}",
             hints::ask(at.object, Action::RequestCode)
         );
-        return Some(Told::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message));
+        return Some(ReadyReport::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message));
     }
-    Some(if at.custody.code == Value::Unread { unread(at) } else { at.send(request(at), None, None) })
+    Some(if at.inputs.code == SecretRead::Unread { unread(at) } else { at.send(request(at), None, None) })
 }
 
 /// The call that has a code sent. What the code's Secret holds now is not the code.
-pub fn request(at: &At<'_>) -> Order {
+pub fn request(at: &NumberView<'_>) -> CallInput {
     let verification = at.object.spec.verification.clone().unwrap_or_default();
     let method = match verification.method {
         CodeMethod::Sms => "SMS",
         CodeMethod::Voice => "Voice",
     };
-    let baseline = at.custody.code.fingerprint().map(str::to_owned);
-    Order::RequestCode {
+    let baseline = at.inputs.code.fingerprint().map(str::to_owned);
+    CallInput::RequestCode {
         method: method.to_owned(),
         language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
         baseline,
@@ -81,7 +81,7 @@ pub fn request(at: &At<'_>) -> Order {
 }
 
 /// No code was sent; only the first one is asked for again by itself.
-fn not_sent(at: &At<'_>, refusal: &Refusal, another: bool) -> Rung {
+fn not_sent(at: &NumberView<'_>, refusal: &Refusal, another: bool) -> Decision {
     match refusal.until {
         Some(until) if another => {
             let message = format!(
@@ -90,11 +90,11 @@ fn not_sent(at: &At<'_>, refusal: &Refusal, another: bool) -> Rung {
                 when(until),
                 hints::ask(at.object, Action::RequestCode)
             );
-            Told::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
+            ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
         }
         Some(until) if at.now() < until => {
             let message = format!("Meta sent no code, and is asked again at {}: {}", when(until), refusal.message);
-            Told::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))
+            ReadyReport::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))
         }
         Some(_) => at.send(request(at), None, None),
         None => {
@@ -108,13 +108,13 @@ fn not_sent(at: &At<'_>, refusal: &Refusal, another: bool) -> Rung {
                 commands::patch(at.object, &format!(r#"{{"verification":{{"method":"{other}"}}}}"#)),
                 hints::ask(at.object, Action::RequestCode)
             );
-            Told::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
+            ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
         }
     }
 }
 
 /// A code was sent: the value that a person brings is tried.
-fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
+fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision {
     let secret = hints::code_ref(at.object);
     let place = format!("Secret {}, key {}", secret.name, secret.key);
     if at.now() >= code.expires() {
@@ -123,23 +123,23 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
             when(code.requested_at),
             hints::ask(at.object, Action::RequestCode)
         );
-        return Told::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
+        return ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
     }
-    let refusal = at.custody.ledger.refusals.get(&Operation::VerifyCode);
+    let refusal = at.inputs.ledger.refusals.get(&Operation::VerifyCode);
     if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
         let message = format!("Meta could not check the code, and is asked again at {}", when(until));
-        return Told::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
+        return ReadyReport::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
     }
-    match &at.custody.code {
-        Value::Known(known) if code.is_new(&known.fingerprint) => {
-            return at.send(Order::VerifyCode, Some(known.clone()), None);
+    match &at.inputs.code {
+        SecretRead::Known(known) if code.is_new(&known.fingerprint) => {
+            return at.send(CallInput::VerifyCode, Some(known.clone()), None);
         }
-        Value::Unread => return unread(at),
-        Value::Bad(Trouble { message, fingerprint, .. })
+        SecretRead::Unread => return unread(at),
+        SecretRead::Invalid(Blocker { message, fingerprint, .. })
             if fingerprint.as_ref().is_none_or(|fingerprint| code.is_new(fingerprint)) =>
         {
             let message = message.clone();
-            return Told::waits(
+            return ReadyReport::waits(
                 NumberPhase::AwaitingCode,
                 Reason::SecretValueInvalid,
                 message,
@@ -149,13 +149,13 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         _ => {}
     }
     // A code that was put under another key would be waited for in vain.
-    let lacking = match &at.custody.code {
-        Value::Missing(trouble) if trouble.reason == Reason::SecretKeyNotFound => {
-            format!(". So far {}", trouble.message)
+    let lacking = match &at.inputs.code {
+        SecretRead::Missing(blocker) if blocker.reason == Reason::SecretKeyNotFound => {
+            format!(". So far {}", blocker.message)
         }
         _ => String::new(),
     };
-    let how = hints::put_code(at.object, &at.custody.code) + &lacking;
+    let how = hints::put_code(at.object, &at.inputs.code) + &lacking;
     let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
         let sent = match (code.certain, code.method.as_str()) {
@@ -171,10 +171,10 @@ fn awaiting(at: &At<'_>, code: &SentCode) -> Rung {
         let message = format!("Meta did not accept the code in {place}; put the right one there before {until}: {how}");
         (Reason::WrongCode, format!("{message}. To have another one sent: {another}"))
     };
-    Told::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
+    ReadyReport::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
 }
 
-fn unread(at: &At<'_>) -> Rung {
+fn unread(at: &NumberView<'_>) -> Decision {
     let message = "the Secret with the code could not be read, and is tried again";
-    Told::waits(at.phase(), Reason::SecretUnreadable, message, Need::Time(at.timing.retry_interval))
+    ReadyReport::waits(at.phase(), Reason::SecretUnreadable, message, Requeue::After(at.timing.retry_interval))
 }

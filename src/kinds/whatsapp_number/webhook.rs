@@ -4,14 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     hints,
-    inputs::{Custody, End, Known, Step, Value},
-    onboarding::{At, Rung, when},
+    inputs::{Inputs, KnownSecret, Resolution, SecretRead, Step},
+    onboarding::{Decision, NumberView, when},
 };
 use crate::{
-    calls::{Intent, Operation, Order},
+    calls::{CallInput, Intent, Operation},
     controller::{
-        preconditions::Need,
-        summary::{Finding, Progress},
+        preconditions::Requeue,
+        summary::{ConditionValue, Progress},
     },
     ledger::{Refusal, Webhook},
     messages::{Reason, commands},
@@ -28,103 +28,107 @@ const CALLBACK_FAILED: i64 = 2200;
 #[derive(Debug)]
 pub enum Routing {
     /// It is none of ours.
-    Unasked,
+    NotManaged,
     /// This first.
     Step(Step),
     /// So.
-    Told(Finding, Stands),
+    ReadyReport(ConditionValue, Impact),
 }
 
 /// What a finding means for the number as a whole.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stands {
+pub enum Impact {
     /// Nothing.
     Fine,
     /// It is not ready.
-    Waits(Progress, Need),
+    Waits(Progress, Requeue),
 }
 
 /// A call beside the ladder that another process has begun, or this one lost sight of: its outcome is seen, or it is done
 /// again as if it had never been.
-pub fn open(at: &At<'_>) -> Option<Step> {
-    let custody = at.custody;
-    let is_over =
-        |intent: &&Intent| !intent.order.operation().is_rung() && !custody.quarantine.contains_key(&intent.id);
-    let intent = custody.ledger.intents.iter().find(is_over)?;
+pub fn open(at: &NumberView<'_>) -> Option<Step> {
+    let inputs = at.inputs;
+    let is_over = |intent: &&Intent| {
+        !intent.input.operation().is_onboarding() && !inputs.foreign_call_grace.contains_key(&intent.id)
+    };
+    let intent = inputs.ledger.intents.iter().find(is_over)?;
     let shown = shown(at);
-    let happened = match &intent.order {
-        Order::SetWebhook { url, .. } => shown == url,
-        Order::ClearWebhook => shown.is_empty(),
+    let happened = match &intent.input {
+        CallInput::SetWebhook { url, .. } => shown == url,
+        CallInput::ClearWebhook => shown.is_empty(),
         _ => false,
     };
-    let end = if happened { End::Happened(None) } else { End::Lost };
-    Some(Step::Settle { id: intent.id.clone(), end })
+    let end = if happened { Resolution::Happened(None) } else { Resolution::Lost };
+    Some(Step::Resolve { id: intent.id.clone(), end })
 }
 
 /// The number's own callback at Meta; empty where it has none.
-fn shown<'a>(at: &At<'a>) -> &'a str {
+fn shown<'a>(at: &NumberView<'a>) -> &'a str {
     at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default()
 }
 
 /// What comes next for the callback.
-pub fn routing(at: &At<'_>) -> Routing {
-    let custody = at.custody;
+pub fn routing(at: &NumberView<'_>) -> Routing {
+    let inputs = at.inputs;
     let shown = shown(at);
     let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
-    let ours = custody.ledger.webhook.as_ref();
+    let ours = inputs.ledger.webhook.as_ref();
     if at.is_out_of_reach() {
-        return Routing::Unasked;
+        return Routing::NotManaged;
     }
     let Some(wanted) = wanted else {
         return match ours {
             Some(ours) if ours.url == shown => clear(at),
-            _ => Routing::Unasked,
+            _ => Routing::NotManaged,
         };
     };
-    if custody.trouble.is_some() || custody.no_writes.is_some() {
-        return Routing::Unasked;
+    if inputs.blocker.is_some() || inputs.no_writes.is_some() {
+        return Routing::NotManaged;
     }
-    match &custody.verify_token {
-        Value::Known(_) => {}
-        Value::Unread | Value::Unasked => {
+    match &inputs.verify_token {
+        SecretRead::Known(_) => {}
+        SecretRead::Unread | SecretRead::NotNeeded => {
             let finding =
-                Finding::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
-            return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
+                ConditionValue::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
+            return Routing::ReadyReport(
+                finding,
+                Impact::Waits(Progress::Reconciling, Requeue::After(at.timing.retry_interval)),
+            );
         }
-        Value::Missing(trouble) | Value::NotMade(trouble) | Value::Bad(trouble) => {
-            let finding = Finding::no(trouble.reason, trouble.message.clone());
-            return Routing::Told(finding, Stands::Waits(Progress::Stalled, Need::Nothing));
+        SecretRead::Missing(blocker) | SecretRead::NotCreated(blocker) | SecretRead::Invalid(blocker) => {
+            let finding = ConditionValue::no(blocker.reason, blocker.message.clone());
+            return Routing::ReadyReport(finding, Impact::Waits(Progress::Stalled, Requeue::Nothing));
         }
     }
-    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == custody.webhook_inputs);
+    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_inputs);
     let is_shown = shown == wanted.callback_url;
-    if let Some(waits) = under_way(custody) {
+    if let Some(waits) = under_way(inputs) {
         return waits;
     }
     // A callback that was there before us is taken for what is wanted; its verify token nobody can read.
     if is_shown && (told_so || ours.is_none()) {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
-        return Routing::Told(Finding::yes(Reason::Configured, message), Stands::Fine);
+        return Routing::ReadyReport(ConditionValue::yes(Reason::Configured, message), Impact::Fine);
     }
     // That it is not there, although it was set, or may have been, takes more than one read to be so.
     let may_be_set = told_so || ours.is_some_and(is_lost);
-    if !custody.evidence.fresh || !custody.evidence.twice && may_be_set {
+    if !inputs.evidence.fresh || !inputs.evidence.twice && may_be_set {
         let message = if may_be_set {
             "the callback was set a moment ago, and Meta does not show it yet"
         } else {
             "the callback is set in a moment; the operator waits for a fresh read of Meta"
         };
-        let finding = Finding::no(Reason::Settling, message);
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
+        let finding = ConditionValue::no(Reason::Settling, message);
+        return Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, at.proof()));
     }
     let taken = told_so && !is_shown;
     if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
-        return Routing::Told(finding, Stands::Waits(Progress::Stalled, at.until(until)));
+        return Routing::ReadyReport(finding, Impact::Waits(Progress::Stalled, at.until(until)));
     }
-    if let Some(refusal) = refusal(custody, Operation::SetWebhook, &custody.webhook_inputs) {
+    if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_inputs) {
         return refused(at, refusal);
     }
-    held_or(at, Order::SetWebhook { url: wanted.callback_url.clone(), again: taken }, custody.verify_token.known())
+    held_or(at, CallInput::SetWebhook { url: wanted.callback_url.clone(), again: taken }, inputs.verify_token.known())
 }
 
 /// Whether an answer about it was lost.
@@ -132,50 +136,54 @@ fn is_lost(webhook: &Webhook) -> bool {
     webhook.inputs.is_empty()
 }
 
-fn clear(at: &At<'_>) -> Routing {
-    if let Some(waits) = under_way(at.custody) {
+fn clear(at: &NumberView<'_>) -> Routing {
+    if let Some(waits) = under_way(at.inputs) {
         return waits;
     }
-    let Custody { trouble, no_writes, evidence, ledger, .. } = at.custody;
+    let Inputs { blocker, no_writes, evidence, ledger, .. } = at.inputs;
     let is_unsure = !evidence.twice && ledger.webhook.as_ref().is_some_and(is_lost);
-    if trouble.is_some() || no_writes.is_some() || !evidence.fresh || is_unsure {
-        let finding = Finding::no(Reason::Settling, "the number's own callback is removed in a moment");
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, at.proof()));
+    if blocker.is_some() || no_writes.is_some() || !evidence.fresh || is_unsure {
+        let finding = ConditionValue::no(Reason::Settling, "the number's own callback is removed in a moment");
+        return Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, at.proof()));
     }
-    if let Some(refusal) = refusal(at.custody, Operation::ClearWebhook, "") {
+    if let Some(refusal) = refusal(at.inputs, Operation::ClearWebhook, "") {
         return refused(at, refusal);
     }
-    held_or(at, Order::ClearWebhook, None)
+    held_or(at, CallInput::ClearWebhook, None)
 }
 
-fn held_or(at: &At<'_>, order: Order, secret: Option<&Known>) -> Routing {
-    if let Some(why) = &at.custody.held_back {
-        let finding = Finding::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
-        return Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(at.timing.retry_interval)));
+fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) -> Routing {
+    if let Some(why) = &at.inputs.held_back {
+        let finding =
+            ConditionValue::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
+        return Routing::ReadyReport(
+            finding,
+            Impact::Waits(Progress::Reconciling, Requeue::After(at.timing.retry_interval)),
+        );
     }
-    match at.send(order, secret.cloned(), None) {
-        Rung::Step(step) => Routing::Step(step),
-        _ => Routing::Unasked,
+    match at.send(input, secret.cloned(), None) {
+        Decision::Act(step) => Routing::Step(step),
+        _ => Routing::NotManaged,
     }
 }
 
 /// What became of the last call is not known yet.
-fn under_way(custody: &Custody) -> Option<Routing> {
-    let intent = custody.ledger.conflicting(Operation::SetWebhook)?;
-    let left = custody.quarantine.get(&intent.id)?;
-    let finding = Finding::no(Reason::OutcomePending, "another operator may be changing the callback right now");
-    Some(Routing::Told(finding, Stands::Waits(Progress::Reconciling, Need::Time(*left))))
+fn under_way(inputs: &Inputs) -> Option<Routing> {
+    let intent = inputs.ledger.conflicting(Operation::SetWebhook)?;
+    let left = inputs.foreign_call_grace.get(&intent.id)?;
+    let finding = ConditionValue::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+    Some(Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, Requeue::After(*left))))
 }
 
 /// A refusal that still holds: of these very inputs, and not yet to be tried again.
-fn refusal<'a>(custody: &'a Custody, operation: Operation, inputs: &str) -> Option<&'a Refusal> {
-    let refusal = custody.ledger.refusals.get(&operation)?;
-    let same = inputs.is_empty() || refusal.inputs == inputs;
-    (same && refusal.until.is_none_or(|until| custody.now < until)).then_some(refusal)
+fn refusal<'a>(inputs: &'a Inputs, operation: Operation, fingerprint: &str) -> Option<&'a Refusal> {
+    let refusal = inputs.ledger.refusals.get(&operation)?;
+    let same = fingerprint.is_empty() || refusal.inputs == fingerprint;
+    (same && refusal.until.is_none_or(|until| inputs.now < until)).then_some(refusal)
 }
 
 /// What to say of a fight, and until when it is left alone.
-fn contested(at: &At<'_>, ours: &Webhook, shown: &str) -> Option<(Finding, Timestamp)> {
+fn contested(at: &NumberView<'_>, ours: &Webhook, shown: &str) -> Option<(ConditionValue, Timestamp)> {
     let now = at.now();
     let day = SignedDuration::from_hours(24);
     let mut fights: Vec<Timestamp> = ours.taken_back.clone();
@@ -189,12 +197,12 @@ fn contested(at: &At<'_>, ours: &Webhook, shown: &str) -> Option<(Finding, Times
             when(until),
             commands::with("edit", at.object)
         );
-        (Finding::no(Reason::Contested, message), until)
+        (ConditionValue::no(Reason::Contested, message), until)
     })
 }
 
-fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
-    let again = refusal.until.map_or(Need::Nothing, |until| at.until(until));
+fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Routing {
+    let again = refusal.until.map_or(Requeue::Nothing, |until| at.until(until));
     if refusal.class == "Permission" {
         let message = format!(
             "Meta does not let this number have a callback of its own (numbers that are also used in the WhatsApp Business \
@@ -203,8 +211,8 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
             refusal.message,
             commands::patch(at.object, r#"{"incoming":{"webhook":null}}"#)
         );
-        let finding = Finding::no(Reason::NotPermitted, message);
-        return Routing::Told(finding, Stands::Waits(Progress::Settled, again));
+        let finding = ConditionValue::no(Reason::NotPermitted, message);
+        return Routing::ReadyReport(finding, Impact::Waits(Progress::Settled, again));
     }
     let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let secret = webhook.map(|webhook| &webhook.verify_token_ref);
@@ -237,5 +245,5 @@ fn refused(at: &At<'_>, refusal: &Refusal) -> Routing {
             ),
         ),
     };
-    Routing::Told(Finding::no(reason, message), Stands::Waits(progress, again))
+    Routing::ReadyReport(ConditionValue::no(reason, message), Impact::Waits(progress, again))
 }

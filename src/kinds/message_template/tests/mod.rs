@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::{
     api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
     controller::{
-        app_reference::Link,
-        preconditions::{Need, Proof},
+        app_reference::AppReference,
+        preconditions::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
     graph::types::Template,
-    observe::Seen,
+    observe::Observation,
 };
 
 fn scene() -> Scene<MessageTemplate> {
@@ -114,16 +114,16 @@ fn what_comes_before_meta() {
         (
             "another object goes before it, whatever its app says",
             |scene| {
-                scene.rival = Some("other".to_owned());
-                scene.link = Link::Missing;
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::Missing;
             },
             "Conflict False/Conflict Stalled",
         ),
-        ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
-        ("its token is dead", |scene| scene.link = Link::Expired(WHY.into()), "Pending Unknown/AppNotReady"),
+        ("no app", |scene| scene.link = AppReference::Missing, "Pending Unknown/AppNotFound"),
+        ("its token is dead", |scene| scene.link = AppReference::Expired(WHY.into()), "Pending Unknown/AppNotReady"),
         (
             "an account that the app does not manage",
-            |scene| scene.seen = Seen::Unmanaged,
+            |scene| scene.seen = Observation::Unmanaged,
             "NotFound False/AccountNotManaged Stalled",
         ),
         ("it waits to be sent", |scene| scene.lacks(MINUTE), "Pending False/NotYetSupported Stalled"),
@@ -139,8 +139,8 @@ fn what_comes_before_meta() {
 fn what_is_known_stays_while_meta_cannot_be_read() {
     let cases: &[Case<MessageTemplate>] = &[
         ("stale", Scene::goes_stale, "Approved Unknown/Stale"),
-        ("no app any more", |scene| scene.link = Link::Missing, "Approved Unknown/AppNotFound"),
-        ("a dead token", |scene| scene.link = Link::Expired(WHY.into()), "Approved Unknown/AppNotReady"),
+        ("no app any more", |scene| scene.link = AppReference::Missing, "Approved Unknown/AppNotFound"),
+        ("a dead token", |scene| scene.link = AppReference::Expired(WHY.into()), "Approved Unknown/AppNotReady"),
     ];
     for (reason, change, expected) in cases {
         let mut scene = scene();
@@ -162,7 +162,7 @@ fn what_no_list_has_is_as_its_id_shows() {
     approved(&mut scene);
     scene.reconcile();
     scene.lacks(MINUTE);
-    let proof = Need::Proof { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
+    let proof = Requeue::Proof { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
     assert_eq!(scene.reconcile(), Some(proof));
     assert_eq!(scene.told(), "Approved True/Approved", "until then nothing is said");
 
@@ -184,7 +184,7 @@ fn an_object_that_lost_says_nothing_of_metas_template() {
     let mut scene = scene();
     approved(&mut scene);
     scene.reconcile();
-    scene.rival = Some("other".to_owned());
+    scene.competing_object = Some("other".to_owned());
     scene.reconcile();
     assert_eq!(scene.told(), "Conflict False/Conflict Stalled");
     assert_eq!(scene.object.status.as_ref().unwrap().sendable, Some(false));

@@ -6,7 +6,7 @@ use crate::kinds::meta_app::cached_answers::Credentials;
 use crate::{
     api::{AllowedFrom, AllowedNamespaces, Login, MetaApp},
     messages::Reason,
-    observe::Standing,
+    observe::AppState,
 };
 
 const OTHER: &str = "202290129340398";
@@ -55,7 +55,7 @@ fn a_new_app() {
         ),
         (
             "somebody's Secret is in the way of the operator's copy",
-            |scene| scene.custody = Err(problem(Reason::SecretNameTaken, false)),
+            |scene| scene.token_secret_content = Err(problem(Reason::SecretNameTaken, false)),
             "Pending False/SecretNameTaken Stalled",
         ),
         ("the token is dead", |scene| scene.says("A", Says::Dead(463)), "ExpiredToken False/ExpiredToken Stalled"),
@@ -122,7 +122,7 @@ fn what_comes_before_meta() {
         ("suspended", |scene| scene.edit(|app| app.spec.suspend = true), "Suspended Unknown/Suspended Suspended"),
         (
             "an older one has the app",
-            |scene| scene.rival = Some("an object in another namespace".to_owned()),
+            |scene| scene.competing_object = Some("an object in another namespace".to_owned()),
             "Conflict False/Conflict Stalled",
         ),
         (
@@ -238,7 +238,7 @@ fn after_a_restart_nothing_is_written_until_something_better_is_known() {
         for _ in 0..10 {
             scene.settled();
             assert!(scene.held && scene.told() == "Connected True/Connected", "{reason}: {}", scene.told());
-            assert!(!matches!(scene.standing, Standing::NotReady(_)), "{reason}: {:?}", scene.standing);
+            assert!(!matches!(scene.standing, AppState::NotReady(_)), "{reason}: {:?}", scene.standing);
             assert!(scene.wait.unwrap().as_secs() <= 600, "{reason}: looks again in {:?}", scene.wait);
             scene.pass(3);
         }
@@ -261,7 +261,7 @@ fn an_app_whose_accounts_are_not_known_yet_says_nothing_of_them() {
     scene.restart();
     scene.meta.lists = Err(2);
     scene.settled();
-    assert_eq!(scene.standing, Standing::Starting, "numbers and templates would be told that nobody manages them");
+    assert_eq!(scene.standing, AppState::Starting, "numbers and templates would be told that nobody manages them");
 }
 
 #[test]

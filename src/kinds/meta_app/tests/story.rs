@@ -10,7 +10,7 @@ use crate::kinds::meta_app::cached_answers::Credentials;
 use crate::{
     api::{GoDuration, ManagedStatus, ManagementPolicy, TokenRefresh},
     messages::Reason,
-    observe::Standing,
+    observe::AppState,
 };
 
 const OTHER: &str = "202290129340398";
@@ -120,7 +120,7 @@ fn happen(scene: &mut Scene, event: Event) {
         Event::Gives(Err(code)) => scene.meta.gives = Err(code),
         Event::Asked => scene.exchange_asked = true,
         Event::Skew(minutes) => scene.skew = SignedDuration::from_mins(minutes),
-        Event::Rival(there) => scene.rival = there.then(|| "ino-cx-old".to_owned()),
+        Event::Rival(there) => scene.competing_object = there.then(|| "ino-cx-old".to_owned()),
         Event::Edit(which) => EDITS[which](scene),
     }
 }
@@ -148,12 +148,12 @@ proptest! {
             prop_assert!(scene.wait.is_none_or(|wait| wait.as_secs() <= 1_800), "looks again in {:?}", scene.wait);
             let phase = scene.app.status.as_ref().and_then(ManagedStatus::phase);
             prop_assert_eq!(phase == Some("Suspended"), suspended);
-            prop_assert!(scene.standing != Standing::Ready || phase == Some("Connected") || scene.held, "{:?}", phase);
+            prop_assert!(scene.standing != AppState::Ready || phase == Some("Connected") || scene.held, "{:?}", phase);
         }
         if scene.app.spec.suspend {
             EDITS[0](&mut scene);
         }
-        scene.rival = None;
+        scene.competing_object = None;
         scene.skew = SignedDuration::ZERO;
         scene.meta.refuses.clear();
         scene.meta.credentials = Ok(Credentials::Valid("INO".to_owned()));

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
-use crate::kinds::meta_app::plan::Problem;
-use crate::{messages::Reason, observe::Standing};
+use crate::kinds::meta_app::plan::CredentialError;
+use crate::{messages::Reason, observe::AppState};
 
 const OTHER: &str = "202290129340398";
 
@@ -143,7 +143,7 @@ fn a_new_value_is_proven_before_it_is_used() {
             (*kept, Some(*valid)),
             "{reason}"
         );
-        assert_eq!(scene.standing, Standing::Ready, "{reason}: the app goes on");
+        assert_eq!(scene.standing, AppState::Ready, "{reason}: the app goes on");
     }
 }
 
@@ -203,7 +203,7 @@ fn a_dead_token_makes_room_for_any_that_lives() {
     scene.pass(31);
     scene.settled();
     assert_eq!(scene.told(), "ExpiredToken False/ExpiredToken Stalled");
-    assert!(matches!(scene.standing, Standing::TokenExpired(_)));
+    assert!(matches!(scene.standing, AppState::TokenExpired(_)));
     scene.says("B", Says::Foreign);
     scene.user("B");
     scene.settled();
@@ -287,12 +287,12 @@ fn a_refusal_of_the_token_before_is_not_held_against_the_new_one() {
 #[test]
 fn a_copy_that_cannot_be_read_stops_nothing_that_is_known() {
     let mut scene = Scene::connected(Says::works());
-    let kept = scene.custody.clone();
-    scene.custody = Err(Problem { passing: true, ..problem(Reason::SecretUnreadable, true) });
+    let kept = scene.token_secret_content.clone();
+    scene.token_secret_content = Err(CredentialError { passing: true, ..problem(Reason::SecretUnreadable, true) });
     scene.settled();
     assert_eq!(scene.told(), "Connected False/SecretUnreadable Reconciling");
-    assert_eq!(scene.standing, Standing::Starting, "nothing is known against the app");
-    scene.custody = kept;
+    assert_eq!(scene.standing, AppState::Starting, "nothing is known against the app");
+    scene.token_secret_content = kept;
     scene.settled();
     assert_eq!(scene.told(), "Connected True/Connected");
 }

@@ -13,42 +13,42 @@ use jiff::Timestamp;
 use crate::messages::Reason;
 use crate::{
     api::{Action, SecretKeyRef},
-    calls::{Intent, Order},
+    calls::{CallInput, Intent},
     graph::types,
-    k8s::secrets::{Hidden, set_command},
+    k8s::secrets::{ComparableSecret, set_command},
     ledger::{Evidence, Ledger},
 };
 
 /// What a Secret holds for the number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Value {
+pub enum SecretRead {
     /// Nobody asked for it.
     #[default]
-    Unasked,
+    NotNeeded,
     /// It is there.
-    Known(Known),
+    Known(KnownSecret),
     /// There is no such Secret, or it lacks the key.
-    Missing(Trouble),
+    Missing(Blocker),
     /// The operator was not let create it.
-    NotMade(Trouble),
+    NotCreated(Blocker),
     /// It is there, and cannot be used.
-    Bad(Trouble),
+    Invalid(Blocker),
     /// It could not be read just now.
     Unread,
 }
 
 /// A value, and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownSecret {
     /// The value.
-    pub value: Hidden,
+    pub value: ComparableSecret,
     /// Names it without showing it.
     pub fingerprint: String,
 }
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Blocker {
     /// From the closed list.
     pub reason: Reason,
     /// What is wrong, where, and what to do.
@@ -57,7 +57,7 @@ pub struct Trouble {
     pub fingerprint: Option<String>,
 }
 
-impl Trouble {
+impl Blocker {
     /// About no value in particular.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), fingerprint: None }
@@ -76,9 +76,9 @@ impl Trouble {
     }
 }
 
-impl Value {
+impl SecretRead {
     /// The value, if there is one that can be used.
-    pub fn known(&self) -> Option<&Known> {
+    pub fn known(&self) -> Option<&KnownSecret> {
         match self {
             Self::Known(known) => Some(known),
             _ => None,
@@ -89,15 +89,15 @@ impl Value {
     pub fn fingerprint(&self) -> Option<&str> {
         match self {
             Self::Known(known) => Some(&known.fingerprint),
-            Self::Bad(trouble) => trouble.fingerprint.as_deref(),
-            Self::Unasked | Self::Missing(_) | Self::NotMade(_) | Self::Unread => None,
+            Self::Invalid(blocker) => blocker.fingerprint.as_deref(),
+            Self::NotNeeded | Self::Missing(_) | Self::NotCreated(_) | Self::Unread => None,
         }
     }
 
     /// What is wrong with it.
-    pub fn trouble(&self) -> Option<&Trouble> {
+    pub fn blocker(&self) -> Option<&Blocker> {
         match self {
-            Self::Missing(trouble) | Self::NotMade(trouble) | Self::Bad(trouble) => Some(trouble),
+            Self::Missing(blocker) | Self::NotCreated(blocker) | Self::Invalid(blocker) => Some(blocker),
             _ => None,
         }
     }
@@ -108,19 +108,19 @@ impl Value {
 pub enum Binding {
     /// None is asked for, and none is there.
     #[default]
-    Unasked,
+    NotManaged,
     /// It cannot be written yet, or stays as it is; why.
     Waits(&'static str),
     /// It is as it should be; which token is in it.
     Current(HandedOut),
     /// It has to be written.
-    Behind(Vec<(&'static str, Hidden)>),
+    Behind(Vec<(&'static str, ComparableSecret)>),
     /// It is there and must not be.
     Unwanted,
     /// Somebody else's Secret has its name; what to do.
     Taken(String),
     /// The API server does not let it be written or deleted.
-    Refused(Trouble),
+    Refused(Blocker),
 }
 
 /// Which token a binding hands out.
@@ -158,7 +158,7 @@ pub enum ProfileRead {
 /// See the module.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 #[derive(Debug, Clone)]
-pub struct Custody {
+pub struct Inputs {
     /// Whether this object has anything to do with a ledger at all.
     pub held: bool,
     /// What is remembered; empty where nothing is.
@@ -168,21 +168,21 @@ pub struct Custody {
     /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
     pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
-    pub trouble: Option<Trouble>,
+    pub blocker: Option<Blocker>,
     /// What reads say, seen from the last call that changed the number.
     pub evidence: Evidence,
     /// From when on a read counts.
     pub counts_from: Option<Instant>,
     /// For how long intents are left alone that another process may still be at, by id.
-    pub quarantine: BTreeMap<String, Duration>,
+    pub foreign_call_grace: BTreeMap<String, Duration>,
     /// The PIN.
-    pub pin: Value,
+    pub pin: SecretRead,
     /// Whether somebody else's Secret has the name under which a PIN would be created.
     pub pin_taken: bool,
     /// The code.
-    pub code: Value,
+    pub code: SecretRead,
     /// The verify token of the number's callback.
-    pub verify_token: Value,
+    pub verify_token: SecretRead,
     /// Fingerprint of callback and verify token together.
     pub webhook_inputs: String,
     /// The profile.
@@ -194,7 +194,7 @@ pub struct Custody {
     /// Why the last call was not made, if it was not.
     pub held_back: Option<String>,
     /// An object that claims the same number and goes before this one, whether or not it sees the number.
-    pub elder: Option<String>,
+    pub earlier_claimant: Option<String>,
     /// Whether the object's status tells that the number once worked.
     pub was_enabled: bool,
     /// Whether any other object claims the same number.
@@ -207,27 +207,27 @@ pub struct Custody {
     pub now: Timestamp,
 }
 
-impl Default for Custody {
+impl Default for Inputs {
     fn default() -> Self {
         Self {
             held: false,
             ledger: Ledger::default(),
             recalled: false,
             unwritten: false,
-            trouble: None,
+            blocker: None,
             evidence: Evidence::FULL,
             counts_from: None,
-            quarantine: BTreeMap::new(),
-            pin: Value::default(),
+            foreign_call_grace: BTreeMap::new(),
+            pin: SecretRead::default(),
             pin_taken: false,
-            code: Value::default(),
-            verify_token: Value::default(),
+            code: SecretRead::default(),
+            verify_token: SecretRead::default(),
             webhook_inputs: String::new(),
             profile: ProfileRead::default(),
             binding: Binding::default(),
             asked: BTreeMap::new(),
             held_back: None,
-            elder: None,
+            earlier_claimant: None,
             claimed: false,
             was_enabled: false,
             no_writes: None,
@@ -237,7 +237,7 @@ impl Default for Custody {
     }
 }
 
-impl Custody {
+impl Inputs {
     /// Whether the number was ever connected, as far as anybody remembers.
     pub fn was_connected(&self) -> bool {
         self.ledger.was_connected || self.ledger.registered_at.is_some() || self.was_enabled
@@ -245,7 +245,7 @@ impl Custody {
 
     /// The open intent on the ladder, if there is one.
     pub fn open_rung(&self) -> Option<&Intent> {
-        self.ledger.intents.iter().find(|intent| intent.order.operation().is_rung())
+        self.ledger.intents.iter().find(|intent| intent.input.operation().is_onboarding())
     }
 }
 
@@ -255,9 +255,9 @@ pub enum Step {
     /// Through the door: this call, asked for by that action.
     Send {
         /// What is asked of Meta.
-        order: Order,
+        input: CallInput,
         /// Fingerprint of the secret input, where there is one.
-        secret: Option<Known>,
+        secret: Option<KnownSecret>,
         /// Which account.
         account: String,
         /// Which number; none where it is to be added.
@@ -268,23 +268,23 @@ pub enum Step {
         action: Option<Action>,
     },
     /// The same call once more, as it was.
-    Again {
+    Repeat {
         /// The intent's name.
         id: String,
         /// What Meta shows now.
         before: String,
     },
     /// Write down what became of a call.
-    Settle {
+    Resolve {
         /// The intent's name.
         id: String,
         /// Its end.
-        end: End,
+        end: Resolution,
     },
     /// Write down what has ended.
-    WriteDown,
+    FlushLedger,
     /// Write down that the number belongs to this object, and what is known of it.
-    Note {
+    RecordObservation {
         /// The number's ID, and its account.
         id: Option<(String, String)>,
         /// Whether it is connected.
@@ -293,7 +293,7 @@ pub enum Step {
         shown: Vec<(String, serde_json::Value)>,
     },
     /// Create a Secret with a PIN.
-    MakePin,
+    CreatePinSecret,
     /// Ask the app for a new token.
     RefreshToken(String),
     /// Read the profile.
@@ -304,18 +304,18 @@ pub enum Step {
         id: String,
     },
     /// Write the binding Secret.
-    Bind(Vec<(&'static str, Hidden)>),
+    WriteBinding(Vec<(&'static str, ComparableSecret)>),
     /// Delete the binding Secret.
-    Unbind,
+    DeleteBinding,
     /// Have the object wait when it is deleted, or not any more.
     Finalizer(bool),
     /// The object may go; what to tell people.
-    LetGo(Option<String>),
+    RemoveFinalizer(Option<String>),
 }
 
 /// How a call turned out to have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum Resolution {
     /// It happened; the ID of what was added.
     Happened(Option<String>),
     /// It did not, and will not be tried again.

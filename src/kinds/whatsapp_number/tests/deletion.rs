@@ -10,13 +10,13 @@ use super::fixtures::{
 };
 use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
-    calls::Order,
+    calls::CallInput,
     controller::{
-        app_reference::Link,
+        app_reference::AppReference,
         testing::{MINUTE, WHY},
     },
-    ledger::Ended,
-    observe::Seen,
+    ledger::CallOutcome,
+    observe::Observation,
 };
 
 const LET_GO: &str = "let go";
@@ -29,7 +29,7 @@ fn deleted() -> Number {
     shows(&mut scene, &json!({}));
     scene.object.spec.deletion_policy = NumberDeletionPolicy::Deregister;
     scene.object.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-    scene.custody.has_finalizer = true;
+    scene.inputs.has_finalizer = true;
     let status = WhatsAppNumberStatus { phone_number_id: Some(ID.to_owned()), ..WhatsAppNumberStatus::default() };
     scene.object.status = Some(status);
     scene
@@ -39,8 +39,8 @@ fn gone(scene: &mut Number) {
     shows(scene, &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"}));
 }
 
-fn deregistered(scene: &mut Number, ended: Ended, minute: i64) {
-    made(scene, Order::Deregister, None, ended, minute);
+fn deregistered(scene: &mut Number, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::Deregister, None, ended, minute);
 }
 
 /// Where the step is a report, what it says.
@@ -61,23 +61,23 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
             ("it is not registered", gone, LET_GO),
             ("suspended", |scene| scene.object.spec.suspend = true, LEFT),
             ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, LEFT),
-            ("a rival", |scene| scene.rival = Some("x".into()), LEFT),
-            ("an elder", |scene| scene.custody.elder = Some("x".into()), LEFT),
-            ("another object takes it over", |scene| scene.custody.claimed = true, LEFT),
+            ("a rival", |scene| scene.competing_object = Some("x".into()), LEFT),
+            ("an elder", |scene| scene.inputs.earlier_claimant = Some("x".into()), LEFT),
+            ("another object takes it over", |scene| scene.inputs.claimed = true, LEFT),
             ("its id was never known", |scene| scene.object.status = None, LEFT),
             (
                 "the ledger knows it",
                 |scene| {
                     scene.object.status = None;
-                    scene.custody.ledger.phone_number_id = Some(ID.to_owned());
+                    scene.inputs.ledger.phone_number_id = Some(ID.to_owned());
                 },
                 SEND,
             ),
-            ("the app is gone", |scene| scene.link = Link::Missing, LEFT),
-            ("not let in", |scene| scene.link = Link::NotAllowed, LEFT),
-            ("the app is suspended", |scene| scene.link = Link::Suspended, LEFT),
-            ("the credentials are gone", |scene| scene.link = Link::Gone(WHY.into()), LEFT),
-            ("the account is none of the app's", |scene| scene.seen = Seen::Unmanaged, LEFT),
+            ("the app is gone", |scene| scene.link = AppReference::Missing, LEFT),
+            ("not let in", |scene| scene.link = AppReference::NotAllowed, LEFT),
+            ("the app is suspended", |scene| scene.link = AppReference::Suspended, LEFT),
+            ("the credentials are gone", |scene| scene.link = AppReference::Gone(WHY.into()), LEFT),
+            ("the account is none of the app's", |scene| scene.seen = Observation::Unmanaged, LEFT),
             ("no account has it", |scene| scene.lacks(MINUTE), LEFT),
             ("the Business app has it", |scene| shows(scene, &json!({"is_on_biz_app": true})), LEFT),
             (
@@ -91,21 +91,21 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
             (
                 "done, registered by somebody else, and then something was written",
                 |scene| {
-                    deregistered(scene, Ended::Done(None), -3);
-                    made(scene, Order::ClearWebhook, None, Ended::Done(None), -1);
+                    deregistered(scene, CallOutcome::Done(None), -3);
+                    made(scene, CallInput::ClearWebhook, None, CallOutcome::Done(None), -1);
                     read_once(scene);
                 },
                 SEND,
             ),
             (
                 "done, and two reads show that somebody else has registered it",
-                |scene| deregistered(scene, Ended::Done(None), -3),
+                |scene| deregistered(scene, CallOutcome::Done(None), -3),
                 SEND,
             ),
             (
                 "done long ago, by the process before",
                 |scene| {
-                    deregistered(scene, Ended::Done(None), -600);
+                    deregistered(scene, CallOutcome::Done(None), -600);
                     read_once(scene);
                 },
                 SEND,
@@ -113,7 +113,7 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
             (
                 "done, and reads lag",
                 |scene| {
-                    deregistered(scene, Ended::Done(None), 0);
+                    deregistered(scene, CallOutcome::Done(None), 0);
                     reads_lag(scene);
                 },
                 LET_GO,
@@ -127,15 +127,15 @@ fn it_waits_where_waiting_helps() {
     for (reason, change, expected) in [
         (
             "a dead token",
-            (|scene| scene.link = Link::Expired(WHY.into())) as fn(&mut Number),
+            (|scene| scene.link = AppReference::Expired(WHY.into())) as fn(&mut Number),
             "False/ExpiredToken Stalled",
         ),
-        ("nothing was read", |scene| scene.seen = Seen::Unread, "False/Deregistering Reconciling"),
-        ("nothing can be read", |scene| scene.seen = Seen::Unreadable, "False/Deregistering Reconciling"),
-        ("no memory", |scene| scene.custody.trouble = Some(unusable()), "False/LedgerUnusable Stalled"),
-        ("a pause", |scene| scene.custody.held_back = Some("x".into()), "False/HeldBack Reconciling"),
+        ("nothing was read", |scene| scene.seen = Observation::Unread, "False/Deregistering Reconciling"),
+        ("nothing can be read", |scene| scene.seen = Observation::Unreadable, "False/Deregistering Reconciling"),
+        ("no memory", |scene| scene.inputs.blocker = Some(unusable()), "False/LedgerUnusable Stalled"),
+        ("a pause", |scene| scene.inputs.held_back = Some("x".into()), "False/HeldBack Reconciling"),
         ("reads lag behind another call", reads_lag, "False/Settling Reconciling"),
-        ("locked", |scene| scene.custody.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),
+        ("locked", |scene| scene.inputs.ledger.blocked_until = Some(at(100)), "False/RegistrationLocked Reconciling"),
         (
             "so often that Meta would lock it",
             |scene| (0..5).for_each(|n| deregistered(scene, refusal(133_004, Some(-1)), n - 60)),
@@ -158,7 +158,7 @@ fn a_lost_answer_is_found_out_about() {
         (
             "no read counts",
             (|scene| {
-                deregistered(scene, Ended::Unknown, -1);
+                deregistered(scene, CallOutcome::Unknown, -1);
                 reads_lag(scene);
             }) as fn(&mut Number),
             "False/OutcomePending Reconciling",
@@ -166,16 +166,16 @@ fn a_lost_answer_is_found_out_about() {
         (
             "twice",
             |scene| {
-                deregistered(scene, Ended::Unknown, -5);
-                deregistered(scene, Ended::Unknown, -1);
+                deregistered(scene, CallOutcome::Unknown, -5);
+                deregistered(scene, CallOutcome::Unknown, -1);
             },
             "False/OutcomeUnknown Stalled",
         ),
         (
             "once more, after a pause",
             |scene| {
-                deregistered(scene, Ended::Unknown, -1);
-                scene.custody.held_back = Some("pause".into());
+                deregistered(scene, CallOutcome::Unknown, -1);
+                scene.inputs.held_back = Some("pause".into());
             },
             "False/HeldBack Reconciling",
         ),
@@ -185,20 +185,20 @@ fn a_lost_answer_is_found_out_about() {
     rows(
         deleted,
         &[
-            ("it did not happen: once more", |scene| deregistered(scene, Ended::Unknown, -1), "again deregister"),
+            ("it did not happen: once more", |scene| deregistered(scene, CallOutcome::Unknown, -1), "again deregister"),
             (
                 "it did",
                 |scene| {
-                    deregistered(scene, Ended::Unknown, -1);
+                    deregistered(scene, CallOutcome::Unknown, -1);
                     gone(scene);
                 },
                 "settle deregister happened",
             ),
-            ("a process died", |scene| drop(begun(scene, Order::Deregister, None, -5)), "settle deregister lost"),
+            ("a process died", |scene| drop(begun(scene, CallInput::Deregister, None, -5)), "settle deregister lost"),
             (
                 "a registration that happened is settled first",
                 |scene| {
-                    made(scene, Order::Register, Some("004217"), Ended::Unknown, -5);
+                    made(scene, CallInput::Register, Some("004217"), CallOutcome::Unknown, -5);
                 },
                 "settle register happened",
             ),
@@ -213,10 +213,10 @@ fn a_lost_answer_is_found_out_about() {
 fn what_was_read_before_the_number_was_deregistered_is_not_told() {
     let mut scene = deleted();
     scene.object.metadata.deletion_timestamp = None;
-    deregistered(&mut scene, Ended::Done(None), 0);
+    deregistered(&mut scene, CallOutcome::Done(None), 0);
     super::fixtures::reads_lag(&mut scene);
     assert_eq!(next(&mut scene), "open: a fresh read");
-    scene.custody.evidence = crate::ledger::Evidence::FULL;
+    scene.inputs.evidence = crate::ledger::Evidence::FULL;
     assert_eq!(next(&mut scene), "Enabled True/Enabled", "somebody else has registered it");
 }
 
@@ -225,7 +225,7 @@ fn a_finalizer_is_there_only_while_there_is_something_to_release() {
     let kept: fn() -> Number = || {
         let mut scene = deleted();
         scene.object.metadata.deletion_timestamp = None;
-        scene.custody.has_finalizer = false;
+        scene.inputs.has_finalizer = false;
         scene
     };
     rows(
@@ -246,7 +246,7 @@ fn a_finalizer_is_there_only_while_there_is_something_to_release() {
             (
                 "no longer wanted",
                 |scene| {
-                    scene.custody.has_finalizer = true;
+                    scene.inputs.has_finalizer = true;
                     scene.object.spec.deletion_policy = NumberDeletionPolicy::Retain;
                 },
                 "finalizer false",

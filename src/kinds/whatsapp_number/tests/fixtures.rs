@@ -7,23 +7,23 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
-use crate::kinds::whatsapp_number::inputs::{End, Known, Step, Trouble, Value};
+use crate::kinds::whatsapp_number::inputs::{Blocker, KnownSecret, Resolution, SecretRead, Step};
 use crate::{
     api::{
         Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
         WhatsAppNumberSpec,
     },
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     controller::{
-        preconditions::{Need, Plan},
+        preconditions::{Plan, Requeue},
         testing::{ACCOUNT, NAMESPACE, Scene, advice, sent},
     },
     graph::types::PhoneNumber,
     k8s::{
         conditions::STALLED,
-        secrets::{Hidden, SecretProblem, Unusable},
+        secrets::{ComparableSecret, SecretProblem, Unusable},
     },
-    ledger::{Begin, Ended, Evidence, LedgerProblem, Owner, Refusal},
+    ledger::{CallOutcome, Evidence, LedgerProblem, NewIntent, Owner, Refusal},
     messages::Reason,
 };
 
@@ -67,9 +67,9 @@ pub fn number() -> Number {
     object.metadata.namespace = Some(NAMESPACE.to_owned());
     object.metadata.uid = Some("uid".to_owned());
     let mut scene = Scene::new(object);
-    scene.custody.held = true;
-    scene.custody.now = at(0);
-    scene.custody.ledger.owner = Owner { uid: "uid".into(), namespace: NAMESPACE.into(), name: "support-fr".into() };
+    scene.inputs.held = true;
+    scene.inputs.now = at(0);
+    scene.inputs.ledger.owner = Owner { uid: "uid".into(), namespace: NAMESPACE.into(), name: "support-fr".into() };
     scene
 }
 
@@ -90,13 +90,13 @@ pub fn unregistered(scene: &mut Number, code: &str) {
 /// With `spec.verification`, and nothing in the code's Secret.
 pub fn asks_to_verify(scene: &mut Number) {
     scene.object.spec.verification = Some(Verification::default());
-    scene.custody.code = missing("support-fr-code");
+    scene.inputs.code = missing("support-fr-code");
 }
 
 /// With `spec.registration`, and this PIN in its Secret.
 pub fn asks_to_register(scene: &mut Number, pin: &str) {
     scene.object.spec.registration = Some(Registration::default());
-    scene.custody.pin = known(pin);
+    scene.inputs.pin = known(pin);
 }
 
 /// With `spec.incoming.webhook`.
@@ -104,17 +104,17 @@ pub fn asks_for_callback(scene: &mut Number) {
     let verify_token_ref = SecretKeyRef { name: "hook".to_owned(), key: "verify-token".to_owned() };
     let webhook = NumberWebhook { callback_url: CALLBACK.to_owned(), verify_token_ref };
     scene.object.spec.incoming = Some(Incoming { webhook: Some(webhook), ..Incoming::default() });
-    scene.custody.verify_token = known("tell-me");
-    "webhook one".clone_into(&mut scene.custody.webhook_inputs);
+    scene.inputs.verify_token = known("tell-me");
+    "webhook one".clone_into(&mut scene.inputs.webhook_inputs);
 }
 
 /// A person asks for this.
 pub fn asks(scene: &mut Number, action: Action) {
-    scene.custody.asked.insert(action, at(0).to_string());
+    scene.inputs.asked.insert(action, at(0).to_string());
 }
 
-pub fn known(value: &str) -> Value {
-    Value::Known(Known { value: value.into(), fingerprint: fingerprint(value) })
+pub fn known(value: &str) -> SecretRead {
+    SecretRead::Known(KnownSecret { value: value.into(), fingerprint: fingerprint(value) })
 }
 
 /// As an HMAC would be.
@@ -124,30 +124,30 @@ pub fn fingerprint(value: &str) -> String {
 
 /// The clock and Meta's are too far apart.
 pub fn clock_is_wrong(scene: &mut Number) {
-    scene.custody.no_writes = Some(crate::kinds::whatsapp_number::hints::clock(&scene.app));
+    scene.inputs.no_writes = Some(crate::kinds::whatsapp_number::hints::clock(&scene.app));
 }
 
 /// A ledger that cannot be used.
-pub fn unusable() -> Trouble {
+pub fn unusable() -> Blocker {
     let problem = LedgerProblem::Damaged("waba-system/waba-number-33612345678".to_owned());
-    Trouble::new(Reason::LedgerUnusable, problem.to_string())
+    Blocker::new(Reason::LedgerUnusable, problem.to_string())
 }
 
 /// There is no such Secret.
-pub fn missing(name: &str) -> Value {
+pub fn missing(name: &str) -> SecretRead {
     let problem = Unusable::Missing { key: "key".to_owned() };
     let problem = SecretProblem { namespace: NAMESPACE.to_owned(), name: name.to_owned(), foreign: false, problem };
-    Value::Missing(Trouble::new(Reason::SecretNotFound, problem.to_string()))
+    SecretRead::Missing(Blocker::new(Reason::SecretNotFound, problem.to_string()))
 }
 
 /// It holds what cannot be used.
-pub fn bad(value: &str) -> Value {
+pub fn bad(value: &str) -> SecretRead {
     let reference = SecretKeyRef { name: "x".to_owned(), key: "y".to_owned() };
-    Value::Bad(Trouble::invalid(NAMESPACE, &reference, ("is not six digits", "YOUR_PIN"), fingerprint(value)))
+    SecretRead::Invalid(Blocker::invalid(NAMESPACE, &reference, ("is not six digits", "YOUR_PIN"), fingerprint(value)))
 }
 
-pub fn refusal(code: i64, until: Option<i64>) -> Ended {
-    Ended::Refused(Refusal {
+pub fn refusal(code: i64, until: Option<i64>) -> CallOutcome {
+    CallOutcome::Refused(Refusal {
         code,
         subcode: None,
         class: if code == 200 { "Permission" } else { "BadRequest" }.to_owned(),
@@ -159,29 +159,37 @@ pub fn refusal(code: i64, until: Option<i64>) -> Ended {
 }
 
 /// The call is in the ledger as one that this process did not make, or lost sight of.
-pub fn begun(scene: &mut Number, order: Order, secret: Option<&str>, minute: i64) -> String {
-    let id = format!("{} {minute}", order.operation());
-    let inputs = match (&order, secret) {
-        (Order::SetWebhook { .. }, _) => scene.custody.webhook_inputs.clone(),
+pub fn begun(scene: &mut Number, input: CallInput, secret: Option<&str>, minute: i64) -> String {
+    let id = format!("{} {minute}", input.operation());
+    let inputs = match (&input, secret) {
+        (CallInput::SetWebhook { .. }, _) => scene.inputs.webhook_inputs.clone(),
         (_, Some(secret)) => fingerprint(secret),
-        (order, None) => crate::kinds::whatsapp_number::provisioning::inputs(order),
+        (input, None) => crate::kinds::whatsapp_number::provisioning::inputs(input),
     };
     let before = "-".to_owned();
-    let secret = secret.map(Hidden::from);
-    scene.custody.ledger.begin(Begin { id: id.clone(), order, inputs, before, secret, action: None, now: at(minute) });
+    let secret = secret.map(ComparableSecret::from);
+    scene.inputs.ledger.begin(NewIntent {
+        id: id.clone(),
+        input,
+        inputs,
+        before,
+        secret,
+        action: None,
+        now: at(minute),
+    });
     id
 }
 
 /// The call was made then, and ended so.
-pub fn made(scene: &mut Number, order: Order, secret: Option<&str>, ended: Ended, minute: i64) {
-    let id = begun(scene, order, secret, minute);
-    let ledger = &mut scene.custody.ledger;
+pub fn made(scene: &mut Number, input: CallInput, secret: Option<&str>, ended: CallOutcome, minute: i64) {
+    let id = begun(scene, input, secret, minute);
+    let ledger = &mut scene.inputs.ledger;
     let ended = match ended {
-        Ended::Refused(refusal) => {
+        CallOutcome::Refused(refusal) => {
             let inputs = ledger.intent(&id).unwrap().inputs.clone();
-            let earlier = ledger.refusals.get(&ledger.intent(&id).unwrap().order.operation().counted_as());
+            let earlier = ledger.refusals.get(&ledger.intent(&id).unwrap().input.operation().counted_as());
             let times = earlier.filter(|earlier| earlier.code == refusal.code).map_or(1, |earlier| earlier.times + 1);
-            Ended::Refused(Refusal { inputs, times, ..refusal })
+            CallOutcome::Refused(Refusal { inputs, times, ..refusal })
         }
         ended => ended,
     };
@@ -189,26 +197,32 @@ pub fn made(scene: &mut Number, order: Order, secret: Option<&str>, ended: Ended
 }
 
 /// A code was asked for.
-pub fn coded(scene: &mut Number, ended: Ended, minute: i64) {
+pub fn coded(scene: &mut Number, ended: CallOutcome, minute: i64) {
     let baseline = Some(fingerprint("000000"));
-    made(scene, Order::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline }, None, ended, minute);
+    made(
+        scene,
+        CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline },
+        None,
+        ended,
+        minute,
+    );
 }
 
 /// No read counts yet that began after the last call.
 pub fn reads_lag(scene: &mut Number) {
-    scene.custody.evidence = Evidence::default();
-    scene.custody.counts_from = Some(scene.instant + Duration::from_secs(10));
+    scene.inputs.evidence = Evidence::default();
+    scene.inputs.counts_from = Some(scene.instant + Duration::from_secs(10));
 }
 
 /// One read counts; it proves no absence.
 pub fn read_once(scene: &mut Number) {
-    scene.custody.evidence = Evidence { fresh: true, twice: false };
+    scene.inputs.evidence = Evidence { fresh: true, twice: false };
 }
 
 /// What comes next: the step; or phase, Ready and who has to act, and what becomes of requests.
 pub fn next(scene: &mut Number) -> String {
     let report = match scene.plan() {
-        Plan::Open(Need::Since(_)) => return "open: a fresh read".to_owned(),
+        Plan::Open(Requeue::AfterReadSince(_)) => return "open: a fresh read".to_owned(),
         Plan::Open(need) => return format!("open: {need:?}"),
         Plan::Step(step) => return words(scene, &step),
         Plan::Report(report) => report,
@@ -229,36 +243,36 @@ fn short(action: Action) -> &'static str {
 
 /// A step in few words.
 pub fn words(scene: &Number, step: &Step) -> String {
-    let of = |id: &str| scene.custody.ledger.intent(id).map_or("nothing", |intent| intent.order.operation().as_str());
+    let of = |id: &str| scene.inputs.ledger.intent(id).map_or("nothing", |intent| intent.input.operation().as_str());
     match step {
-        Step::Send { order, secret, account, id, action, .. } => {
+        Step::Send { input, secret, account, id, action, .. } => {
             assert_eq!(account, ACCOUNT);
-            assert_eq!(id.as_deref(), (order.operation() != Operation::AddNumber).then_some(ID));
-            let detail = match order {
-                Order::AddNumber { name, .. } => format!(" {name}"),
-                Order::RequestCode { method, language, .. } => format!(" {method} {language}"),
-                Order::SetWebhook { url, again } => format!(" {url}{}", if *again { " again" } else { "" }),
-                Order::WriteProfile { fields } => format!(" {}", serde_json::to_string(fields).unwrap()),
+            assert_eq!(id.as_deref(), (input.operation() != Operation::AddNumber).then_some(ID));
+            let detail = match input {
+                CallInput::AddNumber { name, .. } => format!(" {name}"),
+                CallInput::RequestCode { method, language, .. } => format!(" {method} {language}"),
+                CallInput::SetWebhook { url, again } => format!(" {url}{}", if *again { " again" } else { "" }),
+                CallInput::WriteProfile { fields } => format!(" {}", serde_json::to_string(fields).unwrap()),
                 _ => secret.as_ref().map_or(String::new(), |known| format!(" {}", known.value.0.expose_secret())),
             };
             let asked = action.map_or(String::new(), |action| format!(" for {}", short(action)));
-            format!("send {}{detail}{asked}", order.operation())
+            format!("send {}{detail}{asked}", input.operation())
         }
-        Step::Again { id, .. } => format!("again {}", of(id)),
-        Step::Settle { id, end: End::Happened(_) } => format!("settle {} happened", of(id)),
-        Step::Settle { id, end: End::DidNot(_) } => format!("settle {} did not", of(id)),
-        Step::Settle { id, end: End::Lost } => format!("settle {} lost", of(id)),
-        Step::Settle { id, end: End::GivenUp } => format!("settle {} given up", of(id)),
-        Step::Note { .. } => "note".to_owned(),
-        Step::WriteDown => "write down".to_owned(),
-        Step::MakePin => "make a PIN".to_owned(),
+        Step::Repeat { id, .. } => format!("again {}", of(id)),
+        Step::Resolve { id, end: Resolution::Happened(_) } => format!("settle {} happened", of(id)),
+        Step::Resolve { id, end: Resolution::DidNot(_) } => format!("settle {} did not", of(id)),
+        Step::Resolve { id, end: Resolution::Lost } => format!("settle {} lost", of(id)),
+        Step::Resolve { id, end: Resolution::GivenUp } => format!("settle {} given up", of(id)),
+        Step::RecordObservation { .. } => "note".to_owned(),
+        Step::FlushLedger => "write down".to_owned(),
+        Step::CreatePinSecret => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),
-        Step::Bind(_) => "bind".to_owned(),
-        Step::Unbind => "unbind".to_owned(),
+        Step::WriteBinding(_) => "bind".to_owned(),
+        Step::DeleteBinding => "unbind".to_owned(),
         Step::Finalizer(wanted) => format!("finalizer {wanted}"),
-        Step::LetGo(None) => "let go".to_owned(),
-        Step::LetGo(Some(_)) => "let go, left at Meta".to_owned(),
+        Step::RemoveFinalizer(None) => "let go".to_owned(),
+        Step::RemoveFinalizer(Some(_)) => "let go, left at Meta".to_owned(),
     }
 }
 

@@ -11,12 +11,12 @@ use super::fixtures::{
     CALLBACK, ID, Number, PAGE, asks_for_callback, asks_to_register, asks_to_verify, bad, coded, known, made, missing,
     next, number, refusal, shows, unregistered, unusable,
 };
-use crate::kinds::whatsapp_number::inputs::{Trouble, Value};
+use crate::kinds::whatsapp_number::inputs::{Blocker, SecretRead};
 use crate::{
     api::{NumberDeletionPolicy, Profile, Registration, SecretKeyRef},
-    calls::Order,
+    calls::CallInput,
     controller::{
-        app_reference::Link,
+        app_reference::AppReference,
         testing::{ACCOUNT, MINUTE, NAMESPACE, WHY, advice},
     },
     graph::types,
@@ -24,9 +24,9 @@ use crate::{
         secrets::{OwnedProblem, SecretProblem, Unusable},
         timeout::ApiError,
     },
-    ledger::Ended,
+    ledger::CallOutcome,
     messages::Reason,
-    observe::Seen,
+    observe::Observation,
 };
 
 /// The reason, how it comes about, and what the message names.
@@ -52,24 +52,24 @@ fn verified(scene: &mut Number) {
     asks_to_register(scene, "004217");
 }
 
-fn given(scene: &mut Number, pin: Value) {
+fn given(scene: &mut Number, pin: SecretRead) {
     verified(scene);
     let pin_ref = SecretKeyRef { name: "our-pins".to_owned(), key: "key".to_owned() };
     scene.object.spec.registration = Some(Registration { pin_ref: Some(pin_ref) });
-    scene.custody.pin = pin;
+    scene.inputs.pin = pin;
 }
 
-fn registered(scene: &mut Number, ended: Ended) {
+fn registered(scene: &mut Number, ended: CallOutcome) {
     verified(scene);
-    made(scene, Order::Register, Some("004217"), ended, -1);
+    made(scene, CallInput::Register, Some("004217"), ended, -1);
 }
 
 fn deleted(scene: &mut Number) {
     shows(scene, &json!({}));
     scene.object.spec.deletion_policy = NumberDeletionPolicy::Deregister;
     scene.object.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-    scene.custody.has_finalizer = true;
-    scene.custody.ledger.phone_number_id = Some(ID.to_owned());
+    scene.inputs.has_finalizer = true;
+    scene.inputs.ledger.phone_number_id = Some(ID.to_owned());
 }
 
 fn adds(scene: &mut Number) {
@@ -85,8 +85,8 @@ fn delivers(scene: &mut Number, url: &str) {
     asks_for_callback(scene);
 }
 
-fn sets(scene: &mut Number, again: bool, ended: Ended, minute: i64) {
-    made(scene, Order::SetWebhook { url: CALLBACK.into(), again }, None, ended, minute);
+fn sets(scene: &mut Number, again: bool, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::SetWebhook { url: CALLBACK.into(), again }, None, ended, minute);
 }
 
 const STALLED: &[Row] = &[
@@ -94,7 +94,7 @@ const STALLED: &[Row] = &[
         "AccountNotManaged",
         |scene| {
             scene.object.spec.business_account_id = Some("1".to_owned());
-            scene.seen = Seen::Unmanaged;
+            scene.seen = Observation::Unmanaged;
         },
         &["kubectl -n cc edit mapp ino-cx", "Business settings > System users"],
     ),
@@ -102,8 +102,8 @@ const STALLED: &[Row] = &[
         "AddRefused",
         |scene| {
             adds(scene);
-            let order = Order::AddNumber { account: ACCOUNT.into(), name: "INO Support".into() };
-            made(scene, order, None, refusal(100, None), -5);
+            let input = CallInput::AddNumber { account: ACCOUNT.into(), name: "INO Support".into() };
+            made(scene, input, None, refusal(100, None), -5);
         },
         &["waba.dev/reconcile-at="],
     ),
@@ -112,7 +112,7 @@ const STALLED: &[Row] = &[
         "CodeExpired",
         |scene| {
             unverified(scene);
-            coded(scene, Ended::Done(None), -20);
+            coded(scene, CallOutcome::Done(None), -20);
         },
         &[CODE],
     ),
@@ -124,12 +124,12 @@ const STALLED: &[Row] = &[
         },
         &[r#"-p '{"spec":{"verification":{"method":"Voice"}}}'"#, CODE],
     ),
-    ("Conflict", |scene| scene.rival = Some("x".to_owned()), &[DELETE]),
+    ("Conflict", |scene| scene.competing_object = Some("x".to_owned()), &[DELETE]),
     (
         "Conflict",
         |scene| {
             adds(scene);
-            scene.custody.elder = Some("x".to_owned());
+            scene.inputs.earlier_claimant = Some("x".to_owned());
         },
         &[DELETE],
     ),
@@ -138,7 +138,7 @@ const STALLED: &[Row] = &[
         |scene| {
             delivers(scene, CALLBACK);
             for (again, minute) in [(false, -90), (true, -60), (true, -30)] {
-                sets(scene, again, Ended::Done(None), minute);
+                sets(scene, again, CallOutcome::Done(None), minute);
             }
             delivers(scene, "https://other.example");
         },
@@ -149,7 +149,7 @@ const STALLED: &[Row] = &[
         "DeregistrationRefused",
         |scene| {
             deleted(scene);
-            made(scene, Order::Deregister, None, refusal(368, None), -1);
+            made(scene, CallInput::Deregister, None, refusal(368, None), -1);
         },
         &[RETAIN],
     ),
@@ -157,7 +157,7 @@ const STALLED: &[Row] = &[
         "Disconnected",
         |scene| {
             verified(scene);
-            scene.custody.ledger.was_connected = true;
+            scene.inputs.ledger.was_connected = true;
         },
         &[REGISTER],
     ),
@@ -165,7 +165,7 @@ const STALLED: &[Row] = &[
         "ExpiredToken",
         |scene| {
             scene.app.namespace = "meta".into();
-            scene.link = Link::Expired(WHY.to_owned());
+            scene.link = AppReference::Expired(WHY.to_owned());
         },
         &["kubectl -n meta describe mapp ino-cx"],
     ),
@@ -173,7 +173,7 @@ const STALLED: &[Row] = &[
         "ExpiredToken",
         |scene| {
             deleted(scene);
-            scene.link = Link::Expired(WHY.to_owned());
+            scene.link = AppReference::Expired(WHY.to_owned());
         },
         &[RETAIN],
     ),
@@ -195,7 +195,7 @@ const STALLED: &[Row] = &[
         "LedgerUnusable",
         |scene| {
             verified(scene);
-            scene.custody.trouble = Some(unusable());
+            scene.inputs.blocker = Some(unusable());
         },
         &["kubectl -n waba-system delete secret waba-number-33612345678"],
     ),
@@ -203,7 +203,7 @@ const STALLED: &[Row] = &[
         "LedgerUnusable",
         |scene| {
             deleted(scene);
-            scene.custody.trouble = Some(unusable());
+            scene.inputs.blocker = Some(unusable());
         },
         &["kubectl -n waba-system delete secret waba-number-33612345678", RETAIN],
     ),
@@ -213,7 +213,7 @@ const STALLED: &[Row] = &[
         "NotFound",
         |scene| {
             adds(scene);
-            scene.custody.ledger.phone_number_id = Some("7".to_owned());
+            scene.inputs.ledger.phone_number_id = Some("7".to_owned());
         },
         &[DELETE, NUMBERS],
     ),
@@ -245,8 +245,8 @@ const STALLED: &[Row] = &[
     (
         "OutcomeUnknown",
         |scene| {
-            registered(scene, Ended::Unknown);
-            registered(scene, Ended::Unknown);
+            registered(scene, CallOutcome::Unknown);
+            registered(scene, CallOutcome::Unknown);
         },
         &[REGISTER, NUMBERS],
     ),
@@ -254,8 +254,8 @@ const STALLED: &[Row] = &[
         "OutcomeUnknown",
         |scene| {
             deleted(scene);
-            made(scene, Order::Deregister, None, Ended::Unknown, -5);
-            made(scene, Order::Deregister, None, Ended::Unknown, -1);
+            made(scene, CallInput::Deregister, None, CallOutcome::Unknown, -5);
+            made(scene, CallInput::Deregister, None, CallOutcome::Unknown, -1);
         },
         &[RETAIN],
     ),
@@ -273,7 +273,7 @@ const STALLED: &[Row] = &[
         |scene| {
             verified(scene);
             shows(scene, &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE", "is_pin_enabled": true}));
-            scene.custody.pin = missing("support-fr-pin");
+            scene.inputs.pin = missing("support-fr-pin");
         },
         &[RESET, FORCE],
     ),
@@ -284,10 +284,10 @@ const STALLED: &[Row] = &[
             let profile = Profile { about: Some("we help".to_owned()), ..Profile::default() };
             scene.object.spec.profile = Some(profile.clone());
             let shown = types::Profile::default();
-            scene.custody.profile =
+            scene.inputs.profile =
                 crate::kinds::whatsapp_number::inputs::ProfileRead::Shown { profile: shown, fresh: true, next: MINUTE };
-            made(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, refusal(100, Some(10)), -1);
-            let refused = scene.custody.ledger.refusals.get_mut(&crate::calls::Operation::WriteProfile).unwrap();
+            made(scene, CallInput::WriteProfile { fields: BTreeMap::new() }, None, refusal(100, Some(10)), -1);
+            let refused = scene.inputs.ledger.refusals.get_mut(&crate::calls::Operation::WriteProfile).unwrap();
             refused.inputs = crate::kinds::whatsapp_number::profile::inputs(&profile);
         },
         &[EDIT],
@@ -300,7 +300,7 @@ const STALLED: &[Row] = &[
             let problem = Unusable::KeyMissing { key: "key".to_owned(), present: vec!["kye".to_owned()] };
             let namespace = NAMESPACE.to_owned();
             let problem = SecretProblem { namespace, name: "our-pins".to_owned(), foreign: true, problem };
-            given(scene, Value::Missing(Trouble::new(Reason::SecretKeyNotFound, problem.to_string())));
+            given(scene, SecretRead::Missing(Blocker::new(Reason::SecretKeyNotFound, problem.to_string())));
         },
         &[r#"kubectl -n cc patch secret our-pins --type merge -p '{"stringData":{"key":"YOUR_VALUE"}}'"#],
     ),
@@ -308,7 +308,7 @@ const STALLED: &[Row] = &[
         "SecretNameTaken",
         |scene| {
             verified(scene);
-            scene.custody.pin_taken = true;
+            scene.inputs.pin_taken = true;
         },
         &[
             r#"-p '{"spec":{"registration":{"pinRef":{"name":"support-fr-pin","key":"pin"}}}}'"#,
@@ -327,7 +327,7 @@ const STALLED: &[Row] = &[
             let status = kube::core::Status { code: 403, ..kube::core::Status::default() };
             let refused = ApiError::Kube(kube::Error::Api(status.boxed()));
             let problem = OwnedProblem::Api("cc/support-fr-pin".to_owned(), refused);
-            scene.custody.pin = Value::NotMade(Trouble::new(Reason::SecretNotWritten, problem.to_string()));
+            scene.inputs.pin = SecretRead::NotCreated(Blocker::new(Reason::SecretNotWritten, problem.to_string()));
         },
         &["kubectl -n cc get rolebindings,resourcequotas"],
     ),
@@ -380,14 +380,14 @@ fn every_reason_to_stand_still_is_tried() {
 fn a_code_leaves_the_other_keys_of_a_shared_secret_alone() {
     let mut scene = number();
     unverified(&mut scene);
-    coded(&mut scene, Ended::Done(None), -1);
+    coded(&mut scene, CallOutcome::Done(None), -1);
     let shared = SecretKeyRef { name: "codes".to_owned(), key: "support".to_owned() };
     scene.object.spec.verification.as_mut().unwrap().code_ref = Some(shared);
     for (held, command) in [
         (missing("codes"), "kubectl -n cc create secret generic codes --from-literal=support=YOUR_CODE"),
         (known("000000"), r#"patch secret codes --type merge -p '{"stringData":{"support":"YOUR_CODE"}}'"#),
     ] {
-        scene.custody.code = held;
+        scene.inputs.code = held;
         assert_eq!(next(&mut scene), "AwaitingCode False/AwaitingCode Reconciling");
         assert!(scene.message("Ready").contains(command), "{}", scene.message("Ready"));
     }

@@ -11,9 +11,9 @@ use super::fixtures::{
 };
 use crate::{
     api::{Action, Profile},
-    calls::{Operation, Order},
-    controller::{app_reference::Link, testing::WHY},
-    ledger::Ended,
+    calls::{CallInput, Operation},
+    controller::{app_reference::AppReference, testing::WHY},
+    ledger::CallOutcome,
 };
 
 const PENDING: &str = "Registering False/OutcomePending Reconciling";
@@ -28,34 +28,34 @@ fn verified() -> Number {
     scene
 }
 
-fn lost(scene: &mut Number, order: Order, minute: i64) {
-    let secret = match order.operation() {
+fn lost(scene: &mut Number, input: CallInput, minute: i64) {
+    let secret = match input.operation() {
         Operation::VerifyCode => Some("123456"),
         Operation::Register | Operation::SetPin => Some("004217"),
         _ => None,
     };
-    made(scene, order, secret, Ended::Unknown, minute);
+    made(scene, input, secret, CallOutcome::Unknown, minute);
 }
 
 /// An answer was lost to a registration.
 fn unsure() -> Number {
     let mut scene = verified();
-    lost(&mut scene, Order::Register, -5);
+    lost(&mut scene, CallInput::Register, -5);
     scene
 }
 
 fn connected(scene: &mut Number) {
     shows(scene, &json!({}));
-    scene.custody.ledger.was_connected = true;
+    scene.inputs.ledger.was_connected = true;
 }
 
 /// A code was sent, and an answer lost to its verification.
 fn unsure_of_code() -> Number {
     let mut scene = verified();
     unregistered(&mut scene, "NOT_VERIFIED");
-    coded(&mut scene, Ended::Done(None), -5);
-    lost(&mut scene, Order::VerifyCode, -2);
-    scene.custody.code = known("123456");
+    coded(&mut scene, CallOutcome::Done(None), -5);
+    lost(&mut scene, CallInput::VerifyCode, -2);
+    scene.inputs.code = known("123456");
     scene
 }
 
@@ -76,19 +76,20 @@ fn a_registration_whose_answer_was_lost() {
                 },
                 "settle register happened",
             ),
-            ("the second was lost too", |scene| lost(scene, Order::Register, -3), UNKNOWN),
+            ("the second was lost too", |scene| lost(scene, CallInput::Register, -3), UNKNOWN),
             (
                 "near the limit it is not tried again",
                 |scene| {
-                    (0..4)
-                        .for_each(|n| made(scene, Order::Register, Some("004217"), refusal(133_004, Some(0)), n - 60));
-                    lost(scene, Order::Register, -3);
+                    (0..4).for_each(|n| {
+                        made(scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), n - 60)
+                    });
+                    lost(scene, CallInput::Register, -3);
                 },
                 UNKNOWN,
             ),
             (
                 "Meta wants a pause",
-                |scene| scene.custody.held_back = Some("pause".into()),
+                |scene| scene.inputs.held_back = Some("pause".into()),
                 "PINRequired False/HeldBack Reconciling",
             ),
             ("the clock is wrong", clock_is_wrong, "PINRequired False/ClockSkewed Reconciling"),
@@ -96,13 +97,13 @@ fn a_registration_whose_answer_was_lost() {
             ("nobody wants it any more", |scene| scene.object.spec.registration = None, "settle register given up"),
             (
                 "the line has come to another account",
-                |scene| scene.custody.ledger.intents[0].phone_number_id = Some("9".into()),
+                |scene| scene.inputs.ledger.intents[0].phone_number_id = Some("9".into()),
                 "settle register given up",
             ),
             (
                 "which says nothing of this one",
                 |scene| {
-                    scene.custody.ledger.intents[0].phone_number_id = Some("9".into());
+                    scene.inputs.ledger.intents[0].phone_number_id = Some("9".into());
                     connected(scene);
                 },
                 "settle register given up",
@@ -129,7 +130,7 @@ fn a_person_settles_what_nobody_else_can() {
                 "nor with another PIN, before it is sure that the first is not in force",
                 |scene| {
                     read_once(scene);
-                    scene.custody.pin = known("590218");
+                    scene.inputs.pin = known("590218");
                     asks(scene, Action::Register);
                 },
                 "Registering False/OutcomePending Reconciling; waits register-at",
@@ -154,8 +155,8 @@ fn a_person_settles_what_nobody_else_can() {
             (
                 "a word that cannot be acted on settles nothing",
                 |scene| {
-                    lost(scene, Order::Register, -3);
-                    scene.custody.ledger.attempts.insert(Operation::Register, vec![at(-1); 10]);
+                    lost(scene, CallInput::Register, -3);
+                    scene.inputs.ledger.attempts.insert(Operation::Register, vec![at(-1); 10]);
                     asks(scene, Action::Register);
                 },
                 "PINRequired False/OutcomeUnknown Stalled; ignored register-at",
@@ -182,7 +183,7 @@ fn a_person_settles_what_nobody_else_can() {
                 "without the block nothing is sent a second time",
                 |scene| {
                     scene.object.spec.verification = None;
-                    scene.custody.now = at(20);
+                    scene.inputs.now = at(20);
                     asks(scene, Action::RequestCode);
                 },
                 "settle verifyCode given up",
@@ -200,8 +201,8 @@ fn a_code_whose_answer_was_lost() {
             ("one read is not enough", read_once, "Unverified False/OutcomePending Reconciling"),
             ("verified", |scene| unregistered(scene, "VERIFIED"), "settle verifyCode happened"),
             ("connected", connected, "settle verifyCode happened"),
-            ("not twice", |scene| lost(scene, Order::VerifyCode, -1), "settle verifyCode did not"),
-            ("not after its life", |scene| scene.custody.now = at(5), "settle verifyCode did not"),
+            ("not twice", |scene| lost(scene, CallInput::VerifyCode, -1), "settle verifyCode did not"),
+            ("not after its life", |scene| scene.inputs.now = at(5), "settle verifyCode did not"),
         ],
     );
 }
@@ -214,9 +215,9 @@ fn a_ledger_passes_on_to_the_object_that_stands_for_the_number() {
     {
         let mut scene = number();
         connected(&mut scene);
-        scene.custody.ledger.was_connected = true;
-        scene.custody.ledger.serial = serial;
-        owner.clone_into(&mut scene.custody.ledger.owner.uid);
+        scene.inputs.ledger.was_connected = true;
+        scene.inputs.ledger.serial = serial;
+        owner.clone_into(&mut scene.inputs.ledger.owner.uid);
         assert_eq!(next(&mut scene), expected, "{owner} {serial}");
     }
 }
@@ -225,7 +226,7 @@ fn a_ledger_passes_on_to_the_object_that_stands_for_the_number() {
 fn a_pin_whose_answer_was_lost_is_set_again() {
     let unsure: fn() -> Number = || {
         let mut scene = verified();
-        lost(&mut scene, Order::SetPin { then_register: true }, -5);
+        lost(&mut scene, CallInput::SetPin { then_register: true }, -5);
         scene
     };
     rows(
@@ -234,12 +235,12 @@ fn a_pin_whose_answer_was_lost_is_set_again() {
             ("the same leads to the same", |_| {}, "again setPin"),
             ("one read is enough", read_once, "again setPin"),
             ("not at once", reads_lag, "PINRequired False/OutcomePending Reconciling"),
-            ("a second time", |scene| lost(scene, Order::SetPin { then_register: true }, -4), "again setPin"),
+            ("a second time", |scene| lost(scene, CallInput::SetPin { then_register: true }, -4), "again setPin"),
             (
                 "not for ever",
                 |scene| {
-                    lost(scene, Order::SetPin { then_register: true }, -4);
-                    lost(scene, Order::SetPin { then_register: true }, -3);
+                    lost(scene, CallInput::SetPin { then_register: true }, -4);
+                    lost(scene, CallInput::SetPin { then_register: true }, -3);
                 },
                 UNKNOWN,
             ),
@@ -250,22 +251,22 @@ fn a_pin_whose_answer_was_lost_is_set_again() {
 
 #[test]
 fn what_another_process_was_at_is_left_alone_for_a_while() {
-    for (order, phase) in [
-        (Order::Register, "Registering"),
-        (Order::VerifyCode, "PINRequired"),
-        (Order::RegisterAgain, "PINRequired"),
-        (Order::SetPin { then_register: true }, "PINRequired"),
-        (Order::Deregister, "PINRequired"),
-        (Order::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline: None }, "PINRequired"),
+    for (input, phase) in [
+        (CallInput::Register, "Registering"),
+        (CallInput::VerifyCode, "PINRequired"),
+        (CallInput::RegisterAgain, "PINRequired"),
+        (CallInput::SetPin { then_register: true }, "PINRequired"),
+        (CallInput::Deregister, "PINRequired"),
+        (CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline: None }, "PINRequired"),
     ] {
-        let operation = order.operation();
+        let operation = input.operation();
         let mut scene = verified();
-        let id = begun(&mut scene, order, Some("004217"), -1);
-        scene.custody.quarantine.insert(id, Duration::from_secs(30));
+        let id = begun(&mut scene, input, Some("004217"), -1);
+        scene.inputs.foreign_call_grace.insert(id, Duration::from_secs(30));
         asks(&mut scene, Action::Register);
         let expected = format!("{phase} False/OutcomePending Reconciling; waits register-at");
         assert_eq!(next(&mut scene), expected, "{operation}");
-        scene.custody.quarantine.clear();
+        scene.inputs.foreign_call_grace.clear();
         assert_eq!(next(&mut scene), format!("settle {operation} lost"));
     }
 }
@@ -273,10 +274,10 @@ fn what_another_process_was_at_is_left_alone_for_a_while() {
 #[test]
 fn a_request_is_not_echoed_while_another_process_may_still_say_that_it_did_not_send() {
     let mut scene = verified();
-    let id = begun(&mut scene, Order::SetPin { then_register: true }, Some("004217"), -1);
+    let id = begun(&mut scene, CallInput::SetPin { then_register: true }, Some("004217"), -1);
     // The ledger has it as handled; whoever takes it back leaves the request as if nobody had looked at it.
-    scene.custody.ledger.intents[0].action = Some("2026-05-01T12:00:00Z".to_owned());
-    scene.custody.quarantine.insert(id, Duration::from_secs(30));
+    scene.inputs.ledger.intents[0].action = Some("2026-05-01T12:00:00Z".to_owned());
+    scene.inputs.foreign_call_grace.insert(id, Duration::from_secs(30));
     assert_eq!(next(&mut scene), "PINRequired False/OutcomePending Reconciling; waits reset-pin-at");
 }
 
@@ -296,10 +297,10 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
             }
             let mut scene = verified();
             shows(&mut scene, &given);
-            scene.custody.ledger.was_connected = true;
+            scene.inputs.ledger.was_connected = true;
             asks_for_callback(&mut scene);
             scene.object.spec.profile = Some(Profile { about: Some("we help".into()), ..Profile::default() });
-            scene.custody.profile = crate::kinds::whatsapp_number::inputs::ProfileRead::Due;
+            scene.inputs.profile = crate::kinds::whatsapp_number::inputs::ProfileRead::Due;
             assert_eq!(next(&mut scene), told, "{given}");
             asks(&mut scene, Action::Register);
             asks(&mut scene, Action::RequestCode);
@@ -307,7 +308,7 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
             let ignored = "; ignored request-code-at; ignored register-at; ignored reset-pin-at";
             assert_eq!(next(&mut scene), format!("{told}{ignored}"), "{given}");
             if !registered {
-                lost(&mut scene, Order::Register, -5);
+                lost(&mut scene, CallInput::Register, -5);
                 assert!(next(&mut scene).starts_with(told) || given["platform_type"] == "ON_PREMISE", "{given}");
             }
         }
@@ -326,7 +327,7 @@ fn a_number_in_the_business_app_is_not_touched_on_its_ladder() {
     ] {
         let mut scene = verified();
         shows(&mut scene, &given);
-        scene.custody.ledger.was_connected = true;
+        scene.inputs.ledger.was_connected = true;
         asks(&mut scene, Action::Register);
         assert_eq!(next(&mut scene), format!("{told}; ignored register-at"));
     }
@@ -343,15 +344,19 @@ fn a_wish_for_a_new_token_is_passed_on_only_to_an_app_that_lets_this_object_in()
         wishes,
         &[
             ("passed on", |_| {}, "forward"),
-            ("also when it is the token that is dead", |scene| scene.link = Link::Expired(WHY.into()), "forward"),
+            (
+                "also when it is the token that is dead",
+                |scene| scene.link = AppReference::Expired(WHY.into()),
+                "forward",
+            ),
             (
                 "not into a namespace that does not let it in",
-                |scene| scene.link = Link::NotAllowed,
+                |scene| scene.link = AppReference::NotAllowed,
                 "Pending Unknown/AppNotAllowed; ignored refresh-token-at",
             ),
             (
                 "not to nobody",
-                |scene| scene.link = Link::Missing,
+                |scene| scene.link = AppReference::Missing,
                 "Pending Unknown/AppNotFound; ignored refresh-token-at",
             ),
             (
@@ -378,15 +383,19 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
                 |scene| scene.object.spec.suspend = true,
                 "Suspended Unknown/Suspended Suspended; ignored register-at",
             ),
-            ("a rival", |scene| scene.rival = Some("x".into()), "Conflict False/Conflict Stalled; ignored register-at"),
+            (
+                "a rival",
+                |scene| scene.competing_object = Some("x".into()),
+                "Conflict False/Conflict Stalled; ignored register-at",
+            ),
             (
                 "a dead token",
-                |scene| scene.link = Link::Expired(WHY.into()),
+                |scene| scene.link = AppReference::Expired(WHY.into()),
                 "ExpiredToken False/ExpiredToken Stalled; waits register-at",
             ),
             (
                 "the app cannot read",
-                |scene| scene.link = Link::NotReady("x".into()),
+                |scene| scene.link = AppReference::NotReady("x".into()),
                 "Pending Unknown/AppNotReady; waits register-at",
             ),
             ("stale", Number::goes_stale, "Pending Unknown/Stale; waits register-at"),
@@ -402,7 +411,7 @@ fn requests_wait_where_meta_is_not_seen_and_are_ignored_where_they_cannot_be() {
             ),
             (
                 "a damaged ledger",
-                |scene| scene.custody.trouble = Some(unusable()),
+                |scene| scene.inputs.blocker = Some(unusable()),
                 "PINRequired False/LedgerUnusable Stalled; waits register-at",
             ),
             ("a wrong clock", clock_is_wrong, "PINRequired False/ClockSkewed Reconciling; waits register-at"),
@@ -415,7 +424,7 @@ fn a_deregistration_that_nobody_wants_any_more_is_not_made_for_the_next_object()
     let kept: fn() -> Number = || {
         let mut scene = number();
         connected(&mut scene);
-        lost(&mut scene, Order::Deregister, -5);
+        lost(&mut scene, CallInput::Deregister, -5);
         scene
     };
     rows(
@@ -441,12 +450,12 @@ fn that_a_number_works_is_written_down_where_anything_is() {
         works,
         &[
             ("nothing was ever called for it", |_| {}, "Enabled True/Enabled"),
-            ("a ledger is there", |scene| scene.custody.ledger.serial = 1, "note"),
+            ("a ledger is there", |scene| scene.inputs.ledger.serial = 1, "note"),
             (
                 "which says so",
                 |scene| {
-                    scene.custody.ledger.serial = 1;
-                    scene.custody.ledger.was_connected = true;
+                    scene.inputs.ledger.serial = 1;
+                    scene.inputs.ledger.was_connected = true;
                 },
                 "Enabled True/Enabled",
             ),

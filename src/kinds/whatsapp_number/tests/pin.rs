@@ -7,11 +7,11 @@ use super::fixtures::{
     Number, asks, asks_to_register, at, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
     unregistered,
 };
-use crate::kinds::whatsapp_number::inputs::Value;
+use crate::kinds::whatsapp_number::inputs::SecretRead;
 use crate::{
     api::{Action, ManagementPolicy, Registration, SecretKeyRef},
-    calls::Order,
-    ledger::Ended,
+    calls::CallInput,
+    ledger::CallOutcome,
 };
 
 const REGISTER: &str = "send register 004217";
@@ -30,12 +30,12 @@ fn connected() -> Number {
     let mut scene = number();
     shows(&mut scene, &json!({}));
     asks_to_register(&mut scene, "004217");
-    scene.custody.ledger.was_connected = true;
+    scene.inputs.ledger.was_connected = true;
     scene
 }
 
-fn registered(scene: &mut Number, ended: Ended, minute: i64) {
-    made(scene, Order::Register, Some("004217"), ended, minute);
+fn registered(scene: &mut Number, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::Register, Some("004217"), ended, minute);
 }
 
 fn has_pin(scene: &mut Number) {
@@ -45,7 +45,7 @@ fn has_pin(scene: &mut Number) {
 fn names_a_secret(scene: &mut Number) {
     let pin_ref = SecretKeyRef { name: "our-pins".to_owned(), key: "support-fr".to_owned() };
     scene.object.spec.registration = Some(Registration { pin_ref: Some(pin_ref) });
-    scene.custody.pin = missing("our-pins");
+    scene.inputs.pin = missing("our-pins");
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn the_pin_is_there_is_made_or_is_waited_for() {
     rows(
         verified,
         &[
-            ("none is named, and Meta has none", |scene| scene.custody.pin = missing("none"), "make a PIN"),
+            ("none is named, and Meta has none", |scene| scene.inputs.pin = missing("none"), "make a PIN"),
             (
                 "Meta has one that nobody told",
                 |scene| {
-                    scene.custody.pin = missing("none");
+                    scene.inputs.pin = missing("none");
                     has_pin(scene);
                 },
                 PIN_UNKNOWN,
@@ -65,25 +65,25 @@ fn the_pin_is_there_is_made_or_is_waited_for() {
             (
                 "Meta has one that the ledger knows",
                 |scene| {
-                    scene.custody.pin = missing("none");
+                    scene.inputs.pin = missing("none");
                     has_pin(scene);
-                    scene.custody.ledger.pin = Some("004217".into());
+                    scene.inputs.ledger.pin = Some("004217".into());
                 },
                 "make a PIN",
             ),
             ("Meta has one, and a person has told one", has_pin, REGISTER),
             ("a named one is waited for", names_a_secret, "PINRequired False/SecretNotFound Stalled"),
-            (
-                "not six digits",
-                |scene| scene.custody.pin = bad("12345"),
-                "PINRequired False/SecretValueInvalid Stalled",
-            ),
+            ("not six digits", |scene| scene.inputs.pin = bad("12345"), "PINRequired False/SecretValueInvalid Stalled"),
             (
                 "somebody else's Secret has its name",
-                |scene| scene.custody.pin_taken = true,
+                |scene| scene.inputs.pin_taken = true,
                 "PINRequired False/SecretNameTaken Stalled",
             ),
-            ("unreadable", |scene| scene.custody.pin = Value::Unread, "PINRequired False/SecretUnreadable Reconciling"),
+            (
+                "unreadable",
+                |scene| scene.inputs.pin = SecretRead::Unread,
+                "PINRequired False/SecretUnreadable Reconciling",
+            ),
         ],
     );
 }
@@ -101,7 +101,7 @@ fn a_pin_is_set_when_a_person_asks() {
             (
                 "none yet: any will do, whatever Meta has",
                 |scene| {
-                    scene.custody.pin = missing("none");
+                    scene.inputs.pin = missing("none");
                     has_pin(scene);
                     asks_reset(scene);
                 },
@@ -127,14 +127,14 @@ fn a_pin_is_set_when_a_person_asks() {
                 "then it is registered",
                 |scene| {
                     registered(scene, refusal(133_005, None), -2);
-                    made(scene, Order::SetPin { then_register: true }, Some("004217"), Ended::Done(None), -1);
+                    made(scene, CallInput::SetPin { then_register: true }, Some("004217"), CallOutcome::Done(None), -1);
                 },
                 REGISTER,
             ),
             (
                 "unreadable: it waits",
                 |scene| {
-                    scene.custody.pin = Value::Unread;
+                    scene.inputs.pin = SecretRead::Unread;
                     asks_reset(scene);
                 },
                 "PINRequired False/SecretUnreadable Reconciling; waits reset-pin-at",
@@ -150,7 +150,7 @@ fn a_pin_is_set_when_a_person_asks() {
             (
                 "somebody else's Secret",
                 |scene| {
-                    scene.custody.pin_taken = true;
+                    scene.inputs.pin_taken = true;
                     asks_reset(scene);
                 },
                 "PINRequired False/SecretNameTaken Stalled; ignored reset-pin-at",
@@ -168,19 +168,19 @@ fn whether_the_pin_in_the_secret_is_the_one_in_force() {
     let cases: [(&str, Change, Option<&str>); 8] = [
         ("no block", |scene| scene.object.spec.registration = None, None),
         ("never used", |_| {}, Some("Unknown/PINUnknown")),
-        ("in force", |scene| scene.custody.ledger.pin = Some("004217".into()), Some("True/PINSynced")),
-        ("another one is", |scene| scene.custody.ledger.pin = Some("111111".into()), Some("False/PINDiffers")),
+        ("in force", |scene| scene.inputs.ledger.pin = Some("004217".into()), Some("True/PINSynced")),
+        ("another one is", |scene| scene.inputs.ledger.pin = Some("111111".into()), Some("False/PINDiffers")),
         (
             "a person deleted a Secret of their own",
             |scene| {
                 scene.object.spec.registration = Some(Registration { pin_ref: Some(SecretKeyRef::default()) });
-                scene.custody.ledger.pin = Some("111111".into());
-                scene.custody.pin = missing("gone");
+                scene.inputs.ledger.pin = Some("111111".into());
+                scene.inputs.pin = missing("gone");
             },
             Some("False/SecretNotFound"),
         ),
-        ("not six digits", |scene| scene.custody.pin = bad("x"), Some("False/SecretValueInvalid")),
-        ("somebody else's", |scene| scene.custody.pin_taken = true, Some("False/SecretNameTaken")),
+        ("not six digits", |scene| scene.inputs.pin = bad("x"), Some("False/SecretValueInvalid")),
+        ("somebody else's", |scene| scene.inputs.pin_taken = true, Some("False/SecretNameTaken")),
         ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, None),
     ];
     for (reason, change, expected) in cases {
@@ -190,12 +190,12 @@ fn whether_the_pin_in_the_secret_is_the_one_in_force() {
         assert_eq!(scene.condition("PINSynced").as_deref(), expected, "{reason}");
     }
     let mut scene = connected();
-    scene.custody.ledger.pin = Some("111111".into());
-    scene.custody.pin = missing("gone");
+    scene.inputs.ledger.pin = Some("111111".into());
+    scene.inputs.pin = missing("gone");
     assert_eq!(next(&mut scene), "make a PIN", "a person deleted the one that was made: it comes back");
     let mut scene = verified();
     registered(&mut scene, refusal(133_005, None), -1);
-    assert_eq!(scene.custody.ledger.refusals.values().next().unwrap().inputs, fingerprint("004217"));
+    assert_eq!(scene.inputs.ledger.refusals.values().next().unwrap().inputs, fingerprint("004217"));
     next(&mut scene);
     assert_eq!(scene.condition("PINSynced").as_deref(), Some("False/PINRefused"));
     assert!(scene.message("Ready").contains("waba.dev/reset-pin-at="), "{}", scene.message("Ready"));
@@ -206,14 +206,14 @@ fn whether_the_pin_in_the_secret_is_the_one_in_force() {
 fn a_pause_for_guessed_pins_tells_until_when() {
     for code in [133_008, 133_009] {
         let mut scene = verified();
-        made(&mut scene, Order::Register, Some("004217"), refusal(code, Some(60)), -1);
-        scene.custody.ledger.serial = 1;
+        made(&mut scene, CallInput::Register, Some("004217"), refusal(code, Some(60)), -1);
+        scene.inputs.ledger.serial = 1;
         assert_eq!(next(&mut scene), "PINRequired False/RegistrationRefused Reconciling");
         assert!(scene.message("Ready").contains("at 2026-11-22T11:00:00Z"), "{}", scene.message("Ready"));
         let status = scene.object.status.as_ref().unwrap();
         let until = status.registration.as_ref().unwrap().blocked_until.as_ref().map(|until| until.0);
         assert_eq!(until, Some(at(60)));
-        scene.custody.now = at(60);
+        scene.inputs.now = at(60);
         assert_eq!(next(&mut scene), "send register 004217");
     }
 }
@@ -221,15 +221,15 @@ fn a_pause_for_guessed_pins_tells_until_when() {
 /// Whether it is in force nobody knows, once an answer was lost.
 #[test]
 fn a_refusal_says_nothing_of_the_time_before() {
-    let set = || Order::SetPin { then_register: false };
+    let set = || CallInput::SetPin { then_register: false };
     let mut scene = connected();
-    scene.custody.ledger.pin = Some("111111".into());
-    made(&mut scene, set(), Some("004217"), Ended::Unknown, -5);
+    scene.inputs.ledger.pin = Some("111111".into());
+    made(&mut scene, set(), Some("004217"), CallOutcome::Unknown, -5);
     assert_eq!(next(&mut scene), "again setPin");
     made(&mut scene, set(), Some("004217"), refusal(4, Some(60)), -4);
     assert_eq!(next(&mut scene), "Enabled False/OutcomePending Reconciling");
     assert_eq!(scene.condition("PINSynced").as_deref(), Some("Unknown/PINUnknown"));
-    scene.custody.now = at(61);
+    scene.inputs.now = at(61);
     assert_eq!(next(&mut scene), "again setPin");
     made(&mut scene, set(), Some("004217"), refusal(100, None), 61);
     assert_eq!(next(&mut scene), "Enabled False/OutcomeUnknown Stalled");
@@ -246,8 +246,8 @@ fn a_pin_that_meta_would_not_set_is_told() {
             "another one is in force",
             |scene| {
                 shows(scene, &json!({}));
-                scene.custody.ledger.was_connected = true;
-                scene.custody.ledger.pin = Some("111111".into());
+                scene.inputs.ledger.was_connected = true;
+                scene.inputs.ledger.pin = Some("111111".into());
             },
             "PINSynced",
             "False/PINDiffers",
@@ -256,7 +256,7 @@ fn a_pin_that_meta_would_not_set_is_told() {
             "never used",
             |scene| {
                 shows(scene, &json!({}));
-                scene.custody.ledger.was_connected = true;
+                scene.inputs.ledger.was_connected = true;
             },
             "PINSynced",
             "Unknown/PINUnknown",
@@ -265,15 +265,15 @@ fn a_pin_that_meta_would_not_set_is_told() {
             "refused before",
             |scene| {
                 shows(scene, &json!({}));
-                scene.custody.ledger.was_connected = true;
-                scene.custody.ledger.refused_pins.push(fingerprint("004217"));
+                scene.inputs.ledger.was_connected = true;
+                scene.inputs.ledger.refused_pins.push(fingerprint("004217"));
             },
             "PINSynced",
             "False/PINRefused",
         ),
         (
             "refused before, and not registered",
-            |scene| scene.custody.ledger.refused_pins.push(fingerprint("004217")),
+            |scene| scene.inputs.ledger.refused_pins.push(fingerprint("004217")),
             "Ready",
             "False/PINRefused",
         ),
@@ -281,7 +281,7 @@ fn a_pin_that_meta_would_not_set_is_told() {
             "none was told",
             |scene| {
                 has_pin(scene);
-                scene.custody.pin = missing("support-fr-pin");
+                scene.inputs.pin = missing("support-fr-pin");
             },
             "Ready",
             "False/PINUnknown",
@@ -289,8 +289,8 @@ fn a_pin_that_meta_would_not_set_is_told() {
     ];
     for (reason, change, kind, expected) in cases {
         let mut scene = verified();
-        scene.custody.ledger.serial = 1;
-        made(&mut scene, Order::SetPin { then_register: false }, Some("004217"), refusal(133_009, Some(-1)), -4);
+        scene.inputs.ledger.serial = 1;
+        made(&mut scene, CallInput::SetPin { then_register: false }, Some("004217"), refusal(133_009, Some(-1)), -4);
         change(&mut scene);
         next(&mut scene);
         assert_eq!(scene.condition(kind).as_deref(), Some(expected), "{reason}");
@@ -303,7 +303,7 @@ fn a_pin_that_meta_would_not_set_is_told() {
         assert_eq!(status.last_error.as_ref().unwrap().code, 133_009, "{reason}");
     }
     let mut scene = connected();
-    made(&mut scene, Order::SetPin { then_register: false }, Some("590218"), refusal(100, None), -4);
+    made(&mut scene, CallInput::SetPin { then_register: false }, Some("590218"), refusal(100, None), -4);
     next(&mut scene);
     assert!(!scene.message("PINSynced").contains("the last time"), "that was another PIN");
 }
@@ -311,10 +311,10 @@ fn a_pin_that_meta_would_not_set_is_told() {
 #[test]
 fn a_pin_that_was_made_and_may_be_in_force_comes_back() {
     let mut scene = verified();
-    registered(&mut scene, Ended::Unknown, -9);
-    scene.custody.pin = missing("support-fr-pin");
+    registered(&mut scene, CallOutcome::Unknown, -9);
+    scene.inputs.pin = missing("support-fr-pin");
     assert_eq!(next(&mut scene), "make a PIN");
-    assert_eq!(scene.custody.ledger.pin_to_keep(), Some(&"004217".into()));
-    scene.custody.ledger.pin = Some("111111".into());
-    assert_eq!(scene.custody.ledger.pin_to_keep(), Some(&"111111".into()), "rather the one that certainly is");
+    assert_eq!(scene.inputs.ledger.pin_to_keep(), Some(&"004217".into()));
+    scene.inputs.ledger.pin = Some("111111".into());
+    assert_eq!(scene.inputs.ledger.pin_to_keep(), Some(&"111111".into()), "rather the one that certainly is");
 }

@@ -10,13 +10,13 @@ use super::fixtures::facts as number;
 use crate::{
     api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     controller::{
-        app_reference::Link,
-        preconditions::{Need, Proof},
+        app_reference::AppReference,
+        preconditions::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
-    ledger::Ended,
-    observe::Seen,
+    ledger::CallOutcome,
+    observe::Observation,
 };
 
 fn scene() -> Scene<WhatsAppNumber> {
@@ -138,8 +138,8 @@ fn what_comes_before_meta() {
             |scene| {
                 scene.object.spec.suspend = true;
                 scene.object.spec.time_zone = Some("Europe/Pariss".to_owned());
-                scene.rival = Some("other".to_owned());
-                scene.link = Link::Missing;
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::Missing;
             },
             "Suspended Unknown/Suspended Suspended",
         ),
@@ -151,35 +151,35 @@ fn what_comes_before_meta() {
         (
             "another object goes before it, whatever its app says",
             |scene| {
-                scene.rival = Some("other".to_owned());
-                scene.link = Link::Missing;
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::Missing;
             },
             "Conflict False/Conflict Stalled",
         ),
         (
             "whoever is not let in is not told who has the number",
             |scene| {
-                scene.rival = Some("other".to_owned());
-                scene.link = Link::NotAllowed;
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::NotAllowed;
             },
             "Pending Unknown/AppNotAllowed",
         ),
-        ("no app", |scene| scene.link = Link::Missing, "Pending Unknown/AppNotFound"),
-        ("not let in", |scene| scene.link = Link::NotAllowed, "Pending Unknown/AppNotAllowed"),
-        ("the app is suspended", |scene| scene.link = Link::Suspended, "Pending Unknown/AppSuspended"),
-        ("the app cannot read", |scene| scene.link = Link::NotReady(WHY.into()), "Pending Unknown/AppNotReady"),
+        ("no app", |scene| scene.link = AppReference::Missing, "Pending Unknown/AppNotFound"),
+        ("not let in", |scene| scene.link = AppReference::NotAllowed, "Pending Unknown/AppNotAllowed"),
+        ("the app is suspended", |scene| scene.link = AppReference::Suspended, "Pending Unknown/AppSuspended"),
+        ("the app cannot read", |scene| scene.link = AppReference::NotReady(WHY.into()), "Pending Unknown/AppNotReady"),
         (
             "a dead token is the number's own trouble",
-            |scene| scene.link = Link::Expired(WHY.into()),
+            |scene| scene.link = AppReference::Expired(WHY.into()),
             "ExpiredToken False/ExpiredToken Stalled",
         ),
-        ("the app was not looked at yet", |scene| scene.link = Link::Waiting, "nothing"),
+        ("the app was not looked at yet", |scene| scene.link = AppReference::Waiting, "nothing"),
         ("nothing was read yet", |_| {}, "nothing"),
         (
             "an account that the app does not manage",
             |scene| {
                 scene.object.spec.business_account_id = Some("1".to_owned());
-                scene.seen = Seen::Unmanaged;
+                scene.seen = Observation::Unmanaged;
             },
             "NotFound False/AccountNotManaged Stalled",
         ),
@@ -191,11 +191,15 @@ fn what_comes_before_meta() {
 fn what_is_known_stays_while_meta_cannot_be_read() {
     let cases: &[Case<WhatsAppNumber>] = &[
         ("stale", Scene::goes_stale, "Enabled Unknown/Stale"),
-        ("no app any more", |scene| scene.link = Link::Missing, "Enabled Unknown/AppNotFound"),
-        ("the app cannot read", |scene| scene.link = Link::NotReady(WHY.into()), "Enabled Unknown/AppNotReady"),
-        ("the app is suspended", |scene| scene.link = Link::Suspended, "Enabled Unknown/AppSuspended"),
-        ("a dead token", |scene| scene.link = Link::Expired(WHY.into()), "ExpiredToken False/ExpiredToken Stalled"),
-        ("a new leader that has read nothing", |scene| scene.seen = Seen::Unread, "Enabled True/Enabled"),
+        ("no app any more", |scene| scene.link = AppReference::Missing, "Enabled Unknown/AppNotFound"),
+        ("the app cannot read", |scene| scene.link = AppReference::NotReady(WHY.into()), "Enabled Unknown/AppNotReady"),
+        ("the app is suspended", |scene| scene.link = AppReference::Suspended, "Enabled Unknown/AppSuspended"),
+        (
+            "a dead token",
+            |scene| scene.link = AppReference::Expired(WHY.into()),
+            "ExpiredToken False/ExpiredToken Stalled",
+        ),
+        ("a new leader that has read nothing", |scene| scene.seen = Observation::Unread, "Enabled True/Enabled"),
         (
             "suspended: Ready keeps its status and reason",
             |scene| scene.edit(|number| number.spec.suspend = true),
@@ -225,10 +229,10 @@ fn suspension_is_over_when_it_is_over() {
     scene.edit(|number| number.spec.suspend = true);
     scene.reconcile();
     scene.edit(|number| number.spec.suspend = false);
-    scene.link = Link::Missing;
+    scene.link = AppReference::Missing;
     scene.reconcile();
     assert_eq!(scene.told(), "Unknown Unknown/AppNotFound", "no phase may say that it is suspended");
-    scene.link = Link::Ready;
+    scene.link = AppReference::Ready;
     scene.reconcile();
     assert_eq!(scene.told(), "Enabled True/Enabled");
 }
@@ -240,11 +244,15 @@ fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
     scene.reconcile();
 
     scene.lacks(Duration::ZERO);
-    assert_eq!(scene.reconcile(), Some(Need::Time(MINUTE)), "one read proves nothing");
+    assert_eq!(scene.reconcile(), Some(Requeue::After(MINUTE)), "one read proves nothing");
     scene.instant += MINUTE;
-    assert_eq!(scene.reconcile(), Some(Need::Reading(MINUTE / 10)), "the minute is over, and nobody has read again");
+    assert_eq!(
+        scene.reconcile(),
+        Some(Requeue::AfterRead(MINUTE / 10)),
+        "the minute is over, and nobody has read again"
+    );
     scene.lacks(MINUTE);
-    let proof = Need::Proof { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() };
+    let proof = Requeue::Proof { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() };
     assert_eq!(scene.reconcile(), Some(proof.clone()), "lists can be behind");
     assert_eq!(scene.told(), "Enabled True/Enabled", "until then nothing is said");
 
@@ -253,7 +261,7 @@ fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
     assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
     scene.proof = None;
     scene.lacks(Duration::ZERO);
-    assert_eq!(scene.reconcile(), Some(Need::Nothing), "said once it stays said, also by the next process");
+    assert_eq!(scene.reconcile(), Some(Requeue::Nothing), "said once it stays said, also by the next process");
     scene.edit(|_| {});
     scene.lacks(MINUTE);
     assert_eq!(scene.reconcile(), Some(proof), "what was said of another spec is said anew");
@@ -314,8 +322,8 @@ fn conditions_of_their_own() {
 #[test]
 fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
     for link in [
-        Link::NotReady("the Secret vault-17 is empty".into()),
-        Link::Expired("kubectl -n cc patch secret vault-17".into()),
+        AppReference::NotReady("the Secret vault-17 is empty".into()),
+        AppReference::Expired("kubectl -n cc patch secret vault-17".into()),
     ] {
         let mut scene = scene();
         scene.link = link;
@@ -332,9 +340,9 @@ fn what_is_remembered_of_a_number_is_told_to_its_owner_only() {
     for (owner, told) in [("uid", true), ("another", false)] {
         let mut scene = super::fixtures::number();
         super::fixtures::shows(&mut scene, &json!({}));
-        super::fixtures::coded(&mut scene, Ended::Done(None), -5);
-        scene.custody.ledger.serial = 1;
-        owner.clone_into(&mut scene.custody.ledger.owner.uid);
+        super::fixtures::coded(&mut scene, CallOutcome::Done(None), -5);
+        scene.inputs.ledger.serial = 1;
+        owner.clone_into(&mut scene.inputs.ledger.owner.uid);
         scene.object.spec.management_policy = ManagementPolicy::Observe;
         scene.reconcile();
         assert_eq!(scene.object.status.unwrap().verification.is_some(), told, "{owner}");

@@ -15,10 +15,10 @@ use crate::kinds::whatsapp_number::{
 };
 use crate::{
     api::{ManagementPolicy, Profile},
-    calls::Order,
+    calls::CallInput,
     controller::testing::{MINUTE, sent},
     graph::types,
-    ledger::Ended,
+    ledger::CallOutcome,
     timing::Timing,
 };
 
@@ -37,15 +37,15 @@ fn wanted() -> Number {
 /// Meta shows this `about`.
 fn has(scene: &mut Number, about: &str, fresh: bool) {
     let profile: types::Profile = sent(json!({}), &json!({"about": about, "vertical": "UNDEFINED"}));
-    scene.custody.profile = ProfileRead::Shown { profile, fresh, next: Duration::from_hours(20) };
+    scene.inputs.profile = ProfileRead::Shown { profile, fresh, next: Duration::from_hours(20) };
 }
 
-fn wrote(scene: &mut Number, ended: Ended, minute: i64) {
+fn wrote(scene: &mut Number, ended: CallOutcome, minute: i64) {
     let fields = BTreeMap::from([("about".to_owned(), json!("we help"))]);
-    let order = Order::WriteProfile { fields };
-    made(scene, order, None, ended, minute);
+    let input = CallInput::WriteProfile { fields };
+    made(scene, input, None, ended, minute);
     let inputs = crate::kinds::whatsapp_number::profile::inputs(scene.object.spec.profile.as_ref().unwrap());
-    if let Some(refusal) = scene.custody.ledger.refusals.values_mut().next() {
+    if let Some(refusal) = scene.inputs.ledger.refusals.values_mut().next() {
         refusal.inputs = inputs;
     }
 }
@@ -57,8 +57,8 @@ fn what_the_spec_names_is_written_and_nothing_else() {
         &[
             ("it is not there", |_| {}, WRITE),
             ("it is there", |scene| has(scene, "we help", true), FINE),
-            ("it is read first", |scene| scene.custody.profile = ProfileRead::Due, "read the profile"),
-            ("nobody has read it", |scene| scene.custody.profile = ProfileRead::Unread, FINE),
+            ("it is read first", |scene| scene.inputs.profile = ProfileRead::Due, "read the profile"),
+            ("nobody has read it", |scene| scene.inputs.profile = ProfileRead::Unread, FINE),
             ("no block", |scene| scene.object.spec.profile = None, FINE),
             ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
             ("not registered", |scene| unregistered(scene, "VERIFIED"), "PINRequired True/Adopted"),
@@ -82,7 +82,7 @@ fn what_the_spec_names_is_written_and_nothing_else() {
                 },
                 r#"send writeProfile {"email":"a@b.example"}"#,
             ),
-            ("a pause", |scene| scene.custody.held_back = Some("pause".into()), FINE),
+            ("a pause", |scene| scene.inputs.held_back = Some("pause".into()), FINE),
             ("a wrong clock", clock_is_wrong, FINE),
         ],
     );
@@ -91,8 +91,8 @@ fn what_the_spec_names_is_written_and_nothing_else() {
 #[test]
 fn what_was_written_is_compared_with_what_meta_made_of_it() {
     fn written(scene: &mut Number, minute: i64, shown: Option<&str>) {
-        wrote(scene, Ended::Done(None), minute);
-        scene.custody.ledger.profile.get_mut("about").unwrap().shown = shown.map(|shown| json!(shown));
+        wrote(scene, CallOutcome::Done(None), minute);
+        scene.inputs.ledger.profile.get_mut("about").unwrap().shown = shown.map(|shown| json!(shown));
     }
     fn written_and_lagging(scene: &mut Number) {
         written(scene, 0, None);
@@ -160,7 +160,7 @@ fn a_lost_answer_is_looked_at_before_it_is_written_again() {
             (
                 "no read counts yet",
                 |scene| {
-                    wrote(scene, Ended::Unknown, 0);
+                    wrote(scene, CallOutcome::Unknown, 0);
                     has(scene, "", false);
                 },
                 FINE,
@@ -168,7 +168,7 @@ fn a_lost_answer_is_looked_at_before_it_is_written_again() {
             (
                 "it was not written",
                 |scene| {
-                    wrote(scene, Ended::Unknown, -1);
+                    wrote(scene, CallOutcome::Unknown, -1);
                     has(scene, "", true);
                 },
                 WRITE,
@@ -176,28 +176,28 @@ fn a_lost_answer_is_looked_at_before_it_is_written_again() {
             (
                 "it was",
                 |scene| {
-                    wrote(scene, Ended::Unknown, -1);
+                    wrote(scene, CallOutcome::Unknown, -1);
                     has(scene, "we help", true);
                 },
                 "note",
             ),
             (
                 "a process died",
-                |scene| drop(begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5)),
+                |scene| drop(begun(scene, CallInput::WriteProfile { fields: BTreeMap::new() }, None, -5)),
                 "settle writeProfile lost",
             ),
             (
                 "a process may be at it",
                 |scene| {
-                    let id = begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5);
-                    scene.custody.quarantine.insert(id, MINUTE);
+                    let id = begun(scene, CallInput::WriteProfile { fields: BTreeMap::new() }, None, -5);
+                    scene.inputs.foreign_call_grace.insert(id, MINUTE);
                 },
                 FINE,
             ),
             (
                 "a process died, and the block is gone",
                 |scene| {
-                    begun(scene, Order::WriteProfile { fields: BTreeMap::new() }, None, -5);
+                    begun(scene, CallInput::WriteProfile { fields: BTreeMap::new() }, None, -5);
                     scene.object.spec.profile = None;
                 },
                 "settle writeProfile lost",
@@ -259,11 +259,11 @@ fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
 #[test]
 fn what_was_just_written_is_read_back_whatever_others_have_changed() {
     let mut scene = wanted();
-    wrote(&mut scene, Ended::Done(None), -60);
-    scene.custody.ledger.profile.get_mut("about").unwrap().shown = Some(json!("we help"));
+    wrote(&mut scene, CallOutcome::Done(None), -60);
+    scene.inputs.ledger.profile.get_mut("about").unwrap().shown = Some(json!("we help"));
     scene.object.spec.profile.as_mut().unwrap().description = Some("centre".into());
     let fields = BTreeMap::from([("description".to_owned(), json!("centre"))]);
-    made(&mut scene, Order::WriteProfile { fields }, None, Ended::Done(None), -1);
+    made(&mut scene, CallInput::WriteProfile { fields }, None, CallOutcome::Done(None), -1);
     has(&mut scene, "closed", false);
     assert_eq!(next(&mut scene), FINE);
     assert_eq!(scene.condition("ProfileSynced").as_deref(), Some("False/Settling"), "and not in a day only");

@@ -10,15 +10,15 @@ use super::{
     fixtures::{Number, asks_to_register, asks_to_verify, at, known, number},
     random_events::{CHANGES, Happens, STARTS, any_row},
 };
-use crate::kinds::whatsapp_number::inputs::{End, ProfileRead, Step};
+use crate::kinds::whatsapp_number::inputs::{ProfileRead, Resolution, Step};
 use crate::{
     api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning},
-    calls::{Operation, Order},
+    calls::{CallInput, Operation},
     controller::{preconditions::Plan, testing::MINUTE},
     graph::types::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
-    k8s::secrets::Hidden,
-    ledger::{Begin, Ended, Evidence, Refusal},
-    observe::Seen,
+    k8s::secrets::ComparableSecret,
+    ledger::{CallOutcome, Evidence, NewIntent, Refusal},
+    observe::Observation,
 };
 
 /// As many steps as the shell takes before it calls it a circle.
@@ -27,7 +27,7 @@ const MOST_STEPS: usize = 24;
 /// What is known of a number from outside: the calls that Meta may have heard of.
 struct Play {
     scene: Number,
-    ends: Vec<Option<Ended>>,
+    ends: Vec<Option<CallOutcome>>,
     codes: usize,
     calls: usize,
     /// PINs that Meta has refused since one was in force.
@@ -37,7 +37,7 @@ struct Play {
 impl Play {
     fn shown(&self) -> Option<PhoneNumber> {
         match &self.scene.seen {
-            Seen::Present { facts, .. } => Some(facts.clone()),
+            Observation::Present { facts, .. } => Some(facts.clone()),
             _ => None,
         }
     }
@@ -48,9 +48,9 @@ impl Play {
             Happens::Shows(facts) => scene.shows(*facts),
             Happens::Lacks => scene.lacks(MINUTE),
             Happens::Time(minutes) => {
-                scene.custody.now = scene.custody.now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+                scene.inputs.now = scene.inputs.now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
             }
-            Happens::Reads(fresh, twice) => scene.custody.evidence = Evidence { fresh, twice },
+            Happens::Reads(fresh, twice) => scene.inputs.evidence = Evidence { fresh, twice },
             Happens::Does(which) => CHANGES[which](scene),
             Happens::Ends(ends) => self.ends = ends,
         }
@@ -58,16 +58,16 @@ impl Play {
 
     /// Plans and carries out until there is nothing more to do, as the shell does.
     fn reconcile(&mut self) {
-        self.scene.custody.held_back = None;
+        self.scene.inputs.held_back = None;
         for _ in 0..MOST_STEPS {
             match self.scene.plan() {
                 Plan::Open(_) => return,
                 Plan::Report(report) => {
                     let waits = report.waiting;
                     // Every status that is told keeps the rules.
-                    self.scene.written = self.scene.custody.now;
+                    self.scene.written = self.scene.inputs.now;
                     self.scene.reconcile();
-                    self.scene.custody.asked.retain(|action, _| waits.contains(action));
+                    self.scene.inputs.asked.retain(|action, _| waits.contains(action));
                     return;
                 }
                 Plan::Step(step) => {
@@ -82,42 +82,42 @@ impl Play {
     }
 
     fn check(&self, step: &Step) {
-        let Number { object, custody, rival, .. } = &self.scene;
-        let ledger = &custody.ledger;
+        let Number { object, inputs, competing_object, .. } = &self.scene;
+        let ledger = &inputs.ledger;
         let (operation, action, again) = match step {
-            Step::Send { order, action, .. } => (order.operation(), *action, false),
-            Step::Again { id, .. } => (ledger.intent(id).unwrap().order.operation(), None, true),
+            Step::Send { input, action, .. } => (input.operation(), *action, false),
+            Step::Repeat { id, .. } => (ledger.intent(id).unwrap().input.operation(), None, true),
             Step::ReadProfile { .. } => (Operation::WriteProfile, None, true),
             _ => return,
         };
-        let why = format!("{step:?} with {custody:?}");
+        let why = format!("{step:?} with {inputs:?}");
         let spec = &object.spec;
         let deleted = object.metadata.deletion_timestamp.is_some();
         assert!(spec.management_policy == ManagementPolicy::Full && !spec.suspend, "not ours to change: {why}");
-        assert!(rival.is_none() && custody.trouble.is_none(), "not ours, or not remembered: {why}");
+        assert!(competing_object.is_none() && inputs.blocker.is_none(), "not ours, or not remembered: {why}");
         assert!(!deleted || spec.deletion_policy == NumberDeletionPolicy::Deregister, "left as it is: {why}");
         if matches!(step, Step::ReadProfile { .. }) {
             return;
         }
-        assert!(custody.no_writes.is_none() && custody.held_back.is_none(), "not now: {why}");
+        assert!(inputs.no_writes.is_none() && inputs.held_back.is_none(), "not now: {why}");
         self.check_blocks(operation, again, &why);
         if let Some(facts) = self.shown() {
             self.check_facts(&facts, operation, action, &why);
         }
-        if !operation.is_rung() {
+        if !operation.is_onboarding() {
             return;
         }
-        if let Some(open) = custody.open_rung() {
-            let same = action.is_some() && open.order.operation().action() == action;
-            let settled = deleted && custody.evidence.twice;
+        if let Some(open) = inputs.open_rung() {
+            let same = action.is_some() && open.input.operation().action() == action;
+            let settled = deleted && inputs.evidence.twice;
             assert!(open.unknown && (again || same || settled), "another call is not settled: {why}");
         }
         if again {
             let tries = if operation == Operation::SetPin { 3 } else { 2 };
             assert!(ledger.conflicting(operation).unwrap().attempt < tries, "once more, and no more: {why}");
-            assert!(custody.evidence.twice || operation == Operation::SetPin, "no read proves it: {why}");
+            assert!(inputs.evidence.twice || operation == Operation::SetPin, "no read proves it: {why}");
         }
-        assert!(custody.evidence.fresh || operation == Operation::AddNumber, "reads lag: {why}");
+        assert!(inputs.evidence.fresh || operation == Operation::AddNumber, "reads lag: {why}");
         if operation == Operation::RequestCode {
             assert!(action.is_some() || self.codes == 0, "a second code: {why}");
         }
@@ -141,26 +141,26 @@ impl Play {
     }
 
     fn check_facts(&self, facts: &PhoneNumber, operation: Operation, action: Option<Action>, why: &str) {
-        let custody = &self.scene.custody;
-        let ledger = &custody.ledger;
+        let inputs = &self.scene.inputs;
+        let ledger = &inputs.ledger;
         let lost = [NumberStatus::Banned, NumberStatus::Deleted];
         let out = facts.status.as_ref().is_some_and(|status| lost.contains(status))
             || facts.platform_type == Some(PlatformType::OnPremise);
         if operation != Operation::Deregister {
             assert!(!out, "nothing can be done for it: {why}");
-            assert!(!operation.is_rung() || facts.is_on_biz_app != Some(true), "the Business app has it: {why}");
+            assert!(!operation.is_onboarding() || facts.is_on_biz_app != Some(true), "the Business app has it: {why}");
         }
         match operation {
             Operation::Register => {
                 assert!(!facts.is_registered(), "it is registered: {why}");
-                let tried = ledger.recent(Operation::Register, custody.now).len();
+                let tried = ledger.recent(Operation::Register, inputs.now).len();
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
-                assert!(ledger.blocked_until.is_none_or(|until| until <= custody.now), "locked: {why}");
-                let open = custody.open_rung().is_some();
-                let pin = custody.pin.known().map(|known| &known.fingerprint);
+                assert!(ledger.blocked_until.is_none_or(|until| until <= inputs.now), "locked: {why}");
+                let open = inputs.open_rung().is_some();
+                let pin = inputs.pin.known().map(|known| &known.fingerprint);
                 let refused = pin.is_some_and(|pin| self.refused.contains(pin));
                 assert!(action.is_some() || open || !refused, "a refused PIN: {why}");
-                assert!(action.is_some() || open || !custody.was_connected() || ledger.register_wanted, "{why}");
+                assert!(action.is_some() || open || !inputs.was_connected() || ledger.register_wanted, "{why}");
             }
             Operation::Deregister => {
                 let goes = self.scene.object.metadata.deletion_timestamp.is_some();
@@ -176,135 +176,138 @@ impl Play {
 
     /// Whether it is planned again.
     fn carry_out(&mut self, step: Step) -> bool {
-        let custody = &mut self.scene.custody;
+        let inputs = &mut self.scene.inputs;
         match step {
-            Step::Send { order, secret, id, before, action, .. } => {
-                let inputs = match &order {
-                    Order::SetWebhook { .. } => custody.webhook_inputs.clone(),
-                    Order::WriteProfile { .. } => {
+            Step::Send { input, secret, id, before, action, .. } => {
+                let fingerprint = match &input {
+                    CallInput::SetWebhook { .. } => inputs.webhook_inputs.clone(),
+                    CallInput::WriteProfile { .. } => {
                         crate::kinds::whatsapp_number::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
                     }
-                    order => secret.as_ref().map_or_else(
-                        || crate::kinds::whatsapp_number::provisioning::inputs(order),
+                    input => secret.as_ref().map_or_else(
+                        || crate::kinds::whatsapp_number::provisioning::inputs(input),
                         |known| known.fingerprint.clone(),
                     ),
                 };
-                let secret = secret.map(|known| known.value).filter(|_| !matches!(order, Order::SetWebhook { .. }));
-                let action = action.map(|action| (action, custody.asked[&action].clone()));
-                custody.ledger.phone_number_id = id.or(custody.ledger.phone_number_id.take());
-                self.call(order, inputs, before, secret, action)
+                let secret = secret.map(|known| known.value).filter(|_| !matches!(input, CallInput::SetWebhook { .. }));
+                let action = action.map(|action| (action, inputs.asked[&action].clone()));
+                inputs.ledger.phone_number_id = id.or(inputs.ledger.phone_number_id.take());
+                self.call(input, fingerprint, before, secret, action)
             }
-            Step::Again { id, before } => {
-                let intent = custody.ledger.intent(&id).unwrap().clone();
-                let secret = match intent.order {
-                    Order::VerifyCode => custody.ledger.code_tried.clone(),
-                    Order::Register | Order::SetPin { then_register: true } => custody.ledger.pin_tried.clone(),
+            Step::Repeat { id, before } => {
+                let intent = inputs.ledger.intent(&id).unwrap().clone();
+                let secret = match intent.input {
+                    CallInput::VerifyCode => inputs.ledger.code_tried.clone(),
+                    CallInput::Register | CallInput::SetPin { then_register: true } => inputs.ledger.pin_tried.clone(),
                     _ => None,
                 };
-                let needs =
-                    matches!(intent.order, Order::VerifyCode | Order::Register | Order::SetPin { then_register: true });
+                let needs = matches!(
+                    intent.input,
+                    CallInput::VerifyCode | CallInput::Register | CallInput::SetPin { then_register: true }
+                );
                 assert_eq!(secret.is_some(), needs, "with its secret");
-                self.call(intent.order, intent.inputs, before, secret, None)
+                self.call(intent.input, intent.inputs, before, secret, None)
             }
-            Step::Settle { id, end } => {
-                let now = custody.now;
+            Step::Resolve { id, end } => {
+                let now = inputs.now;
                 let ended = match end {
-                    End::Happened(id) => Ended::Done(id),
-                    End::Lost => {
-                        custody.evidence = Evidence::default();
-                        Ended::Unknown
+                    Resolution::Happened(id) => CallOutcome::Done(id),
+                    Resolution::Lost => {
+                        inputs.evidence = Evidence::default();
+                        CallOutcome::Unknown
                     }
-                    End::DidNot(_) => super::fixtures::refusal(0, None),
-                    End::GivenUp => Ended::GivenUp,
+                    Resolution::DidNot(_) => super::fixtures::refusal(0, None),
+                    Resolution::GivenUp => CallOutcome::GivenUp,
                 };
-                custody.ledger.finish(&id, ended, now);
+                inputs.ledger.finish(&id, ended, now);
                 true
             }
-            Step::Note { id, connected, shown } => {
-                let owner = custody.ledger.owner.clone();
-                custody.ledger.note(owner, id, connected, shown);
+            Step::RecordObservation { id, connected, shown } => {
+                let owner = inputs.ledger.owner.clone();
+                inputs.ledger.note(owner, id, connected, shown);
                 true
             }
-            Step::WriteDown => {
-                custody.unwritten = false;
+            Step::FlushLedger => {
+                inputs.unwritten = false;
                 true
             }
-            Step::MakePin => {
-                custody.pin = known("590218");
+            Step::CreatePinSecret => {
+                inputs.pin = known("590218");
                 true
             }
-            Step::RefreshToken(_) => custody.asked.remove(&Action::RefreshToken).is_some(),
+            Step::RefreshToken(_) => inputs.asked.remove(&Action::RefreshToken).is_some(),
             Step::ReadProfile { .. } => {
                 let next = Duration::from_hours(20);
-                let fresh = custody.evidence.fresh;
-                custody.profile = ProfileRead::Shown { profile: types::Profile::default(), fresh, next };
+                let fresh = inputs.evidence.fresh;
+                inputs.profile = ProfileRead::Shown { profile: types::Profile::default(), fresh, next };
                 true
             }
             Step::Finalizer(wanted) => {
-                custody.has_finalizer = wanted;
+                inputs.has_finalizer = wanted;
                 false
             }
-            Step::LetGo(_) => {
+            Step::RemoveFinalizer(_) => {
                 self.scene.object.metadata.deletion_timestamp = None;
                 false
             }
-            Step::Bind(_) | Step::Unbind => panic!("no binding is asked for"),
+            Step::WriteBinding(_) | Step::DeleteBinding => panic!("no binding is asked for"),
         }
     }
 
     fn call(
         &mut self,
-        order: Order,
-        inputs: String,
+        input: CallInput,
+        fingerprint: String,
         before: String,
-        secret: Option<Hidden>,
+        secret: Option<ComparableSecret>,
         action: Option<(Action, String)>,
     ) -> bool {
         self.calls += 1;
-        let custody = &mut self.scene.custody;
-        let (id, now, operation) = (format!("call {}", self.calls), custody.now, order.operation());
+        let inputs = &mut self.scene.inputs;
+        let (id, now, operation) = (format!("call {}", self.calls), inputs.now, input.operation());
         let asked = action.as_ref().map(|(action, _)| *action);
-        let named = inputs.clone();
-        custody.ledger.begin(Begin { id: id.clone(), order, inputs, before, secret, action, now });
-        let ended = if self.ends.is_empty() { Some(Ended::Unknown) } else { self.ends.remove(0) };
+        let named = fingerprint.clone();
+        inputs.ledger.begin(NewIntent { id: id.clone(), input, inputs: fingerprint, before, secret, action, now });
+        let ended = if self.ends.is_empty() { Some(CallOutcome::Unknown) } else { self.ends.remove(0) };
         self.codes += usize::from(
-            operation == Operation::RequestCode && matches!(ended, None | Some(Ended::Done(_) | Ended::Unknown)),
+            operation == Operation::RequestCode
+                && matches!(ended, None | Some(CallOutcome::Done(_) | CallOutcome::Unknown)),
         );
-        if let Some(action) = asked.filter(|_| ended != Some(Ended::NotSent)) {
-            custody.asked.remove(&action);
+        if let Some(action) = asked.filter(|_| ended != Some(CallOutcome::NotSent)) {
+            inputs.asked.remove(&action);
         }
         let Some(ended) = ended else {
             // The process dies; the next one finds an open call that it did not make.
-            custody.quarantine.insert(id, MINUTE);
+            inputs.foreign_call_grace.insert(id, MINUTE);
             return false;
         };
         let ended = match ended {
-            Ended::Refused(refusal) => {
-                let earlier = custody.ledger.refusals.get(&operation.counted_as()).filter(|r| r.code == refusal.code);
+            CallOutcome::Refused(refusal) => {
+                let earlier = inputs.ledger.refusals.get(&operation.counted_as()).filter(|r| r.code == refusal.code);
                 let times = earlier.map_or(1, |earlier| earlier.times + 1);
                 let until = refusal.until.map(|until| now + until.duration_since(at(0)));
                 if refusal.is_of_pin() && operation.counted_as() == Operation::Register {
                     self.refused.push(named.clone());
                 }
-                Ended::Refused(Refusal { inputs: named, times, until, ..refusal })
+                CallOutcome::Refused(Refusal { inputs: named, times, until, ..refusal })
             }
             ended => ended,
         };
-        if ended == Ended::Done(None) || matches!(ended, Ended::Done(Some(_))) {
+        if ended == CallOutcome::Done(None) || matches!(ended, CallOutcome::Done(Some(_))) {
             let sets = matches!(operation.counted_as(), Operation::Register | Operation::SetPin);
             self.refused.retain(|_| !sets);
         }
         match &ended {
-            Ended::NotSent => custody.held_back = Some("Meta could not be reached".to_owned()),
-            Ended::Done(_) | Ended::Unknown => {
-                custody.evidence = Evidence::default();
-                if let ProfileRead::Shown { fresh, .. } = &mut custody.profile {
+            CallOutcome::NotSent => inputs.held_back = Some("Meta could not be reached".to_owned()),
+            CallOutcome::Done(_) | CallOutcome::Unknown => {
+                inputs.evidence = Evidence::default();
+                if let ProfileRead::Shown { fresh, .. } = &mut inputs.profile {
                     *fresh = false;
                 }
             }
-            Ended::Refused(_) | Ended::GivenUp => {}
+            CallOutcome::Refused(_) | CallOutcome::GivenUp => {}
         }
-        custody.ledger.finish(&id, ended, now);
+        inputs.ledger.finish(&id, ended, now);
         true
     }
 }
@@ -316,7 +319,7 @@ proptest! {
         let mut scene = number();
         asks_to_verify(&mut scene);
         asks_to_register(&mut scene, "004217");
-        scene.custody.code = known("111111");
+        scene.inputs.code = known("111111");
         STARTS[start](&mut scene);
         let mut play = Play { scene, ends: Vec::new(), codes: 0, calls: 0, refused: Vec::new() };
         for event in row {

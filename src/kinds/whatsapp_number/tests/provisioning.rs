@@ -9,10 +9,10 @@ use super::fixtures::{
 };
 use crate::{
     api::{Action, ManagementPolicy, Provisioning},
-    calls::Order,
+    calls::CallInput,
     controller::testing::{ACCOUNT, MINUTE},
-    ledger::Ended,
-    observe::Seen,
+    ledger::CallOutcome,
+    observe::Observation,
 };
 
 const SEND: &str = "send addNumber INO Support";
@@ -30,12 +30,12 @@ fn missing() -> Number {
     scene
 }
 
-fn order() -> Order {
-    Order::AddNumber { account: ACCOUNT.into(), name: "INO Support".into() }
+fn input() -> CallInput {
+    CallInput::AddNumber { account: ACCOUNT.into(), name: "INO Support".into() }
 }
 
-fn added(scene: &mut Number, ended: Ended) {
-    made(scene, order(), None, ended, -5);
+fn added(scene: &mut Number, ended: CallOutcome) {
+    made(scene, input(), None, ended, -5);
 }
 
 #[test]
@@ -56,13 +56,17 @@ fn a_number_that_is_lacking_is_added_once() {
                 "NotFound False/NotFound Stalled",
             ),
             ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
-            ("a rival", |scene| scene.rival = Some("x".into()), "Conflict False/Conflict Stalled"),
+            ("a rival", |scene| scene.competing_object = Some("x".into()), "Conflict False/Conflict Stalled"),
             (
                 "an elder that does not see it either",
-                |scene| scene.custody.elder = Some("x".into()),
+                |scene| scene.inputs.earlier_claimant = Some("x".into()),
                 "Conflict False/Conflict Stalled",
             ),
-            ("another account", |scene| scene.seen = Seen::Unmanaged, "NotFound False/AccountNotManaged Stalled"),
+            (
+                "another account",
+                |scene| scene.seen = Observation::Unmanaged,
+                "NotFound False/AccountNotManaged Stalled",
+            ),
             (
                 "no such country",
                 |scene| scene.object.spec.phone_number = "+2812345678".into(),
@@ -89,11 +93,11 @@ fn a_number_that_is_lacking_is_added_once() {
                 },
                 "Pending False/InvalidSpec Stalled",
             ),
-            ("no memory", |scene| scene.custody.trouble = Some(unusable()), "Pending False/LedgerUnusable Stalled"),
+            ("no memory", |scene| scene.inputs.blocker = Some(unusable()), "Pending False/LedgerUnusable Stalled"),
             ("a wrong clock", clock_is_wrong, "Pending False/ClockSkewed Reconciling"),
             (
                 "Meta wants a pause",
-                |scene| scene.custody.held_back = Some("pause".into()),
+                |scene| scene.inputs.held_back = Some("pause".into()),
                 "Pending False/HeldBack Reconciling",
             ),
             ("it is there: its id is noted", |scene| scene.shows(facts(&serde_json::json!({}))), "note"),
@@ -105,7 +109,7 @@ fn a_number_that_is_lacking_is_added_once() {
 fn what_was_added_is_waited_for_and_never_added_again() {
     let done: fn() -> Number = || {
         let mut scene = missing();
-        added(&mut scene, Ended::Done(Some("7".into())));
+        added(&mut scene, CallOutcome::Done(Some("7".into())));
         scene
     };
     rows(
@@ -123,7 +127,7 @@ fn what_was_added_is_waited_for_and_never_added_again() {
     );
     let mut scene = missing();
     unregistered(&mut scene, "NOT_VERIFIED");
-    scene.custody.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
+    scene.inputs.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
     next(&mut scene);
     scene.lacks(MINUTE);
     assert!(next(&mut scene).starts_with("open: Proof"), "it once had an id");
@@ -135,7 +139,7 @@ fn what_was_added_is_waited_for_and_never_added_again() {
 fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
     let unsure: fn() -> Number = || {
         let mut scene = missing();
-        added(&mut scene, Ended::Unknown);
+        added(&mut scene, CallOutcome::Unknown);
         scene
     };
     rows(
@@ -151,15 +155,15 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
             ),
             (
                 "a pause first",
-                |scene| scene.custody.held_back = Some("pause".into()),
+                |scene| scene.inputs.held_back = Some("pause".into()),
                 "Pending False/HeldBack Reconciling",
             ),
             ("a wrong clock", clock_is_wrong, "Pending False/ClockSkewed Reconciling"),
-            ("lost twice", |scene| added(scene, Ended::Unknown), "Pending False/OutcomeUnknown Stalled"),
+            ("lost twice", |scene| added(scene, CallOutcome::Unknown), "Pending False/OutcomeUnknown Stalled"),
             (
                 "a person asks",
                 |scene| {
-                    added(scene, Ended::Unknown);
+                    added(scene, CallOutcome::Unknown);
                     asks(scene, Action::Reconcile);
                 },
                 "send addNumber INO Support for reconcile-at",
@@ -167,7 +171,7 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
             (
                 "it is there",
                 |scene| {
-                    scene.custody.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
+                    scene.inputs.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
                     unregistered(scene, "NOT_VERIFIED");
                 },
                 "settle addNumber happened",
@@ -175,10 +179,10 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
         ],
     );
     let mut scene = missing();
-    let id = begun(&mut scene, order(), None, -1);
-    scene.custody.quarantine.insert(id, MINUTE);
+    let id = begun(&mut scene, input(), None, -1);
+    scene.inputs.foreign_call_grace.insert(id, MINUTE);
     assert_eq!(next(&mut scene), PENDING);
-    scene.custody.quarantine.clear();
+    scene.inputs.foreign_call_grace.clear();
     assert_eq!(next(&mut scene), "settle addNumber lost");
 }
 

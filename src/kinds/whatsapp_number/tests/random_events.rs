@@ -10,13 +10,13 @@ use super::fixtures::{
     ID, Number, asks, asks_for_callback, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, facts, fingerprint,
     known, missing, unregistered, unusable,
 };
-use crate::kinds::whatsapp_number::inputs::{ProfileRead, Value};
+use crate::kinds::whatsapp_number::inputs::{ProfileRead, SecretRead};
 use crate::{
     api::{Action, ManagementPolicy, NumberDeletionPolicy, Profile, Provisioning},
-    calls::Order,
+    calls::CallInput,
     controller::testing::{ACCOUNT, MINUTE, word},
     graph::types::PhoneNumber,
-    ledger::{Begin, Ended, Refusal},
+    ledger::{CallOutcome, NewIntent, Refusal},
 };
 
 /// Something that happens between two reconciles.
@@ -28,7 +28,7 @@ pub enum Happens {
     Reads(bool, bool),
     Does(usize),
     /// What Meta, or the network, makes of the next calls.
-    Ends(Vec<Option<Ended>>),
+    Ends(Vec<Option<CallOutcome>>),
 }
 
 pub type Change = fn(&mut Number);
@@ -49,22 +49,22 @@ pub const CHANGES: &[Change] = &[
     |scene| asks(scene, Action::ResetPin),
     |scene| asks(scene, Action::Reconcile),
     |scene| asks(scene, Action::RefreshToken),
-    |scene| scene.custody.code = known("123456"),
-    |scene| scene.custody.code = known("654321"),
-    |scene| scene.custody.code = bad("12"),
-    |scene| scene.custody.code = Value::Unread,
-    |scene| scene.custody.pin = missing("none"),
-    |scene| scene.custody.pin = bad("12"),
-    |scene| scene.custody.pin = Value::Unread,
-    |scene| scene.custody.pin_taken = !scene.custody.pin_taken,
-    |scene| scene.custody.profile = ProfileRead::Due,
-    |scene| scene.custody.quarantine.clear(),
-    |scene| scene.custody.trouble = Some(unusable()),
-    |scene| scene.custody.trouble = None,
+    |scene| scene.inputs.code = known("123456"),
+    |scene| scene.inputs.code = known("654321"),
+    |scene| scene.inputs.code = bad("12"),
+    |scene| scene.inputs.code = SecretRead::Unread,
+    |scene| scene.inputs.pin = missing("none"),
+    |scene| scene.inputs.pin = bad("12"),
+    |scene| scene.inputs.pin = SecretRead::Unread,
+    |scene| scene.inputs.pin_taken = !scene.inputs.pin_taken,
+    |scene| scene.inputs.profile = ProfileRead::Due,
+    |scene| scene.inputs.foreign_call_grace.clear(),
+    |scene| scene.inputs.blocker = Some(unusable()),
+    |scene| scene.inputs.blocker = None,
     clock_is_wrong,
-    |scene| scene.custody.no_writes = None,
-    |scene| scene.rival = Some("other".into()),
-    |scene| scene.rival = None,
+    |scene| scene.inputs.no_writes = None,
+    |scene| scene.competing_object = Some("other".into()),
+    |scene| scene.competing_object = None,
     |scene| scene.object.spec.suspend = !scene.object.spec.suspend,
     |scene| scene.object.spec.management_policy = ManagementPolicy::Observe,
     |scene| scene.object.spec.management_policy = ManagementPolicy::Full,
@@ -84,9 +84,9 @@ pub const STARTS: &[Change] = &[
     |scene| unregistered(scene, "VERIFIED"),
     |scene| {
         unregistered(scene, "NOT_VERIFIED");
-        scene.custody.ledger.begin(Begin {
+        scene.inputs.ledger.begin(NewIntent {
             id: "earlier".into(),
-            order: Order::VerifyCode,
+            input: CallInput::VerifyCode,
             inputs: fingerprint("123456"),
             before: "-".into(),
             secret: Some("123456".into()),
@@ -98,7 +98,7 @@ pub const STARTS: &[Change] = &[
         scene.shows(facts(&json!({})));
         scene.object.spec.deletion_policy = NumberDeletionPolicy::Deregister;
         scene.object.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        scene.custody.ledger.phone_number_id = Some(ID.to_owned());
+        scene.inputs.ledger.phone_number_id = Some(ID.to_owned());
     },
     |scene| {
         scene.shows(facts(&json!({"new_name_status": "APPROVED"})));
@@ -128,18 +128,26 @@ pub fn any_facts() -> impl Strategy<Value = PhoneNumber> + Clone {
     )
 }
 
-pub fn any_end() -> impl Strategy<Value = Option<Ended>> {
+pub fn any_end() -> impl Strategy<Value = Option<CallOutcome>> {
     let codes = vec![133_000, 133_004, 133_005, 133_006, 133_010, 133_015, 133_016, 136_024, 136_025, 100, 200];
     let refused = (prop::sample::select(codes), prop::option::of(1_i64..6_000)).prop_map(|(code, until)| {
         let message = "Meta said no".to_owned();
         let (class, inputs) = ("BadRequest".to_owned(), String::new());
-        Some(Ended::Refused(Refusal { code, subcode: None, class, message, until: until.map(at), inputs, times: 1 }))
+        Some(CallOutcome::Refused(Refusal {
+            code,
+            subcode: None,
+            class,
+            message,
+            until: until.map(at),
+            inputs,
+            times: 1,
+        }))
     });
     prop_oneof![
-        4 => Just(Some(Ended::Done(Some(ID.to_owned())))),
+        4 => Just(Some(CallOutcome::Done(Some(ID.to_owned())))),
         4 => refused,
-        2 => Just(Some(Ended::NotSent)),
-        4 => Just(Some(Ended::Unknown)),
+        2 => Just(Some(CallOutcome::NotSent)),
+        4 => Just(Some(CallOutcome::Unknown)),
         2 => Just(None),
     ]
 }

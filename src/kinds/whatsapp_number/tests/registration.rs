@@ -11,9 +11,9 @@ use super::fixtures::{
 };
 use crate::{
     api::{Action, ManagementPolicy},
-    calls::Order,
-    controller::preconditions::{Need, Plan},
-    ledger::Ended,
+    calls::CallInput,
+    controller::preconditions::{Plan, Requeue},
+    ledger::CallOutcome,
 };
 
 const REGISTER: &str = "send register 004217";
@@ -35,7 +35,7 @@ fn connected() -> Number {
     let mut scene = number();
     shows(&mut scene, &json!({}));
     asks_to_register(&mut scene, "004217");
-    scene.custody.ledger.was_connected = true;
+    scene.inputs.ledger.was_connected = true;
     scene
 }
 
@@ -46,8 +46,8 @@ fn renamed() -> Number {
     scene
 }
 
-fn registered(scene: &mut Number, ended: Ended, minute: i64) {
-    made(scene, Order::Register, Some("004217"), ended, minute);
+fn registered(scene: &mut Number, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::Register, Some("004217"), ended, minute);
 }
 
 fn asks_register(scene: &mut Number) {
@@ -67,11 +67,15 @@ fn a_verified_number_is_registered_once() {
                 "PINRequired True/Adopted",
             ),
             ("not verified", |scene| unregistered(scene, "NOT_VERIFIED"), "Unverified False/NotVerified Stalled"),
-            ("Meta said yes, and does not show it yet", |scene| registered(scene, Ended::Done(None), -1), UNDER_WAY),
+            (
+                "Meta said yes, and does not show it yet",
+                |scene| registered(scene, CallOutcome::Done(None), -1),
+                UNDER_WAY,
+            ),
             (
                 "nor do reads that lag",
                 |scene| {
-                    registered(scene, Ended::Done(None), 0);
+                    registered(scene, CallOutcome::Done(None), 0);
                     reads_lag(scene);
                 },
                 UNDER_WAY,
@@ -79,14 +83,14 @@ fn a_verified_number_is_registered_once() {
             (
                 "nor one read",
                 |scene| {
-                    registered(scene, Ended::Done(None), -100);
+                    registered(scene, CallOutcome::Done(None), -100);
                     read_once(scene);
                 },
                 UNDER_WAY,
             ),
             (
                 "a quarter of an hour later somebody has to look",
-                |scene| registered(scene, Ended::Done(None), -16),
+                |scene| registered(scene, CallOutcome::Done(None), -16),
                 "PINRequired False/Disconnected Stalled",
             ),
             ("being connected", |scene| shows(scene, &json!({"status": "PENDING"})), UNDER_WAY),
@@ -104,7 +108,7 @@ fn a_refused_pin_is_never_tried_again_by_itself() {
                 "the first one again, after another was refused too",
                 |scene| {
                     registered(scene, refusal(133_005, None), -2);
-                    made(scene, Order::Register, Some("555555"), refusal(133_005, None), -1);
+                    made(scene, CallInput::Register, Some("555555"), refusal(133_005, None), -1);
                 },
                 PIN_REFUSED,
             ),
@@ -112,7 +116,7 @@ fn a_refused_pin_is_never_tried_again_by_itself() {
                 "or after Meta could not say of another one",
                 |scene| {
                     registered(scene, refusal(133_005, None), -3);
-                    made(scene, Order::Register, Some("555555"), refusal(133_004, Some(-1)), -2);
+                    made(scene, CallInput::Register, Some("555555"), refusal(133_004, Some(-1)), -2);
                 },
                 PIN_REFUSED,
             ),
@@ -190,7 +194,7 @@ fn a_refusal_is_understood() {
                 "then registered",
                 |scene| {
                     registered(scene, refusal(133_000, None), -2);
-                    made(scene, Order::Deregister, None, Ended::Done(None), -1);
+                    made(scene, CallInput::Deregister, None, CallOutcome::Done(None), -1);
                 },
                 REGISTER,
             ),
@@ -198,7 +202,7 @@ fn a_refusal_is_understood() {
                 "and that is not done twice",
                 |scene| {
                     registered(scene, refusal(133_000, None), -3);
-                    made(scene, Order::Deregister, None, Ended::Done(None), -2);
+                    made(scene, CallInput::Deregister, None, CallOutcome::Done(None), -2);
                     registered(scene, refusal(133_000, None), -1);
                 },
                 REFUSED,
@@ -207,7 +211,7 @@ fn a_refusal_is_understood() {
                 "a deregistration that was refused is not repeated for ever",
                 |scene| {
                     registered(scene, refusal(133_000, None), -2);
-                    made(scene, Order::Deregister, None, refusal(200, None), -1);
+                    made(scene, CallInput::Deregister, None, refusal(200, None), -1);
                 },
                 REFUSED,
             ),
@@ -215,7 +219,7 @@ fn a_refusal_is_understood() {
                 "or waits",
                 |scene| {
                     registered(scene, refusal(133_000, None), -2);
-                    made(scene, Order::Deregister, None, refusal(133_004, Some(1)), -1);
+                    made(scene, CallInput::Deregister, None, refusal(133_004, Some(1)), -1);
                 },
                 "PINRequired False/RegistrationRefused Reconciling",
             ),
@@ -238,7 +242,7 @@ fn the_operator_stops_itself_before_meta_does() {
     asks_to_register(&mut scene, "555555");
     assert_eq!(next(&mut scene), PAUSED, "another PIN does not help");
     assert!(scene.message("Ready").contains("2026-11-25T09:00:00Z"), "{}", scene.message("Ready"));
-    scene.custody.now = at(72 * 60 - 60);
+    scene.inputs.now = at(72 * 60 - 60);
     assert_eq!(next(&mut scene), "send register 555555", "the first of them does not count any more");
     for (times, expected) in
         [(5, ASKED), (9, ASKED), (10, "PINRequired False/RegistrationPaused Reconciling; ignored register-at")]
@@ -253,15 +257,15 @@ fn the_operator_stops_itself_before_meta_does() {
 #[test]
 fn what_is_told_while_meta_connects_it_changes_when_that_takes_too_long() {
     let mut scene = verified();
-    registered(&mut scene, Ended::Done(None), 0);
+    registered(&mut scene, CallOutcome::Done(None), 0);
     reads_lag(&mut scene);
     assert_eq!(next(&mut scene), UNDER_WAY);
     assert_eq!(next(&mut scene), "open: a fresh read", "told already");
-    scene.custody.evidence = crate::ledger::Evidence::FULL;
+    scene.inputs.evidence = crate::ledger::Evidence::FULL;
     let onboarded = at(0).as_second();
     shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": onboarded}));
-    scene.custody.ledger.was_connected = true;
-    scene.custody.now = at(600);
+    scene.inputs.ledger.was_connected = true;
+    scene.inputs.now = at(600);
     assert_eq!(next(&mut scene), UNDER_WAY);
     assert!(scene.message("Ready").contains("longer than usual"), "{}", scene.message("Ready"));
 }
@@ -283,7 +287,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
                 |scene| asks_to_register(scene, "555555"),
                 "PINRequired False/Disconnected Stalled",
             ),
-            ("a PIN that was set for it is", |scene| scene.custody.ledger.register_wanted = true, REGISTER),
+            ("a PIN that was set for it is", |scene| scene.inputs.ledger.register_wanted = true, REGISTER),
             (
                 "not verified any more",
                 |scene| {
@@ -303,7 +307,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
             (
                 "Meta has said yes a moment ago",
                 |scene| {
-                    registered(scene, Ended::Done(None), -1);
+                    registered(scene, CallOutcome::Done(None), -1);
                     asks_register(scene);
                 },
                 "Registering False/Registering Reconciling; ignored register-at",
@@ -315,10 +319,10 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
         &[
             ("nothing to do", |_| {}, "Enabled True/Enabled"),
             ("there is nothing to register", asks_register, "Enabled True/Enabled; ignored register-at"),
-            ("it was never seen connected before", |scene| scene.custody.ledger.was_connected = false, "note"),
+            ("it was never seen connected before", |scene| scene.inputs.ledger.was_connected = false, "note"),
             (
                 "a wish that is fulfilled is not kept for another time",
-                |scene| scene.custody.ledger.register_wanted = true,
+                |scene| scene.inputs.ledger.register_wanted = true,
                 "note",
             ),
             (
@@ -332,7 +336,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
             (
                 "a changed PIN is no reason to call",
                 |scene| {
-                    scene.custody.ledger.pin = Some("004217".into());
+                    scene.inputs.ledger.pin = Some("004217".into());
                     asks_to_register(scene, "555555");
                 },
                 "Enabled True/Enabled",
@@ -348,7 +352,7 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
     assert_eq!(scene.condition("NameApproved").as_deref(), Some("False/ReRegisterRequired"));
     let message = scene.message("NameApproved");
     assert!(message.contains("2026-12-06T10:00:00Z") && message.contains("waba.dev/register-at="), "{message}");
-    made(&mut scene, Order::RegisterAgain, Some("004217"), refusal(133_008, Some(60)), -1);
+    made(&mut scene, CallInput::RegisterAgain, Some("004217"), refusal(133_008, Some(60)), -1);
     next(&mut scene);
     let message = scene.message("NameApproved");
     let words = "refused the last attempt, and wants no other before 2026-11-22T11:00:00Z: Meta refused with 133008";
@@ -360,14 +364,14 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
             (
                 "only where there is a PIN",
                 |scene| {
-                    scene.custody.pin = bad("1");
+                    scene.inputs.pin = bad("1");
                     asks_register(scene);
                 },
                 "Enabled True/Enabled; ignored register-at",
             ),
             (
                 "a lost answer is not repeated",
-                |scene| made(scene, Order::RegisterAgain, Some("004217"), Ended::Unknown, -1),
+                |scene| made(scene, CallInput::RegisterAgain, Some("004217"), CallOutcome::Unknown, -1),
                 "Enabled True/Enabled",
             ),
             (
@@ -395,24 +399,24 @@ fn a_number_that_stays_on_its_way_is_told_whoever_registered_it() {
     let begun = |shown: Option<&str>| {
         let mut scene = number();
         shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": shown}));
-        scene.custody.held = false;
+        scene.inputs.held = false;
         scene
     };
     let says = |scene: &mut Number, minute, words: &str, wait| {
-        scene.custody.now = at(minute);
+        scene.inputs.now = at(minute);
         let Plan::Report(report) = scene.plan() else { panic!("nothing is told") };
         assert_eq!(report.next, wait, "{minute}");
         assert_eq!(next(scene), "Registering False/Registering Reconciling");
         assert!(scene.message("Ready").contains(words), "{minute}: {}", scene.message("Ready"));
     };
-    let minutes = |n: u64| Need::Time(Duration::from_mins(n) + Duration::from_millis(50));
+    let minutes = |n: u64| Requeue::After(Duration::from_mins(n) + Duration::from_millis(50));
     let mut scene = begun(None);
     says(&mut scene, 0, "some minutes", minutes(15));
     says(&mut scene, 14, "some minutes", minutes(1));
-    says(&mut scene, 15, "longer than usual", Need::Nothing);
+    says(&mut scene, 15, "longer than usual", Requeue::Nothing);
     let mut scene = begun(Some("2026-11-22T09:50:00+0000"));
     says(&mut scene, 0, "some minutes", minutes(5));
-    says(&mut scene, 5, "longer than usual", Need::Nothing);
-    scene.custody.held = true;
-    says(&mut scene, 6, "longer than usual", Need::Watching(Duration::from_secs(20)));
+    says(&mut scene, 5, "longer than usual", Requeue::Nothing);
+    scene.inputs.held = true;
+    says(&mut scene, 6, "longer than usual", Requeue::PollUntilChanged(Duration::from_secs(20)));
 }

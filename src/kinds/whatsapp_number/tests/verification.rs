@@ -7,12 +7,12 @@ use super::fixtures::{
     Number, asks, asks_to_register, asks_to_verify, at, bad, clock_is_wrong, coded, facts, fingerprint, known, made,
     missing, next, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
-use crate::kinds::whatsapp_number::inputs::{Step, Value};
+use crate::kinds::whatsapp_number::inputs::{SecretRead, Step};
 use crate::{
     api::{Action, CodeMethod, ManagementPolicy, Verification},
-    calls::Order,
+    calls::CallInput,
     controller::preconditions::Plan,
-    ledger::Ended,
+    ledger::CallOutcome,
 };
 
 const SEND: &str = "send requestCode SMS en_US";
@@ -31,7 +31,7 @@ fn unverified() -> Number {
 /// A code was sent five minutes ago.
 fn awaiting() -> Number {
     let mut scene = unverified();
-    coded(&mut scene, Ended::Done(None), -5);
+    coded(&mut scene, CallOutcome::Done(None), -5);
     scene
 }
 
@@ -97,19 +97,19 @@ fn a_code_is_sent_where_a_block_asks_for_it_and_none_was_sent() {
             ),
             (
                 "what the Secret holds must be known before: it is not the code",
-                |scene| scene.custody.code = Value::Unread,
+                |scene| scene.inputs.code = SecretRead::Unread,
                 "Unverified False/SecretUnreadable Reconciling",
             ),
             ("not before reads show the last call", reads_lag, "open: a fresh read"),
             (
                 "not while Meta wants a pause",
-                |scene| scene.custody.held_back = Some("pause".into()),
+                |scene| scene.inputs.held_back = Some("pause".into()),
                 "Unverified False/HeldBack Reconciling",
             ),
             ("not with a wrong clock", clock_is_wrong, "Unverified False/ClockSkewed Reconciling"),
             (
                 "not without a memory",
-                |scene| scene.custody.trouble = Some(unusable()),
+                |scene| scene.inputs.blocker = Some(unusable()),
                 "Unverified False/LedgerUnusable Stalled",
             ),
         ],
@@ -124,8 +124,8 @@ fn what_the_secret_held_before_is_not_the_code() {
         (bad("12-34"), Some(fingerprint("12-34")), "something that is no code"),
     ] {
         let mut scene = unverified();
-        scene.custody.code = code;
-        let Plan::Step(Step::Send { order: Order::RequestCode { baseline, .. }, .. }) = scene.plan() else {
+        scene.inputs.code = code;
+        let Plan::Step(Step::Send { input: CallInput::RequestCode { baseline, .. }, .. }) = scene.plan() else {
             panic!("{reason}")
         };
         assert_eq!(baseline, expected, "{reason}");
@@ -138,21 +138,21 @@ fn a_new_value_is_tried_once_while_the_code_lives() {
         awaiting,
         &[
             ("nothing there yet", |_| {}, AWAITS),
-            ("what was there before", |scene| scene.custody.code = known("000000"), AWAITS),
-            ("a new value", |scene| scene.custody.code = known("123456"), "send verifyCode 123456"),
+            ("what was there before", |scene| scene.inputs.code = known("000000"), AWAITS),
+            ("a new value", |scene| scene.inputs.code = known("123456"), "send verifyCode 123456"),
             (
                 "the answer to the code's request was lost: it was probably sent",
                 |scene| {
-                    coded(scene, Ended::Unknown, -5);
-                    scene.custody.code = known("123456");
+                    coded(scene, CallOutcome::Unknown, -5);
+                    scene.inputs.code = known("123456");
                 },
                 "send verifyCode 123456",
             ),
             (
                 "a wrong one is not tried again",
                 |scene| {
-                    scene.custody.code = known("123456");
-                    made(scene, Order::VerifyCode, Some("123456"), refusal(136_025, None), -1);
+                    scene.inputs.code = known("123456");
+                    made(scene, CallInput::VerifyCode, Some("123456"), refusal(136_025, None), -1);
                 },
                 WRONG,
             ),
@@ -160,48 +160,52 @@ fn a_new_value_is_tried_once_while_the_code_lives() {
                 "nor an earlier one that comes back",
                 |scene| {
                     for (code, minute) in [("123456", -3), ("654321", -2)] {
-                        made(scene, Order::VerifyCode, Some(code), refusal(136_025, None), minute);
+                        made(scene, CallInput::VerifyCode, Some(code), refusal(136_025, None), minute);
                     }
-                    scene.custody.code = known("123456");
+                    scene.inputs.code = known("123456");
                 },
                 WRONG,
             ),
             (
                 "the next one is",
                 |scene| {
-                    made(scene, Order::VerifyCode, Some("123456"), refusal(136_025, None), -1);
-                    scene.custody.code = known("654321");
+                    made(scene, CallInput::VerifyCode, Some("123456"), refusal(136_025, None), -1);
+                    scene.inputs.code = known("654321");
                 },
                 "send verifyCode 654321",
             ),
             (
                 "one that Meta did not look at waits",
                 |scene| {
-                    scene.custody.code = known("123456");
-                    made(scene, Order::VerifyCode, Some("123456"), refusal(4, Some(2)), -1);
+                    scene.inputs.code = known("123456");
+                    made(scene, CallInput::VerifyCode, Some("123456"), refusal(4, Some(2)), -1);
                 },
                 AWAITS,
             ),
             (
                 "and is tried again",
                 |scene| {
-                    scene.custody.code = known("123456");
-                    made(scene, Order::VerifyCode, Some("123456"), refusal(4, Some(0)), -1);
+                    scene.inputs.code = known("123456");
+                    made(scene, CallInput::VerifyCode, Some("123456"), refusal(4, Some(0)), -1);
                 },
                 "send verifyCode 123456",
             ),
             (
                 "not six digits",
-                |scene| scene.custody.code = bad("12345"),
+                |scene| scene.inputs.code = bad("12345"),
                 "AwaitingCode False/SecretValueInvalid Reconciling",
             ),
-            ("what is no code was there before", |scene| scene.custody.code = bad("000000"), AWAITS),
-            ("unreadable", |scene| scene.custody.code = Value::Unread, "Unverified False/SecretUnreadable Reconciling"),
+            ("what is no code was there before", |scene| scene.inputs.code = bad("000000"), AWAITS),
+            (
+                "unreadable",
+                |scene| scene.inputs.code = SecretRead::Unread,
+                "Unverified False/SecretUnreadable Reconciling",
+            ),
             (
                 "after its life no value is tried",
                 |scene| {
-                    scene.custody.code = known("123456");
-                    scene.custody.now = at(5);
+                    scene.inputs.code = known("123456");
+                    scene.inputs.now = at(5);
                 },
                 EXPIRED,
             ),
@@ -219,18 +223,18 @@ fn no_second_code_is_sent_by_itself() {
                 |scene| scene.edit(|number| number.spec.verification.as_mut().unwrap().method = CodeMethod::Voice),
                 AWAITS,
             ),
-            ("not because the first one is no longer valid", |scene| scene.custody.now = at(6), EXPIRED),
-            ("not because it was long ago", |scene| scene.custody.now = at(100_000), EXPIRED),
+            ("not because the first one is no longer valid", |scene| scene.inputs.now = at(6), EXPIRED),
+            ("not because it was long ago", |scene| scene.inputs.now = at(100_000), EXPIRED),
             (
                 "not because a verification lapsed",
                 |scene| {
-                    made(scene, Order::VerifyCode, Some("123456"), Ended::Done(None), -4);
+                    made(scene, CallInput::VerifyCode, Some("123456"), CallOutcome::Done(None), -4);
                     unregistered(scene, "EXPIRED");
-                    scene.custody.now = at(20_000);
+                    scene.inputs.now = at(20_000);
                 },
                 EXPIRED,
             ),
-            ("not because an answer was lost", |scene| coded(scene, Ended::Unknown, -20), EXPIRED),
+            ("not because an answer was lost", |scene| coded(scene, CallOutcome::Unknown, -20), EXPIRED),
             ("not because reads lag", reads_lag, AWAITS),
         ],
     );
@@ -268,7 +272,7 @@ fn another_code_that_was_not_sent_is_told() {
             (
                 "the last one is no longer good",
                 |scene| {
-                    coded(scene, Ended::Done(None), -30);
+                    coded(scene, CallOutcome::Done(None), -30);
                     coded(scene, refusal(136_024, None), -1);
                 },
                 "Unverified False/CodeNotSent Stalled",
@@ -278,7 +282,7 @@ fn another_code_that_was_not_sent_is_told() {
             (
                 "Meta wants a pause",
                 |scene| {
-                    coded(scene, Ended::Done(None), -30);
+                    coded(scene, CallOutcome::Done(None), -30);
                     coded(scene, refusal(80_007, Some(5)), -1);
                 },
                 "Unverified False/CodeNotSent Stalled",
@@ -286,7 +290,7 @@ fn another_code_that_was_not_sent_is_told() {
             (
                 "the pause is over, and nobody waits for a code any more",
                 |scene| {
-                    coded(scene, Ended::Done(None), -1500);
+                    coded(scene, CallOutcome::Done(None), -1500);
                     coded(scene, refusal(80_007, Some(-1)), -1400);
                 },
                 "Unverified False/CodeNotSent Stalled",
@@ -304,7 +308,7 @@ fn a_person_has_another_code_sent() {
             (
                 "also when the first is over",
                 |scene| {
-                    scene.custody.now = at(60);
+                    scene.inputs.now = at(60);
                     asks(scene, Action::RequestCode);
                 },
                 "send requestCode SMS en_US for request-code-at",
@@ -360,7 +364,7 @@ fn a_person_has_another_code_sent() {
             (
                 "and for Meta",
                 |scene| {
-                    scene.custody.held_back = Some("pause".into());
+                    scene.inputs.held_back = Some("pause".into());
                     asks(scene, Action::RequestCode);
                 },
                 "Unverified False/HeldBack Reconciling; waits request-code-at",
@@ -373,7 +377,7 @@ fn a_person_has_another_code_sent() {
 fn what_meta_has_just_said_counts_until_reads_show_it() {
     let verified = |scene: &mut Number, minute| {
         asks_to_register(scene, "004217");
-        made(scene, Order::VerifyCode, Some("123456"), Ended::Done(None), minute);
+        made(scene, CallInput::VerifyCode, Some("123456"), CallOutcome::Done(None), minute);
         read_once(scene);
     };
     let mut scene = awaiting();
@@ -383,24 +387,24 @@ fn what_meta_has_just_said_counts_until_reads_show_it() {
     verified(&mut scene, 0);
     reads_lag(&mut scene);
     assert_eq!(next(&mut scene), "Registering False/Registering Reconciling", "told at once");
-    scene.custody.unwritten = true;
+    scene.inputs.unwritten = true;
     assert_eq!(next(&mut scene), "open: a fresh read", "and written down with the registration");
     read_once(&mut scene);
-    scene.custody.pin = super::fixtures::bad("12");
+    scene.inputs.pin = super::fixtures::bad("12");
     assert_eq!(next(&mut scene), "write down", "which does not come");
-    scene.custody.unwritten = false;
+    scene.inputs.unwritten = false;
     reads_lag(&mut scene);
     scene.object.spec.registration = None;
     assert_eq!(next(&mut scene), "PINRequired False/Settling Reconciling", "nor is it taken for unverified");
     let mut scene = awaiting();
     verified(&mut scene, -100);
-    coded(&mut scene, Ended::Done(None), 0);
+    coded(&mut scene, CallOutcome::Done(None), 0);
     assert_eq!(next(&mut scene), AWAITS, "who is sent a code is not verified any more");
     let mut scene = unverified();
-    coded(&mut scene, Ended::Done(None), -100_001);
+    coded(&mut scene, CallOutcome::Done(None), -100_001);
     verified(&mut scene, -100_000);
-    let callback = Order::SetWebhook { url: "https://a.example".into(), again: false };
-    made(&mut scene, callback, None, Ended::Unknown, 0);
+    let callback = CallInput::SetWebhook { url: "https://a.example".into(), again: false };
+    made(&mut scene, callback, None, CallOutcome::Unknown, 0);
     unregistered(&mut scene, "EXPIRED");
     assert_eq!(next(&mut scene), EXPIRED, "a verification of long ago is not made young by another call");
 }
@@ -411,7 +415,7 @@ fn messages_name_the_secret_and_the_command() {
     next(&mut scene);
     let message = scene.message("Ready");
     assert!(message.contains("Secret support-fr-code, key code") && message.contains("kubectl -n cc"), "{message}");
-    scene.custody.now = at(6);
+    scene.inputs.now = at(6);
     next(&mut scene);
     assert!(
         scene.message("Ready").contains("annotate wan support-fr --overwrite waba.dev/request-code-at="),

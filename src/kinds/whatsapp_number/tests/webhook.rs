@@ -7,15 +7,15 @@ use super::fixtures::{
     CALLBACK, Number, asks_for_callback, at, bad, begun, clock_is_wrong, facts, made, missing, next, number, read_once,
     reads_lag, refusal, rows, unregistered,
 };
-use crate::kinds::whatsapp_number::inputs::Value;
+use crate::kinds::whatsapp_number::inputs::SecretRead;
 use crate::{
     api::ManagementPolicy,
-    calls::Order,
+    calls::CallInput,
     controller::{
-        preconditions::{Need, Plan},
+        preconditions::{Plan, Requeue},
         testing::MINUTE,
     },
-    ledger::Ended,
+    ledger::CallOutcome,
 };
 
 const SET: &str = "send setWebhook https://hook.example/wa";
@@ -36,21 +36,21 @@ fn delivers(scene: &mut Number, url: &str) {
     scene.shows(facts(&json!({"webhook_configuration": {"phone_number": url, "application": "https://app.example"}})));
 }
 
-fn set(scene: &mut Number, again: bool, ended: Ended, minute: i64) {
-    made(scene, Order::SetWebhook { url: CALLBACK.into(), again }, None, ended, minute);
+fn set(scene: &mut Number, again: bool, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::SetWebhook { url: CALLBACK.into(), again }, None, ended, minute);
 }
 
 /// Set by us, and shown.
 fn ours() -> Number {
     let mut scene = wanted();
-    set(&mut scene, false, Ended::Done(None), -100);
+    set(&mut scene, false, CallOutcome::Done(None), -100);
     delivers(&mut scene, CALLBACK);
     scene
 }
 
 fn drops_the_block(scene: &mut Number) {
     scene.object.spec.incoming = None;
-    scene.custody.verify_token = Value::Unasked;
+    scene.inputs.verify_token = SecretRead::NotNeeded;
 }
 
 fn told(scene: &mut Number) -> (String, Option<String>) {
@@ -69,19 +69,19 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
             ("Observe sets none", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
             (
                 "no verify token",
-                |scene| scene.custody.verify_token = missing("none"),
+                |scene| scene.inputs.verify_token = missing("none"),
                 "Enabled False/SecretNotFound Stalled",
             ),
-            ("a bad one", |scene| scene.custody.verify_token = bad("x"), "Enabled False/SecretValueInvalid Stalled"),
+            ("a bad one", |scene| scene.inputs.verify_token = bad("x"), "Enabled False/SecretValueInvalid Stalled"),
             (
                 "an unreadable one",
-                |scene| scene.custody.verify_token = Value::Unread,
+                |scene| scene.inputs.verify_token = SecretRead::Unread,
                 "Enabled Unknown/SecretUnreadable Reconciling",
             ),
             ("after a fresh read", reads_lag, "Enabled False/Settling Reconciling"),
             (
                 "after a pause",
-                |scene| scene.custody.held_back = Some("pause".into()),
+                |scene| scene.inputs.held_back = Some("pause".into()),
                 "Enabled False/HeldBack Reconciling",
             ),
             ("not with a wrong clock", clock_is_wrong, FINE),
@@ -91,13 +91,13 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
         ours,
         &[
             ("as it should be", |_| {}, FINE),
-            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.custody.webhook_inputs), SET),
+            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.inputs.webhook_inputs), SET),
             (
                 "another callback",
                 |scene| {
                     let incoming = scene.object.spec.incoming.as_mut().unwrap();
                     incoming.webhook.as_mut().unwrap().callback_url = "https://new.example/".into();
-                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
                 },
                 "send setWebhook https://new.example/",
             ),
@@ -139,7 +139,7 @@ fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
             (
                 "it may have been",
                 |scene| {
-                    set(scene, false, Ended::Unknown, -1);
+                    set(scene, false, CallOutcome::Unknown, -1);
                     delivers(scene, "");
                     read_once(scene);
                 },
@@ -149,7 +149,7 @@ fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
                 "it may have been removed",
                 |scene| {
                     drops_the_block(scene);
-                    made(scene, Order::ClearWebhook, None, Ended::Unknown, -1);
+                    made(scene, CallInput::ClearWebhook, None, CallOutcome::Unknown, -1);
                     read_once(scene);
                 },
                 SETTLES,
@@ -158,14 +158,14 @@ fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
                 "it was not: once more",
                 |scene| {
                     drops_the_block(scene);
-                    made(scene, Order::ClearWebhook, None, Ended::Unknown, -1);
+                    made(scene, CallInput::ClearWebhook, None, CallOutcome::Unknown, -1);
                 },
                 "send clearWebhook",
             ),
             (
                 "another callback waits for one read alone",
                 |scene| {
-                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
                     read_once(scene);
                 },
                 SET,
@@ -184,7 +184,7 @@ fn it_is_not_fought_over() {
             (
                 "once it was taken back today",
                 |scene| {
-                    set(scene, true, Ended::Done(None), -60);
+                    set(scene, true, CallOutcome::Done(None), -60);
                     delivers(scene, "");
                 },
                 AGAIN,
@@ -192,8 +192,8 @@ fn it_is_not_fought_over() {
             (
                 "twice it was",
                 |scene| {
-                    set(scene, true, Ended::Done(None), -60);
-                    set(scene, true, Ended::Done(None), -30);
+                    set(scene, true, CallOutcome::Done(None), -60);
+                    set(scene, true, CallOutcome::Done(None), -30);
                     delivers(scene, "");
                 },
                 "Enabled False/Contested Stalled",
@@ -201,20 +201,20 @@ fn it_is_not_fought_over() {
             (
                 "a day later it may be again",
                 |scene| {
-                    set(scene, true, Ended::Done(None), -60);
-                    set(scene, true, Ended::Done(None), -30);
+                    set(scene, true, CallOutcome::Done(None), -60);
+                    set(scene, true, CallOutcome::Done(None), -30);
                     delivers(scene, "");
-                    scene.custody.now = at(24 * 60 - 59);
+                    scene.inputs.now = at(24 * 60 - 59);
                 },
                 AGAIN,
             ),
             (
                 "another callback is no part of the fight",
                 |scene| {
-                    set(scene, true, Ended::Done(None), -60);
-                    set(scene, true, Ended::Done(None), -30);
+                    set(scene, true, CallOutcome::Done(None), -60);
+                    set(scene, true, CallOutcome::Done(None), -30);
                     delivers(scene, "");
-                    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
                 },
                 SET,
             ),
@@ -239,7 +239,7 @@ fn a_refusal_is_told_and_tried_again_in_its_time() {
         assert_eq!((ready_now.as_str(), condition_now.as_deref()), (ready, condition), "{reason}");
     }
     let mut scene = refused(2200, Some(30));
-    "webhook two".clone_into(&mut scene.custody.webhook_inputs);
+    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
     assert_eq!(next(&mut scene), SET, "another token is another request");
 }
 
@@ -248,11 +248,11 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
     rows(
         wanted,
         &[
-            ("set again", |scene| set(scene, false, Ended::Unknown, -5), SET),
+            ("set again", |scene| set(scene, false, CallOutcome::Unknown, -5), SET),
             (
                 "also where it is shown: the token may be another one",
                 |scene| {
-                    set(scene, false, Ended::Unknown, -5);
+                    set(scene, false, CallOutcome::Unknown, -5);
                     delivers(scene, CALLBACK);
                 },
                 SET,
@@ -260,7 +260,7 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
             (
                 "without its block it is cleared, should it be there",
                 |scene| {
-                    set(scene, false, Ended::Unknown, -5);
+                    set(scene, false, CallOutcome::Unknown, -5);
                     drops_the_block(scene);
                     delivers(scene, CALLBACK);
                 },
@@ -269,7 +269,7 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
             (
                 "not there, there is nothing to clear",
                 |scene| {
-                    set(scene, false, Ended::Unknown, -5);
+                    set(scene, false, CallOutcome::Unknown, -5);
                     drops_the_block(scene);
                 },
                 FINE,
@@ -277,7 +277,7 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
             (
                 "a process died",
                 |scene| {
-                    begun(scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+                    begun(scene, CallInput::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
                     delivers(scene, CALLBACK);
                 },
                 "settle setWebhook happened",
@@ -285,8 +285,8 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
             (
                 "a process may be at it",
                 |scene| {
-                    let id = begun(scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
-                    scene.custody.quarantine.insert(id, MINUTE);
+                    let id = begun(scene, CallInput::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+                    scene.inputs.foreign_call_grace.insert(id, MINUTE);
                 },
                 "Enabled False/OutcomePending Reconciling",
             ),
@@ -297,7 +297,7 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
         &[(
             "a process died while it removed it",
             |scene| {
-                begun(scene, Order::ClearWebhook, None, -5);
+                begun(scene, CallInput::ClearWebhook, None, -5);
                 drops_the_block(scene);
             },
             "settle clearWebhook lost",
@@ -309,17 +309,17 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
 fn a_call_that_another_process_may_be_at_is_come_back_to_though_nobody_wants_it_any_more() {
     let mut scene = number();
     delivers(&mut scene, "");
-    let id = begun(&mut scene, Order::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
-    scene.custody.quarantine.insert(id, MINUTE / 2);
+    let id = begun(&mut scene, CallInput::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
+    scene.inputs.foreign_call_grace.insert(id, MINUTE / 2);
     let Plan::Report(report) = scene.plan() else { panic!("nothing to do") };
-    assert_eq!(report.next, Need::Time(MINUTE / 2));
+    assert_eq!(report.next, Requeue::After(MINUTE / 2));
 }
 
 #[test]
 fn a_rung_that_is_unsettled_does_not_hold_it_up() {
     let mut scene = wanted();
     unregistered(&mut scene, "VERIFIED");
-    made(&mut scene, Order::Register, Some("004217"), Ended::Unknown, -5);
+    made(&mut scene, CallInput::Register, Some("004217"), CallOutcome::Unknown, -5);
     read_once(&mut scene);
     assert_eq!(next(&mut scene), SET);
 }
