@@ -12,9 +12,8 @@ use kube::{
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
-use super::Kind;
 use crate::{
-    api::{AppKey, ManagedStatus},
+    api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{STALLED, is_true},
 };
 
@@ -60,7 +59,7 @@ impl<K: Kind> Cached<K> {
             },
             claim: object.claim(),
             app: object.app(),
-            account: object.held_by().map(Box::from),
+            account: object.account().or_else(|| object.recorded().map(|(account, _)| account)).map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
             stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
             secrets: object.secrets().into_iter().map(Box::from).collect(),

@@ -1,6 +1,7 @@
 //! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
 
 use super::{
+    Numbers,
     inputs::{Inputs, Resolution, Step},
     onboarding::{self, Decision, NumberView, when},
     recovery,
@@ -13,7 +14,8 @@ use crate::{
     calls::{CallInput, Operation},
     controller::{
         app_reference::{AppReference, expired},
-        preconditions::{Input, Plan, Report, Requeue},
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     ledger::{HALF_DEREGISTERED, WINDOW},
@@ -31,7 +33,7 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
 }
 
 /// What comes next for an object that is being deleted.
-pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
+pub fn release(input: &Input<'_, Numbers>) -> Planned {
     let Input { object, inputs, app, namespace, link, .. } = input;
     if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
         return Plan::Step(Step::RemoveFinalizer(None));
@@ -65,7 +67,7 @@ pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// Why nothing is done at Meta, if nothing is.
-fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
+fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     let Input { object, inputs, link, .. } = input;
     let why = if object.spec.suspend {
         "spec.suspend is true"

@@ -8,17 +8,18 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Binding, Blocker, HandedOut, Inputs, KnownSecret, ProfileRead, SecretRead};
 use crate::kinds::whatsapp_number::{
-    binding, hints, plan,
+    Numbers, binding, hints, plan,
     profile_cache::Look,
     restore::{recalled, recalled_values, was_enabled},
 };
 use crate::{
-    api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
+    api::{Action, Kind, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
     controller::{
         app_reference::AppReference,
         context::{Context, Error},
-        managed_resource::{ReconcileContext, sees},
+        managed_resource::ReconcileContext,
         ownership::{NumberClaim, digits_of, display_name, precedes},
+        reconcile::sees,
     },
     graph::types::PhoneNumber,
     k8s::secrets::{
@@ -66,7 +67,7 @@ pub fn ledger_digits(object: &WhatsAppNumber) -> u64 {
 }
 
 /// See the module.
-pub async fn gather(at: &ReconcileContext<'_, WhatsAppNumber>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
+pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
     let ReconcileContext { context, object, .. } = at;
     let now = context.graph.now();
     let mut inputs = Inputs {
@@ -133,7 +134,7 @@ pub fn unusable(problem: &LedgerProblem) -> Blocker {
 }
 
 /// Who else claims the number.
-fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
+fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
     let context = at.context;
     let mut competitors = context.numbers.competitors(at.object);
     competitors.retain(|competing_object| competing_object.metadata.deletion_timestamp.is_none());
@@ -146,13 +147,13 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
     let owns = |competing_object: &&WhatsAppNumber| owner.is_some() && competing_object.uid().as_deref() == owner;
     // A claim is free to make: none keeps a number from being added that cannot have it itself.
     let link = |competing_object: &WhatsAppNumber| {
-        context.link(&competing_object.spec.app_ref, &competing_object.namespace().unwrap_or_default()).1
+        context.link(&competing_object.app(), &competing_object.namespace().unwrap_or_default())
     };
     let may_add = |competing_object: &WhatsAppNumber| {
         plan::adds(competing_object) && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
     };
     let goes_first = |competing_object: &&WhatsAppNumber| {
-        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(context, *competing_object))
+        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, competing_object))
     };
     let earlier_claimant = competitors.iter().find(owns).or_else(|| competitors.iter().find(goes_first));
     inputs.earlier_claimant = earlier_claimant.map(|earlier_claimant| display_name(earlier_claimant, at.namespace));
@@ -160,7 +161,7 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
 
 /// Requests that are to be acted on, and have not been.
 fn asked(
-    at: &ReconcileContext<'_, WhatsAppNumber>,
+    at: &ReconcileContext<'_, Numbers>,
     inputs: &Inputs,
     forwarded: bool,
 ) -> std::collections::BTreeMap<Action, String> {
@@ -177,7 +178,7 @@ fn asked(
 }
 
 /// PIN, code and verify token, where they matter.
-async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>, hold: &ReconcileSession) {
+async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &ReconcileSession) {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.registration.is_some() {
         let reference = hints::pin_ref(object);
@@ -263,7 +264,7 @@ fn value(
     }
 }
 
-fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> ProfileRead {
+fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>) -> ProfileRead {
     if at.object.spec.profile.is_none()
         || !matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered())
     {
@@ -282,11 +283,11 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
         }),
         asked: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
-    at.context.profiles.look(&look, &at.context.timing)
+    at.reconciler.profiles.look(&look, &at.context.timing)
 }
 
 /// How the binding Secret stands.
-async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Binding {
+async fn binding(at: &ReconcileContext<'_, Numbers>) -> Binding {
     let ReconcileContext { context, object, namespace, .. } = at;
     let name = binding::secret_name(object);
     let was_bound = object.status.as_ref().is_some_and(|status| status.binding.is_some());
@@ -328,12 +329,12 @@ async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Binding {
     };
     let wanted = wanted(at, account, facts, &access.version, token);
     let digest = digest(context, &wanted);
-    if context.bindings.is_current(context, namespace, &name, &digest) {
+    if at.reconciler.bindings.is_current(context, namespace, &name, &digest) {
         return Binding::Current(handed_out);
     }
     match OwnedSecret::read(&context.client, namespace, &name).await {
         Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
-            context.bindings.remember(namespace, &name, secret.resource_version(), &digest);
+            at.reconciler.bindings.remember(namespace, &name, secret.resource_version(), &digest);
             Binding::Current(handed_out)
         }
         Ok(_) => Binding::Behind(wanted),
@@ -353,7 +354,7 @@ fn unread(problem: &OwnedProblem) -> Binding {
 }
 
 fn wanted(
-    at: &ReconcileContext<'_, WhatsAppNumber>,
+    at: &ReconcileContext<'_, Numbers>,
     account: &str,
     facts: &PhoneNumber,
     version: &str,
