@@ -47,7 +47,7 @@ impl Client {
             path: &["me", "assigned_whatsapp_business_accounts"],
             fields: "id,name",
             waba: None,
-            priority: Priority::Poll,
+            priority: Priority::Read,
         };
         self.list(access, &listing, None, |account: &AccountRef| &account.id).await
     }
