@@ -100,7 +100,8 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
                 Some(access) => at.context.graph.read_profile(&access, &account, &id).await.ok(),
                 None => None,
             };
-            at.context.profiles.learn(&at.object.uid().unwrap_or_default(), profile, began, &at.context.timing);
+            let uid = at.object.uid().unwrap_or_default();
+            at.context.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
             Ok(Then::Plan)
         }
         Step::WriteBinding(content) => bind(at, &content).await,

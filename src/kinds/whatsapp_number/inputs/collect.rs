@@ -267,7 +267,7 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
     if at.object.spec.profile.is_none()
         || !matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered())
     {
-        return ProfileRead::Unread;
+        return ProfileRead::NotManaged;
     }
     let unsettled = inputs.ledger.profile.values().any(|field| field.shown.is_none());
     let status = at.object.status.as_ref();
@@ -280,9 +280,9 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
                 || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")
                     .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
         }),
-        asked: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
+        requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
-    at.context.profiles.look(&look, &at.context.timing)
+    at.context.profiles.look(&look, Instant::now(), &at.context.timing)
 }
 
 /// How the binding Secret stands.
