@@ -161,12 +161,10 @@ pub async fn reconcile<K: ManagedResource>(context: &Context, object: &K) -> Res
                 changed |= conclude(context, object, &app, report, requests).await?;
                 return Ok(Done { changed, requeue });
             }
-            Plan::Open(Requeue::Proof { account, id }) => {
-                match prove::<K>(context, &app, &account, &id).await {
-                    Ok(found) => proof = Some(found),
-                    Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
-                }
-            }
+            Plan::Open(Requeue::Proof { account, id }) => match prove::<K>(context, &app, &account, &id).await {
+                Ok(found) => proof = Some(found),
+                Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
+            },
             Plan::Open(need) => {
                 let requeue = look_again(context, object, &app, &need);
                 return keep(context, object, &app, requests, &seen, requeue).await;
