@@ -51,7 +51,7 @@ pub struct Look {
 
 impl CachedProfile {
     /// When it is to be read (again).
-    fn due(&self, look: &Look, now: Instant, timing: &Timing) -> Instant {
+    fn due(&self, look: &Look, now: Instant) -> Instant {
         let unsettled = look.unsettled && !self.counts(look) && look.counts_from.is_none_or(|from| from <= now);
         // A spec stays new until the status is written, which is after this reconcile's next look.
         if !(look.is_new || look.requested || unsettled) {
@@ -75,7 +75,7 @@ impl Profiles {
             let wait = if look.is_new { 0.0 } else { rand::rng().random_range(0.0..1.0) };
             CachedProfile { read: None, attempt: None, next: now + timing.profile_interval.mul_f64(wait) }
         });
-        let due = cached.due(look, now, timing);
+        let due = cached.due(look, now);
         if due <= now {
             return ProfileRead::Due;
         }

@@ -324,7 +324,7 @@ fn a_read_that_the_budget_refused_is_made_again_when_the_budget_allows() {
     profiles.learn("u", Err(Some(pause)), (now, now), &timing);
     assert_eq!(
         profiles.look(&look, now + timing.retry_interval, &timing),
-        ProfileRead::Unread { next: pause - timing.retry_interval }
+        ProfileRead::Unread { next: Duration::from_mins(39) }
     );
     assert_eq!(profiles.look(&look, now + pause, &timing), ProfileRead::Due);
 }
