@@ -87,15 +87,17 @@ impl StatusBuilder {
     }
 
     /// One more condition, and what it means for the whole: the first trouble is told.
-    pub fn add(&mut self, kind: &'static str, finding: ConditionValue, stands: Impact) {
+    pub fn add(&mut self, kind: &'static str, finding: Option<ConditionValue>, stands: Impact) {
         if let Impact::Waits(progress, next) = stands {
             self.look_again(next);
-            if self.verdict.ready.state == State::True && progress != Progress::Settled {
+            if let Some(finding) =
+                finding.as_ref().filter(|_| self.verdict.ready.state == State::True && progress != Progress::Settled)
+            {
                 self.verdict.ready = finding.clone();
                 self.verdict.progress = progress;
             }
         }
-        self.verdict.conditions.push((kind, finding));
+        self.verdict.conditions.extend(finding.map(|finding| (kind, finding)));
     }
 
     /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
