@@ -76,13 +76,10 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
                 changed |= conclude(context, object, &app, report, requests).await?;
                 return Ok(Done { changed, requeue });
             }
-            Plan::Open(Requeue::Proof { account, id }) => {
-                proof = read_by_id(reconciler, &app, &account, &id).await;
-                if proof.is_none() {
-                    let requeue = Some(context.timing.retry_interval);
-                    return keep(context, object, &app, requests, &seen, requeue).await;
-                }
-            }
+            Plan::Open(Requeue::Proof { account, id }) => match read_by_id(reconciler, &app, &account, &id).await {
+                Ok(found) => proof = Some(found),
+                Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
+            },
             Plan::Open(need) => {
                 let requeue = requeue(context, object, &app, &need);
                 return keep(context, object, &app, requests, &seen, requeue).await;
@@ -182,20 +179,22 @@ pub fn sees<R: ManagedResource>(reconciler: &R, object: &R::Object) -> bool {
     }
 }
 
-/// Reads the thing by its id; `None` where that failed for a reason that says nothing about it.
+/// Reads the thing by its id. An error that says nothing about the thing becomes the time after which to try again.
 async fn read_by_id<R: ManagedResource>(
     reconciler: &R,
     app: &AppKey,
     account: &str,
     id: &str,
-) -> Option<Proof<R::Facts>> {
-    let access = reconciler.context().pollers.access(app)?;
+) -> Result<Proof<R::Facts>, Duration> {
+    let context = reconciler.context();
+    let retry = context.timing.retry_interval;
+    let access = context.pollers.access(app).ok_or(retry)?;
     match reconciler.read_by_id(&access, account, id).await {
-        Ok(facts) => Some(Proof::Elsewhere(facts)),
-        Err(error) if error.is_not_found() => Some(Proof::Gone),
+        Ok(facts) => Ok(Proof::Elsewhere(facts)),
+        Err(error) if error.is_not_found() => Ok(Proof::Gone),
         Err(error) => {
             info!(kind = R::Object::NAME, %app, id, %error, "read by id failed");
-            None
+            Err(context.graph.pause_after(&error).unwrap_or(retry))
         }
     }
 }

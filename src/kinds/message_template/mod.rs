@@ -124,6 +124,6 @@ impl ManagedResource for Templates {
     }
 
     async fn read_by_id(&self, access: &Access, account: &str, id: &str) -> Result<Template, graph::Error> {
-        self.context.graph.read_template(access, account, id, Priority::Poll).await
+        self.context.graph.read_template(access, account, id, Priority::Read).await
     }
 }

@@ -187,6 +187,6 @@ impl ManagedResource for Numbers {
     }
 
     async fn read_by_id(&self, access: &Access, account: &str, id: &str) -> Result<PhoneNumber, graph::Error> {
-        self.context.graph.read_number(access, account, id, Priority::Poll).await
+        self.context.graph.read_number(access, account, id, Priority::Read).await
     }
 }
