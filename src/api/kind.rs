@@ -48,6 +48,11 @@ pub trait Kind:
         None
     }
 
+    /// The account that holds it, as far as spec and status know.
+    fn held_by(&self) -> Option<&str> {
+        self.account()
+    }
+
     /// The account and the id under which Meta last showed it, from the status.
     fn recorded(&self) -> Option<(&str, &str)> {
         None

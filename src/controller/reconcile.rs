@@ -91,7 +91,7 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
 
 /// Requests the reads that are needed; when to reconcile again.
 fn requeue<K: Kind>(context: &Context, object: &K, app: &AppKey, need: &Requeue) -> Option<Duration> {
-    let account = object.account().or_else(|| object.recorded().map(|(account, _)| account));
+    let account = object.held_by();
     match need {
         Requeue::Nothing | Requeue::Proof { .. } => None,
         Requeue::After(wait) => Some(*wait),

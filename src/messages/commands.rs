@@ -15,6 +15,7 @@ pub fn patch<K: Kind>(object: &K, spec: &str) -> String {
 }
 
 /// Does something with the app that an object refers to.
+#[must_use]
 pub fn with_app(verb: &str, app: &AppKey) -> String {
     format!("kubectl -n {} {verb} mapp {}", app.namespace, app.name)
 }

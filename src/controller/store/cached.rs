@@ -59,7 +59,7 @@ impl<K: Kind> Cached<K> {
             },
             claim: object.claim(),
             app: object.app(),
-            account: object.account().or_else(|| object.recorded().map(|(account, _)| account)).map(Box::from),
+            account: object.held_by().map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
             stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
             secrets: object.secrets().into_iter().map(Box::from).collect(),

@@ -78,6 +78,11 @@ impl Kind for WhatsAppNumber {
         self.spec.business_account_id.as_deref()
     }
 
+    fn held_by(&self) -> Option<&str> {
+        let found = || self.status.as_ref()?.business_account_id.as_deref();
+        self.account().or_else(found)
+    }
+
     fn recorded(&self) -> Option<(&str, &str)> {
         let status = self.status.as_ref()?;
         Some((status.business_account_id.as_deref()?, status.phone_number_id.as_deref()?))
