@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("graph", &["telemetry", "timing"]),
     ("k8s", &["api", "telemetry"]),
     ("server", &["telemetry"]),
-    ("observe", &["api", "graph", "k8s", "server", "timing"]),
+    ("observe", &["api", "graph", "k8s", "timing"]),
     ("calls", &["api", "graph", "k8s", "timing"]),
     ("ledger", &["api", "calls", "k8s", "timing"]),
     ("controller", &["api", "calls", "graph", "k8s", "ledger", "messages", "observe", "telemetry", "timing"]),
