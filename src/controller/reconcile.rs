@@ -24,8 +24,26 @@ use crate::{
     observe::Observation,
 };
 
-/// A reconcile takes no more steps than this: one that wants more goes round in a circle, and waits for its backoff.
-const MOST_STEPS: usize = 24;
+/// How many steps one reconcile may take. One that wants more goes round in a circle: it fails, and backs off.
+#[derive(Debug)]
+pub struct StepBudget(usize);
+
+impl Default for StepBudget {
+    fn default() -> Self {
+        Self(24)
+    }
+}
+
+impl StepBudget {
+    /// Takes one step from the budget.
+    ///
+    /// # Errors
+    /// [`Error::Circle`] when none is left.
+    pub fn take(&mut self) -> Result<(), Error> {
+        self.0 = self.0.checked_sub(1).ok_or(Error::Circle)?;
+        Ok(())
+    }
+}
 
 /// Brings one object up to date, and what it stands for.
 pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -> Result<Done, Error> {
@@ -35,7 +53,9 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
     let mut session = reconciler.begin(object).await;
     let mut proof = None;
     let mut changed = false;
-    for _ in 0..MOST_STEPS {
+    let mut budget = StepBudget::default();
+    loop {
+        budget.take()?;
         context.leads()?;
         let link = context.link(&app, &namespace);
         let seen = seen(reconciler, object, &app, &link);
@@ -86,7 +106,6 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
             }
         }
     }
-    Err(Error::Circle)
 }
 
 /// Requests the reads that are needed; when to reconcile again.

@@ -102,12 +102,12 @@ impl<K: Kind> Objects<K> {
         self.0.claims.read().contains_key(claim)
     }
 
-    /// All objects that are not the only ones to claim their thing.
+    /// The objects for which `wanted` says yes, and that are not the only ones to claim their thing.
     #[must_use]
-    pub fn contested(&self) -> Vec<K> {
+    pub fn contested(&self, wanted: impl Fn(&Cached<K>) -> bool) -> Vec<K> {
         let claims = self.0.claims.read();
         let keys = claims.values().filter(|keys| keys.len() > 1).flatten();
-        keys.filter_map(|key| self.get(key)?.object()).collect()
+        keys.filter_map(|key| self.get(key).filter(|object| wanted(object))?.object()).collect()
     }
 
     /// All objects for which `wanted` says yes, as they are cached. Reads the whole cache: for rare events, not for each

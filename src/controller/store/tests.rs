@@ -61,10 +61,10 @@ fn every_spelling_of_a_line_is_the_same_claim() {
     let mut watched = Watched::over(&[]);
     let (one, other) = (number("cc", "one", "+525512345678"), number("cc", "other", "+5215512345678"));
     watched.apply(&one);
-    assert!(watched.objects.contested().is_empty());
+    assert!(watched.objects.contested(|_| true).is_empty());
     assert!(watched.objects.competitors(&one).is_empty(), "nobody competes with itself");
     watched.apply(&other);
-    assert_eq!(watched.objects.contested().len(), 2);
+    assert_eq!(watched.objects.contested(|_| true).len(), 2);
     assert_eq!(watched.objects.competitors(&one), [other]);
 }
 

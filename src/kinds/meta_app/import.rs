@@ -12,7 +12,7 @@ use crate::{
         MetaApp, WhatsAppNumber, WhatsAppNumberSpec, labels::IMPORTED_BY,
     },
     controller::ownership::{NumberClaim, TemplateClaim},
-    graph::types::{PhoneNumber, Template, TemplateSource},
+    graph::types::{Template, TemplateSource},
     observe::{Snapshot, TemplateKey, digits},
 };
 
@@ -34,7 +34,7 @@ pub struct Created {
 
 impl Created {
     /// Remembers a batch.
-    pub fn remember(&mut self, batch: &Batch, now: Instant) {
+    pub fn remember(&mut self, batch: &Wanted, now: Instant) {
         self.numbers.retain(|_, at| now.saturating_duration_since(*at) < MEMORY);
         self.templates.retain(|_, at| now.saturating_duration_since(*at) < MEMORY);
         self.numbers.extend(batch.numbers.iter().map(|(_, digits)| (NumberClaim::of(*digits), now)));
@@ -67,41 +67,51 @@ pub struct Wanted {
     pub superseded: Vec<Superseded>,
 }
 
-/// An imported object to delete, under the version it was judged at.
+/// An object as it was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version.
+    pub resource_version: String,
+}
+
+impl ObjectVersion {
+    /// As the object is.
+    #[must_use]
+    pub fn of<K: ResourceExt>(object: &K) -> Self {
+        Self {
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+        }
+    }
+}
+
+/// An imported object to delete, because an authored one stands for the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Superseded {
-    /// A number: name, uid, resource version.
-    Number(String, String, String),
-    /// A template: name, uid, resource version.
-    Template(String, String, String),
+    /// A number.
+    Number(ObjectVersion),
+    /// A template.
+    Template(ObjectVersion),
 }
 
-/// A part of an import.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// As in [`Wanted`].
-    pub numbers: Vec<(Box<str>, u64)>,
-    /// As in [`Wanted`].
-    pub templates: Vec<TemplateClaim>,
-    /// As in [`Wanted`].
-    pub superseded: Vec<Superseded>,
-}
-
-impl Batch {
+impl Wanted {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.templates.is_empty() && self.superseded.is_empty()
     }
-}
 
-impl Wanted {
-    /// The first part.
+    /// The first part, to be done at once.
     #[must_use]
-    pub fn batch(&self) -> Batch {
+    pub fn batch(&self) -> Self {
         let numbers: Vec<_> = self.numbers.iter().take(BATCH).cloned().collect();
         let rest = BATCH - numbers.len();
-        Batch {
+        Self {
             templates: self.templates.iter().take(rest).cloned().collect(),
             superseded: self.superseded.iter().take(BATCH).cloned().collect(),
             numbers,
@@ -126,21 +136,30 @@ pub fn missing<'a>(
     now: Instant,
 ) -> Wanted {
     let Some(import) = &app.spec.import else { return Wanted::default() };
+    let excluded = import.numbers.as_ref().map(excluded_numbers);
     let mut wanted = Wanted::default();
     for (account, snapshot) in accounts {
-        if let Some(rules) = &import.numbers {
-            let found = snapshot.numbers.iter().filter(|(digits, number)| takes_number(rules, **digits, number));
-            let free = found.map(|(digits, _)| *digits).filter(|digits| {
-                let claim = NumberClaim::of(*digits);
-                !claims.number(claim) && !created.has_number(claim, now)
+        if let Some(excluded) = &excluded {
+            let free = snapshot.numbers.iter().filter(|(digits, number)| {
+                let claim = NumberClaim::of(**digits);
+                !claims.number(claim)
+                    && !created.has_number(claim, now)
+                    && !excluded.contains(&claim)
+                    && !number.is_gone()
             });
-            wanted.numbers.extend(free.map(|digits| (Box::from(account), digits)));
+            wanted.numbers.extend(free.map(|(digits, _)| (Box::from(account), *digits)));
         }
         if let Some(rules) = &import.templates {
-            let found = snapshot.templates.iter().filter(|(key, template)| takes_template(rules, key, template));
-            let free = found
-                .map(|(key, _)| TemplateClaim { account: account.into(), key: key.clone() })
-                .filter(|claim| !claims.template(claim) && !created.has_template(claim, now));
+            let free = snapshot
+                .templates
+                .iter()
+                .map(|(key, template)| (TemplateClaim { account: account.into(), key: key.clone() }, template))
+                .filter(|(claim, template)| {
+                    !claims.template(claim)
+                        && !created.has_template(claim, now)
+                        && takes_template(rules, &claim.key, template)
+                })
+                .map(|(claim, _)| claim);
             wanted.templates.extend(free);
         }
     }
@@ -152,10 +171,9 @@ pub fn missing<'a>(
     wanted
 }
 
-fn takes_number(rules: &ImportNumbers, digits: u64, number: &PhoneNumber) -> bool {
-    let claim = NumberClaim::of(digits);
-    let mut excluded = rules.exclude.iter().filter_map(|excluded| digits::parse(excluded)).map(NumberClaim::of);
-    !number.is_gone() && excluded.all(|other| other != claim)
+/// The numbers that an import leaves out, in one spelling.
+fn excluded_numbers(rules: &ImportNumbers) -> AHashSet<NumberClaim> {
+    rules.exclude.iter().filter_map(|excluded| digits::parse(excluded)).map(NumberClaim::of).collect()
 }
 
 fn takes_template(rules: &ImportTemplates, key: &TemplateKey, template: &Template) -> bool {

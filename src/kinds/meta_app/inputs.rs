@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::token_secret_name;
 use super::{
     Apps, Memory, import,
+    import::{ObjectVersion, Superseded},
     plan::{Credential, CredentialError, Input},
     token_secret::{self, TokenSecret},
 };
@@ -20,7 +21,7 @@ use crate::{
         app_reference::AppReference,
         context::Context,
         ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
-        store::Cached,
+        store::{Cached, Objects},
     },
     k8s::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
     messages::Reason,
@@ -148,38 +149,27 @@ impl Apps {
     }
 
     /// Imported objects whose thing an authored object stands for now.
-    fn superseded(&self, app: &MetaApp) -> Vec<import::Superseded> {
+    fn superseded(&self, app: &MetaApp) -> Vec<Superseded> {
         if app.spec.import.is_none() {
             return Vec::new();
         }
-        let name = app.name_any();
-        let identity = |object: &dyn Fn() -> (String, Option<String>, Option<String>)| {
-            let (name, uid, version) = object();
-            (name, uid.unwrap_or_default(), version.unwrap_or_default())
-        };
         let context = &*self.context;
-        let mut found = Vec::new();
-        for number in context.numbers.contested() {
-            if number.namespace() == app.namespace()
-                && import::is_untouched(&number, &name)
-                && authored(context, &context.numbers.competitors(&number), app)
-            {
-                let (name, uid, version) = identity(&|| (number.name_any(), number.uid(), number.resource_version()));
-                found.push(import::Superseded::Number(name, uid, version));
-            }
-        }
-        for template in context.templates.contested() {
-            if template.namespace() == app.namespace()
-                && import::is_untouched(&template, &name)
-                && authored(context, &context.templates.competitors(&template), app)
-            {
-                let (name, uid, version) =
-                    identity(&|| (template.name_any(), template.uid(), template.resource_version()));
-                found.push(import::Superseded::Template(name, uid, version));
-            }
-        }
-        found
+        let numbers = superseded_among(context, &context.numbers, app).map(Superseded::Number);
+        numbers.chain(superseded_among(context, &context.templates, app).map(Superseded::Template)).collect()
     }
+}
+
+/// The objects that an import of this app made, and that an authored one has replaced.
+fn superseded_among<'a, K: Kind>(
+    context: &'a Context,
+    objects: &'a Objects<K>,
+    app: &'a MetaApp,
+) -> impl Iterator<Item = ObjectVersion> + 'a {
+    let key = app.app();
+    // An import creates its objects beside the app: others are not unpacked.
+    let beside = objects.contested(|object| object.app == key && object.meta().namespace == app.metadata.namespace);
+    let made = beside.into_iter().filter(|object| import::is_untouched(object, &app.name_any()));
+    made.filter(|object| authored(context, &objects.competitors(object), app)).map(|object| ObjectVersion::of(&object))
 }
 
 /// Whether one of these objects was written by a person, for this app, which lets it.
@@ -212,7 +202,7 @@ pub(super) fn unusable(problem: &SecretProblem) -> CredentialError {
     let reason = match problem.problem {
         Unusable::Missing { .. } => Reason::SecretNotFound,
         Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,
-        Unusable::Empty { .. } | Unusable::NotText { .. } => Reason::SecretValueInvalid,
+        Unusable::Empty { .. } | Unusable::NotText { .. } | Unusable::Reserved { .. } => Reason::SecretValueInvalid,
         Unusable::Unreadable(_) => Reason::SecretUnreadable,
     };
     CredentialError { reason, message: problem.to_string(), passing: reason == Reason::SecretUnreadable }

@@ -39,6 +39,7 @@ use crate::{
     controller::{
         actions::{self, Request},
         context::{Context, Error},
+        reconcile::StepBudget,
         runner::{Done, Reconciler},
         store::Cached,
         summary::ConditionValue,
@@ -108,7 +109,9 @@ impl Reconciler<MetaApp> for Apps {
         let kept = self.memory_of(&key, &app);
         let mut memory = kept.lock().await;
         let mut requests = actions::requests(&*app, self.context.graph.now());
+        let mut budget = StepBudget::default();
         let mut report = loop {
+            budget.take()?;
             self.context.leads()?;
             let input = self.gather(&app, &key, &mut memory, &requests).await;
             match plan(&input, &memory.facts) {
@@ -198,6 +201,7 @@ impl Apps {
         let view = AppSummary {
             standing: report.standing.clone(),
             allowed: report.allowed.clone(),
+            observes: app.spec.management_policy == ManagementPolicy::Observe,
             stale_after: report.interval * context.timing.stale_intervals,
             token: report.access.as_ref().map(|(_, token)| token.clone()).unwrap_or_default(),
             binding_token,

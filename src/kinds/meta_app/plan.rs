@@ -115,8 +115,8 @@ pub enum Step {
     InspectLive,
     /// Ask Meta about the candidate.
     InspectCandidate,
-    /// Try to read an account with the candidate.
-    Probe(Box<str>),
+    /// Try to read these accounts with the candidate.
+    Probe(Vec<Box<str>>),
     /// Exchange the live token for one that lasts longer.
     Exchange,
     /// List the accounts that the live token sees.
@@ -141,7 +141,7 @@ pub struct Report {
     /// Which accounts there are, polled or not.
     pub accounts: Vec<String>,
     /// Objects to create and delete next.
-    pub import: import::Batch,
+    pub import: import::Wanted,
     /// Nothing is known yet that would be better than what the status says already: do not write it.
     pub hold: bool,
     /// When to plan again, if nothing happens.

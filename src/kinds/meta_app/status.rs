@@ -56,15 +56,21 @@ pub fn suspended(input: &Input<'_>) -> Report {
         "spec.suspend is true: Meta is not called, neither for this app nor for its numbers and templates. To go on: {}",
         commands::patch(input.app, r#"{"suspend":false}"#)
     );
+    let verdict = StatusSummary::new(ConditionValue::unknown(Reason::Suspended, message), Progress::Suspended);
+    report(input, status, verdict, AppState::Suspended)
+}
+
+/// With no calls to Meta, no import, and no wait.
+fn report(input: &Input<'_>, status: MetaAppStatus, verdict: StatusSummary, standing: AppState) -> Report {
     Report {
         status,
-        verdict: StatusSummary::new(ConditionValue::unknown(Reason::Suspended, message), Progress::Suspended),
-        standing: AppState::Suspended,
+        verdict,
+        standing,
         allowed: allowed(input),
         interval: input.poll_interval(),
         access: None,
         accounts: known_accounts(input),
-        import: import::Batch::default(),
+        import: import::Wanted::default(),
         hold: false,
         wait: None,
     }
@@ -74,18 +80,9 @@ pub fn suspended(input: &Input<'_>) -> Report {
 pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, ConditionValue)) -> Report {
     let mut status = base(input);
     status.phase = Some(phase);
-    Report {
-        status,
-        standing: AppState::NotReady(finding.message.clone()),
-        verdict: StatusSummary { conditions: unsupported(input), ..StatusSummary::new(finding, Progress::Stalled) },
-        allowed: allowed(input),
-        interval: input.poll_interval(),
-        access: None,
-        accounts: known_accounts(input),
-        import: import::Batch::default(),
-        hold: false,
-        wait: None,
-    }
+    let standing = AppState::NotReady(finding.message.clone());
+    let verdict = StatusSummary { conditions: unsupported(input), ..StatusSummary::new(finding, Progress::Stalled) };
+    report(input, status, verdict, standing)
 }
 
 /// Everything that could be found out was.
@@ -112,16 +109,12 @@ pub fn examined(
     status.phase = Some(phase);
     let wait = wait(input, facts, token, verdict.progress);
     Report {
-        status,
-        verdict,
-        standing,
-        allowed: allowed(input),
-        interval: input.poll_interval(),
         access: polled(token).and_then(|token| access(input, token)),
-        import: if accounts.is_some() { input.import.batch() } else { import::Batch::default() },
+        import: if accounts.is_some() { input.import.batch() } else { import::Wanted::default() },
         hold,
         accounts: accounts.and_then(|a| a.ids).unwrap_or_else(|| known_accounts(input)),
         wait: Some(wait),
+        ..report(input, status, verdict, standing)
     }
 }
 

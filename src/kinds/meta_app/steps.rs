@@ -14,7 +14,7 @@ use super::{
     Apps, Memory,
     cached_answers::{Credentials, Exchanged},
     credentials,
-    import::{self, Batch, Superseded},
+    import::{self, ObjectVersion, Superseded, Wanted},
     plan::{Input, Step},
     token_secret::{Token, TokenSecret},
 };
@@ -65,9 +65,15 @@ impl Apps {
                     }
                 }
             }
-            Step::Probe(account) => {
+            Step::Probe(accounts) => {
                 if let Some(candidate) = input.token_secret_content.as_ref().ok().and_then(|c| c.candidate.as_ref()) {
-                    self.probe(memory, credentials, input, candidate, account).await;
+                    let access = access(credentials, candidate, input);
+                    for account in accounts {
+                        // One account that refuses is enough.
+                        if !self.probe(memory, &access, &candidate.fingerprint, account).await {
+                            break;
+                        }
+                    }
                 }
             }
             Step::Exchange => {
@@ -124,25 +130,20 @@ impl Apps {
         }
     }
 
-    async fn probe(
-        &self,
-        memory: &mut Memory,
-        credentials: AppCredentials,
-        input: &Input<'_>,
-        candidate: &Token,
-        account: Box<str>,
-    ) {
-        let access = access(credentials, candidate, input);
-        let found = self.context.graph.probe_account(&access, &account).await;
+    /// Reads an account with the candidate; `false` where Meta refuses that.
+    async fn probe(&self, memory: &mut Memory, access: &Access, candidate: &str, account: Box<str>) -> bool {
+        let found = self.context.graph.probe_account(access, &account).await;
         let at = Instant::now();
         let fact = memory.facts.probes.entry(account).or_default();
         match found {
-            Ok(()) => fact.learn(&candidate.fingerprint, true, at),
-            Err(error) if error.is_transient() || error.throttled_until().is_some() => {
-                fact.fail(&candidate.fingerprint, error, at);
+            Ok(()) => fact.learn(candidate, true, at),
+            Err(error) if error.is_transient() || error.throttled_until().is_some() => fact.fail(candidate, error, at),
+            Err(_) => {
+                fact.learn(candidate, false, at);
+                return false;
             }
-            Err(_) => fact.learn(&candidate.fingerprint, false, at),
         }
+        true
     }
 
     /// Writes the operator's copy. Losing the race against a change of the Secret means to plan again.
@@ -243,7 +244,7 @@ impl Apps {
     }
 
     /// Creates and deletes a batch of objects; whether anything was written.
-    pub(super) async fn import(&self, app: &MetaApp, memory: &mut Memory, batch: Batch) -> bool {
+    pub(super) async fn import(&self, app: &MetaApp, memory: &mut Memory, batch: Wanted) -> bool {
         let client = &self.context.client;
         let namespace = app.namespace().unwrap_or_default();
         let numbers = Api::<WhatsAppNumber>::namespaced(client.clone(), &namespace);
@@ -321,13 +322,15 @@ fn created<T>(result: Result<T, ApiError>) -> Result<bool, ApiError> {
 
 /// Deletes an imported object as it was judged; if it changed meanwhile, somebody has taken it over.
 async fn delete(numbers: &Api<WhatsAppNumber>, templates: &Api<MessageTemplate>, old: &Superseded) {
-    let params = |uid: &String, version: &String| {
-        DeleteParams::default()
-            .preconditions(Preconditions { uid: Some(uid.clone()), resource_version: Some(version.clone()) })
+    let params = |object: &ObjectVersion| {
+        DeleteParams::default().preconditions(Preconditions {
+            uid: Some(object.uid.clone()),
+            resource_version: Some(object.resource_version.clone()),
+        })
     };
     let deleted = match old {
-        Superseded::Number(name, uid, version) => call(numbers.delete(name, &params(uid, version))).await.map(drop),
-        Superseded::Template(name, uid, version) => call(templates.delete(name, &params(uid, version))).await.map(drop),
+        Superseded::Number(object) => call(numbers.delete(&object.name, &params(object))).await.map(drop),
+        Superseded::Template(object) => call(templates.delete(&object.name, &params(object))).await.map(drop),
     };
     if let Err(error) = deleted
         && !error.is_not_found()

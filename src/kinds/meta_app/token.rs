@@ -160,6 +160,7 @@ fn probe(
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
     let mut open = None;
+    let mut due = Vec::new();
     for account in accounts {
         match accounts::readable(input, account) {
             Readable::No => continue,
@@ -173,7 +174,8 @@ fn probe(
         let account: Box<str> = account.as_str().into();
         let probe = facts.probes.get(&account);
         if probe.is_none_or(|p| p.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant)) {
-            return ControlFlow::Break(Step::Probe(account));
+            due.push(account);
+            continue;
         }
         match probe.and_then(|p| p.answer(fingerprint)) {
             Some(true) => {}
@@ -185,6 +187,9 @@ fn probe(
                 open.get_or_insert_with(|| said(probe.and_then(|p| p.failure(fingerprint))));
             }
         }
+    }
+    if !due.is_empty() {
+        return ControlFlow::Break(Step::Probe(due));
     }
     ControlFlow::Continue(open.map(CandidateProof::Open))
 }

@@ -144,6 +144,23 @@ fn which_templates_are_taken() {
 }
 
 #[test]
+fn thousands_of_exclusions_are_read_once() {
+    let numbers: Vec<Value> = (1..=10_000).map(|n| number(33_600_000_000 + n, "CONNECTED")).collect();
+    let exclude = (1..=1_000).map(|n| format!("+{}", 33_600_000_000_u64 + n)).collect();
+    let mut app = app();
+    app.spec.import.as_mut().unwrap().numbers.as_mut().unwrap().exclude = exclude;
+    let snapshot = snapshot(ONE, &numbers, &[]);
+    let began = Instant::now();
+    let found = missing(&app, std::iter::once((ONE, &snapshot)), &Taken::default(), &Created::default(), began);
+    assert_eq!(found.numbers.len(), 9_000);
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}: each exclusion is parsed for each number",
+        began.elapsed()
+    );
+}
+
+#[test]
 fn a_number_in_two_accounts_is_taken_once() {
     let one = snapshot(ONE, &[number(5_215_512_345_678, "CONNECTED"), number(DIGITS, "CONNECTED")], &[]);
     let two = snapshot(TWO, &[number(525_512_345_678, "CONNECTED"), number(DIGITS, "CONNECTED")], &[]);

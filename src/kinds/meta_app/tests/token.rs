@@ -3,7 +3,7 @@
 
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
 use crate::kinds::meta_app::plan::CredentialError;
-use crate::{messages::Reason, observe::AppState};
+use crate::{controller::context::Error, messages::Reason, observe::AppState};
 
 const OTHER: &str = "202290129340398";
 
@@ -295,4 +295,25 @@ fn a_copy_that_cannot_be_read_stops_nothing_that_is_known() {
     scene.token_secret_content = kept;
     scene.settled();
     assert_eq!(scene.told(), "Connected True/Connected");
+}
+
+#[test]
+fn a_policy_that_strips_annotations_makes_no_endless_writes() {
+    let mut scene = Scene::new();
+    scene.strips_annotations = true;
+    assert!(matches!(scene.try_reconcile(), Err(Error::Circle)), "it fails, and is retried after its backoff");
+    assert!(scene.steps.len() < 30, "{:?}", scene.steps);
+}
+
+#[test]
+fn a_candidate_is_proven_at_a_hundred_accounts_in_one_reconcile() {
+    let mut scene = Scene::connected(Says::works_for_all());
+    let accounts: Vec<String> = (0..100).map(|n| format!("{}", 102_290_129_340_398_u64 + n)).collect();
+    scene.meta.lists = Ok(accounts);
+    scene.pass(24 * 60);
+    scene.settled();
+    scene.says("B", Says::works_for_all());
+    scene.user("B");
+    scene.reconcile();
+    assert_eq!((scene.kept().as_str(), scene.taken("Probe")), ("B -", 1));
 }
