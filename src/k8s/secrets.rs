@@ -88,6 +88,9 @@ impl SecretProblem {
             Unusable::KeyMissing { key, .. } | Unusable::Empty { key } | Unusable::NotText { key } => {
                 set_command(namespace, name, key, YOUR_VALUE)
             }
+            Unusable::Reserved { key } => {
+                format!("kubectl -n {namespace} create secret generic YOUR_SECRET --from-literal={key}={YOUR_VALUE}")
+            }
             Unusable::Unreadable(_) => return String::new(),
         };
         format!(": {command}")
@@ -133,6 +136,14 @@ pub enum Unusable {
     /// The value is not text in one line.
     #[error("has under the key {key} something that is not one line of UTF-8 text: set the plain value")]
     NotText {
+        /// The key that was asked for.
+        key: String,
+    },
+    /// The Secret is the operator's, and not the object's own.
+    #[error(
+        "is one of the operator's own, which no object may name: put the value into a Secret of yours and name that"
+    )]
+    Reserved {
         /// The key that was asked for.
         key: String,
     },

@@ -78,7 +78,12 @@ pub fn code_ref(object: &WhatsAppNumber) -> SecretKeyRef {
 
 /// The Secret and key that hold the PIN.
 pub fn pin_ref(object: &WhatsAppNumber) -> SecretKeyRef {
-    given_pin_ref(object).cloned().unwrap_or_else(|| default_ref(object, "pin"))
+    given_pin_ref(object).cloned().unwrap_or_else(|| generated_pin_ref(object))
+}
+
+/// The Secret and key that hold a PIN that the operator generates.
+pub fn generated_pin_ref(object: &WhatsAppNumber) -> SecretKeyRef {
+    default_ref(object, "pin")
 }
 
 /// The Secret and key that a person named for the PIN.
