@@ -56,6 +56,8 @@ pub struct AppSummary {
     pub standing: AppState,
     /// Who may refer to it.
     pub allowed: Allowed,
+    /// Whether the operator changes nothing at Meta with its token (`managementPolicy: Observe`).
+    pub observes: bool,
     /// Without a complete read for this long, an account is stale.
     pub stale_after: Duration,
     /// Names the token in use.

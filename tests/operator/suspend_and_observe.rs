@@ -85,6 +85,24 @@ async fn observed_objects_are_ready_in_every_phase() {
 }
 
 #[tokio::test]
+async fn numbers_of_an_observed_app_change_nothing_at_meta() {
+    let world = World::running("observed-app", seed::small()).await;
+    world.create(&app(INO, json!({"managementPolicy": "Observe"}))).await;
+    let profile = json!({"profile": {"about": "We answer around the clock."}});
+    world.create(&number("support", "+33612345678", profile)).await;
+    world.until_condition::<WhatsAppNumber>("support", "Ready", "True/Enabled").await;
+    let number = world.get::<WhatsAppNumber>("support").await.unwrap();
+    assert!(condition(&number, "Ready").unwrap().1.contains("because spec.managementPolicy of MetaApp"), "{number:#?}");
+    world.settle().await;
+    let calls = world.sim.calls(0).await.unwrap();
+    assert!(calls.iter().all(|call| call["method"] == "GET" && call["effect"].is_null()), "{calls:#?}");
+
+    world.patch::<MetaApp>(INO, json!({"spec": {"managementPolicy": "Full"}})).await;
+    world.until_condition::<WhatsAppNumber>("support", "ProfileSynced", "True/ProfileSynced").await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn unsupported_fields_are_reported() {
     let world = World::running("later", seed::small()).await;
     let webhook =

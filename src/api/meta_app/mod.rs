@@ -106,7 +106,8 @@ pub struct MetaAppSpec {
     /// True stops everything for this app: no call to Meta, neither for it nor for its numbers and templates.
     #[serde(default, skip_serializing_if = "is_default")]
     pub suspend: bool,
-    /// Full (the default), or Observe: read and report, never write to Meta nor exchange tokens.
+    /// Full (the default), or Observe: read and report, never write to Meta nor exchange tokens. It holds for the app's
+    /// numbers and templates too: under Observe the operator changes nothing at Meta for them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub management_policy: ManagementPolicy,
     /// What deleting this object does at Meta: Retain (the default) nothing, Unsubscribe removes the subscriptions the

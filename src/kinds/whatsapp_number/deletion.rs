@@ -87,7 +87,7 @@ fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     let why = if object.spec.suspend {
         "spec.suspend is true"
     } else if object.spec.management_policy == ManagementPolicy::Observe {
-        "spec.managementPolicy is Observe"
+        inputs.why_observed()
     } else if input.competing_object.is_some() || input.inputs.earlier_claimant.is_some() {
         "another object stands for the number"
     } else if inputs.claimed {

@@ -37,8 +37,8 @@ use self::inputs::{Inputs, Step, collect::ReconcileSession};
 pub use self::{binding_cache::Bindings, profile_cache::Profiles};
 use crate::{
     api::{
-        AppKey, Kind, SecretKeyRef, SpecError, WhatsAppNumber, WhatsAppNumberStatus, labels::DEREGISTER,
-        validate_number,
+        AppKey, Kind, ManagementPolicy, SecretKeyRef, SpecError, WhatsAppNumber, WhatsAppNumberStatus,
+        labels::DEREGISTER, validate_number,
     },
     controller::{
         app_reference,
@@ -52,7 +52,7 @@ use crate::{
         triggers::Triggers,
     },
     graph::{self, Access, Priority, types::PhoneNumber},
-    observe::Observation,
+    observe::{AppSummary, Observation},
 };
 
 impl Kind for WhatsAppNumber {
@@ -127,7 +127,8 @@ impl Numbers {
 
 impl Reconciler<WhatsAppNumber> for Numbers {
     async fn reconcile(&self, number: Arc<WhatsAppNumber>) -> Result<Done, Error> {
-        reconcile::reconcile(self, &*number).await
+        let app = self.context.inventory.app(&number.app());
+        reconcile::reconcile(self, &*under_policy_of(number, app.as_ref())).await
     }
 
     fn on_change(&self, number: &Cached<WhatsAppNumber>) {
@@ -141,6 +142,17 @@ impl Reconciler<WhatsAppNumber> for Numbers {
             self.bindings.forget(&namespace, &binding::secret_name(&object));
         }
     }
+}
+
+/// The number as it is reconciled. An app that is only observed lends its token to no change at Meta, so its numbers are
+/// only observed, too, whatever they ask for.
+fn under_policy_of(number: Arc<WhatsAppNumber>, app: Option<&AppSummary>) -> Arc<WhatsAppNumber> {
+    if !app.is_some_and(|app| app.observes) || number.spec.management_policy == ManagementPolicy::Observe {
+        return number;
+    }
+    let mut number = Arc::unwrap_or_clone(number);
+    number.spec.management_policy = ManagementPolicy::Observe;
+    Arc::new(number)
 }
 
 impl ManagedResource for Numbers {

@@ -100,6 +100,15 @@ fn decide(input: &Input<'_, Numbers>) -> Planned {
             Decision::Wait(need) => Plan::Open(need),
             Decision::NotManaged => Plan::Open(Requeue::Nothing),
         },
+        Preconditions::NeverThere if inputs.observing_app.is_some() => absent(
+            base,
+            not_found(format!(
+                "no business account of MetaApp {app} has {number}; add it in WhatsApp Manager > Phone numbers. The operator adds \
+                 none, because spec.managementPolicy of the MetaApp is Observe; to change that: {}",
+                commands::with_app("edit", app)
+            )),
+            requests,
+        ),
         Preconditions::NeverThere => absent(
             base,
             not_found(format!(
@@ -141,7 +150,7 @@ pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut Requests) -> Opt
         AppReference::Missing => "there is no such MetaApp",
         AppReference::NotAllowed => "the MetaApp does not let this namespace refer to it",
         _ if object.spec.suspend => "spec.suspend is true",
-        _ if object.spec.management_policy == ManagementPolicy::Observe => "spec.managementPolicy is Observe",
+        _ if object.spec.management_policy == ManagementPolicy::Observe => inputs.why_observed(),
         _ if input.competing_object.is_some() => "another object stands for the number",
         _ => return Some(Step::RefreshToken(value.clone())),
     };
@@ -175,7 +184,7 @@ fn shown(at: &NumberView<'_>, base: WhatsAppNumberStatus, mut requests: Requests
     }
     let full = at.object.spec.management_policy == ManagementPolicy::Full;
     if !full {
-        requests.ignore_all("spec.managementPolicy is Observe");
+        requests.ignore_all(at.inputs.why_observed());
     }
     let rung = if full {
         if let Some(step) = bookkeeping(at) {

@@ -35,6 +35,13 @@ impl StatusBuilder {
     pub fn of(at: &NumberView<'_>, told: Option<ReadyReport>) -> Self {
         let (phase, verdict) = conditions::judge(at.object, at.facts);
         let mut picture = Self { phase, verdict, next: Requeue::Nothing };
+        if let Some(app) = &at.inputs.observing_app {
+            let message = &mut picture.verdict.ready.message;
+            *message = format!(
+                "{message}. The operator changes nothing at Meta for this number, because spec.managementPolicy of MetaApp {app} \
+                 is Observe"
+            );
+        }
         let observes = at.object.spec.management_policy == ManagementPolicy::Observe;
         let connecting = !observes && picture.phase == NumberPhase::Registering;
         let told = told.or_else(|| connecting.then(|| registration::connecting(at)));

@@ -13,7 +13,7 @@ use crate::kinds::whatsapp_number::{
     restore::{recalled, recalled_values, was_enabled},
 };
 use crate::{
-    api::{Action, Kind, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
+    api::{Action, AppKey, Kind, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
     controller::{
         app_reference::AppReference,
         context::{Context, Error},
@@ -72,6 +72,7 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     let now = context.graph.now();
     let mut inputs = Inputs {
         held_back: hold.held_back.clone(),
+        observing_app: observes(context, at.app).then(|| at.app.clone()),
         no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| hints::clock(at.app)),
         has_finalizer: object.finalizers().iter().any(|name| name == crate::api::labels::DEREGISTER),
         now,
@@ -133,6 +134,11 @@ pub fn unusable(problem: &LedgerProblem) -> Blocker {
     Blocker::new(reason, problem.to_string())
 }
 
+/// Whether the operator changes nothing at Meta with the app's token.
+fn observes(context: &Context, app: &AppKey) -> bool {
+    context.inventory.app(app).is_some_and(|app| app.observes)
+}
+
 /// Who else claims the number.
 fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
     let context = at.context;
@@ -150,7 +156,9 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
         context.link(&competing_object.app(), &competing_object.namespace().unwrap_or_default())
     };
     let may_add = |competing_object: &WhatsAppNumber| {
-        plan::adds(competing_object) && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
+        plan::adds(competing_object)
+            && !observes(context, &competing_object.app())
+            && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
     };
     let goes_first = |competing_object: &&WhatsAppNumber| {
         precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, competing_object))
@@ -183,7 +191,12 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &
     if object.spec.registration.is_some() {
         let reference = hints::pin_ref(object);
         let given = hints::given_pin_ref(object).is_some();
-        let read = context.secrets.get(namespace, &reference).await;
+        // Of the operator's own Secrets a number reads none but that with its own PIN.
+        let read = if reference.name == hints::generated_pin_ref(object).name {
+            context.secrets.get_also_own(namespace, &reference).await
+        } else {
+            context.secrets.get(namespace, &reference).await
+        };
         let foreign = match &read {
             Ok(SecretValue { ours, number, .. }) => {
                 !ours || number.as_ref().is_some_and(|number| *number != digits_of(object).to_string())
@@ -255,7 +268,7 @@ fn value(
             match problem.problem {
                 Unusable::Missing { .. } => SecretRead::Missing(blocker(Reason::SecretNotFound)),
                 Unusable::KeyMissing { .. } => SecretRead::Missing(blocker(Reason::SecretKeyNotFound)),
-                Unusable::Empty { .. } | Unusable::NotText { .. } => {
+                Unusable::Empty { .. } | Unusable::NotText { .. } | Unusable::Reserved { .. } => {
                     SecretRead::Invalid(blocker(Reason::SecretValueInvalid))
                 }
                 Unusable::Unreadable(_) => SecretRead::Unread,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::messages::Reason;
 use crate::{
-    api::{Action, SecretKeyRef},
+    api::{Action, AppKey, SecretKeyRef},
     calls::{CallInput, Intent},
     graph::types,
     k8s::secrets::{ComparableSecret, set_command},
@@ -204,6 +204,8 @@ pub struct Inputs {
     pub was_enabled: bool,
     /// Whether any other object claims the same number.
     pub claimed: bool,
+    /// The number's app, where that is only observed: then so is the number.
+    pub observing_app: Option<AppKey>,
     /// Why nothing may be written to Meta just now.
     pub no_writes: Option<String>,
     /// Whether the object has the operator's finalizer.
@@ -235,6 +237,7 @@ impl Default for Inputs {
             earlier_claimant: None,
             claimed: false,
             was_enabled: false,
+            observing_app: None,
             no_writes: None,
             has_finalizer: false,
             now: Timestamp::UNIX_EPOCH,
@@ -246,6 +249,15 @@ impl Inputs {
     /// Whether the number was ever connected, as far as anybody remembers.
     pub fn was_connected(&self) -> bool {
         self.ledger.was_connected || self.ledger.registered_at.is_some() || self.was_enabled
+    }
+
+    /// Why nothing is changed at Meta for an observed number.
+    pub fn why_observed(&self) -> &'static str {
+        if self.observing_app.is_some() {
+            "spec.managementPolicy of its MetaApp is Observe"
+        } else {
+            "spec.managementPolicy is Observe"
+        }
     }
 
     /// The open intent on the ladder, if there is one.

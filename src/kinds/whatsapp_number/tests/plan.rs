@@ -1,7 +1,7 @@
 //! The whole table of the API: what is true of a number, and what its status says then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -15,9 +15,9 @@ use crate::{
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
-    kinds::Numbers,
+    kinds::{Numbers, whatsapp_number::under_policy_of},
     ledger::CallOutcome,
-    observe::Observation,
+    observe::{AppSummary, Observation},
 };
 
 fn scene() -> Scene<Numbers> {
@@ -391,4 +391,26 @@ proptest! {
     fn whatever_happens_the_status_keeps_the_rules(events in events(any_number(), EDITS.len())) {
         scene().play(events, EDITS);
     }
+}
+
+#[test]
+fn a_number_of_an_observed_app_is_observed() {
+    let mut scene = scene();
+    scene.object.spec.registration = Some(crate::api::Registration::default());
+    unregistered(&mut scene);
+    let observed = AppSummary { observes: true, ..AppSummary::default() };
+    let object = Arc::new(scene.object.clone());
+    for (app, policy) in [
+        (Some(&observed), ManagementPolicy::Observe),
+        (Some(&AppSummary::default()), ManagementPolicy::Full),
+        (None, ManagementPolicy::Full),
+    ] {
+        assert_eq!(under_policy_of(object.clone(), app).spec.management_policy, policy);
+    }
+    scene.object = Arc::unwrap_or_clone(under_policy_of(object, Some(&observed)));
+    scene.inputs.observing_app = Some(scene.app.clone());
+    scene.reconcile();
+    assert!(scene.told().ends_with("True/Observed"), "{}", scene.told());
+    let message = scene.message("Ready");
+    assert!(message.contains("because spec.managementPolicy of MetaApp cc/ino-cx is Observe"), "{message}");
 }
