@@ -37,6 +37,13 @@ pub enum Preconditions<'a, T> {
         /// What it shows.
         facts: &'a T,
     },
+    /// No account lists it any more: whether Meta still has it is to be read by its id.
+    ReadById {
+        /// The account that held it.
+        account: &'a str,
+        /// Its id.
+        id: &'a str,
+    },
     /// No account has it, and none is known to have had it.
     NeverThere,
     /// It was there under this id, and is not any more.
@@ -51,72 +58,94 @@ pub enum Preconditions<'a, T> {
     },
 }
 
-/// How the object stands.
+/// How the object stands: the first check that says something decides.
 pub fn preconditions<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
-    let Input { object, app, namespace, .. } = input;
-    if object.suspend() {
-        let message = format!(
-            "spec.suspend is true: Meta is not called for this object. To go on: {}",
-            commands::patch(*object, r#"{"suspend":false}"#)
-        );
-        let finding = ConditionValue::unknown(Reason::Suspended, message);
-        return Preconditions::Suspended(StatusSummary::keeping(finding, Progress::Suspended));
+    suspended(input)
+        .or_else(|| invalid_spec(input))
+        .or_else(|| conflict(input))
+        .or_else(|| app_not_ready(input))
+        .or_else(|| token_expired(input))
+        .or_else(|| account_not_managed(input))
+        .or_else(|| stale(input))
+        .unwrap_or_else(|| observed(input))
+}
+
+type Checked<'a, R> = Option<Preconditions<'a, <R as ManagedResource>::Facts>>;
+
+fn suspended<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let message = format!(
+        "spec.suspend is true, so the operator does not call Meta for this object. To resume: {}",
+        commands::patch(input.object, r#"{"suspend":false}"#)
+    );
+    let finding = ConditionValue::unknown(Reason::Suspended, message);
+    let suspended = Preconditions::Suspended(StatusSummary::keeping(finding, Progress::Suspended));
+    input.object.suspend().then_some(suspended)
+}
+
+fn invalid_spec<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let SpecError { field, message } = input.object.spec_errors().into_iter().next()?;
+    let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", input.object));
+    let finding = ConditionValue::no(Reason::InvalidSpec, message);
+    Some(Preconditions::Kept(StatusSummary::keeping(finding, Progress::Stalled)))
+}
+
+/// Whoever may not refer to the app does not learn who else does.
+fn conflict<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let competing_object = input.competing_object.as_ref().filter(|_| *input.link != AppReference::NotAllowed)?;
+    let message = format!(
+        "{} is managed by {competing_object}, so the operator does nothing for this object. Delete one of the two. To delete \
+         this one, which changes nothing at Meta: {}",
+        input.object.title(),
+        commands::with("delete", input.object)
+    );
+    let finding = ConditionValue::no(Reason::Conflict, message);
+    Some(Preconditions::Conflict(StatusSummary::new(finding, Progress::Stalled)))
+}
+
+fn app_not_ready<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let edit = commands::with("edit", input.object);
+    input.link.verdict(input.app, input.namespace, &edit).map(Preconditions::Kept)
+}
+
+fn token_expired<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    match input.link {
+        AppReference::Expired(why) => Some(Preconditions::TokenExpired(expired(why, input.app, input.namespace))),
+        AppReference::Waiting => Some(Preconditions::Open(Requeue::Nothing)),
+        _ => None,
     }
-    if let Some(SpecError { field, message }) = object.spec_errors().first() {
-        let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", *object));
-        let finding = ConditionValue::no(Reason::InvalidSpec, message);
-        return Preconditions::Kept(StatusSummary::keeping(finding, Progress::Stalled));
-    }
-    // Whoever may not refer to the app is not told who else does.
-    if let Some(competing_object) = input.competing_object.as_ref().filter(|_| *input.link != AppReference::NotAllowed)
-    {
-        let name = object.title();
-        let message = format!(
-            "{name} is managed by {competing_object}; delete one of the two, nothing is done for this one. To delete this one, which \
-             changes nothing at Meta: {}",
-            commands::with("delete", *object)
-        );
-        return Preconditions::Conflict(StatusSummary::new(
-            ConditionValue::no(Reason::Conflict, message),
-            Progress::Stalled,
-        ));
-    }
-    if let Some(verdict) = input.link.verdict(app, namespace, &commands::with("edit", *object)) {
-        return Preconditions::Kept(verdict);
-    }
-    match (input.link, &input.seen) {
-        (AppReference::Expired(why), _) => Preconditions::TokenExpired(expired(why, app, namespace)),
-        (AppReference::Waiting, _) | (_, Observation::Unread) => Preconditions::Open(Requeue::Nothing),
-        (_, Observation::Unmanaged) => {
-            let account = object.account().unwrap_or_default();
-            let message = format!(
-                "MetaApp {app} does not manage business account {account}: assign it to its token's system user (Business \
-                 settings > System users); and where the MetaApp names its accounts in spec.businessAccountIDs, name it \
-                 there too: {}",
-                commands::with_app("edit", app)
-            );
-            Preconditions::Unmanaged(StatusSummary::new(
-                ConditionValue::no(Reason::AccountNotManaged, message),
-                Progress::Stalled,
-            ))
-        }
-        (
-            _,
-            Observation::Unreadable
-            | Observation::Present { stale: true, .. }
-            | Observation::Absent { stale: true, .. },
-        ) => {
-            let message = format!(
-                "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why: {}",
-                commands::with_app("describe", app)
-            );
-            Preconditions::Kept(StatusSummary::keeping(
-                ConditionValue::unknown(Reason::Stale, message),
-                Progress::Settled,
-            ))
-        }
-        (_, Observation::Present { account, facts, .. }) => Preconditions::Shown { account, facts },
-        (_, Observation::Absent { since, read, .. }) => absent(input, *since, *read),
+}
+
+fn account_not_managed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let Input { object, app, .. } = input;
+    let message = format!(
+        "MetaApp {app} does not manage business account {}: assign it to its token's system user (Business settings > System \
+         users); and where the MetaApp names its accounts in spec.businessAccountIDs, name it there too: {}",
+        object.account().unwrap_or_default(),
+        commands::with_app("edit", app)
+    );
+    let finding = ConditionValue::no(Reason::AccountNotManaged, message);
+    let unmanaged = Preconditions::Unmanaged(StatusSummary::new(finding, Progress::Stalled));
+    matches!(input.seen, Observation::Unmanaged).then_some(unmanaged)
+}
+
+fn stale<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let is_stale = matches!(
+        input.seen,
+        Observation::Unreadable | Observation::Present { stale: true, .. } | Observation::Absent { stale: true, .. }
+    );
+    let message = format!(
+        "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why: {}",
+        commands::with_app("describe", input.app)
+    );
+    let finding = ConditionValue::unknown(Reason::Stale, message);
+    is_stale.then(|| Preconditions::Kept(StatusSummary::keeping(finding, Progress::Settled)))
+}
+
+fn observed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
+    match &input.seen {
+        Observation::Present { account, facts, .. } => Preconditions::Shown { account, facts },
+        Observation::Absent { since, read, .. } => absent(input, *since, *read),
+        Observation::Unread | Observation::Unmanaged | Observation::Unreadable => Preconditions::Open(Requeue::Nothing),
     }
 }
 
@@ -137,9 +166,7 @@ fn absent<'a, R: ManagedResource>(
     }
     match (input.object.recorded(), &input.proof) {
         (None, _) => Preconditions::NeverThere,
-        (Some((account, id)), None) => {
-            Preconditions::Open(Requeue::Proof { account: account.to_owned(), id: id.to_owned() })
-        }
+        (Some((account, id)), None) => Preconditions::ReadById { account, id },
         (Some((_, id)), Some(Proof::Gone)) => Preconditions::Gone { id },
         (Some(_), Some(Proof::Elsewhere(facts))) => Preconditions::Elsewhere { facts },
     }

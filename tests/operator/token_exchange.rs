@@ -55,8 +55,8 @@ async fn a_token_is_exchanged_before_it_expires_and_the_new_one_is_checked() {
 #[tokio::test]
 async fn an_exchange_without_a_later_expiry_is_reported_and_not_repeated() {
     for (exchange, words) in [
-        ("same", "Meta gave no longer one"),
-        ("no_later_expiry", "Meta gave no longer one"),
+        ("same", "Meta returned no token with a later expiry"),
+        ("no_later_expiry", "Meta returned no token with a later expiry"),
         ("refused", "Meta refused to exchange it"),
     ] {
         let world = world("exchange-nothing", "+100h", exchange).await;

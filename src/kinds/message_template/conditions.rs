@@ -35,12 +35,12 @@ fn stand(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
         Some(TemplateStatus::Pending) => goes_on(
             TemplatePhase::PendingReview,
             Reason::PendingReview,
-            "Meta reviews the template, which takes up to a day; until then it cannot be sent",
+            "Meta is reviewing the template, which takes up to a day; until then it cannot be sent",
         ),
         Some(TemplateStatus::InAppeal) => goes_on(
             TemplatePhase::InAppeal,
             Reason::InAppeal,
-            "Meta looks at its decision again; until then the template cannot be sent",
+            "Meta is reviewing its decision; until it decides, the template cannot be sent",
         ),
         Some(TemplateStatus::PendingDeletion) => goes_on(
             TemplatePhase::PendingDeletion,
@@ -118,8 +118,8 @@ fn category(object: &MessageTemplate, template: &Template) -> Option<ConditionVa
     let given = given.as_str();
     if given != asked {
         let message = format!(
-            "asked for as {asked}, and {given} for Meta, which prices and limits its messages so; ask for a review in \
-             WhatsApp Manager, or write spec.category: {given}"
+            "spec.category is {asked}, but Meta has set {given}, and prices and limits the messages accordingly; request a \
+             review in WhatsApp Manager, or set spec.category: {given}"
         );
         return Some(ConditionValue::no(Reason::CategoryChanged, message));
     }
@@ -127,8 +127,8 @@ fn category(object: &MessageTemplate, template: &Template) -> Option<ConditionVa
     Some(ConditionValue::yes(
         Reason::CategoryMatches,
         match announced.filter(|&next| next != given) {
-            Some(next) => format!("{given}, as asked for; Meta has announced that it will be {next}"),
-            None => format!("{given}, as asked for"),
+            Some(next) => format!("{given}, as in spec.category; Meta has announced that it will be {next}"),
+            None => format!("{given}, as in spec.category"),
         },
     ))
 }

@@ -214,8 +214,8 @@ fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, ConditionValue)> {
     let spec = &input.app.spec;
     if let Some(competing_object) = &input.competing_object {
         let message = format!(
-            "app ID {} is managed by an older MetaApp ({competing_object}); delete one of the two, nothing is done for this one. To \
-             delete this one: {}",
+            "app ID {} is managed by an older MetaApp ({competing_object}), so the operator does nothing for this one. Delete \
+             one of the two. To delete this one: {}",
             spec.app_id,
             commands::with("delete", input.app)
         );

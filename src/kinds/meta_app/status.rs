@@ -128,8 +128,9 @@ fn polled(token: Option<&TokenState>) -> Option<&token_secret::Token> {
 
 fn clock(input: &Input<'_>) -> Option<(&'static str, ConditionValue)> {
     input.timing.is_skewed(input.skew).then(|| {
-        let message = "the clock of this node and Meta's are more than five minutes apart; set it right where the operator \
-                       runs (timedatectl set-ntp true). Until then nothing is changed at Meta, and no token exchanged";
+        let message = "the clock of the operator's node differs from Meta's by more than five minutes; until it is right, the \
+                       operator changes nothing at Meta and exchanges no token. Synchronize it there: timedatectl set-ntp \
+                       true";
         (CLOCK_IN_SYNC, ConditionValue::no(Reason::ClockSkewed, message))
     })
 }
@@ -138,8 +139,8 @@ fn version(input: &Input<'_>) -> Option<(&'static str, ConditionValue)> {
     let served = input.served.as_ref()?;
     let asked = &input.version;
     let message = format!(
-        "Meta serves Graph {served} where {asked} was asked for: {asked} has ended or is not out yet; write a living \
-         version into spec.graphVersion, or update the operator: {}",
+        "Meta serves Graph {served} instead of {asked}, because {asked} is retired or not released yet; set \
+         spec.graphVersion to a supported version, or update the operator: {}",
         commands::with("edit", input.app)
     );
     Some((GRAPH_VERSION_SERVED, ConditionValue::no(Reason::GraphVersionEnded, message)))

@@ -231,12 +231,12 @@ impl Apps {
             Exchanged::Stored => (
                 EventType::Normal,
                 "TokenExchanged",
-                "the token was exchanged; the new one is proven before it is used",
+                "Meta exchanged the token; the operator proves the new one before it uses it",
             ),
             Exchanged::NothingBetter => (
                 EventType::Warning,
                 "ExchangeFailed",
-                "Meta gave no token that lasts longer than the one in use, which stays",
+                "Meta returned no token with a later expiry; the token in use stays",
             ),
             Exchanged::Refused(why) => (EventType::Warning, "ExchangeFailed", why.as_str()),
         };

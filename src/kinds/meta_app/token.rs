@@ -380,21 +380,22 @@ fn living(
     match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.stem)) {
         (true, true, Some(Exchanged::Refused(why))) => ConditionValue::yes(
             Reason::ExchangeFailed,
-            format!("the token ends on {when} and {why}; put a new one into {place}"),
+            format!("the token expires on {when}, and {why}; put a new one into {place}"),
         ),
         (true, true, Some(Exchanged::NothingBetter)) => ConditionValue::yes(
             Reason::ExchangeFailed,
             format!(
-                "the token ends on {when} and Meta gave no longer one; put a new one into {place}, the operator tries again daily"
+                "the token expires on {when}, and Meta returned no token with a later expiry; the operator retries daily. To \
+                 replace the token, put a new one into {place}"
             ),
         ),
         (true, true, _) => ConditionValue::yes(
             Reason::TokenExpiresSoon,
-            format!("the token ends on {when}; the operator exchanges it before"),
+            format!("the token expires on {when}; the operator exchanges it before then"),
         ),
         (true, false, _) => ConditionValue::yes(
             Reason::TokenExpiresSoon,
-            format!("the token ends on {when}; put a new one into {place}, or set spec.tokenRefresh"),
+            format!("the token expires on {when}; put a new one into {place}, or set spec.tokenRefresh"),
         ),
         (false, ..) => ConditionValue::yes(Reason::Valid, format!("Meta accepts the token until {when}")),
     }

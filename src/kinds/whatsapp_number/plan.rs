@@ -39,6 +39,7 @@ pub fn plan(input: &Input<'_, Numbers>) -> Planned {
     let planned = decide(input);
     let is_last = match &planned {
         Plan::Step(_) => false,
+        Plan::ReadById { .. } => true,
         Plan::Open(need) => !matches!(need, Requeue::AfterReadSince(_)),
         Plan::Report(report) => !matches!(report.next, Requeue::AfterReadSince(_)),
     };
@@ -94,6 +95,7 @@ fn decide(input: &Input<'_, Numbers>) -> Planned {
             let at = NumberView { object, inputs, account, facts, timing: input.timing };
             shown(&at, base, requests)
         }
+        Preconditions::ReadById { account, id } => Plan::ReadById { account: account.to_owned(), id: id.to_owned() },
         Preconditions::NeverThere if adds(object) => match provisioning::add(object, inputs, input.timing) {
             Decision::Act(step) => Plan::Step(step),
             Decision::Report(told) => said(base, told, requests),

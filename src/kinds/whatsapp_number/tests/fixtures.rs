@@ -226,6 +226,7 @@ pub fn next(scene: &mut Number) -> String {
         Plan::Open(Requeue::AfterReadSince(_)) => return "open: a fresh read".to_owned(),
         Plan::Open(need) => return format!("open: {need:?}"),
         Plan::Step(step) => return words(scene, &step),
+        Plan::ReadById { .. } => return "read by id".to_owned(),
         Plan::Report(report) => report,
     };
     scene.reconcile();

@@ -61,7 +61,7 @@ impl Play {
         self.scene.inputs.held_back = None;
         for _ in 0..MOST_STEPS {
             match self.scene.plan() {
-                Plan::Open(_) => return,
+                Plan::Open(_) | Plan::ReadById { .. } => return,
                 Plan::Report(report) => {
                     let waits = report.waiting;
                     // Every status that is told keeps the rules.
