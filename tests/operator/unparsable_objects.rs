@@ -36,7 +36,9 @@ async fn patch<K: Managed>(world: &World, name: &str, patch: Value) {
     let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
     // The reply does not fit this operator's API either.
     let api: Api<K> = world.api();
-    world.eventually("the API server takes the value", async || api.patch_metadata(name, &params, &patch).await.ok()).await;
+    world
+        .eventually("the API server takes the value", async || api.patch_metadata(name, &params, &patch).await.ok())
+        .await;
 }
 
 #[tokio::test]
@@ -54,7 +56,7 @@ async fn an_object_that_cannot_be_parsed_is_left_alone_and_keeps_its_number() {
     world.until_unparsable("WhatsAppNumber", 1.0).await;
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "BANNED"})).await.unwrap();
     world.create(&number("other", "+33612345678", json!({}))).await;
-    world.until_phase::<WhatsAppNumber>("other", "Conflict", "False/NumberAlreadyClaimed").await;
+    world.until_phase::<WhatsAppNumber>("other", "Conflict", "False/Conflict").await;
     for _ in 0..2 {
         let versions = world.settle().await;
         world.until_polled(ACCOUNT, 3).await;

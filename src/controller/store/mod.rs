@@ -205,7 +205,9 @@ impl<K: Kind> Objects<K> {
                 let due = self.claimant_keys(&object.claim);
                 Update { changed: vec![object], due, ..Update::default() }
             }
-            Event::Delete(object) => Update { gone: self.remove(&object.key()).into_iter().collect(), ..Update::default() },
+            Event::Delete(object) => {
+                Update { gone: self.remove(&object.key()).into_iter().collect(), ..Update::default() }
+            }
             Event::Init => {
                 feed.listing = AHashSet::new();
                 Update::default()

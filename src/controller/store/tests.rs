@@ -36,11 +36,7 @@ impl View {
         Self { objects, feeds }
     }
 
-    fn event(
-        &mut self,
-        namespace: Option<&str>,
-        event: &Event<Watched<WhatsAppNumber>>,
-    ) -> Update<WhatsAppNumber> {
+    fn event(&mut self, namespace: Option<&str>, event: &Event<Watched<WhatsAppNumber>>) -> Update<WhatsAppNumber> {
         let feed = self.feeds.iter_mut().find(|feed| feed.namespace.as_deref() == namespace).unwrap();
         self.objects.update(feed, event)
     }
@@ -167,7 +163,10 @@ fn an_object_that_cannot_be_parsed_keeps_its_claim_and_is_unusable() {
         let cached = view.cached("one");
         let object = cached.object().unwrap();
         assert!(!cached.usable && object.spec.suspend, "what can be read of it is its newest version");
-        assert_eq!((cached.app.to_string(), object.metadata.resource_version.as_deref()), ("meta/ino-cx".into(), Some("8")));
+        assert_eq!(
+            (cached.app.to_string(), object.metadata.resource_version.as_deref()),
+            ("meta/ino-cx".into(), Some("8"))
+        );
         assert_eq!(cached.phase.as_deref(), Some("Enabled"));
         let other = number("sales", "other", "+525512345678");
         view.apply(&other);
