@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub(crate) mod managed_resource;
 pub(crate) mod ownership;
 pub(crate) mod preconditions;
+pub(crate) mod queue;
 pub(crate) mod runner;
 pub(crate) mod status;
 pub(crate) mod store;

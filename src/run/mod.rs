@@ -279,7 +279,7 @@ struct Controllers {
 }
 
 impl Controllers {
-    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed<K>>, reconciler: R) {
+    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed>, reconciler: R) {
         let controller = controller::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
         self.ended.spawn(controller.map(|()| K::NAME));
     }
@@ -380,9 +380,12 @@ async fn gauges(metrics: Metrics, wake: Triggers, every: Duration) {
 
 fn phases<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {
     let mut counts = BTreeMap::new();
+    let mut unparsable = 0;
     for object in objects.filter(|_| true) {
+        unparsable += usize::from(!object.usable);
         let phase = object.phase.as_deref().unwrap_or("Pending").to_owned();
         *counts.entry(phase).or_insert(0) += 1;
     }
     metrics.objects(K::NAME, &counts);
+    metrics.unparsable(K::NAME, unparsable);
 }

@@ -133,8 +133,8 @@ pub(super) fn namespaces(client: &Client, wake: &Triggers, tasks: &mut Tasks) ->
         .for_each(move |namespace| {
             match namespace.map(|namespace| namespace.metadata.name) {
                 Ok(name) => {
-                    wake.numbers.enqueue_where(|number| number.namespace() == name);
-                    wake.templates.enqueue_where(|template| template.namespace() == name);
+                    wake.numbers.enqueue_where(|number| Some(number.key.namespace()) == name.as_deref());
+                    wake.templates.enqueue_where(|template| Some(template.key.namespace()) == name.as_deref());
                 }
                 Err(error) => warn!(%error, "watch of namespaces failed; trying again"),
             }

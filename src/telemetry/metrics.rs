@@ -99,6 +99,7 @@ pub struct Metrics {
     call_duration: Durations<Endpoint>,
     budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
     objects: Family<Phase, Gauge>,
+    unparsable: Family<Kind, Gauge>,
     phases_seen: Arc<Mutex<BTreeSet<Phase>>>,
     token_expiry: Family<Object, Gauge>,
     overdue: Gauge<f64, AtomicU64>,
@@ -133,6 +134,7 @@ impl Metrics {
             call_duration: Family::new_with_constructor(durations),
             budget_left: Family::default(),
             objects: Family::default(),
+            unparsable: Family::default(),
             phases_seen: Arc::default(),
             token_expiry: Family::default(),
             overdue: Gauge::default(),
@@ -156,6 +158,8 @@ impl Metrics {
         let help = "What is left of Meta's call budget, in percent";
         r.register("meta_budget_left_percent", help, self.budget_left.clone());
         r.register("objects", "Objects by kind and phase", self.objects.clone());
+        let help = "Objects that do not fit this operator's API and are left alone, by kind";
+        r.register("objects_unparsable", help, self.unparsable.clone());
         let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
         let help = "For how long the most overdue poll of an account has been due";
@@ -199,6 +203,12 @@ impl Metrics {
             let count = counts.get(&labels.phase).copied().unwrap_or(0);
             self.objects.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// How many objects of a kind cannot be parsed.
+    pub fn unparsable(&self, kind: &str, count: usize) {
+        let kind = Kind { kind: kind.to_owned() };
+        self.unparsable.get_or_create(&kind).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// When the token of a `MetaApp` expires; `None` when it never does, or the object is gone.
