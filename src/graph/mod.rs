@@ -24,7 +24,7 @@ mod version;
 pub use accounts::{AccountRead, Want};
 pub use apps::{App, CredentialsError, ExchangedToken};
 pub use client::{BuildError, Client};
-pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder, Timing};
+pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder};
 pub use endpoint::Endpoint;
 pub use errors::{Class, Error};
 pub use outcome::Outcome;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use waba_operator::graph::{Access, Class, Client, Error, Outcome, Priority, Timing, VersionMismatch};
+use waba_operator::graph::{Access, Class, Client, Error, Outcome, Priority, VersionMismatch};
+use waba_operator::timing::Timing;
 
 use crate::support::{APP, SECOND_WABA, WABA, World, access, estate, timing};
 
@@ -120,7 +121,7 @@ async fn usage_is_read_from_error_replies_too() {
 
 #[tokio::test]
 async fn polls_wait_when_the_budget_is_nearly_used_up() {
-    let timing = Timing { rest: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
+    let timing = Timing { poll_rest: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
     let world = World::start_with(limited(20), timing).await;
     for _ in 0..19 {
         probe(&world.client, WABA).await.unwrap();
