@@ -17,7 +17,7 @@ use kube::{
     runtime::{
         WatchStreamExt,
         controller::{self, Action},
-        reflector::store::Writer,
+        reflector::{Store, store::Writer},
         watcher::{self, Event},
     },
 };
@@ -26,10 +26,7 @@ use tracing::{debug, error, warn};
 use super::store::{Cached, Key, Kind, Objects, ScopeFeed};
 use crate::api::labels::DEREGISTER;
 use crate::{
-    k8s::{
-        backoff::{Backoff, Delays},
-        timeout,
-    },
+    k8s::{backoff::Backoff, timeout},
     telemetry::{Metrics, Outcome},
 };
 
@@ -97,11 +94,11 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
     };
     // Small pages: a page is held in memory twice, as bytes and as objects.
     let events = watcher::watcher(api, watcher::Config::default().page_size(50)).default_backoff();
-    let touched = feed_cache(events, objects, namespace, writer, reconciler.clone());
+    let backoff = Arc::new(Backoff::default());
+    let touched = feed_cache(events, objects, namespace, writer, reconciler.clone(), backoff.clone());
     let queue = stream::select(touched, woken.map(Ok::<_, watcher::Error>)).take_until(running.shutdown.clone());
 
-    let backoff = Backoff::new(Delays::default());
-    let context = Arc::new(Context { running, reconciler, backoff });
+    let context = Arc::new(Context { running, reconciler, store: store.clone(), backoff });
     let results = controller::applier(
         |object, context: Arc<Context<K, R>>| guarded(object, context).boxed(),
         |_, error: &Infallible, _| match *error {},
@@ -122,7 +119,8 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
 struct Context<K: Kind, R> {
     running: Running,
     reconciler: Arc<R>,
-    backoff: Backoff<Key<K>>,
+    store: Store<Cached<K>>,
+    backoff: Arc<Backoff<Key<K>>>,
 }
 
 /// One reconcile: waits for the lists, catches a panic, counts the outcome, backs off after a failure.
@@ -164,6 +162,10 @@ async fn guarded<K: Kind, R: Reconciler<K>>(
         }
     };
     context.running.metrics.reconciled(kind, outcome, started.elapsed());
+    if context.store.get(&key).is_none() {
+        // It was deleted during its reconcile.
+        context.backoff.reset(&key);
+    }
     Ok(action)
 }
 
@@ -174,6 +176,7 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
     namespace: Option<String>,
     mut writer: Writer<Cached<K>>,
     reconciler: Arc<R>,
+    backoff: Arc<Backoff<Key<K>>>,
 ) -> impl Stream<Item = Result<Key<K>, watcher::Error>> {
     events.flat_map(move |event| {
         let event = match event.map(parsed) {
@@ -191,6 +194,8 @@ fn feed_cache<K: Kind, R: Reconciler<K>>(
         let gone = |object: &Cached<K>| {
             reconciler.deleted(object);
             reconciler.on_change(object);
+            // One of the same name that is created later does not wait for what went wrong with this one.
+            backoff.reset(&object.key());
             // Whoever competed with it for the same thing may have won.
             objects.enqueue_claimants(&object.claim);
         };

@@ -106,13 +106,6 @@ impl Client {
         self.inner.budget.gate(app_id, waba_id).left()
     }
 
-    /// Until when Meta throttles calls to an account, or all calls of the app; on Meta's clock.
-    #[must_use]
-    pub fn throttled_until(&self, app_id: &str, waba_id: Option<&str>) -> Option<Timestamp> {
-        let until = |waba_id| self.inner.budget.gate(app_id, waba_id).throttled_until(&self.inner.clock);
-        until(None).max(waba_id.and_then(|_| until(waba_id)))
-    }
-
     /// Takes up a throttle that an earlier process learnt of.
     pub fn restore_throttle(&self, app_id: &str, waba_id: Option<&str>, until: Timestamp) {
         self.inner.budget.gate(app_id, waba_id).restore(until);

@@ -178,7 +178,6 @@ fn forget_old<K>(vanished: &mut AHashMap<K, Instant>, started: Instant, mut abse
         }
         !is_old
     });
-    vanished.shrink_to_fit();
     absent_since
 }
 
