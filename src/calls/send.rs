@@ -22,10 +22,6 @@ use crate::{
     timing::Timing,
 };
 
-/// A call is only begun with a lease that outlasts its timeout by this.
-pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
-/// What was written down longer ago than this is not sent any more: who knows what has happened meanwhile.
-const FRESH_INTENT: Duration = Duration::from_secs(5);
 /// How often the outcome of a call is tried to be written down before that is left to the next reconcile.
 const WRITE_TRIES: u32 = 8;
 
@@ -87,13 +83,13 @@ impl LedgerHandle {
         if let Err(error) = graph.pass(&target.access, &target.account, priority).await {
             return Ok(CallReport::Held(error.to_string()));
         }
-        let lead = graph.timing().request + FENCE_MARGIN;
+        let lead = gateway.timing.lead_for_a_call();
         if !gateway.fence.valid_for(lead) {
             return Ok(CallReport::Held("this operator does not hold the lease for long enough".to_owned()));
         }
         let (id, input) = (begin.id.clone(), begin.input.clone());
         let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
-        let fresh = Deadline::after(FRESH_INTENT);
+        let fresh = Deadline::after(gateway.timing.fresh_intent);
         let saved = self
             .save(|ledger| {
                 ledger.owner = owner;

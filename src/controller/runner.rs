@@ -22,10 +22,7 @@ use super::{
 };
 use crate::api::labels::DEREGISTER;
 use crate::{
-    k8s::{
-        backoff::{Backoff, Delays},
-        timeout,
-    },
+    k8s::{backoff::Backoff, timeout},
     telemetry::{Metrics, Outcome},
 };
 
@@ -93,7 +90,7 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
     };
     let mut events = pin!(watcher::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff());
     let mut shutdown = running.shutdown.clone();
-    let context = Context { running, objects, reconciler, backoff: Backoff::new(Delays::default()) };
+    let context = Context { running, objects, reconciler, backoff: Backoff::default() };
     let mut queue = Queue::default();
     let mut reconciles = FuturesUnordered::new();
     loop {
@@ -190,6 +187,10 @@ impl<K: Kind, R: Reconciler<K>> Context<K, R> {
             }
         };
         running.metrics.reconciled(kind, outcome, started.elapsed());
+        if self.objects.get(key).is_none() {
+            // It was deleted during its reconcile.
+            self.backoff.reset(key);
+        }
         requeue
     }
 }

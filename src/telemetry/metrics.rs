@@ -184,15 +184,13 @@ impl Metrics {
         self.call_duration.get_or_create(&Endpoint { endpoint }).observe(took.as_secs_f64());
     }
 
-    /// What is left of the budget of an app at an account, in percent.
-    pub fn budget_left(&self, app: &str, account: &str, percent: f64) {
-        let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
-        self.budget_left.get_or_create(&bucket).set(percent);
-    }
-
-    /// An app no longer manages an account: its budget is no longer shown.
-    pub fn forget_budget(&self, app: &str, account: &str) {
-        self.budget_left.remove(&Bucket { app: app.to_owned(), account: account.to_owned() });
+    /// What is left of the budgets of apps at accounts, in percent. Budgets that are not among these are no longer shown.
+    pub fn budgets<'a>(&self, budgets: impl Iterator<Item = (&'a str, &'a str, f64)>) {
+        self.budget_left.clear();
+        for (app, account, percent) in budgets {
+            let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
+            self.budget_left.get_or_create(&bucket).set(percent);
+        }
     }
 
     /// How many objects of a kind are in which phase. Phases that had objects before and have none now become 0.
@@ -278,7 +276,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::from_millis(2));
         metrics.called("debug_token", "Done", Duration::from_millis(40));
-        metrics.budget_left("1", "2", 87.5);
+        metrics.budgets([("1", "2", 87.5)].into_iter());
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
         metrics.overdue(Duration::from_millis(1500));
         metrics.written("whatsappnumbers/status", "patch");
@@ -321,8 +319,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
         metrics.token_expires("meta", "ino-cx", None);
-        metrics.budget_left("1", "2", 50.0);
-        metrics.forget_budget("1", "2");
+        metrics.budgets([("1", "2", 50.0)].into_iter());
+        metrics.budgets(std::iter::empty());
         let text = metrics.encode();
         assert!(!text.contains("ino-cx") && !text.contains(r#"app="1""#), "{text}");
     }

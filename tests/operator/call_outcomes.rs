@@ -43,16 +43,16 @@ struct LedgerProcess {
 
 impl LedgerProcess {
     async fn new(prefix: &str, seed: Value) -> Self {
-        Self::with(prefix, seed, Timing::new(SPEEDUP), graph::Timing::default()).await
+        Self::with(prefix, seed, Timing::new(SPEEDUP)).await
     }
 
-    async fn with(prefix: &str, seed: Value, timing: Timing, at_meta: graph::Timing) -> Self {
+    async fn with(prefix: &str, seed: Value, timing: Timing) -> Self {
         let world = World::new(prefix, seed).await;
         let gate = Gate::start(world.config.clone()).await;
         let config = graph::Config {
             base_url: world.settings().graph_url,
             user_agent: "waba-operator/test".to_owned(),
-            timing: at_meta,
+            timing: timing.clone(),
         };
         let graph = graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap();
         let app = AppCredentials { app_id: APP.to_owned(), app_secret: world.app_secret(APP).await.into() };
@@ -209,7 +209,7 @@ async fn writing_an_outcome_is_retried() {
 async fn an_accepted_code_counts_at_once_and_is_written_soon_after() {
     let mut timing = Timing::new(SPEEDUP);
     timing.settle = Duration::from_millis(500);
-    let process = LedgerProcess::with("written-later", unverified_number(), timing, graph::Timing::default()).await;
+    let process = LedgerProcess::with("written-later", unverified_number(), timing).await;
     ended(process.send(process.sending("one", request_code(), None)).await);
     let code = process.world.sent_code(NUMBER).await;
     let verify = process.sending("two", CallInput::VerifyCode, Some(&code));
@@ -346,9 +346,9 @@ async fn no_intent_is_written_for_a_call_that_meta_throttles() {
 async fn with_little_budget_left_a_call_waits_and_an_action_does_not() {
     let mut seed = unverified_number();
     seed["accounts"][0]["rate_limit"] = json!(25);
-    let at_meta =
-        graph::Timing { pace_step: Duration::from_mins(5), longest_turn: Duration::ZERO, ..graph::Timing::default() };
-    let process = LedgerProcess::with("little-room", seed, Timing::new(SPEEDUP), at_meta).await;
+    let hour = Duration::from_hours(1);
+    let timing = Timing { pace_step: Duration::from_mins(5), budget_window: hour, ..Timing::new(SPEEDUP) };
+    let process = LedgerProcess::with("little-room", seed, timing).await;
     for _ in 0..24 {
         process.graph.probe_account(&process.access, ACCOUNT).await.unwrap();
     }

@@ -286,7 +286,7 @@ impl GraphErrorBody {
 }
 
 /// The end of a throttle that concerns one number or template only, which no gate keeps.
-pub(super) fn subject_wait(code: u32, timing: &super::Timing) -> Duration {
+pub(super) fn subject_wait(code: u32, timing: &crate::timing::Timing) -> Duration {
     match code {
         133_016 => timing.register_lock,
         133_009 => timing.pin_rest,
