@@ -195,7 +195,7 @@ pub struct Inputs {
     /// The binding Secret.
     pub binding: Binding,
     /// Requests that wait to be acted on, with their values.
-    pub asked: BTreeMap<Action, String>,
+    pub requested: BTreeMap<Action, String>,
     /// Why the last call was not made, if it was not.
     pub held_back: Option<String>,
     /// An object that claims the same number and goes before this one, whether or not it sees the number.
@@ -230,7 +230,7 @@ impl Default for Inputs {
             webhook_inputs: String::new(),
             profile: ProfileRead::default(),
             binding: Binding::default(),
-            asked: BTreeMap::new(),
+            requested: BTreeMap::new(),
             held_back: None,
             earlier_claimant: None,
             claimed: false,

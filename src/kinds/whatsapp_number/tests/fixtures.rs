@@ -110,7 +110,7 @@ pub fn asks_for_callback(scene: &mut Number) {
 
 /// A person asks for this.
 pub fn asks(scene: &mut Number, action: Action) {
-    scene.inputs.asked.insert(action, at(0).to_string());
+    scene.inputs.requested.insert(action, at(0).to_string());
 }
 
 pub fn known(value: &str) -> SecretRead {
@@ -124,7 +124,7 @@ pub fn fingerprint(value: &str) -> String {
 
 /// The clock and Meta's are too far apart.
 pub fn clock_is_wrong(scene: &mut Number) {
-    scene.inputs.no_writes = Some(crate::kinds::whatsapp_number::hints::clock(&scene.app));
+    scene.inputs.no_writes = Some(crate::messages::commands::synchronise_clock(&scene.app));
 }
 
 /// A ledger that cannot be used.

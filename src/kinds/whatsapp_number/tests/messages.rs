@@ -195,7 +195,7 @@ const STALLED: &[Row] = &[
         "InvalidSpec",
         |scene| {
             adds(scene);
-            scene.object.spec.phone_number = "+3312".to_owned();
+            scene.object.spec.phone_number = "+2812345678".to_owned();
         },
         &[DELETE],
     ),

@@ -67,7 +67,7 @@ impl Play {
                     // Every status that is told keeps the rules.
                     self.scene.written = self.scene.inputs.now;
                     self.scene.reconcile();
-                    self.scene.inputs.asked.retain(|action, _| waits.contains(action));
+                    self.scene.inputs.requested.retain(|action, _| waits.contains(action));
                     return;
                 }
                 Plan::Step(step) => {
@@ -190,7 +190,7 @@ impl Play {
                     ),
                 };
                 let secret = secret.map(|known| known.value).filter(|_| !matches!(input, CallInput::SetWebhook { .. }));
-                let action = action.map(|action| (action, inputs.asked[&action].clone()));
+                let action = action.map(|action| (action, inputs.requested[&action].clone()));
                 inputs.ledger.phone_number_id = id.or(inputs.ledger.phone_number_id.take());
                 self.call(input, fingerprint, before, secret, action)
             }
@@ -235,7 +235,7 @@ impl Play {
                 inputs.pin = known("590218");
                 true
             }
-            Step::RefreshToken(_) => inputs.asked.remove(&Action::RefreshToken).is_some(),
+            Step::RefreshToken(_) => inputs.requested.remove(&Action::RefreshToken).is_some(),
             Step::ReadProfile { .. } => {
                 let next = Duration::from_hours(20);
                 let fresh = inputs.evidence.fresh;
@@ -274,7 +274,7 @@ impl Play {
                 && matches!(ended, None | Some(CallOutcome::Done(_) | CallOutcome::Unknown)),
         );
         if let Some(action) = asked.filter(|_| ended != Some(CallOutcome::NotSent)) {
-            inputs.asked.remove(&action);
+            inputs.requested.remove(&action);
         }
         let Some(ended) = ended else {
             // The process dies; the next one finds an open call that it did not make.
