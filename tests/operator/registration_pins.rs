@@ -113,7 +113,8 @@ async fn a_changed_pin_secret_of_a_connected_number_causes_no_call_until_the_act
     let generated = world.secret_value("support-pin", "pin").await.unwrap();
     world.tracked_secrets.push(RIGHT.to_owned());
     world.put_secret("support-pin", &[("pin", RIGHT)]).await;
-    let words = ["Secret support-pin, key pin is not the one in force", "which the number's ledger keeps", RESET_PIN_AT];
+    let words =
+        ["Secret support-pin, key pin is not the one in force", "which the number's ledger keeps", RESET_PIN_AT];
     world.until_message("PINSynced", "False/PINDiffers", &words).await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&["register"]).await;

@@ -69,7 +69,9 @@ async fn a_number_of_another_account_is_not_added_until_its_owner_deletes_it() {
     // Its owner deletes it; Meta needs five minutes for that.
     world.sim.delete(&format!("numbers/{NUMBER}")).await.unwrap();
     world.request_action::<WhatsAppNumber>(SUPPORT, RECONCILE_AT, 0).await;
-    world.until_ready_message("Pending", "False/AddRefused", &["the operator retries at", "was deleted a moment ago"]).await;
+    world
+        .until_ready_message("Pending", "False/AddRefused", &["the operator retries at", "was deleted a moment ago"])
+        .await;
     world.assert_reconciling().await;
     world.assert_writes_at_meta(&["phone_numbers"; 2]).await;
     world.advance_and_restart(301).await;
@@ -219,7 +221,11 @@ async fn registration_is_retried_later_when_meta_reports_the_number_as_deleted()
     world.inject_fault(fault).await;
     world.create(&number(SUPPORT, PHONE, json!({"registration": {}}))).await;
     world
-        .until_ready_message("PINRequired", "False/RegistrationRefused", &["deleted at Meta", "the operator retries at"])
+        .until_ready_message(
+            "PINRequired",
+            "False/RegistrationRefused",
+            &["deleted at Meta", "the operator retries at"],
+        )
         .await;
     world.assert_reconciling().await;
     // After ten minutes of the operator's time.
