@@ -171,7 +171,7 @@ impl ManagedResource for WhatsAppNumber {
         account: &str,
         id: &str,
     ) -> Result<PhoneNumber, graph::Error> {
-        graph.read_number(access, account, id, Priority::Poll).await
+        graph.read_number(access, account, id, Priority::Read).await
     }
 
     fn plan(input: &Input<'_, Self>) -> Plan<WhatsAppNumberStatus, Step> {

@@ -13,7 +13,7 @@ use crate::{graph::types::Profile, timing::Timing};
 struct CachedProfile {
     /// The last profile that Meta returned.
     read: Option<DatedProfile>,
-    /// When the last attempt to read it ended, and whether it failed.
+    /// The last attempt to read it.
     attempt: Option<Attempt>,
     /// When it is read again, if nobody needs it before.
     next: Instant,
@@ -27,7 +27,8 @@ struct DatedProfile {
 
 struct Attempt {
     ended: Instant,
-    failed: bool,
+    /// The shortest pause before the next one.
+    pause: Duration,
 }
 
 /// See the module.
@@ -50,14 +51,13 @@ pub struct Look {
 
 impl CachedProfile {
     /// When it is to be read (again).
-    fn due(&self, look: &Look, now: Instant, timing: &Timing) -> Instant {
+    fn due(&self, look: &Look, now: Instant) -> Instant {
         let unsettled = look.unsettled && !self.counts(look) && look.counts_from.is_none_or(|from| from <= now);
         // A spec stays new until the status is written, which is after this reconcile's next look.
         if !(look.is_new || look.requested || unsettled) {
             return self.next;
         }
-        let Some(Attempt { ended, failed }) = self.attempt else { return now };
-        let pause = if failed { timing.retry_interval } else { timing.settle };
+        let Some(Attempt { ended, pause }) = self.attempt else { return now };
         self.next.min(ended + pause.max(Duration::from_secs(1)))
     }
 
@@ -75,7 +75,7 @@ impl Profiles {
             let wait = if look.is_new { 0.0 } else { rand::rng().random_range(0.0..1.0) };
             CachedProfile { read: None, attempt: None, next: now + timing.profile_interval.mul_f64(wait) }
         });
-        let due = cached.due(look, now, timing);
+        let due = cached.due(look, now);
         if due <= now {
             return ProfileRead::Due;
         }
@@ -89,16 +89,26 @@ impl Profiles {
         }
     }
 
-    /// Takes in a read that lasted from `began` to `ended`; `None` where it failed: it is retried sooner than in a day.
-    pub fn learn(&self, uid: &str, profile: Option<Profile>, (began, ended): (Instant, Instant), timing: &Timing) {
+    /// Takes in a read that lasted from `began` to `ended`. One that failed is retried sooner than in a day, but not before
+    /// the pause that Meta or the budget wants, where they want one.
+    pub fn learn(
+        &self,
+        uid: &str,
+        read: Result<Profile, Option<Duration>>,
+        (began, ended): (Instant, Instant),
+        timing: &Timing,
+    ) {
         let day = timing.profile_interval.mul_f64(rand::rng().random_range(0.9..1.1));
-        let failed = profile.is_none();
-        let wait = if failed { timing.retry_interval * 10 } else { day };
+        let (pause, wait) = match &read {
+            Ok(_) => (timing.settle, day),
+            Err(Some(pause)) => (*pause, *pause),
+            Err(None) => (timing.retry_interval, timing.retry_interval * 10),
+        };
         let mut profiles = self.0.lock();
         // A failed read leaves what the last one returned, and its age.
-        let read = profile.map(|profile| DatedProfile { profile, began });
+        let read = read.ok().map(|profile| DatedProfile { profile, began });
         let read = read.or_else(|| profiles.remove(uid)?.read);
-        let attempt = Some(Attempt { ended, failed });
+        let attempt = Some(Attempt { ended, pause });
         profiles.insert(uid.to_owned(), CachedProfile { read, attempt, next: ended + wait });
     }
 

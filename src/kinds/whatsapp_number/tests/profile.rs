@@ -272,13 +272,13 @@ fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
     let profiles = Profiles::default();
     let now = Instant::now();
     assert_eq!(profiles.look(&look(true, false, None), now, &timing), ProfileRead::Due, "a new spec");
-    profiles.learn("u", None, (now, now), &timing);
+    profiles.learn("u", Err(None), (now, now), &timing);
     assert_eq!(
         profiles.look(&look(true, false, None), now, &timing),
         ProfileRead::Unread { next: timing.retry_interval },
         "a read that failed is not repeated at once"
     );
-    profiles.learn("u", Some(types::Profile::default()), (now, now), &timing);
+    profiles.learn("u", Ok(types::Profile::default()), (now, now), &timing);
     let fresh = |read: ProfileRead| match read {
         ProfileRead::Shown { fresh, .. } => Some(fresh),
         _ => None,
@@ -287,7 +287,7 @@ fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
     let written = Some(now + Duration::from_nanos(1));
     assert_eq!(fresh(profiles.look(&look(false, false, written), now, &timing)), Some(false), "older than the write");
     let failed = now + timing.settle;
-    profiles.learn("u", None, (failed, failed), &timing);
+    profiles.learn("u", Err(None), (failed, failed), &timing);
     assert_eq!(
         fresh(profiles.look(&look(false, true, written), failed, &timing)),
         Some(false),
@@ -309,11 +309,24 @@ fn a_slow_read_that_fails_is_retried_a_pause_after_its_end() {
         ("a person requests a read", Look { requested: true, ..look(false, false, None) }),
     ] {
         let profiles = Profiles::default();
-        profiles.learn("u", None, (began, ended), &timing);
+        profiles.learn("u", Err(None), (began, ended), &timing);
         let read = profiles.look(&look, ended, &timing);
         assert_eq!(read, ProfileRead::Unread { next: timing.retry_interval }, "{reason}");
         assert_eq!(profiles.look(&look, ended + timing.retry_interval, &timing), ProfileRead::Due, "{reason}");
     }
+}
+
+#[test]
+fn a_read_that_the_budget_refused_is_made_again_when_the_budget_allows() {
+    let (timing, now, pause) = (Timing::default(), Instant::now(), Duration::from_mins(40));
+    let (profiles, uid) = (Profiles::default(), "u".to_owned());
+    let look = Look { uid, counts_from: None, unsettled: false, is_new: true, requested: true };
+    profiles.learn("u", Err(Some(pause)), (now, now), &timing);
+    assert_eq!(
+        profiles.look(&look, now + timing.retry_interval, &timing),
+        ProfileRead::Unread { next: Duration::from_mins(39) }
+    );
+    assert_eq!(profiles.look(&look, now + pause, &timing), ProfileRead::Due);
 }
 
 #[test]
