@@ -64,7 +64,7 @@ impl Play {
                 Plan::Open(_) => return,
                 Plan::Report(report) => {
                     let waits = report.waiting;
-                    // Every status that is told keeps the rules.
+                    // Every status that is written keeps the rules.
                     self.scene.written = self.scene.inputs.now;
                     self.scene.reconcile();
                     self.scene.inputs.requested.retain(|action, _| waits.contains(action));

@@ -175,7 +175,7 @@ fn a_lost_answer_leads_to_one_more_and_then_to_a_person() {
 }
 
 #[test]
-fn a_refusal_is_told_and_not_repeated() {
+fn a_refused_number_is_not_added_again() {
     const STALLED: &str = "Pending False/AddRefused Stalled";
     rows(
         missing,
