@@ -81,7 +81,7 @@ fn a_registration_whose_answer_was_lost() {
                 "near the limit it is not tried again",
                 |scene| {
                     (0..4).for_each(|n| {
-                        made(scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), n - 60)
+                        made(scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), n - 60);
                     });
                     lost(scene, CallInput::Register, -3);
                 },

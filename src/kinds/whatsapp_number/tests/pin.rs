@@ -296,7 +296,7 @@ fn a_refused_pin_change_is_reported() {
         assert_eq!(scene.condition(kind).as_deref(), Some(expected), "{reason}");
         let message = scene.message(kind);
         assert!(
-            message.contains("Meta refused to set it the last time: Meta refused with 133009"),
+            message.contains("Meta refused the last attempt to set it: Meta refused with 133009"),
             "{reason}: {message}"
         );
         let status = scene.object.status.as_ref().unwrap();

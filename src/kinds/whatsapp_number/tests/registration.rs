@@ -355,7 +355,8 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
     made(&mut scene, CallInput::RegisterAgain, Some("004217"), refusal(133_008, Some(60)), -1);
     next(&mut scene);
     let message = scene.message("NameApproved");
-    let words = "refused the last attempt, and wants no other before 2026-11-22T11:00:00Z: Meta refused with 133008";
+    let words =
+        "refused the last attempt, and allows no further attempt before 2026-11-22T11:00:00Z: Meta refused with 133008";
     assert!(message.ends_with(words), "{message}");
     rows(
         renamed,

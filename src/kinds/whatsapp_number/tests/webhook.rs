@@ -337,7 +337,9 @@ fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
 
 #[test]
 fn a_callback_that_was_never_set_is_not_reported_as_set() {
-    for (scene, words) in [(wanted as fn() -> Number, "is set in a moment"), (ours, "was set a moment ago")] {
+    for (scene, words) in
+        [(wanted as fn() -> Number, "then sets the callback"), (ours, "set the callback a moment ago")]
+    {
         let mut scene = scene();
         delivers(&mut scene, "");
         reads_lag(&mut scene);
