@@ -22,8 +22,11 @@ use crate::{
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
 
+/// The condition that a topic reports, and what decides on it.
+type Topic = (&'static str, fn(&NumberView<'_>) -> Decision<ConditionReport>);
+
 /// The conditions besides Ready that have steps of their own.
-const TOPICS: [(&str, fn(&NumberView<'_>) -> Decision<ConditionReport>); 4] = [
+const TOPICS: [Topic; 4] = [
     ("RoutingConfigured", webhook::webhook),
     ("ProfileSynced", profile::profile),
     ("Bound", binding::binding),

@@ -81,7 +81,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
             return ConditionReport::stalled(finding, Requeue::Nothing);
         }
     }
-    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_inputs);
+    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_fingerprint);
     let is_shown = shown == wanted.callback_url;
     if let Some(waits) = under_way(inputs) {
         return waits;
@@ -106,7 +106,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
         return ConditionReport::stalled(finding, at.until(until));
     }
-    if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_inputs) {
+    if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_fingerprint) {
         return refused(at, refusal);
     }
     held_or(at, CallInput::SetWebhook { url: wanted.callback_url.clone(), again: taken }, inputs.verify_token.known())

@@ -226,7 +226,7 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>, 
         inputs.verify_token = value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
         if let Some(KnownSecret { value: ComparableSecret(token), .. }) = inputs.verify_token.known() {
             let both = SecretString::from(format!("{}\n{}", webhook.callback_url, token.expose_secret()));
-            inputs.webhook_inputs = context.fingerprints.of("webhook", &both);
+            inputs.webhook_fingerprint = context.fingerprints.of("webhook", &both);
         }
     }
 }

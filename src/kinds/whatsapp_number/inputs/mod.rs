@@ -189,7 +189,7 @@ pub struct Inputs {
     /// The verify token of the number's callback.
     pub verify_token: SecretRead,
     /// Fingerprint of callback and verify token together.
-    pub webhook_inputs: String,
+    pub webhook_fingerprint: String,
     /// The profile.
     pub profile: ProfileRead,
     /// The binding Secret.
@@ -227,7 +227,7 @@ impl Default for Inputs {
             pin_taken: false,
             code: SecretRead::default(),
             verify_token: SecretRead::default(),
-            webhook_inputs: String::new(),
+            webhook_fingerprint: String::new(),
             profile: ProfileRead::default(),
             binding: Binding::default(),
             requested: BTreeMap::new(),

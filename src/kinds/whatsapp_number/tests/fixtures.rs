@@ -116,7 +116,7 @@ pub fn asks_for_callback(scene: &mut Number) {
     let webhook = NumberWebhook { callback_url: CALLBACK.to_owned(), verify_token_ref };
     scene.object.spec.incoming = Some(Incoming { webhook: Some(webhook), ..Incoming::default() });
     scene.inputs.verify_token = known("tell-me");
-    "webhook one".clone_into(&mut scene.inputs.webhook_inputs);
+    "webhook one".clone_into(&mut scene.inputs.webhook_fingerprint);
 }
 
 /// A person asks for this.
@@ -173,7 +173,7 @@ pub fn refusal(code: i64, until: Option<i64>) -> CallOutcome {
 pub fn begun(scene: &mut Number, input: CallInput, secret: Option<&str>, minute: i64) -> String {
     let id = format!("{} {minute}", input.operation());
     let inputs = match (&input, secret) {
-        (CallInput::SetWebhook { .. }, _) => scene.inputs.webhook_inputs.clone(),
+        (CallInput::SetWebhook { .. }, _) => scene.inputs.webhook_fingerprint.clone(),
         (_, Some(secret)) => fingerprint(secret),
         (input, None) => crate::kinds::whatsapp_number::provisioning::inputs(input),
     };

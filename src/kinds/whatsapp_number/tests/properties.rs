@@ -180,7 +180,7 @@ impl Play {
         match step {
             Step::Send { input, secret, id, before, action, .. } => {
                 let fingerprint = match &input {
-                    CallInput::SetWebhook { .. } => inputs.webhook_inputs.clone(),
+                    CallInput::SetWebhook { .. } => inputs.webhook_fingerprint.clone(),
                     CallInput::WriteProfile { .. } => {
                         crate::kinds::whatsapp_number::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
                     }

@@ -91,13 +91,13 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
         ours,
         &[
             ("as it should be", |_| {}, FINE),
-            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.inputs.webhook_inputs), SET),
+            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint), SET),
             (
                 "another callback",
                 |scene| {
                     let incoming = scene.object.spec.incoming.as_mut().unwrap();
                     incoming.webhook.as_mut().unwrap().callback_url = "https://new.example/".into();
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                 },
                 "send setWebhook https://new.example/",
             ),
@@ -165,7 +165,7 @@ fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
             (
                 "another callback waits for one read alone",
                 |scene| {
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                     read_once(scene);
                 },
                 SET,
@@ -214,7 +214,7 @@ fn it_is_not_fought_over() {
                     set(scene, true, CallOutcome::Done(None), -60);
                     set(scene, true, CallOutcome::Done(None), -30);
                     delivers(scene, "");
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                 },
                 SET,
             ),
@@ -239,7 +239,7 @@ fn a_refusal_is_reported_and_retried_in_its_time() {
         assert_eq!((ready_now.as_str(), condition_now.as_deref()), (ready, condition), "{reason}");
     }
     let mut scene = refused(2200, Some(30));
-    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
     assert_eq!(next(&mut scene), SET, "another token is another request");
 }
 
