@@ -152,7 +152,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
             };
         }
     }
-    // Meta shows that it is done, or has just said so.
+    // Meta shows that it is done, or has just confirmed it.
     if !at.facts.is_registered() || done(at) {
         return Decision::Act(Step::RemoveFinalizer(None));
     }

@@ -20,9 +20,9 @@ use crate::{
     messages::{Reason, commands, when},
 };
 
-/// So many attempts in 72 hours the operator makes by itself; Meta locks a number after ten.
+/// How many attempts the operator makes by itself within 72 hours; Meta locks a number after ten.
 pub const OWN_ATTEMPTS: usize = 5;
-/// So many it makes when a person asks.
+/// How many it makes when a person requests them.
 pub const MOST_ATTEMPTS: usize = 10;
 
 /// Meta's codes for PINs that were tried too often, or too fast.
@@ -134,7 +134,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyRepor
         // Of another PIN than the one that is there now.
         return None;
     }
-    // Deregistered anew, it may be registered again: that says its `until`.
+    // After a second deregistration it may be registered again, at its `until`.
     let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
     let deregistration = at.inputs.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
     if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
@@ -166,7 +166,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyRepor
     }
 }
 
-/// What Meta said to the last attempt at a number that works on under its old name.
+/// Meta's refusal of the last attempt, for a number that works on under its old name.
 pub fn last_refusal(at: &NumberView<'_>) -> String {
     let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::Register) else { return String::new() };
     let until = refusal.until.filter(|until| at.now() < *until);
@@ -208,7 +208,7 @@ pub fn pin_is_known(at: &NumberView<'_>) -> bool {
     at.inputs.ledger.pin_to_keep().is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
-/// Whether the Secret that the operator had created is gone or emptied, and the ledger has what was in it.
+/// Whether the Secret that the operator created is gone or empty, and the ledger still has its PIN.
 pub fn pin_is_lost(at: &NumberView<'_>) -> bool {
     at.object.spec.registration.is_some()
         && given_pin_ref(at.object).is_none()
@@ -230,7 +230,7 @@ pub fn unknown_pin(at: &NumberView<'_>) -> String {
     )
 }
 
-/// What Meta said when the PIN in the Secret was to be set, if it said no.
+/// Meta's refusal of the last attempt to set the PIN in the Secret, if it refused.
 fn not_set(at: &NumberView<'_>) -> String {
     let refusal = at.inputs.ledger.refusals.get(&Operation::SetPin);
     let refusal = refusal.filter(|refusal| at.inputs.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));

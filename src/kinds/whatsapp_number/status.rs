@@ -38,7 +38,7 @@ const ERRORS_SHOWN: usize = 10;
 /// The status so far, with what follows from the spec and the ledger alone.
 pub fn from_spec(number: &WhatsAppNumber, inputs: &Inputs) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
-    // What is remembered of a number is told to whoever has it, and to nobody else who writes its digits down.
+    // Only the object that owns the number reports what the ledger records.
     let is_mine = number.metadata.uid.as_deref() == Some(inputs.ledger.owner.uid.as_str());
     if inputs.held && inputs.blocker.is_none() && inputs.ledger.serial > 0 && is_mine {
         remembered(&mut status, inputs);
@@ -210,11 +210,11 @@ impl<'a> StatusBuilder<'a> {
             return;
         }
         let approved = self.summary.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED);
-        if let (Some((_, finding)), Some(shown)) = (approved, shown) {
-            finding.message = format!(
+        if let (Some((_, value)), Some(shown)) = (approved, shown) {
+            value.message = format!(
                 "{}; Meta shows {shown}, and spec.requestedName is {wanted}, which the operator sends only when it adds a \
                  number: change the name in WhatsApp Manager > Phone numbers",
-                finding.message
+                value.message
             );
         }
     }
@@ -229,10 +229,10 @@ impl<'a> StatusBuilder<'a> {
             commands::request(at.object, Action::Register),
             registration::last_refusal(at)
         );
-        let finding = ConditionValue::no(Reason::ReRegisterRequired, message);
+        let value = ConditionValue::no(Reason::ReRegisterRequired, message);
         match self.summary.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
-            Some((_, found)) => *found = finding,
-            None => self.summary.conditions.push((conditions::NAME_APPROVED, finding)),
+            Some((_, found)) => *found = value,
+            None => self.summary.conditions.push((conditions::NAME_APPROVED, value)),
         }
     }
 
@@ -332,9 +332,9 @@ pub fn nothing_known(base: WhatsAppNumberStatus, need: Requeue) -> Decision<Numb
 
 /// Of a number whose app has a dead token.
 pub fn token_expired(base: WhatsAppNumberStatus, why: String) -> NumberReport {
-    let finding = ConditionValue::no(Reason::ExpiredToken, why);
-    let conditions = vec![(conditions::TOKEN_VALID, finding.clone())];
-    let summary = StatusSummary { conditions, ..StatusSummary::keeping(finding, Progress::Stalled) };
+    let value = ConditionValue::no(Reason::ExpiredToken, why);
+    let conditions = vec![(conditions::TOKEN_VALID, value.clone())];
+    let summary = StatusSummary { conditions, ..StatusSummary::keeping(value, Progress::Stalled) };
     NumberReport::new(base, NumberPhase::ExpiredToken, summary)
 }
 

@@ -70,15 +70,15 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     match &inputs.verify_token {
         SecretRead::Known(_) => {}
         SecretRead::Unread | SecretRead::NotNeeded => {
-            let finding = ConditionValue::unknown(
+            let value = ConditionValue::unknown(
                 Reason::SecretUnreadable,
                 "the operator could not read the Secret with the verify token, and retries",
             );
-            return ConditionReport::waits(finding, at.retry());
+            return ConditionReport::waits(value, at.retry());
         }
         SecretRead::Missing(blocker) | SecretRead::NotCreated(blocker) | SecretRead::Invalid(blocker) => {
-            let finding = ConditionValue::no(blocker.reason, blocker.message.clone());
-            return ConditionReport::stalled(finding, Requeue::Nothing);
+            let value = ConditionValue::no(blocker.reason, blocker.message.clone());
+            return ConditionReport::stalled(value, Requeue::Nothing);
         }
     }
     let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_fingerprint);
@@ -86,7 +86,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     if let Some(waits) = under_way(inputs) {
         return waits;
     }
-    // A callback that was there before us is taken for what is wanted; its verify token nobody can read.
+    // A callback that was there before the operator counts as set: nobody can read its verify token.
     if is_shown && (told_so || ours.is_none()) {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
         return ConditionReport::new(ConditionValue::yes(Reason::Configured, message), Impact::Fine);
@@ -99,12 +99,12 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
         } else {
             "the operator waits for a fresh read of Meta, then sets the callback"
         };
-        let finding = ConditionValue::no(Reason::Settling, message);
-        return ConditionReport::waits(finding, at.proof());
+        let value = ConditionValue::no(Reason::Settling, message);
+        return ConditionReport::waits(value, at.proof());
     }
     let taken = told_so && !is_shown;
-    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
-        return ConditionReport::stalled(finding, at.until(until));
+    if let Some((value, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
+        return ConditionReport::stalled(value, at.until(until));
     }
     if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_fingerprint) {
         return refused(at, refusal);
@@ -124,11 +124,11 @@ fn clear(at: &NumberView<'_>) -> Decision<ConditionReport> {
     let Inputs { blocker, no_writes, evidence, ledger, .. } = at.inputs;
     let is_unsure = !evidence.twice && ledger.webhook.as_ref().is_some_and(is_lost);
     if blocker.is_some() || no_writes.is_some() || !evidence.fresh || is_unsure {
-        let finding = ConditionValue::no(
+        let value = ConditionValue::no(
             Reason::Settling,
             "the operator waits for a fresh read of Meta, then removes the number's own callback",
         );
-        return ConditionReport::waits(finding, at.proof());
+        return ConditionReport::waits(value, at.proof());
     }
     if let Some(refusal) = refusal(at.inputs, Operation::ClearWebhook, "") {
         return refused(at, refusal);
@@ -138,11 +138,11 @@ fn clear(at: &NumberView<'_>) -> Decision<ConditionReport> {
 
 fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) -> Decision<ConditionReport> {
     if let Some(why) = &at.inputs.held_back {
-        let finding = ConditionValue::no(
+        let value = ConditionValue::no(
             Reason::HeldBack,
             format!("the operator could not change the callback, and retries: {why}"),
         );
-        return ConditionReport::waits(finding, at.retry());
+        return ConditionReport::waits(value, at.retry());
     }
     Decision::Act(at.send(input, secret.cloned(), None))
 }
@@ -151,8 +151,8 @@ fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) 
 fn under_way(inputs: &Inputs) -> Option<Decision<ConditionReport>> {
     let intent = inputs.ledger.conflicting(Operation::SetWebhook)?;
     let left = inputs.foreign_call_grace.get(&intent.id)?;
-    let finding = ConditionValue::no(Reason::OutcomePending, "another operator may be changing the callback right now");
-    Some(ConditionReport::waits(finding, Requeue::After(*left)))
+    let value = ConditionValue::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+    Some(ConditionReport::waits(value, Requeue::After(*left)))
 }
 
 /// A refusal that still holds: of these very inputs, and not yet to be tried again.
@@ -190,8 +190,8 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
             refusal.message,
             commands::patch(at.object, r#"{"incoming":{"webhook":null}}"#)
         );
-        let finding = ConditionValue::no(Reason::NotPermitted, message);
-        return ConditionReport::settled(finding, again);
+        let value = ConditionValue::no(Reason::NotPermitted, message);
+        return ConditionReport::settled(value, again);
     }
     let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let secret = webhook.map(|webhook| &webhook.verify_token_ref);

@@ -294,7 +294,7 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
         is_new: status.is_none_or(|status| {
             Some(status.observed_generation) != at.object.metadata.generation
                 || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")
-                    .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
+                    .is_none_or(|synced| synced.reason == Reason::NotRegistered.as_str())
         }),
         requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
