@@ -15,8 +15,8 @@ pub const NAME_APPROVED: &str = "NameApproved";
 const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.
-pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
-    let (phase, mut ready, mut progress) = stand(object, number);
+pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
+    let (phase, mut ready, mut progress) = phase_and_ready(object, number);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled
         && number.health.as_ref().is_some_and(|h| h.can_send_message == Some(MayMessage::Blocked))
@@ -35,14 +35,14 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Sta
     }
     let conditions = vec![
         (TOKEN_VALID, ConditionValue::yes(Reason::Valid, "the MetaApp's token reads this number")),
-        (VERIFIED, verified(number)),
-        (NAME_APPROVED, name(number)),
-        (REGISTERED, registered(number)),
+        (VERIFIED, verified_condition(number)),
+        (NAME_APPROVED, name_condition(number)),
+        (REGISTERED, registered_condition(number)),
     ];
     (phase, StatusSummary { conditions, ..StatusSummary::new(ready, progress) })
 }
 
-fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
+fn phase_and_ready(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
     let stalled = |phase, reason, message: String| (phase, ConditionValue::no(reason, message), Progress::Stalled);
     let enabled =
         |reason, message: &str| (NumberPhase::Enabled, ConditionValue::yes(reason, message), Progress::Settled);
@@ -128,7 +128,7 @@ fn is_unverified(number: &PhoneNumber) -> bool {
             ))
 }
 
-fn verified(number: &PhoneNumber) -> ConditionValue {
+fn verified_condition(number: &PhoneNumber) -> ConditionValue {
     match &number.code_verification_status {
         Some(CodeVerificationStatus::Verified) => ConditionValue::yes(Reason::Verified, "verified by a code"),
         Some(CodeVerificationStatus::Expired) => ConditionValue::no(
@@ -146,7 +146,7 @@ fn verified(number: &PhoneNumber) -> ConditionValue {
     }
 }
 
-fn name(number: &PhoneNumber) -> ConditionValue {
+fn name_condition(number: &PhoneNumber) -> ConditionValue {
     if number.new_name_status == Some(NameStatus::PendingReview) {
         let name = number.new_display_name.as_deref().unwrap_or("a new one");
         return ConditionValue::no(Reason::NameInReview, format!("Meta reviews the display name {name}"));
@@ -173,7 +173,7 @@ fn name(number: &PhoneNumber) -> ConditionValue {
     }
 }
 
-fn registered(number: &PhoneNumber) -> ConditionValue {
+fn registered_condition(number: &PhoneNumber) -> ConditionValue {
     match (&number.status, &number.platform_type) {
         (Some(NumberStatus::Connected), Some(PlatformType::CloudApi)) => {
             ConditionValue::yes(Reason::Registered, "registered with the Cloud API")

@@ -113,7 +113,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
         let again = at.retry();
         return report(at.object, blocker.reason, retain(at.object, &blocker.message), Progress::Stalled, again);
     }
-    if let Some(intent) = inputs.open_rung() {
+    if let Some(intent) = inputs.open_onboarding_call() {
         if !intent.unknown {
             return match inputs.foreign_call_grace.get(&intent.id) {
                 Some(left) => {

@@ -57,7 +57,7 @@ impl NumberView<'_> {
 
     /// The phase that Meta's facts mean.
     pub fn phase(&self) -> NumberPhase {
-        conditions::judge(self.object, self.facts).0
+        conditions::phase_and_conditions(self.object, self.facts).0
     }
 
     /// Whether Meta refused to register the number because its verification has expired.

@@ -44,7 +44,7 @@ fn ledger_unusable(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decisi
 
 /// A call whose outcome is unknown is resolved before another one is made.
 fn unknown_outcome(at: &NumberView<'_>, barred: bool, requests: &mut ActionRequests) -> Decision<ReadyReport> {
-    let Some(intent) = at.inputs.open_rung() else { return Decision::NotManaged };
+    let Some(intent) = at.inputs.open_onboarding_call() else { return Decision::NotManaged };
     let next = recovery::closing(at, intent, requests).or_else(|| {
         requests.wait_all();
         recovery::open(at, intent)
@@ -57,7 +57,7 @@ fn unknown_outcome(at: &NumberView<'_>, barred: bool, requests: &mut ActionReque
 
 /// Blocks of the spec that nobody can apply to this number.
 fn cannot_be_applied(at: &NumberView<'_>, why: &str) -> Decision<ReadyReport> {
-    let (phase, summary) = conditions::judge(at.object, at.facts);
+    let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
     let wants = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
     if !wants || at.facts.platform_type == Some(PlatformType::CloudApi) || summary.ready.state != State::True {
         return Decision::NotManaged;

@@ -88,7 +88,7 @@ impl MissingNumber<'_> {
             let again = Requeue::After(timing.retry_interval);
             return ReadyReport::blocked(NumberPhase::Pending, blocker.reason, blocker.message.clone(), again);
         }
-        if let Some(intent) = inputs.open_rung() {
+        if let Some(intent) = inputs.open_onboarding_call() {
             return self.open(intent);
         }
         if let Some(id) = &inputs.ledger.phone_number_id {

@@ -283,7 +283,8 @@ fn compared(at: &NumberView<'_>) -> Option<ConditionValue> {
         return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
     }
     let known = at.inputs.pin.known()?;
-    if let Some(open) = at.inputs.open_rung().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
+    if let Some(open) =
+        at.inputs.open_onboarding_call().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
     {
         let message = format!(
             "the request of {} to set a PIN got no reply, so the operator does not know which PIN is in force. The number's \

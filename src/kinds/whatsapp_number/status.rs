@@ -183,7 +183,7 @@ pub struct StatusBuilder<'a> {
 impl<'a> StatusBuilder<'a> {
     /// What Meta shows; `ready` goes before it.
     pub fn new(at: &'a NumberView<'a>, ready: Option<ReadyReport>) -> Self {
-        let (phase, summary) = conditions::judge(at.object, at.facts);
+        let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
         let mut status = Self { at, phase, summary, next: Requeue::Nothing };
         let shows_all = ready.is_none();
         if let Some(ReadyReport { phase, ready, progress, next }) = ready {

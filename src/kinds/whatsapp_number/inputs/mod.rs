@@ -249,7 +249,7 @@ impl Inputs {
     }
 
     /// The open intent of an onboarding call, if there is one.
-    pub fn open_rung(&self) -> Option<&Intent> {
+    pub fn open_onboarding_call(&self) -> Option<&Intent> {
         self.ledger.intents.iter().find(|intent| intent.input.operation().is_onboarding())
     }
 }

@@ -107,7 +107,7 @@ impl Play {
         if !operation.is_onboarding() {
             return;
         }
-        if let Some(open) = inputs.open_rung() {
+        if let Some(open) = inputs.open_onboarding_call() {
             let same = action.is_some() && open.input.operation().action() == action;
             let settled = deleted && inputs.evidence.twice;
             assert!(open.unknown && (again || same || settled), "another call is not settled: {why}");
@@ -156,7 +156,7 @@ impl Play {
                 let tried = ledger.recent(Operation::Register, inputs.now).len();
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
                 assert!(ledger.blocked_until.is_none_or(|until| until <= inputs.now), "locked: {why}");
-                let open = inputs.open_rung().is_some();
+                let open = inputs.open_onboarding_call().is_some();
                 let pin = inputs.pin.known().map(|known| &known.fingerprint);
                 let refused = pin.is_some_and(|pin| self.refused.contains(pin));
                 assert!(action.is_some() || open || !refused, "a refused PIN: {why}");
