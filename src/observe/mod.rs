@@ -1,7 +1,7 @@
 //! What Meta shows: one poller per app and account reads everything the account holds, the inventory keeps the last
 //! complete read of each, and whoever is concerned by a difference is woken. Decisions read the inventory, never Meta.
 
-mod countries;
+mod calling_codes;
 pub mod digits;
 mod inventory;
 mod poller;

@@ -13,12 +13,11 @@ use tracing::{info, warn};
 use super::{
     binding,
     events::told,
-    hints,
     inputs::{
         Blocker, KnownSecret, Resolution, Step,
         collect::{ReconcileSession, digest, unusable},
     },
-    profile, provisioning,
+    profile, provisioning, registration,
 };
 use crate::api::labels::DEREGISTER;
 use crate::{
@@ -243,7 +242,7 @@ async fn note(
 /// Creates the Secret with the PIN; only what is read back from it is used.
 async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Error> {
     let client = &at.context.client;
-    let reference = hints::pin_ref(at.object);
+    let reference = registration::pin_ref(at.object);
     let kept = hold.book.as_ref().and_then(|book| book.ledger()?.pin_to_keep().cloned());
     let pin =
         kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |ComparableSecret(pin)| pin);
