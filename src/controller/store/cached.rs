@@ -7,9 +7,9 @@ use std::{fmt, marker::PhantomData};
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
-use super::{Key, Kind};
+use super::Key;
 use crate::{
-    api::{AppKey, ManagedStatus},
+    api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{STALLED, is_true},
 };
 

@@ -70,7 +70,7 @@ impl ActionRequests {
 }
 
 /// A request for a new token is passed on to the app, if the object may refer to it.
-pub fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> Option<Step> {
+pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Option<Step> {
     let Input { object, inputs, link, .. } = input;
     let value = inputs.requested.get(&Action::RefreshToken)?;
     let why = match link {

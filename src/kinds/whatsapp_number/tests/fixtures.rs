@@ -26,7 +26,7 @@ use crate::{
     },
     calls::{CallInput, Operation},
     controller::{
-        preconditions::{Plan, Requeue},
+        plan::{Plan, Requeue},
         testing::{ACCOUNT, NAMESPACE, Scene, advice, sent},
     },
     graph::types::PhoneNumber,
