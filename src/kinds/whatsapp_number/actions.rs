@@ -1,6 +1,7 @@
 //! Actions: what people request by annotations (a code, a registration, a PIN, a token), and what becomes of it. Pure.
 
 use super::{
+    Numbers,
     decision::{Decision, ReadyReport},
     inputs::{Inputs, KnownSecret, SecretRead, Step},
     number_view::NumberView,
@@ -8,9 +9,9 @@ use super::{
     verification,
 };
 use crate::{
-    api::{Action, ManagementPolicy, WhatsAppNumber},
+    api::{Action, ManagementPolicy},
     calls::{CallInput, Operation},
-    controller::{app_reference::AppReference, preconditions::Input},
+    controller::{app_reference::AppReference, managed_resource::Input},
     graph::types::{CodeVerificationStatus, NameStatus},
     messages::{commands, when},
 };

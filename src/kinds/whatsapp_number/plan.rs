@@ -17,10 +17,12 @@ use super::{
     webhook,
 };
 use crate::{
-    api::{NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    controller::managed_resource::Input,
-    plan::{Plan, Report, Requeue},
-    preconditions::{Preconditions, preconditions},
+    api::{NumberPhase, WhatsAppNumberStatus},
+    controller::{
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
+        preconditions::{Preconditions, preconditions},
+    },
 };
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;

@@ -307,7 +307,7 @@ const NOT_OURS: &str = "not ours";
 
 /// How the binding Secret stands.
 async fn binding(at: &ReconcileContext<'_, Numbers>) -> Result<Binding, Error> {
-    let ReconcileContext { context, object, namespace, .. } = at;
+    let object = at.object;
     let name = binding::secret_name(object);
     if object.spec.binding.is_none() || *at.link == AppReference::NotAllowed {
         let there = is_ours(at, &name).await?;
