@@ -16,7 +16,8 @@ use crate::{
         preconditions::{Input, Plan, Report, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
-    ledger::{HALF_DEREGISTERED, WINDOW},
+    graph::codes,
+    ledger::WINDOW,
     messages::Reason,
     observe::Observation,
 };
@@ -145,7 +146,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
     if let Some(refusal) = inputs.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
-            _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
+            _ if refusal.code == codes::HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!(
                     "Meta did not deregister the number, and is asked again at {}: {}",

@@ -32,21 +32,8 @@ const BOUND: &str = "Bound";
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
 
-/// What to do about a number. What has ended is written down, unless a read that is awaited may lead to the next call.
+/// What to do about a number.
 pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
-    let planned = decide(input);
-    let is_last = match &planned {
-        Plan::Step(_) => false,
-        Plan::Open(need) => !matches!(need, Requeue::AfterReadSince(_)),
-        Plan::Report(report) => !matches!(report.next, Requeue::AfterReadSince(_)),
-    };
-    if is_last && input.inputs.unwritten && input.inputs.blocker.is_none() {
-        return Plan::Step(Step::FlushLedger);
-    }
-    planned
-}
-
-fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
     let Input { object, app, inputs, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
         return deletion::release(input);

@@ -10,6 +10,7 @@ use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
     controller::preconditions::Requeue,
+    graph::codes,
     ledger::Refusal,
     messages::{Reason, commands},
     observe::digits::{self, Misfit},
@@ -197,13 +198,12 @@ fn stalled(reason: Reason, message: String) -> Decision {
 
 /// What a refusal means where a number is added, as far as Meta's code does not say it.
 fn explain(refusal: &Refusal) -> &'static str {
-    const CANNOT_BE_MOVED: [i64; 2] = [2_388_001, 2_388_103];
     match (refusal.code, refusal.subcode) {
-        (_, Some(subcode)) if CANNOT_BE_MOVED.contains(&subcode) => {
+        (_, Some(codes::MOVE_NOT_CONFIRMED | codes::CANNOT_BE_MOVED)) => {
             ". It belongs to another business account, whose owner has to delete it there, or to move it in WhatsApp Manager"
         }
         // Meta has no code for it.
-        (100, None) => {
+        (codes::INVALID_PARAMETER, None) => {
             ". Mostly the business has as many numbers as it may (2, or 20 once it is verified: Business settings > Security \
              center), or spec.requestedName breaks Meta's rules for display names"
         }

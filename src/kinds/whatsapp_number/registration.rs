@@ -15,8 +15,9 @@ use crate::{
         preconditions::Requeue,
         summary::{ConditionValue, Progress},
     },
+    graph::codes,
     k8s::secrets::delete_command,
-    ledger::{HALF_DEREGISTERED, Refusal, WINDOW},
+    ledger::{Refusal, WINDOW},
     messages::{Reason, commands},
 };
 
@@ -25,14 +26,9 @@ pub const OWN_ATTEMPTS: usize = 5;
 /// So many it makes when a person asks.
 pub const MOST_ATTEMPTS: usize = 10;
 
-/// Meta's codes for PINs that were tried too often, or too fast.
-const GUESSED: [i64; 2] = [133_008, 133_009];
-/// Meta's code for a number whose verification has lapsed, whatever it shows.
-const UNVERIFIED: i64 = 133_006;
-
 /// Whether Meta refused to register the number for not being verified.
 pub fn is_lapsed(at: &NumberView<'_>) -> bool {
-    at.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
+    at.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == codes::NOT_VERIFIED)
 }
 
 /// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
@@ -151,7 +147,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision> {
         return None;
     }
     // Deregistered anew, it may be registered again: that says its `until`.
-    let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
+    let halfway = refusal.code == codes::HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
     let deregistration = at.inputs.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
     if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
         return Some(at.send(CallInput::Deregister, None, None));
@@ -159,7 +155,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision> {
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
-            let guessed = GUESSED.contains(&refusal.code);
+            let guessed = matches!(refusal.code, codes::TOO_MANY_PINS | codes::PINS_TOO_FAST);
             let message = format!(
                 "Meta did not register the number, and is asked again at {}: {}{}. To have it tried at once: {}",
                 when(until),
@@ -283,17 +279,18 @@ pub fn pin_synced(at: &NumberView<'_>) -> Option<ConditionValue> {
         return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
     }
     let known = at.inputs.pin.known()?;
-    if let Some(open) = at.inputs.open_rung().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
-    {
+    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
+    let open = at.inputs.open_rung().filter(|open| open.unknown && open.input.operation() == Operation::SetPin);
+    let possible = at.inputs.ledger.possible_pins.last().filter(|_| !refused).map(|pin| pin.time);
+    if let Some(time) = open.map(|open| open.time).or(possible) {
         let message = format!(
-            "Meta was asked at {} to set a PIN, and the answer was lost: whether it is in force is not known. The PINs that \
-             may be are kept in the number's ledger. To put the one in {place} in force, whatever is: {}",
-            when(open.time),
+            "the operator sent a PIN to Meta at {}, and the reply was lost: whether that PIN is in force is not known. The \
+             PINs that may be are in the number's ledger. To put the one in {place} in force, whatever is: {}",
+            when(time),
             hints::ask(at.object, Action::ResetPin)
         );
         return Some(ConditionValue::unknown(Reason::PINUnknown, message));
     }
-    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
     Some(match &at.inputs.ledger.pin {
         Some(in_force) if *in_force == known.value => {
             ConditionValue::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))

@@ -68,13 +68,9 @@ pub fn verify(at: &NumberView<'_>) -> Option<Decision> {
 /// The call that has a code sent. What the code's Secret holds now is not the code.
 pub fn request(at: &NumberView<'_>) -> CallInput {
     let verification = at.object.spec.verification.clone().unwrap_or_default();
-    let method = match verification.method {
-        CodeMethod::Sms => "SMS",
-        CodeMethod::Voice => "Voice",
-    };
     let baseline = at.inputs.code.fingerprint().map(str::to_owned);
     CallInput::RequestCode {
-        method: method.to_owned(),
+        method: verification.method,
         language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
         baseline,
     }
@@ -99,8 +95,8 @@ fn not_sent(at: &NumberView<'_>, refusal: &Refusal, another: bool) -> Decision {
         Some(_) => at.send(request(at), None, None),
         None => {
             let other = match at.object.spec.verification.as_ref().map(|verification| verification.method) {
-                Some(CodeMethod::Voice) => "SMS",
-                _ => "Voice",
+                Some(CodeMethod::Voice) => CodeMethod::Sms.as_str(),
+                _ => CodeMethod::Voice.as_str(),
             };
             let message = format!(
                 "{}. See that the number can be reached, or choose the other method: {}; then: {}",
@@ -158,9 +154,9 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision {
     let how = hints::put_code(at.object, &at.inputs.code) + &lacking;
     let another = hints::ask(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
-        let sent = match (code.certain, code.method.as_str()) {
-            (true, "Voice") => "a code was told by a call",
-            (true, _) => "a code was sent by SMS",
+        let sent = match (code.certain, code.method) {
+            (true, CodeMethod::Voice) => "a code was told by a call",
+            (true, CodeMethod::Sms) => "a code was sent by SMS",
             (false, _) => "a code was asked for, Meta's answer was lost, and it was probably sent",
         };
         let time = when(code.requested_at);

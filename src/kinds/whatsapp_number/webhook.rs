@@ -13,16 +13,13 @@ use crate::{
         preconditions::Requeue,
         summary::{ConditionValue, Progress},
     },
+    graph::codes,
     ledger::{Refusal, Webhook},
     messages::{Reason, commands},
 };
 
 /// So many changes of others are taken back within a day; then they are left alone.
 const FIGHTS: usize = 2;
-/// Meta's code for an app that does not listen to the account yet.
-const NOT_SUBSCRIBED: i64 = 100;
-/// Meta's code for a callback that did not answer as it should.
-const CALLBACK_FAILED: i64 = 2200;
 
 /// How the callback stands.
 #[derive(Debug)]
@@ -217,7 +214,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Routing {
     let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let secret = webhook.map(|webhook| &webhook.verify_token_ref);
     let (reason, progress, message) = match refusal.code {
-        CALLBACK_FAILED => (
+        codes::CALLBACK_NOT_VERIFIED => (
             Reason::CallbackRefused,
             Progress::Reconciling,
             format!(
@@ -226,7 +223,8 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Routing {
                 secret.map_or_else(String::new, |secret| hints::call_back(at.object, secret))
             ),
         ),
-        NOT_SUBSCRIBED => (
+        // The app does not listen to the account yet.
+        codes::INVALID_PARAMETER => (
             Reason::NotSubscribed,
             Progress::Stalled,
             format!(

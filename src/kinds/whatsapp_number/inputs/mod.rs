@@ -165,8 +165,6 @@ pub struct Inputs {
     pub ledger: Ledger,
     /// Whether that comes from the status, and is to be written down before anything that goes into it changes.
     pub recalled: bool,
-    /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
-    pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
     pub blocker: Option<Blocker>,
     /// What reads say, seen from the last call that changed the number.
@@ -213,7 +211,6 @@ impl Default for Inputs {
             held: false,
             ledger: Ledger::default(),
             recalled: false,
-            unwritten: false,
             blocker: None,
             evidence: Evidence::FULL,
             counts_from: None,
@@ -281,8 +278,6 @@ pub enum Step {
         /// Its end.
         end: Resolution,
     },
-    /// Write down what has ended.
-    FlushLedger,
     /// Write down that the number belongs to this object, and what is known of it.
     RecordObservation {
         /// The number's ID, and its account.
