@@ -1,8 +1,14 @@
 //! Every delay of the operator, in one value that tests and demos can shrink.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
+
+/// The time now, on the clock that tests can pause.
+#[must_use]
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
 
 /// How long the operator waits, and for what. Waits that Meta or Kubernetes dictate (throttles, lease duration, the 60 s
 /// between two reads that prove an absence) live here too, so that a test can run a day of them in a minute.

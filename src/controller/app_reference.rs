@@ -105,17 +105,22 @@ impl AppReference {
             ),
             Self::NotReady(why) | Self::Gone(why) => (
                 Reason::AppNotReady,
-                match told(why, app, namespace) {
-                    Some(why) => format!("MetaApp {app} cannot read Meta, and the last values stay: {why}"),
-                    None => format!(
-                        "MetaApp {app} cannot read Meta, and the last values stay; its owner can see why: {}",
-                        commands::with_app("describe", app)
-                    ),
-                },
+                format!("{}. Until then the status shows the last known values", not_ready(why, app, namespace)),
             ),
             Self::Waiting | Self::Expired(_) | Self::Ready => return None,
         };
         Some(StatusSummary::keeping(ConditionValue::unknown(reason, message), Progress::Settled))
+    }
+}
+
+/// The message for an object in `namespace` whose app cannot reach Meta.
+#[must_use]
+pub fn not_ready(why: &str, app: &AppKey, namespace: &str) -> String {
+    match told(why, app, namespace) {
+        Some(why) => format!("MetaApp {app} cannot reach Meta: {why}"),
+        None => {
+            format!("MetaApp {app} cannot reach Meta; its owner can see why: {}", commands::with_app("describe", app))
+        }
     }
 }
 

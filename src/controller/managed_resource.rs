@@ -161,13 +161,10 @@ pub async fn reconcile<K: ManagedResource>(context: &Context, object: &K) -> Res
                 changed |= conclude(context, object, &app, report, requests).await?;
                 return Ok(Done { changed, requeue });
             }
-            Plan::Open(Requeue::Proof { account, id }) => {
-                proof = prove::<K>(context, &app, &account, &id).await;
-                if proof.is_none() {
-                    let requeue = Some(context.timing.retry_interval);
-                    return keep(context, object, &app, requests, &seen, requeue).await;
-                }
-            }
+            Plan::Open(Requeue::Proof { account, id }) => match prove::<K>(context, &app, &account, &id).await {
+                Ok(found) => proof = Some(found),
+                Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
+            },
             Plan::Open(need) => {
                 let requeue = look_again(context, object, &app, &need);
                 return keep(context, object, &app, requests, &seen, requeue).await;
@@ -261,20 +258,21 @@ pub fn sees<K: ManagedResource>(context: &Context, object: &K) -> bool {
     }
 }
 
-/// Reads the thing by its id; `None` where that failed for a reason that says nothing about it.
+/// Reads the thing by its id. Where that fails for a reason that says nothing about it, the error is when to try again.
 async fn prove<K: ManagedResource>(
     context: &Context,
     app: &AppKey,
     account: &str,
     id: &str,
-) -> Option<Proof<K::Facts>> {
-    let access = context.pollers.access(app)?;
+) -> Result<Proof<K::Facts>, Duration> {
+    let retry = context.timing.retry_interval;
+    let access = context.pollers.access(app).ok_or(retry)?;
     match K::read(&context.graph, &access, account, id).await {
-        Ok(facts) => Some(Proof::Elsewhere(facts)),
-        Err(error) if error.is_not_found() => Some(Proof::Gone),
+        Ok(facts) => Ok(Proof::Elsewhere(facts)),
+        Err(error) if error.is_not_found() => Ok(Proof::Gone),
         Err(error) => {
-            info!(kind = K::NAME, %app, id, %error, "not read by its id");
-            None
+            info!(kind = K::NAME, %app, id, %error, "could not read it by its id");
+            Err(context.graph.pause_after(&error).unwrap_or(retry))
         }
     }
 }

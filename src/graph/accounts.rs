@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
 use super::transport::{Call, Caller};
 use super::types::{Account, AccountAnswer, AccountRef, Next, Page, PhoneNumber, Template};
+use crate::timing::now;
 
 /// The most that Meta gives per page.
 const PAGE: &str = "100";
@@ -47,7 +48,7 @@ impl Client {
             path: &["me", "assigned_whatsapp_business_accounts"],
             fields: "id,name",
             waba: None,
-            priority: Priority::Poll,
+            priority: Priority::Read,
         };
         self.list(access, &listing, None, |account: &AccountRef| &account.id).await
     }
@@ -75,7 +76,7 @@ impl Client {
         want: Want,
         priority: Priority,
     ) -> Result<AccountRead, Error> {
-        let started = Instant::now();
+        let started = now();
         let fields = Fields::of(want);
         let query = vec![("fields", fields.nested().into())];
         let path = [waba_id];

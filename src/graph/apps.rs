@@ -106,7 +106,7 @@ impl Client {
             query: vec![("input_token", input.expose_secret().into())],
             body: None,
             waba: None,
-            priority: Priority::Poll,
+            priority: Priority::Read,
         };
         let mut info = self.read::<DebugAnswer>(call).await.map(TokenInfo::from)?;
         if let Some(message) = info.invalid_reason.as_mut().and_then(|reason| reason.message.as_mut()) {

@@ -1,11 +1,13 @@
 //! The client: one per process, cheap to clone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Url, redirect, retry};
 
 use super::config::{Config, Recorder, Timing};
+use super::errors::Error;
 use super::rate_limit::Budget;
 use super::server_time::Clock;
 use super::version::{VersionMismatch, Versions};
@@ -88,6 +90,13 @@ impl Client {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
+    }
+
+    /// How long to wait before the call that failed with `error` is made again, where Meta or the budget says so.
+    #[must_use]
+    pub fn pause_after(&self, error: &Error) -> Option<Duration> {
+        let until = error.throttled_until()?;
+        Some(Duration::try_from(until.duration_since(self.now())).unwrap_or_default())
     }
 
     /// How far Meta's clock is ahead of ours.

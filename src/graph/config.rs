@@ -39,11 +39,11 @@ pub struct Timing {
     pub throttle_first: Duration,
     /// The longest stop after a throttle for which Meta names no end.
     pub throttle_longest: Duration,
-    /// The pause that each percent of usage above 80 adds before a poll.
+    /// The pause between two polls that each percent of usage above 80 adds.
     pub pace_step: Duration,
     /// How long polls rest when the bucket is all but empty, before one of them looks again.
     pub rest: Duration,
-    /// The longest a call waits for its turn before it is refused unsent.
+    /// The longest a poll waits for its turn before it is refused unsent.
     pub longest_turn: Duration,
     /// How long Meta locks a number after too many registrations (code 133016).
     pub register_lock: Duration,
@@ -100,7 +100,9 @@ pub struct Access {
 /// Who goes first when the budget runs low.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Regular reading; keeps to half of the bucket.
+    /// A read of a reconcile: shares the pollers' half of the bucket and lets them go first. Never waits for its turn.
+    Read,
+    /// Regular reading by a poller, which may wait for its turn; keeps to half of the bucket.
     Poll,
     /// What a change at Meta needs.
     Write,

@@ -113,7 +113,7 @@ impl Client {
     pub async fn read_profile(&self, access: &Access, waba_id: &str, id: &str) -> Result<Profile, Error> {
         let path = [id, "whatsapp_business_profile"];
         let query = vec![("fields", Profile::FIELDS.into())];
-        let call = node(access, Endpoint::Profile, &path, query, waba_id, Priority::Poll);
+        let call = node(access, Endpoint::Profile, &path, query, waba_id, Priority::Read);
         self.read::<ProfileAnswer>(call).await.map(ProfileAnswer::profile)
     }
 

@@ -1,21 +1,25 @@
-//! How much may be asked of Meta: one gate per (app, account), and one per app.
+//! The budget of calls to Meta: one gate per (app, account), and one per app.
 //!
-//! Meta counts calls per rolling hour, says how full the bucket is with each answer, and lengthens a throttle for each
-//! call made during it. So a gate listens to every answer, errors included, slows polls from 80 %, and lets nothing
-//! through while throttled.
+//! Meta counts calls per rolling hour, says how full the bucket is with each reply, and lengthens a throttle for each
+//! call made during it. So a gate listens to every reply, errors included, slows polls from 80 %, and lets nothing
+//! through while throttled. Only pollers wait at a gate. A reconcile holds one of a few slots: its call gets its turn at
+//! once, or learns when to come back.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::clock;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 
 use super::config::{Priority, Timing};
 use super::server_time::Clock;
 use super::usage::Usage;
+use crate::timing::now;
 
 /// From this usage on, polls slow down.
 const SLOW_FROM: u8 = 80;
@@ -52,14 +56,31 @@ pub(super) struct Gate {
 }
 
 struct State {
-    /// Keeps polls within half of the limit.
-    polls: DefaultDirectRateLimiter,
+    /// Keeps polls and reads within half of the limit.
+    polls: Limiter,
     limit: u32,
     usage: Option<(Usage, Instant)>,
+    /// When the last poll or read got its turn.
+    read: Option<Instant>,
+    /// When the last write got its turn.
+    wrote: Option<Instant>,
+    /// Pollers that wait for their turn: reads of reconciles let them go first.
+    waiting: u32,
+    /// When the read that was refused last may come back. The next one is sent away for longer, so that they do not all
+    /// come back at once.
+    promised: Option<Instant>,
     /// Until when Meta allows no call, on its clock.
     closed: Option<Timestamp>,
     /// Throttles in a row, for growing stops when Meta names no end.
     strikes: u32,
+}
+
+/// Why a call gets no turn yet.
+enum NotYet {
+    /// Meta allows no call before this time on its clock.
+    Throttled(Timestamp),
+    /// The budget has room again in so long.
+    In(Duration),
 }
 
 impl std::fmt::Debug for Gate {
@@ -70,7 +91,18 @@ impl std::fmt::Debug for Gate {
 
 impl Gate {
     fn new(limit: u32, timing: Timing) -> Self {
-        let state = State { polls: limiter(limit, timing.bucket), limit, usage: None, closed: None, strikes: 0 };
+        let polls = limiter(limit, timing.bucket);
+        let state = State {
+            polls,
+            limit,
+            usage: None,
+            read: None,
+            wrote: None,
+            waiting: 0,
+            promised: None,
+            closed: None,
+            strikes: 0,
+        };
         Self { timing, state: Mutex::new(state) }
     }
 
@@ -78,15 +110,35 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn. `Err` is the time before which none will come; then nothing may be sent.
+    /// Takes a turn; a poll waits for it. `Err` is the time before which none will come; then nothing may be sent.
     pub async fn pass(&self, priority: Priority, clock: &Clock) -> Result<(), Timestamp> {
-        self.open(clock)?;
-        // The pace is asked once, so that a full bucket delays a call and does not hold it for good.
-        let mut waited = self.pause(self.pace(priority), Duration::ZERO, clock).await?;
+        if priority == Priority::Poll { self.wait(clock).await } else { self.try_pass(priority, clock) }
+    }
+
+    /// Takes a turn if there is one now. `Err` is when to come back.
+    fn try_pass(&self, priority: Priority, clock: &Clock) -> Result<(), Timestamp> {
+        match self.turn(priority, clock) {
+            Ok(()) => Ok(()),
+            Err(NotYet::Throttled(until)) => Err(until),
+            Err(NotYet::In(pause)) => {
+                let pause = if priority == Priority::Read { self.put_off(pause) } else { pause };
+                Err(later(clock.now(), pause))
+            }
+        }
+    }
+
+    /// Waits for a turn, unless that would take too long.
+    async fn wait(&self, clock: &Clock) -> Result<(), Timestamp> {
+        let started = now();
+        let _waiting = Waiting::at(self);
         loop {
-            match self.turn(priority, clock)? {
-                Some(pause) => waited = self.pause(pause, waited, clock).await?,
-                None => return Ok(()),
+            match self.turn(Priority::Poll, clock) {
+                Ok(()) => return Ok(()),
+                Err(NotYet::Throttled(until)) => return Err(until),
+                Err(NotYet::In(pause)) if since(started) + pause > self.timing.longest_turn => {
+                    return Err(later(clock.now(), pause));
+                }
+                Err(NotYet::In(pause)) => tokio::time::sleep(pause).await,
             }
         }
     }
@@ -96,36 +148,38 @@ impl Gate {
         self.throttled_until(clock).map_or(Ok(()), Err)
     }
 
-    /// Sleeps, unless the call would then have waited for too long in all.
-    async fn pause(&self, pause: Duration, waited: Duration, clock: &Clock) -> Result<Duration, Timestamp> {
-        let waited = waited + pause;
-        if waited > self.timing.longest_turn {
-            return Err(later(clock.now(), pause));
-        }
+    fn turn(&self, priority: Priority, clock: &Clock) -> Result<(), NotYet> {
+        self.open(clock).map_err(NotYet::Throttled)?;
+        let mut state = self.state();
+        let pause = state.pace(priority, &self.timing);
         if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+            return Err(NotYet::In(pause));
         }
-        Ok(waited)
-    }
-
-    /// How long a call of this priority holds back at the usage last seen.
-    fn pace(&self, priority: Priority) -> Duration {
-        match self.state().usage {
-            Some((usage, seen)) if seen.elapsed() < self.timing.bucket => {
-                pace(usage.percent, seen.elapsed(), priority, &self.timing)
+        if priority <= Priority::Poll {
+            if priority == Priority::Read && state.waiting > 0 {
+                return Err(NotYet::In(self.period(state.limit)));
             }
-            _ => Duration::ZERO,
+            state.polls.check().map_err(|not_yet| NotYet::In(not_yet.wait_time_from(now())))?;
+            state.read = Some(now());
+        } else if priority == Priority::Write {
+            state.wrote = Some(now());
         }
+        Ok(())
     }
 
-    /// `None` is the turn, taken; `Some` the wait until the next chance.
-    fn turn(&self, priority: Priority, clock: &Clock) -> Result<Option<Duration>, Timestamp> {
-        self.open(clock)?;
-        if priority > Priority::Poll {
-            return Ok(None);
-        }
-        let not_yet = self.state().polls.check().err();
-        Ok(not_yet.map(|not_yet| not_yet.wait_time_from(DefaultClock::default().now())))
+    /// How long a refused read stays away: until there is room, and longer than the one that was refused before it.
+    fn put_off(&self, pause: Duration) -> Duration {
+        let mut state = self.state();
+        let period = self.period(state.limit);
+        let turn = state.promised.map_or(Duration::ZERO, |promised| promised.saturating_duration_since(now()) + period);
+        let pause = pause.max(turn).min(self.timing.bucket.max(pause));
+        state.promised = Some(now() + pause);
+        pause
+    }
+
+    /// The time between two polls that keeps them within a quarter of the limit.
+    fn period(&self, limit: u32) -> Duration {
+        self.timing.bucket / quarter(limit).get()
     }
 
     /// The account has a registered number: Meta's limit is the large one from now on.
@@ -141,7 +195,7 @@ impl Gate {
     /// What a header of an answer said.
     pub fn saw(&self, usage: Usage, clock: &Clock) {
         let mut state = self.state();
-        state.usage = Some((usage, Instant::now()));
+        state.usage = Some((usage, now()));
         if !usage.regain.is_zero() {
             state.close(later(clock.now(), usage.regain));
         }
@@ -173,34 +227,84 @@ impl Gate {
 
     /// What is left of the bucket in percent, if Meta told within the window.
     pub fn left(&self) -> Option<u8> {
-        let (usage, _) = self.state().usage.filter(|(_, seen)| seen.elapsed() < self.timing.bucket)?;
+        let (usage, _) = self.state().usage.filter(|(_, seen)| since(*seen) < self.timing.bucket)?;
         Some(100u8.saturating_sub(usage.percent))
     }
 }
 
 impl State {
+    /// How long a call of this priority has to wait at the usage last seen.
+    fn pace(&self, priority: Priority, timing: &Timing) -> Duration {
+        let Some((usage, seen)) = self.usage.filter(|(_, seen)| since(*seen) < timing.bucket) else {
+            return Duration::ZERO;
+        };
+        let last = if priority <= Priority::Poll { self.read } else { self.wrote };
+        pace(usage.percent, since(seen), last.map(since), priority, timing)
+    }
+
     /// Closes until then, or leaves a longer stop alone.
     fn close(&mut self, until: Timestamp) -> Timestamp {
         *self.closed.insert(self.closed.map_or(until, |closed| closed.max(until)))
     }
 }
 
-/// How long a call holds back at a usage seen some time ago.
-fn pace(percent: u8, ago: Duration, priority: Priority, timing: &Timing) -> Duration {
-    match priority {
-        Priority::Poll if percent >= REST_FROM => timing.rest.saturating_sub(ago),
-        Priority::Poll if percent >= SLOW_FROM => timing.pace_step * u32::from(percent - SLOW_FROM + 1),
-        Priority::Write if percent >= REST_FROM => timing.pace_step,
-        _ => Duration::ZERO,
+/// A poller that waits at a gate; it no longer does when this is dropped.
+struct Waiting<'a>(&'a Gate);
+
+impl<'a> Waiting<'a> {
+    fn at(gate: &'a Gate) -> Self {
+        gate.state().waiting += 1;
+        Self(gate)
     }
 }
 
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
+    }
+}
+
+/// How long a call has to wait at a usage seen `seen` ago, `last` after the call of its kind before it.
+fn pace(percent: u8, seen: Duration, last: Option<Duration>, priority: Priority, timing: &Timing) -> Duration {
+    let gap = match priority {
+        Priority::Poll | Priority::Read if percent >= REST_FROM => return timing.rest.saturating_sub(seen),
+        Priority::Poll | Priority::Read if percent >= SLOW_FROM => {
+            timing.pace_step * u32::from(percent - SLOW_FROM + 1)
+        }
+        Priority::Write if percent >= REST_FROM => timing.pace_step,
+        _ => Duration::ZERO,
+    };
+    last.map_or(Duration::ZERO, |last| gap.saturating_sub(last))
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Instant>>;
+
 /// A limiter that lets through at most half of `limit` in any window: a quarter at once, and a quarter spread over it.
-fn limiter(limit: u32, window: Duration) -> DefaultDirectRateLimiter {
-    let quarter = NonZeroU32::new(limit / 4).unwrap_or(NonZeroU32::MIN);
+fn limiter(limit: u32, window: Duration) -> Limiter {
+    let quarter = quarter(limit);
     let period = (window / quarter.get()).max(Duration::from_nanos(1));
     let quota = Quota::with_period(period).unwrap_or(Quota::per_second(quarter)).allow_burst(quarter);
-    RateLimiter::direct(quota)
+    RateLimiter::direct_with_clock(quota, TokioClock)
+}
+
+fn quarter(limit: u32) -> NonZeroU32 {
+    NonZeroU32::new(limit / 4).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The clock that tests can pause.
+#[derive(Clone, Debug, Default)]
+struct TokioClock;
+
+impl clock::Clock for TokioClock {
+    type Instant = Instant;
+
+    fn now(&self) -> Instant {
+        now()
+    }
+}
+
+fn since(time: Instant) -> Duration {
+    now().saturating_duration_since(time)
 }
 
 /// A moment after another, in whole seconds rounded up, as people and `status` see it.

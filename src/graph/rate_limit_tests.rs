@@ -25,26 +25,89 @@ fn minutes_until(until: Timestamp, clock: &Clock) -> i64 {
 fn pace_by_usage_and_priority() {
     let timing = Timing::default();
     let seconds = Duration::from_secs;
+    let rest = timing.rest;
     let cases = [
-        ("below 80 % nothing holds a poll", 79, Priority::Poll, seconds(0), Duration::ZERO),
-        ("from 80 % a poll slows down", 80, Priority::Poll, seconds(0), timing.pace_step),
-        ("the more, the fuller", 94, Priority::Poll, seconds(0), 15 * timing.pace_step),
-        ("polls rest when the rest is for others", 95, Priority::Poll, seconds(0), timing.rest),
+        ("below 80 % nothing holds a poll", 79, Priority::Poll, 0, Some(0), seconds(0)),
+        ("from 80 % a poll slows down", 80, Priority::Poll, 0, Some(0), timing.pace_step),
+        ("the more, the fuller", 94, Priority::Poll, 0, Some(0), 15 * timing.pace_step),
+        ("counted from the poll before", 94, Priority::Poll, 0, Some(10), 5 * timing.pace_step),
+        ("of which there was none", 94, Priority::Poll, 0, None, seconds(0)),
+        ("reads of reconciles slow down too", 94, Priority::Read, 0, Some(0), 15 * timing.pace_step),
+        ("polls rest when the rest is for others", 95, Priority::Poll, 0, None, rest),
+        ("and so do reads of reconciles", 95, Priority::Read, 0, None, rest),
         (
             "the rest counts from when the usage was seen",
             100,
             Priority::Poll,
-            seconds(100),
-            timing.rest.saturating_sub(seconds(100)),
+            100,
+            None,
+            rest.saturating_sub(seconds(100)),
         ),
-        ("after the rest one looks again", 100, Priority::Poll, timing.rest, Duration::ZERO),
-        ("writes go on", 94, Priority::Write, seconds(0), Duration::ZERO),
-        ("writes slow down when all but nothing is left", 99, Priority::Write, seconds(0), timing.pace_step),
-        ("people do not wait", 99, Priority::Action, seconds(0), Duration::ZERO),
+        ("after the rest one looks again", 100, Priority::Poll, rest.as_secs(), None, seconds(0)),
+        ("writes go on", 94, Priority::Write, 0, Some(0), seconds(0)),
+        ("writes slow down when all but nothing is left", 99, Priority::Write, 0, Some(0), timing.pace_step),
+        ("people do not wait", 99, Priority::Action, 0, Some(0), seconds(0)),
     ];
-    for (reason, percent, priority, ago, expected) in cases {
-        assert_eq!(pace(percent, ago, priority, &timing), expected, "{reason}");
+    for (reason, percent, priority, seen, last, expected) in cases {
+        assert_eq!(pace(percent, seconds(seen), last.map(seconds), priority, &timing), expected, "{reason}");
     }
+}
+
+/// Takes all turns that polls have at once.
+async fn use_up(gate: &Gate, clock: &Clock) {
+    while gate.try_pass(Priority::Poll, clock).is_ok() {}
+    assert!(gate.pass(Priority::Write, clock).await.is_ok(), "writes have the other half");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_of_a_reconcile_never_wait() {
+    let (gate, clock) = (Gate::new(200, Timing::default()), Clock::default());
+    let started = now();
+    use_up(&gate, &clock).await;
+    assert!(gate.pass(Priority::Read, &clock).await.is_err());
+    let gate = Gate::new(200, Timing::default());
+    gate.saw(usage(94, Duration::ZERO), &clock);
+    assert_eq!(gate.pass(Priority::Read, &clock).await, Ok(()));
+    assert!(gate.pass(Priority::Read, &clock).await.is_err(), "one per 15 s");
+    gate.saw(usage(99, Duration::ZERO), &clock);
+    assert_eq!(gate.pass(Priority::Write, &clock).await, Ok(()));
+    assert!(gate.pass(Priority::Write, &clock).await.is_err(), "one per second");
+    assert_eq!(since(started), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_reads_come_back_one_after_the_other() {
+    let (gate, clock) = (Gate::new(5000, Timing::default()), Clock::default());
+    use_up(&gate, &clock).await;
+    let mut refused: Vec<_> = Vec::new();
+    for _ in 0..1000 {
+        let until = gate.pass(Priority::Read, &clock).await.unwrap_err();
+        refused.push(until.duration_since(clock.now()).as_secs());
+    }
+    assert!(refused.is_sorted() && refused[0] <= 4, "{:?}", &refused[..3]);
+    assert!((2800..=2900).contains(&refused[999]), "2.88 s each: {}", refused[999]);
+    for _ in 0..1000 {
+        gate.pass(Priority::Read, &clock).await.unwrap_err();
+    }
+    let last = gate.pass(Priority::Read, &clock).await.unwrap_err().duration_since(clock.now());
+    assert!(last.as_secs() <= 3601, "never later than a window from now: {last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poller_that_waits_goes_before_reads_of_reconciles() {
+    let (gate, clock) = (Arc::new(Gate::new(200, Timing::default())), Arc::new(Clock::default()));
+    use_up(&gate, &clock).await;
+    let poller = tokio::spawn({
+        let (gate, clock) = (gate.clone(), clock.clone());
+        async move { gate.pass(Priority::Poll, &clock).await }
+    });
+    for _ in 0..80 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let read = gate.pass(Priority::Read, &clock).await;
+        assert!(read.is_err() || poller.is_finished(), "a read went before the poller");
+    }
+    assert_eq!(poller.await.unwrap(), Ok(()));
+    assert_eq!(gate.state().waiting, 0);
 }
 
 #[tokio::test]
@@ -71,15 +134,15 @@ async fn a_registered_number_widens_the_bucket() {
     assert!(gate.pass(Priority::Poll, &clock).await.is_err(), "to hear of it again does not refill it");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_limiter_makes_a_poll_wait_for_its_turn() {
-    let timing = Timing { bucket: Duration::from_millis(400), longest_turn: MINUTE, ..Timing::default() };
+    let timing = Timing { bucket: MINUTE, longest_turn: MINUTE, ..Timing::default() };
     let (gate, clock) = (Gate::new(4, timing), Clock::default());
-    let started = Instant::now();
+    let started = now();
     for _ in 0..2 {
         gate.pass(Priority::Poll, &clock).await.unwrap();
     }
-    assert!(started.elapsed() >= Duration::from_millis(390), "{:?}", started.elapsed());
+    assert!(since(started) >= MINUTE, "{:?}", since(started));
 }
 
 #[tokio::test]

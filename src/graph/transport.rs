@@ -97,11 +97,11 @@ impl Client {
         Outcome::from(self.once(&self.inner.writes, &call).await)
     }
 
-    /// Waits until a call of this priority may be made, so that what is written down before it is still young when it is
-    /// sent.
+    /// Takes the turn of a call, so that what is written down before it is still young when it is sent. A poll waits for
+    /// its turn; every other call gets it at once, or an error.
     ///
     /// # Errors
-    /// Class `Throttled`, when that would take too long.
+    /// Class `Throttled`: the time before which there is no turn.
     pub async fn pass(&self, access: &Access, waba_id: &str, priority: Priority) -> Result<(), Error> {
         let call = Call {
             endpoint: Endpoint::PhoneNumber,
@@ -126,7 +126,7 @@ impl Client {
         result
     }
 
-    /// Waits for a turn at the account's gate; the app's gate need only be open then.
+    /// Takes a turn at the account's gate; the app's gate need only be open then.
     async fn turn(&self, call: &Call<'_>) -> Result<(), Error> {
         let clock = &self.inner.clock;
         let passed = match call.waba {
@@ -360,5 +360,33 @@ mod tests {
         let url = |base: &str| url(&base.parse().unwrap(), "v25.0", &["1/2?x", "phone_numbers"]).to_string();
         assert_eq!(url("http://h:1"), "http://h:1/v25.0/1%2F2%3Fx/phone_numbers");
         assert_eq!(url("http://h:1/graph/"), "http://h:1/graph/v25.0/1%2F2%3Fx/phone_numbers");
+    }
+
+    fn access() -> Access {
+        let app = AppCredentials { app_id: "1".into(), app_secret: "secret".into() };
+        Access { app, token: "token".into(), version: "v25.0".into() }
+    }
+
+    /// A client with production's waits and limits, of which no call may reach a server.
+    fn client() -> Client {
+        let config = super::super::config::Config {
+            base_url: "http://127.0.0.1:9".parse().unwrap(),
+            user_agent: "test".into(),
+            timing: super::super::config::Timing::default(),
+        };
+        Client::new(config, std::sync::Arc::new(|_: &Finished<'_>| {})).unwrap()
+    }
+
+    /// A reconcile holds one of a few slots: a read of its own that finds no budget comes back later instead of waiting.
+    #[tokio::test(start_paused = true)]
+    async fn reads_of_a_reconcile_never_wait_for_budget() {
+        let (client, access) = (client(), access());
+        for _ in 0..50 {
+            client.pass(&access, "10", Priority::Poll).await.unwrap();
+        }
+        let started = tokio::time::Instant::now();
+        let error = client.read_profile(&access, "10", "20").await.unwrap_err();
+        assert!(error.throttled_until().is_some() && !error.was_sent(), "{error}");
+        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 }

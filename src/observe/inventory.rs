@@ -17,7 +17,7 @@ use crate::graph::{
     self, AccountRead,
     types::{PhoneNumber, Template},
 };
-use crate::k8s::secrets::ComparableSecret;
+use crate::{k8s::secrets::ComparableSecret, timing::now};
 
 /// Whether what an app shows can be relied on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -293,8 +293,10 @@ impl Inventory {
             // Until the first discovery nobody knows which accounts there are.
             return if app.view.standing == AppState::Starting { Observation::Unread } else { Observation::Unmanaged };
         }
-        let is_stale =
-            |state: &AccountState| state.unread_since().is_some_and(|since| since.elapsed() > app.view.stale_after);
+        let now = now();
+        let is_stale = |state: &AccountState| {
+            state.unread_since().is_some_and(|since| now.saturating_duration_since(since) > app.view.stale_after)
+        };
         let candidates = || app.accounts.iter().filter(|(id, _)| account.is_none_or(|wanted| wanted == &***id));
         let found = candidates().filter_map(|(id, state)| {
             let snapshot = state.snapshot.as_ref()?;

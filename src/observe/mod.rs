@@ -1,10 +1,12 @@
-//! What Meta shows: one poller per app and account reads everything the account holds, the estate keeps the last
-//! complete read of each, and whoever is concerned by a difference is woken. Decisions read the estate, never Meta.
+//! What Meta shows: one poller per app and account reads everything the account holds, the inventory keeps the last
+//! complete read of each, and whoever is concerned by a difference is woken. Decisions read the inventory, never Meta.
 
 mod countries;
 pub mod digits;
 mod inventory;
 mod poller;
+#[cfg(test)]
+mod poller_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;

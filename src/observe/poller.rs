@@ -1,12 +1,13 @@
-//! One task per app and account: reads the account once per interval, puts it into the estate, wakes who is concerned.
+//! One task per app and account: reads the account once per interval, puts it into the inventory, wakes who is concerned.
 
 use std::{
-    sync::Arc,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use ahash::AHashMap;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::{
@@ -23,11 +24,11 @@ use super::{
 use crate::api::AppKey;
 use crate::{
     graph::{self, Access, Priority, Want},
-    server::Health,
-    timing::Timing,
+    timing::{Timing, now},
 };
 
-/// Accounts that are read at once, over all apps.
+/// Accounts of one app that are read at once: what they show is held in memory twice until the read is complete. Per app,
+/// because a read keeps its place while it waits for its app's budget.
 const CONCURRENT_READS: usize = 4;
 
 /// How an app is polled.
@@ -41,7 +42,7 @@ pub struct Polling {
     pub interval: Duration,
 }
 
-/// Who is told of reads.
+/// Who learns of reads.
 pub trait Wake: Send + Sync + 'static {
     /// An account was read, and something differs from the read before.
     fn changed(&self, app: &AppKey, account: &str, changes: &Changes);
@@ -56,16 +57,41 @@ struct Shared {
     graph: graph::Client,
     timing: Timing,
     wake: Arc<dyn Wake>,
-    health: Health,
-    reads: Semaphore,
 }
 
 struct Task {
     polling: Polling,
     poke: Arc<Notify>,
-    /// When the last read began.
-    began: Arc<Mutex<Option<Instant>>>,
+    progress: Arc<Mutex<Progress>>,
+    /// The app's places for reads.
+    reads: Arc<Semaphore>,
     running: AbortHandle,
+}
+
+/// How far a poller has got.
+struct Progress {
+    /// When the last read began.
+    began: Option<Instant>,
+    at: Stage,
+}
+
+enum Stage {
+    /// Waits until the next read is due.
+    Waiting(Instant),
+    /// Waits for a place. How long that takes depends on the reads before it, and so on Meta.
+    Queued,
+    /// Reads; when it last got any further, be it by an error or a timeout.
+    Reading(Instant),
+}
+
+impl Progress {
+    fn overdue(&self) -> Duration {
+        match self.at {
+            Stage::Waiting(due) => now().saturating_duration_since(due),
+            Stage::Queued => Duration::ZERO,
+            Stage::Reading(last) => now().saturating_duration_since(last),
+        }
+    }
 }
 
 impl Drop for Task {
@@ -74,24 +100,29 @@ impl Drop for Task {
     }
 }
 
+type Tasks = Mutex<AHashMap<(AppKey, Box<str>), Task>>;
+
 /// All pollers of this process.
 pub struct Pollers {
     shared: Arc<Shared>,
-    tasks: Mutex<AHashMap<(AppKey, Box<str>), Task>>,
+    tasks: Arc<Tasks>,
 }
 
 impl Pollers {
     /// No pollers yet.
     #[must_use]
-    pub fn new(
-        inventory: Arc<Inventory>,
-        graph: graph::Client,
-        timing: Timing,
-        wake: Arc<dyn Wake>,
-        health: Health,
-    ) -> Self {
-        let reads = Semaphore::new(CONCURRENT_READS);
-        Self { shared: Arc::new(Shared { inventory, graph, timing, wake, health, reads }), tasks: Mutex::default() }
+    pub fn new(inventory: Arc<Inventory>, graph: graph::Client, timing: Timing, wake: Arc<dyn Wake>) -> Self {
+        Self { shared: Arc::new(Shared { inventory, graph, timing, wake }), tasks: Arc::default() }
+    }
+
+    /// Tells for how long the poller that is furthest behind has done nothing although its read was due or under way. A
+    /// poller that waits for a place or for Meta's reply is not behind: that Meta hangs is no reason to restart.
+    pub fn overdue(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        let tasks: Weak<Tasks> = Arc::downgrade(&self.tasks);
+        move || {
+            let Some(tasks) = tasks.upgrade() else { return Duration::ZERO };
+            tasks.lock().values().map(|task| task.progress.lock().overdue()).max().unwrap_or_default()
+        }
     }
 
     /// Polls exactly these accounts of the app, in this way; `None` polls none of them.
@@ -99,17 +130,15 @@ impl Pollers {
         let mut tasks = self.tasks.lock();
         tasks.retain(|(key, account), task| {
             let same = |p: &Polling| p.token == task.polling.token && p.interval == task.polling.interval;
-            let stays = key != app || polling.is_some_and(|p| same(p) && accounts.iter().any(|a| **a == **account));
-            if !stays {
-                self.shared.health.forget(&(key, account));
-            }
-            stays
+            key != app || polling.is_some_and(|p| same(p) && accounts.iter().any(|a| **a == **account))
         });
         let Some(polling) = polling else { return };
+        let reads = tasks.iter().find(|((key, _), _)| key == app).map(|(_, task)| task.reads.clone());
+        let reads = reads.unwrap_or_else(|| Arc::new(Semaphore::new(CONCURRENT_READS)));
         for account in accounts {
-            tasks
-                .entry((app.clone(), account.as_str().into()))
-                .or_insert_with_key(|(app, account)| self.start(app.clone(), account.clone(), polling.clone()));
+            tasks.entry((app.clone(), account.as_str().into())).or_insert_with_key(|(app, account)| {
+                self.start(app.clone(), account.clone(), polling.clone(), reads.clone())
+            });
         }
     }
 
@@ -123,7 +152,7 @@ impl Pollers {
     /// wait for the same read.
     pub fn read_again(&self, app: &AppKey, account: Option<&str>, age: Duration) {
         for ((key, id), task) in &*self.tasks.lock() {
-            let due = task.began.lock().is_some_and(|began| began.elapsed() >= age);
+            let due = task.progress.lock().began.is_some_and(|began| elapsed(Some(began), age));
             if key == app && account.is_none_or(|wanted| wanted == &**id) && due {
                 task.poke.notify_one();
             }
@@ -139,10 +168,10 @@ impl Pollers {
         }
     }
 
-    fn start(&self, app: AppKey, account: Box<str>, polling: Polling) -> Task {
+    fn start(&self, app: AppKey, account: Box<str>, polling: Polling, reads: Arc<Semaphore>) -> Task {
         self.shared.inventory.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
-        let began = Arc::new(Mutex::default());
+        let progress = Arc::new(Mutex::new(Progress { began: None, at: Stage::Waiting(now()) }));
         // A limit that is known already is read again some time: not by everybody at once after a restart.
         let known =
             self.shared.inventory.accounts(&app).get(&account).is_some_and(|state| state.template_limit.is_some());
@@ -153,12 +182,13 @@ impl Pollers {
             account,
             polling: polling.clone(),
             poke: poke.clone(),
-            began: began.clone(),
+            progress: progress.clone(),
+            reads: reads.clone(),
             health_read: None,
-            limit_due: Instant::now() + limit_wait,
+            limit_due: now() + limit_wait,
             told_stale: false,
         };
-        Task { polling, poke, began, running: tokio::spawn(poller.run()).abort_handle() }
+        Task { polling, poke, progress, reads, running: tokio::spawn(poller.run()).abort_handle() }
     }
 }
 
@@ -168,7 +198,8 @@ struct Poller {
     account: Box<str>,
     polling: Polling,
     poke: Arc<Notify>,
-    began: Arc<Mutex<Option<Instant>>>,
+    progress: Arc<Mutex<Progress>>,
+    reads: Arc<Semaphore>,
     health_read: Option<Instant>,
     limit_due: Instant,
     told_stale: bool,
@@ -177,27 +208,26 @@ struct Poller {
 impl Poller {
     async fn run(mut self) {
         let mut failures = 0;
-        let mut due = Instant::now() + self.shared.timing.start_spread.mul_f64(rand::rng().random());
+        let mut due = now() + self.shared.timing.start_spread.mul_f64(rand::rng().random());
         loop {
+            self.progress.lock().at = Stage::Waiting(due);
             self.wait_until(due).await;
-            *self.began.lock() = Some(Instant::now());
-            let next = match self.read().await {
+            let next = match self.poll().await {
                 Ok(()) => {
                     failures = 0;
                     self.polling.interval.mul_f64(rand::rng().random_range(0.9..1.1))
                 }
-                Err(throttle) => {
+                Err(pause) => {
                     failures += 1;
-                    self.after_failure(failures, throttle)
+                    self.after_failure(failures, pause)
                 }
             };
-            due = Instant::now() + next;
-            self.shared.health.due(&(&self.app, &self.account), due);
+            due = now() + next;
         }
     }
 
-    /// Waits for the time, or for a poke. On the way it tells who is concerned that the account has become stale: the
-    /// wait may be a long one, where Meta throttles.
+    /// Waits for the time, or for a poke. On the way it reports that the account has become stale: where Meta throttles, the
+    /// wait may be long.
     async fn wait_until(&mut self, due: Instant) {
         let stale = self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.told_stale);
         if let Some(stale) = stale.filter(|stale| *stale < due) {
@@ -211,24 +241,35 @@ impl Poller {
         let _ = timeout_at(due.into(), self.poke.notified()).await;
     }
 
-    /// Sooner than the next poll, but no sooner than Meta allows.
-    fn after_failure(&self, failures: u32, throttle: Option<Timestamp>) -> Duration {
+    /// Sooner than the next poll, but no sooner than Meta or the budget allows.
+    fn after_failure(&self, failures: u32, pause: Option<Duration>) -> Duration {
         let backoff = self.shared.timing.retry_interval * 2_u32.saturating_pow(failures.min(16) - 1);
-        let throttle =
-            throttle.and_then(|until| Duration::try_from(until.duration_since(self.shared.graph.now())).ok());
-        backoff.min(self.polling.interval).max(throttle.unwrap_or_default())
+        backoff.min(self.polling.interval).max(pause.unwrap_or_default())
     }
 
-    /// Reads the account; the error is until when Meta wants no calls, if that is why it failed.
-    async fn read(&mut self) -> Result<(), Option<Timestamp>> {
+    /// Takes a place and reads the account.
+    async fn poll(&mut self) -> Result<(), Option<Duration>> {
+        let (reads, progress) = (self.reads.clone(), self.progress.clone());
+        progress.lock().at = Stage::Queued;
+        let Ok(_place) = reads.acquire().await else { return Err(None) };
+        progress.lock().began = Some(now());
+        let mut read = pin!(self.read());
+        poll_fn(|context| {
+            progress.lock().at = Stage::Reading(now());
+            read.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Reads the account; the error is the pause that Meta or the budget wants, where they want one.
+    async fn read(&mut self) -> Result<(), Option<Duration>> {
         let shared = self.shared.clone();
-        let Ok(_permit) = shared.reads.acquire().await else { return Err(None) };
         let health = elapsed(self.health_read, shared.timing.health_interval);
         let want = Want { health };
         match shared.graph.read_account(&self.polling.access, &self.account, want, Priority::Poll).await {
             Ok(read) => {
                 if health {
-                    self.health_read = Some(Instant::now());
+                    self.health_read = Some(now());
                 }
                 self.told_stale = false;
                 let mut changes = shared.inventory.replace(&self.app, &self.account, read);
@@ -241,18 +282,18 @@ impl Poller {
                 Ok(())
             }
             Err(error) => {
-                let throttle = error.throttled_until();
+                let pause = shared.graph.pause_after(&error);
                 self.failed(error);
-                Err(throttle)
+                Err(pause)
             }
         }
     }
 
     fn failed(&mut self, error: graph::Error) {
-        info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "account not read");
-        // A dead token concerns the app at once, however often it was told.
+        info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "could not read the account");
+        // A dead token concerns the app at once, however often Meta has refused it.
         let token = error.is_token();
-        let failure = Failure { error, token: self.polling.token.clone(), at: Instant::now() };
+        let failure = Failure { error, token: self.polling.token.clone(), at: now() };
         if self.shared.inventory.fail(&self.app, &self.account, failure) || token {
             self.shared.wake.failed(&self.app, &self.account);
         }
@@ -261,16 +302,16 @@ impl Poller {
     /// Reads the template limit where that is due; true if it changed. A failure waits for the next poll: nothing
     /// hangs on it.
     async fn read_limit(&mut self) -> bool {
-        if Instant::now() < self.limit_due {
+        if now() < self.limit_due {
             return false;
         }
         match self.shared.graph.template_limit(&self.polling.access, &self.account).await {
             Ok(limit) => {
-                self.limit_due = Instant::now() + self.shared.timing.limits_interval;
+                self.limit_due = now() + self.shared.timing.limits_interval;
                 limit.is_some_and(|limit| self.shared.inventory.set_template_limit(&self.app, &self.account, limit))
             }
             Err(error) => {
-                debug!(app = %self.app, account = &*self.account, %error, "template limit not read");
+                debug!(app = %self.app, account = &*self.account, %error, "could not read the template limit");
                 false
             }
         }
@@ -278,5 +319,5 @@ impl Poller {
 }
 
 fn elapsed(since: Option<Instant>, interval: Duration) -> bool {
-    since.is_none_or(|since| since.elapsed() >= interval)
+    since.is_none_or(|since| now().saturating_duration_since(since) >= interval)
 }

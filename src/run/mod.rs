@@ -32,7 +32,7 @@ use crate::{
 const NAME: &str = "waba-operator";
 /// The Graph version for apps that name none.
 const GRAPH_VERSION: &str = "v25.0";
-/// An object that waits longer than this beyond its time is a reason to start the process anew.
+/// A poll that is overdue by more than this is a reason to restart the process.
 const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
@@ -205,8 +205,8 @@ async fn work(
     let sending = tokio::spawn(sending);
 
     let inventory = Arc::new(Inventory::default());
-    let pollers =
-        Pollers::new(inventory.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()), health.clone());
+    let pollers = Pollers::new(inventory.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()));
+    health.ask(pollers.overdue());
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let secrets = Arc::new(Secrets::new(client.clone(), secrets));
     let ledgers = ledgers(certain, &settings, secrets.clone());

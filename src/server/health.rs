@@ -1,14 +1,11 @@
 //! What `/livez` and `/readyz` answer, and the facts they answer from.
 
 use std::{
-    collections::HashMap,
     fmt,
-    hash::Hash,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
-use ahash::RandomState;
 use parking_lot::Mutex;
 
 /// Where an operator is in its life.
@@ -37,64 +34,49 @@ impl fmt::Display for Stage {
 
 /// The health of one operator; clones share it.
 ///
-/// Liveness is not "a thread answers" but "work that is due gets done": every object says when it is next due
-/// ([`Health::due`]), and an operator whose most overdue object waits longer than the limit is to be restarted.
-#[derive(Clone, Debug)]
+/// Liveness is not "a thread answers" but "what is due gets done": the pollers, once there are any, tell for how long the
+/// one that is furthest behind has not got on ([`Health::ask`]). Beyond the limit the operator is to be restarted.
+#[derive(Clone)]
 pub struct Health {
     limit: Duration,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
-    stage: Stage,
-    ended: Option<String>,
-    /// Hash of the object's key → when it is due; 10,000 objects cost some 300 kB.
-    due: HashMap<u64, Instant, RandomState>,
+    stage: Mutex<Stage>,
+    ended: OnceLock<String>,
+    overdue: OnceLock<Box<dyn Fn() -> Duration + Send + Sync>>,
 }
 
 impl Health {
-    /// Healthy and starting; `limit` is how long an object may be overdue before `/livez` fails.
+    /// Healthy and starting; `limit` is how long a poll may be overdue before `/livez` fails.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        let shared = Shared { stage: Stage::Starting, ended: None, due: HashMap::default() };
-        Self { limit, shared: Arc::new(Mutex::new(shared)) }
+        let shared = Shared { stage: Mutex::new(Stage::Starting), ended: OnceLock::new(), overdue: OnceLock::new() };
+        Self { limit, shared: Arc::new(shared) }
     }
 
     /// The operator enters a stage of its life.
     pub fn enter(&self, stage: Stage) {
-        self.shared.lock().stage = stage;
+        *self.shared.stage.lock() = stage;
     }
 
     /// Something that must run as long as the process does has ended: `/livez` fails from now on.
     pub fn ended(&self, what: &str) {
-        self.shared.lock().ended.get_or_insert_with(|| what.to_owned());
+        // The first one counts.
+        let _ = self.shared.ended.set(what.to_owned());
     }
 
-    /// The object is to be reconciled at `at`; replaces what was said about it before.
-    pub fn due<K: Hash>(&self, object: &K, at: Instant) {
-        let mut shared = self.shared.lock();
-        let key = shared.due.hasher().hash_one(object);
-        shared.due.insert(key, at);
+    /// From now on, `overdue` tells for how long the most overdue poll has been due.
+    pub fn ask(&self, overdue: impl Fn() -> Duration + Send + Sync + 'static) {
+        // Set once: a process leads once.
+        let _ = self.shared.overdue.set(Box::new(overdue));
     }
 
-    /// Nothing is due for this object any more: it was deleted, or only an event can wake it.
-    pub fn forget<K: Hash>(&self, object: &K) {
-        let mut shared = self.shared.lock();
-        let key = shared.due.hasher().hash_one(object);
-        shared.due.remove(&key);
-    }
-
-    /// Nothing is due at all: this operator no longer leads.
-    pub fn forget_all(&self) {
-        self.shared.lock().due.clear();
-    }
-
-    /// For how long the most overdue object has been due; zero when all are on time.
+    /// For how long the most overdue poll has been due; zero when all are on time.
     #[must_use]
     pub fn most_overdue(&self) -> Duration {
-        let now = Instant::now();
-        self.shared.lock().due.values().min().map_or(Duration::ZERO, |due| now.saturating_duration_since(*due))
+        self.shared.overdue.get().map_or(Duration::ZERO, |overdue| overdue())
     }
 
     /// Whether the process works, else what is wrong.
@@ -102,12 +84,13 @@ impl Health {
     /// # Errors
     /// The sentence to show.
     pub fn live(&self) -> Result<(), String> {
-        if let Some(what) = &self.shared.lock().ended {
+        if let Some(what) = self.shared.ended.get() {
             return Err(format!("{what} ended"));
         }
         let overdue = self.most_overdue();
         if overdue > self.limit {
-            return Err(format!("an object is overdue by {} s (limit {} s)", overdue.as_secs(), self.limit.as_secs()));
+            let (overdue, limit) = (overdue.as_secs(), self.limit.as_secs());
+            return Err(format!("the poll of an account is overdue by {overdue} s (limit {limit} s)"));
         }
         Ok(())
     }
@@ -117,7 +100,7 @@ impl Health {
     /// # Errors
     /// The stage that is not a ready one.
     pub fn ready(&self) -> Result<Stage, Stage> {
-        match self.shared.lock().stage {
+        match *self.shared.stage.lock() {
             stage @ (Stage::Standby | Stage::Running) => Ok(stage),
             stage @ (Stage::Starting | Stage::Stopping) => Err(stage),
         }
@@ -132,10 +115,6 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_mins(10);
 
-    fn ago(seconds: u64) -> Instant {
-        Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap()
-    }
-
     #[test]
     fn readiness_follows_the_stage() {
         let health = Health::new(LIMIT);
@@ -148,25 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn the_most_overdue_object_decides() {
+    fn liveness_fails_when_a_poll_is_overdue_beyond_the_limit() {
+        for (overdue, live) in [(Duration::ZERO, true), (LIMIT, true), (LIMIT + Duration::from_secs(1), false)] {
+            let health = Health::new(LIMIT);
+            assert_eq!(health.live(), Ok(()), "nothing is polled yet");
+            health.ask(move || overdue);
+            assert_eq!(health.live().is_ok(), live, "{overdue:?}");
+        }
         let health = Health::new(LIMIT);
-        health.due(&("MetaApp", "a"), ago(30));
-        health.due(&("MetaApp", "b"), ago(900));
-        assert!(health.most_overdue() >= Duration::from_mins(15));
-        assert!(health.live().unwrap_err().contains("overdue"));
-        health.due(&("MetaApp", "b"), Instant::now() + LIMIT);
-        assert_eq!(health.live(), Ok(()), "a reconcile moves what is due");
-        assert!(health.most_overdue() >= Duration::from_secs(30));
-        health.forget(&("MetaApp", "a"));
-        assert_eq!(health.most_overdue(), Duration::ZERO, "an object due later is not overdue");
-    }
-
-    #[test]
-    fn losing_the_lead_clears_what_is_due() {
-        let health = Health::new(LIMIT);
-        health.due(&"a", ago(900));
-        health.forget_all();
-        assert_eq!(health.live(), Ok(()));
+        health.ask(|| Duration::from_mins(15));
+        assert_eq!(health.live(), Err("the poll of an account is overdue by 900 s (limit 600 s)".to_owned()));
     }
 
     #[test]

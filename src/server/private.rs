@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use super::Health;
 use crate::telemetry::Metrics;
 
-/// How long requests under way may take to end once the server is told to stop.
+/// How long requests under way may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -69,8 +69,6 @@ async fn exposition(State((health, metrics)): State<(Health, Metrics)>) -> impl 
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use std::time::Instant;
-
     use tokio::sync::oneshot;
 
     use super::*;
@@ -102,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn health_is_told_as_it_is() {
+    async fn probes_answer_by_stage_and_health() {
         let running = start().await;
         assert_eq!(get(&running.url, "/readyz").await, (503, "starting\n".to_owned()));
         running.health.enter(Stage::Standby);
@@ -114,19 +112,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_open_metrics_and_know_the_overdue() {
+    async fn metrics_are_open_metrics_and_include_the_most_overdue_poll() {
         let running = start().await;
         running.metrics.leader(true);
-        running.health.due(&"a", Instant::now().checked_sub(Duration::from_secs(30)).unwrap());
+        running.health.ask(|| Duration::from_secs(30));
         let answer = reqwest::get(format!("{}/metrics", running.url)).await.unwrap();
         assert_eq!(answer.headers()["content-type"], OPEN_METRICS);
         let text = answer.text().await.unwrap();
         assert!(text.contains("waba_leader 1\n"), "{text}");
-        assert!(text.contains("waba_most_overdue_object_seconds 30."), "{text}");
+        assert!(text.contains("waba_most_overdue_object_seconds 30.0\n"), "{text}");
     }
 
     #[tokio::test]
-    async fn it_ends_when_told_even_with_an_idle_connection_open() {
+    async fn it_stops_on_request_even_with_an_idle_connection_open() {
         let running = start().await;
         let client = reqwest::Client::new();
         client.get(format!("{}/livez", running.url)).send().await.unwrap();

@@ -158,7 +158,7 @@ impl Metrics {
         r.register("objects", "Objects by kind and phase", self.objects.clone());
         let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
-        let help = "For how long the most overdue object has been due";
+        let help = "For how long the most overdue poll of an account has been due";
         r.register_with_unit("most_overdue_object", help, Unit::Seconds, self.overdue.clone());
         r.register("api_writes", "Writes to the Kubernetes API server by resource and verb", self.writes.clone());
         let help = "Kubernetes Events dropped because too many were waiting";
@@ -214,7 +214,7 @@ impl Metrics {
         }
     }
 
-    /// For how long the most overdue object has been due.
+    /// For how long the most overdue poll of an account has been due.
     pub fn overdue(&self, age: Duration) {
         self.overdue.set(age.as_secs_f64());
     }

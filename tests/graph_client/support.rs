@@ -121,7 +121,7 @@ fn client(url: &str, timing: Timing, heard: Arc<Mutex<Vec<Heard>>>) -> Client {
 pub fn timing() -> Timing {
     Timing {
         retry_pause: Duration::from_millis(1),
-        pace_step: Duration::from_millis(1),
+        pace_step: Duration::ZERO,
         longest_turn: Duration::from_secs(1),
         ..Timing::default()
     }

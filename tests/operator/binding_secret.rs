@@ -189,6 +189,21 @@ async fn removing_the_block_deletes_the_secret_and_suspending_the_app_does_not()
     world.finish().await;
 }
 
+/// Backups drop statuses: what the status no longer records is found by the watch of Secrets.
+#[tokio::test]
+async fn a_binding_that_no_status_records_is_deleted_when_nothing_asks_for_it() {
+    let mut world = World::with_number("binding-restored", seed::small(), json!({"binding": {}})).await;
+    world.until_bound(&world.expected_binding().await).await;
+    world.take_operator().stop().await;
+    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"binding": null}})).await;
+    world.remove_status(SUPPORT).await;
+    world.start().await;
+    world.until_unbound().await;
+    world.until_enabled().await;
+    world.settle().await;
+    world.finish().await;
+}
+
 /// A token Secret that cannot be read is not a deleted one: bindings keep the token they have.
 #[tokio::test]
 async fn bindings_keep_a_token_that_is_temporarily_unreadable() {

@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Removes the status, as a backup without statuses does.
-    async fn remove_status(&self, name: &str) {
+    pub async fn remove_status(&self, name: &str) {
         let api: Api<WhatsAppNumber> = self.api();
         let patch = Patch::Merge(json!({"status": null}));
         api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();

@@ -136,7 +136,7 @@ impl ManagedResource for MessageTemplate {
     }
 
     async fn read(graph: &graph::Client, access: &Access, account: &str, id: &str) -> Result<Template, graph::Error> {
-        graph.read_template(access, account, id, Priority::Poll).await
+        graph.read_template(access, account, id, Priority::Read).await
     }
 
     fn plan(input: &Input<'_, Self>) -> Plan<MessageTemplateStatus, Infallible> {

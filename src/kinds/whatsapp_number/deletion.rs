@@ -5,6 +5,7 @@ use super::{
     onboarding::{self, Decision, NumberView, when},
     recovery,
     registration::OWN_ATTEMPTS,
+    requests::Requests,
 };
 use jiff::Timestamp;
 
@@ -12,13 +13,13 @@ use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
     calls::{CallInput, Operation},
     controller::{
-        app_reference::{AppReference, expired},
+        app_reference::{AppReference, expired, not_ready},
         preconditions::{Input, Plan, Report, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::codes,
     ledger::WINDOW,
-    messages::Reason,
+    messages::{Reason, commands},
     observe::Observation,
 };
 
@@ -33,7 +34,7 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
 
 /// What comes next for an object that is being deleted.
 pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
-    let Input { object, inputs, app, namespace, link, .. } = input;
+    let Input { object, inputs, .. } = input;
     if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
         return Plan::Step(Step::RemoveFinalizer(None));
     }
@@ -41,22 +42,36 @@ pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
         let note = format!("{} is left at Meta as it is: {why}", object.spec.phone_number);
         return Plan::Step(Step::RemoveFinalizer(Some(note)));
     }
-    if let AppReference::Expired(why) = link {
-        let message = format!(
-            "the number is to be deregistered before this object goes, and the token is dead: {}. To leave the number as it \
-             is: kubectl -n {namespace} patch wan {} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'",
-            expired(why, app, namespace),
-            kube::ResourceExt::name_any(*object)
-        );
-        return told(object, Reason::ExpiredToken, message, Progress::Stalled, Requeue::Nothing);
+    let mut requests = Requests::of(&inputs.asked);
+    requests.ignore_all("the object is being deleted");
+    if let Some(step) = super::plan::refresh_token(input, &mut requests) {
+        return Plan::Step(step);
+    }
+    let mut planned = wait_or_deregister(input);
+    if let Plan::Report(report) = &mut planned {
+        report.ignored = requests.ignored;
+    }
+    planned
+}
+
+fn wait_or_deregister(input: &Input<'_, WhatsAppNumber>) -> Planned {
+    let Input { object, inputs, app, namespace, link, .. } = input;
+    let blocked = match link {
+        AppReference::Expired(why) => Some((Reason::ExpiredToken, expired(why, app, namespace))),
+        AppReference::NotReady(why) => Some((Reason::AppNotReady, not_ready(why, app, namespace))),
+        _ => None,
+    };
+    if let Some((reason, why)) = blocked {
+        let why = format!("the number has to be deregistered before this object goes: {why}");
+        return told(object, reason, retain(object, &why), Progress::Stalled, Requeue::Nothing);
     }
     let Observation::Present { account, facts, .. } = &input.seen else {
-        let message =
-            "the number is to be deregistered before this object goes; the operator waits until Meta can be read";
+        let why =
+            "the number has to be deregistered before this object goes; the operator waits until it can read Meta";
         return told(
             object,
             Reason::Deregistering,
-            message.to_owned(),
+            retain(object, why),
             Progress::Reconciling,
             Requeue::AfterRead(input.timing.absence_gap / 4),
         );
@@ -98,7 +113,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
     let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
     if let Some(blocker) = &inputs.blocker {
         let again = Requeue::After(at.timing.retry_interval);
-        return told(at.object, blocker.reason, retain(at, &blocker.message), Progress::Stalled, again);
+        return told(at.object, blocker.reason, retain(at.object, &blocker.message), Progress::Stalled, again);
     }
     if let Some(intent) = inputs.open_rung() {
         if !intent.unknown {
@@ -129,7 +144,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
                 told(
                     at.object,
                     Reason::OutcomeUnknown,
-                    retain(at, "two answers of Meta were lost"),
+                    retain(at.object, "two answers of Meta were lost"),
                     Progress::Stalled,
                     Requeue::Nothing,
                 )
@@ -161,7 +176,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
                 return told(
                     at.object,
                     Reason::DeregistrationRefused,
-                    retain(at, &why),
+                    retain(at.object, &why),
                     Progress::Stalled,
                     Requeue::Nothing,
                 );
@@ -176,7 +191,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
     if attempts.len() >= OWN_ATTEMPTS {
         let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
         let message = retain(
-            at,
+            at.object,
             &format!(
                 "Meta locks a number after ten tries, and {OWN_ATTEMPTS} failed; the operator goes on at {}",
                 when(until)
@@ -202,13 +217,10 @@ fn done(at: &NumberView<'_>) -> bool {
     !evidence.twice && ledger.deregistered_at.is_some_and(last)
 }
 
-fn retain(at: &NumberView<'_>, why: &str) -> String {
-    let (name, namespace) = (kube::ResourceExt::name_any(at.object), kube::ResourceExt::namespace(at.object));
-    format!(
-        "{why}. Deregister it elsewhere, or leave it as it is: kubectl -n {} patch wan {name} --type merge -p \
-         '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'",
-        namespace.unwrap_or_default()
-    )
+/// The way out, whatever is in the way.
+fn retain(object: &WhatsAppNumber, why: &str) -> String {
+    let command = commands::patch(object, r#"{"deletionPolicy":"Retain"}"#);
+    format!("{why}. Deregister it elsewhere, or leave it registered: {command}")
 }
 
 fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Progress, next: Requeue) -> Planned {

@@ -171,7 +171,7 @@ impl ManagedResource for WhatsAppNumber {
         account: &str,
         id: &str,
     ) -> Result<PhoneNumber, graph::Error> {
-        graph.read_number(access, account, id, Priority::Poll).await
+        graph.read_number(access, account, id, Priority::Read).await
     }
 
     fn plan(input: &Input<'_, Self>) -> Plan<WhatsAppNumberStatus, Step> {
@@ -188,6 +188,7 @@ pub fn secrets_of(number: &WhatsAppNumber) -> Vec<String> {
     let code = spec.verification.as_ref().map(|_| named(hints::code_ref(number)));
     let pin = spec.registration.as_ref().map(|_| named(hints::pin_ref(number)));
     let token = webhook.map(|webhook| webhook.verify_token_ref.name.clone());
-    let bound = spec.binding.as_ref().map(|_| binding::secret_name(number));
-    code.into_iter().chain(pin).chain(token).chain(bound).collect()
+    // Also where the spec asks for none: one that is there all the same is deleted.
+    let bound = binding::secret_name(number);
+    code.into_iter().chain(pin).chain(token).chain([bound]).collect()
 }

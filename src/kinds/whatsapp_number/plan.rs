@@ -119,7 +119,7 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// A request for a new token is passed on to the app, by whoever may refer to it.
-fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
+pub fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
     let Input { object, inputs, link, .. } = input;
     let value = inputs.asked.get(&Action::RefreshToken)?;
     let why = match link {
@@ -180,29 +180,27 @@ fn shown(at: &NumberView<'_>, base: WhatsAppNumberStatus, mut requests: Requests
     if full {
         match webhook::routing(at) {
             Routing::Step(step) => return Plan::Step(step),
-            Routing::ReadyReport(finding, stands) => picture.add(ROUTING_CONFIGURED, finding, stands),
+            Routing::ReadyReport(finding, stands) => picture.add(ROUTING_CONFIGURED, Some(finding), stands),
             Routing::NotManaged => {}
         }
         match profile::profile(at) {
             Standing::Step(step) => return Plan::Step(step),
             Standing::ReadyReport(finding, stands) => {
                 let last = finding.or_else(|| last_finding(at.object, PROFILE_SYNCED));
-                if let Some(finding) = last {
-                    picture.add(PROFILE_SYNCED, finding, stands);
-                }
+                picture.add(PROFILE_SYNCED, last, stands);
             }
             Standing::NotManaged => {}
         }
     }
     match binding::binding(at) {
         binding::Bound::Step(step) => return Plan::Step(step),
-        binding::Bound::ReadyReport(finding, stands) => picture.add(BOUND, finding, stands),
+        binding::Bound::ReadyReport(finding, stands) => picture.add(BOUND, Some(finding), stands),
         binding::Bound::NotManaged => {}
     }
     if let Some(finding) = registration::pin_synced(at).filter(|_| full) {
         let not_made = matches!(at.inputs.pin, SecretRead::NotCreated(_));
         let again = Impact::Waits(Progress::Settled, Requeue::After(at.timing.retry_interval));
-        picture.add(PIN_SYNCED, finding, if not_made { again } else { Impact::Fine });
+        picture.add(PIN_SYNCED, Some(finding), if not_made { again } else { Impact::Fine });
     }
     picture.come_back(at.inputs.foreign_call_grace.values().min());
     let said = at.object.status.as_ref().and_then(|status| status.phase.as_ref()) == Some(&picture.phase);

@@ -48,7 +48,8 @@ pub fn profile(at: &NumberView<'_>) -> Standing {
     }
     let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::NotManaged };
     if at.inputs.blocker.is_some() || at.inputs.no_writes.is_some() {
-        return Standing::ReadyReport(None, Impact::Fine);
+        let again = Requeue::After(at.timing.retry_interval);
+        return Standing::ReadyReport(None, Impact::Waits(Progress::Settled, again));
     }
     if at.is_out_of_reach() {
         return Standing::NotManaged;
@@ -73,7 +74,10 @@ pub fn profile(at: &NumberView<'_>) -> Standing {
         );
     }
     let (shown, fresh, next) = match &at.inputs.profile {
-        ProfileRead::Unread => return Standing::ReadyReport(None, Impact::Fine),
+        ProfileRead::NotManaged => return Standing::NotManaged,
+        ProfileRead::Unread { next } => {
+            return Standing::ReadyReport(None, Impact::Waits(Progress::Settled, Requeue::After(*next)));
+        }
         ProfileRead::Due => {
             return Standing::Step(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() });
         }

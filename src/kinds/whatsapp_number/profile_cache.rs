@@ -1,5 +1,5 @@
-//! What this process has read of profiles, and when each is due again. A profile is read number by number, so that is done
-//! once a day, at a time of its own, and only where it is managed.
+//! What this process has read of profiles, and when each is due again. A profile is read number by number: once a day, at
+//! a random time, and only where the spec manages it.
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,31 @@ use super::inputs::ProfileRead;
 use crate::{graph::types::Profile, timing::Timing};
 
 struct CachedProfile {
-    profile: Option<Profile>,
-    /// When the read of it began.
-    began: Instant,
-    /// When it was last tried to be read, if ever.
-    tried: Option<Instant>,
+    /// The last profile that Meta returned.
+    read: Option<DatedProfile>,
+    /// The last attempt to read it.
+    attempt: Option<Attempt>,
+    /// When it is read again, if nobody needs it before.
     next: Instant,
+}
+
+struct DatedProfile {
+    profile: Profile,
+    /// When the read of it started.
+    began: Instant,
+}
+
+struct Attempt {
+    ended: Instant,
+    /// The shortest pause before the next one.
+    pause: Duration,
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct Profiles(Mutex<AHashMap<String, CachedProfile>>);
 
-/// Whose profile is asked for, and why.
+/// Whose profile the plan needs, and why.
 pub struct Look {
     /// Of the object.
     pub uid: String,
@@ -31,52 +43,73 @@ pub struct Look {
     pub counts_from: Option<Instant>,
     /// Whether something was written that was not read back yet.
     pub unsettled: bool,
-    /// Whether nobody has looked at this spec yet.
+    /// Whether the operator has not reported on this spec yet.
     pub is_new: bool,
-    /// Whether a person wants to know.
-    pub asked: bool,
+    /// Whether a person requested a read.
+    pub requested: bool,
+}
+
+impl CachedProfile {
+    /// When it is to be read (again).
+    fn due(&self, look: &Look, now: Instant) -> Instant {
+        let unsettled = look.unsettled && !self.counts(look) && look.counts_from.is_none_or(|from| from <= now);
+        // A spec stays new until the status is written, which is after this reconcile's next look.
+        if !(look.is_new || look.requested || unsettled) {
+            return self.next;
+        }
+        let Some(Attempt { ended, pause }) = self.attempt else { return now };
+        self.next.min(ended + pause.max(Duration::from_secs(1)))
+    }
+
+    fn counts(&self, look: &Look) -> bool {
+        self.read.as_ref().is_some_and(|read| look.counts_from.is_none_or(|from| read.began >= from))
+    }
 }
 
 impl Profiles {
-    /// What is known of a profile, or that it is to be read.
-    pub fn look(&self, look: &Look, timing: &Timing) -> ProfileRead {
-        let now = Instant::now();
-        let mut reads = self.0.lock();
-        let read = reads.entry(look.uid.clone()).or_insert_with(|| {
-            // After a restart what is known already is read again some time in the day, not all of it at once.
+    /// What this process knows of a profile, and when it is to be read (again).
+    pub fn look(&self, look: &Look, now: Instant, timing: &Timing) -> ProfileRead {
+        let mut profiles = self.0.lock();
+        let cached = profiles.entry(look.uid.clone()).or_insert_with(|| {
+            // After a restart, profiles that are not new are read at random times of the day, not all of them at once.
             let wait = if look.is_new { 0.0 } else { rand::rng().random_range(0.0..1.0) };
-            CachedProfile { profile: None, began: now, tried: None, next: now + timing.profile_interval.mul_f64(wait) }
+            CachedProfile { read: None, attempt: None, next: now + timing.profile_interval.mul_f64(wait) }
         });
-        let counts = look.counts_from.is_none_or(|from| read.began >= from);
-        let settles = look.unsettled && !counts && look.counts_from.is_some_and(|from| from <= now);
-        let pause = |wait: Duration| read.tried.is_none_or(|tried| now >= tried + wait);
-        // It stays new until the status says something else, and that is later than this reconcile's next look.
-        let is_new = look.is_new && pause(timing.settle.max(Duration::from_secs(1)));
-        if now >= read.next || is_new || ((settles || look.asked) && pause(timing.settle)) {
+        let due = cached.due(look, now);
+        if due <= now {
             return ProfileRead::Due;
         }
-        match &read.profile {
-            Some(profile) => ProfileRead::Shown {
+        match &cached.read {
+            Some(DatedProfile { profile, .. }) => ProfileRead::Shown {
                 profile: profile.clone(),
-                fresh: counts,
-                next: read.next.saturating_duration_since(now),
+                fresh: cached.counts(look),
+                next: cached.next.saturating_duration_since(now),
             },
-            None => ProfileRead::Unread,
+            None => ProfileRead::Unread { next: due.saturating_duration_since(now) },
         }
     }
 
-    /// Takes a read in; `None` where it failed, which is tried again before long.
-    pub fn learn(&self, uid: &str, profile: Option<Profile>, began: Instant, timing: &Timing) {
+    /// Takes in a read that lasted from `began` to `ended`. One that failed is retried sooner than in a day, but not before
+    /// the pause that Meta or the budget wants, where they want one.
+    pub fn learn(
+        &self,
+        uid: &str,
+        read: Result<Profile, Option<Duration>>,
+        (began, ended): (Instant, Instant),
+        timing: &Timing,
+    ) {
         let day = timing.profile_interval.mul_f64(rand::rng().random_range(0.9..1.1));
-        let wait: Duration = if profile.is_some() { day } else { timing.retry_interval * 10 };
-        let mut reads = self.0.lock();
-        // What was not read is as old as it was.
-        let kept = reads.remove(uid).filter(|_| profile.is_none());
-        let (profile, read) = kept.map_or((profile, began), |kept| (kept.profile, kept.began));
-        reads.insert(
-            uid.to_owned(),
-            CachedProfile { profile, began: read, tried: Some(began), next: Instant::now() + wait },
-        );
+        let (pause, wait) = match &read {
+            Ok(_) => (timing.settle, day),
+            Err(Some(pause)) => (*pause, *pause),
+            Err(None) => (timing.retry_interval, timing.retry_interval * 10),
+        };
+        let mut profiles = self.0.lock();
+        // A failed read leaves what the last one returned, and its age.
+        let read = read.ok().map(|profile| DatedProfile { profile, began });
+        let read = read.or_else(|| profiles.remove(uid)?.read);
+        let attempt = Some(Attempt { ended, pause });
+        profiles.insert(uid.to_owned(), CachedProfile { read, attempt, next: ended + wait });
     }
 
     /// Forgets a number that is gone.

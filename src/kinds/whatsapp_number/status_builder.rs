@@ -87,24 +87,35 @@ impl StatusBuilder {
     }
 
     /// One more condition, and what it means for the whole: the first trouble is told.
-    pub fn add(&mut self, kind: &'static str, finding: ConditionValue, stands: Impact) {
+    pub fn add(&mut self, kind: &'static str, finding: Option<ConditionValue>, stands: Impact) {
         if let Impact::Waits(progress, next) = stands {
-            if self.next == Requeue::Nothing {
-                self.next = next;
-            }
-            if self.verdict.ready.state == State::True && progress != Progress::Settled {
+            self.look_again(next);
+            if let Some(finding) =
+                finding.as_ref().filter(|_| self.verdict.ready.state == State::True && progress != Progress::Settled)
+            {
                 self.verdict.ready = finding.clone();
                 self.verdict.progress = progress;
             }
         }
-        self.verdict.conditions.push((kind, finding));
+        self.verdict.conditions.extend(finding.map(|finding| (kind, finding)));
     }
 
     /// A call that another process may be at is settled when that is over, whether or not the spec still asks for it.
     pub fn come_back(&mut self, left: Option<&Duration>) {
-        match (&self.next, left) {
-            (Requeue::Nothing, Some(left)) => self.next = Requeue::After(*left),
-            (Requeue::After(next), Some(left)) if left < next => self.next = Requeue::After(*left),
+        if let Some(left) = left {
+            self.look_again(Requeue::After(*left));
+        }
+    }
+
+    /// The number is reconciled again at the earliest time that any topic needs. A topic that needs a read of the account
+    /// goes first: such reads are requeued within half a minute.
+    fn look_again(&mut self, next: Requeue) {
+        match (&self.next, &next) {
+            (Requeue::Nothing, _) => self.next = next,
+            (Requeue::After(earlier), Requeue::After(later)) if later < earlier => self.next = next,
+            (Requeue::After(_), Requeue::AfterRead(_) | Requeue::AfterReadSince(_) | Requeue::PollUntilChanged(_)) => {
+                self.next = next;
+            }
             _ => {}
         }
     }

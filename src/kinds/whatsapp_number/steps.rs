@@ -90,11 +90,15 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
         }
         Step::ReadProfile { account, id } => {
             let began = Instant::now();
+            let graph = &at.context.graph;
             let profile = match at.context.pollers.access(at.app) {
-                Some(access) => at.context.graph.read_profile(&access, &account, &id).await.ok(),
-                None => None,
+                Some(access) => {
+                    graph.read_profile(&access, &account, &id).await.map_err(|error| graph.pause_after(&error))
+                }
+                None => Err(None),
             };
-            at.context.profiles.learn(&at.object.uid().unwrap_or_default(), profile, began, &at.context.timing);
+            let uid = at.object.uid().unwrap_or_default();
+            at.context.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
             Ok(Then::Plan)
         }
         Step::WriteBinding(content) => bind(at, &content).await,

@@ -97,7 +97,7 @@ pub async fn gather(at: &ReconcileContext<'_, WhatsAppNumber>, hold: &mut Reconc
     }
     inputs.binding = match &hold.not_bound {
         Some(blocker) => Binding::Refused(blocker.clone()),
-        None => self::binding(at).await,
+        None => self::binding(at).await?,
     };
     Ok(inputs)
 }
@@ -266,7 +266,7 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
     if at.object.spec.profile.is_none()
         || !matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered())
     {
-        return ProfileRead::Unread;
+        return ProfileRead::NotManaged;
     }
     let unsettled = inputs.ledger.profile.values().any(|field| field.shown.is_none());
     let status = at.object.status.as_ref();
@@ -279,23 +279,28 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
                 || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")
                     .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
         }),
-        asked: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
+        requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
-    at.context.profiles.look(&look, &at.context.timing)
+    at.context.profiles.look(&look, Instant::now(), &at.context.timing)
 }
 
+/// In place of a digest: the Secret is not the object's.
+const NOT_OURS: &str = "not ours";
+
 /// How the binding Secret stands.
-async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Binding {
+async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Result<Binding, Error> {
     let ReconcileContext { context, object, namespace, .. } = at;
     let name = binding::secret_name(object);
-    let was_bound = object.status.as_ref().is_some_and(|status| status.binding.is_some());
     if object.spec.binding.is_none() || *at.link == AppReference::NotAllowed {
-        return if was_bound && is_ours(context, namespace, &name, object).await {
-            Binding::Unwanted
-        } else {
-            Binding::NotManaged
-        };
+        let there = is_ours(context, namespace, &name, object).await?;
+        return Ok(if there { Binding::Unwanted } else { Binding::NotManaged });
     }
+    Ok(wanted_binding(at, &name).await)
+}
+
+/// How the binding Secret of an object that wants one stands.
+async fn wanted_binding(at: &ReconcileContext<'_, WhatsAppNumber>, name: &str) -> Binding {
+    let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.suspend || *at.link != AppReference::Ready {
         return Binding::Waits(
             "the MetaApp cannot be relied on just now; a binding Secret that is there stays as it is",
@@ -311,7 +316,7 @@ async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Binding {
         BindingToken::InUse => (None, HandedOut::NotNamed),
         BindingToken::Named(ComparableSecret(token)) => (Some(token), HandedOut::Given),
         // A Secret that went away by mistake must not take the token from every application at once.
-        BindingToken::Missing => match OwnedSecret::read(&context.client, namespace, &name).await {
+        BindingToken::Missing => match OwnedSecret::read(&context.client, namespace, name).await {
             Ok(secret) => {
                 let ours = secret.filter(|secret| secret.owner() == object.uid().as_deref());
                 kept = ours.and_then(|secret| secret.get(binding::TOKEN));
@@ -327,12 +332,12 @@ async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Binding {
     };
     let wanted = wanted(at, account, facts, &access.version, token);
     let digest = digest(context, &wanted);
-    if context.bindings.is_current(context, namespace, &name, &digest) {
+    if context.bindings.is_current(context, namespace, name, &digest) {
         return Binding::Current(handed_out);
     }
-    match OwnedSecret::read(&context.client, namespace, &name).await {
+    match OwnedSecret::read(&context.client, namespace, name).await {
         Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
-            context.bindings.remember(namespace, &name, secret.resource_version(), &digest);
+            context.bindings.remember(namespace, name, secret.resource_version(), &digest);
             Binding::Current(handed_out)
         }
         Ok(_) => Binding::Behind(wanted),
@@ -378,10 +383,19 @@ fn is_same(secret: &OwnedSecret, wanted: &[(&'static str, ComparableSecret)], ob
         && wanted.iter().all(|(key, value)| secret.get(key).map(ComparableSecret).as_ref() == Some(value))
 }
 
-async fn is_ours(context: &Context, namespace: &str, name: &str, object: &WhatsAppNumber) -> bool {
-    if context.secrets.version(namespace, name).is_none() {
-        return false;
+/// Whether the Secret is there and the object owns it. A status may be lost, so the watch is what knows that it is there; one
+/// that is not the object's is read once per version.
+async fn is_ours(context: &Context, namespace: &str, name: &str, object: &WhatsAppNumber) -> Result<bool, Error> {
+    let Some(version) = context.secrets.version(namespace, name) else { return Ok(false) };
+    if context.bindings.is_current(context, namespace, name, NOT_OURS) {
+        return Ok(false);
     }
-    let read = OwnedSecret::read(&context.client, namespace, name).await;
-    read.is_ok_and(|secret| secret.is_some_and(|secret| secret.owner() == object.uid().as_deref()))
+    match OwnedSecret::read(&context.client, namespace, name).await {
+        Ok(Some(secret)) if secret.owner() == object.uid().as_deref() => return Ok(true),
+        Ok(Some(_)) | Err(OwnedProblem::Taken(_)) => {}
+        Ok(None) => return Ok(false),
+        Err(problem) => return Err(problem.into()),
+    }
+    context.bindings.remember(namespace, name, Some(&version), NOT_OURS);
+    Ok(false)
 }

@@ -139,9 +139,14 @@ pub enum HandedOut {
 /// What is known of the number's profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ProfileRead {
-    /// It is not managed, or was not due to be read.
+    /// It is not managed.
     #[default]
-    Unread,
+    NotManaged,
+    /// This process has not read it, or failed to: it is due after this.
+    Unread {
+        /// When it is read.
+        next: Duration,
+    },
     /// It has to be read first.
     Due,
     /// What Meta shows, and whether the read began after the last write had settled.

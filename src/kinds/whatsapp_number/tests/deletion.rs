@@ -6,10 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::fixtures::{
-    ID, Number, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows, unusable,
+    ID, Number, asks, at, begun, made, next, number, read_once, reads_lag, refusal, rows, shows, unusable,
 };
 use crate::{
-    api::{ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
+    api::{Action, ManagementPolicy, NumberDeletionPolicy, WhatsAppNumberStatus},
     calls::CallInput,
     controller::{
         app_reference::AppReference,
@@ -129,6 +129,11 @@ fn it_waits_where_waiting_helps() {
             "a dead token",
             (|scene| scene.link = AppReference::Expired(WHY.into())) as fn(&mut Number),
             "False/ExpiredToken Stalled",
+        ),
+        (
+            "an app that cannot reach Meta, for example with a wrong secret",
+            |scene| scene.link = AppReference::NotReady(WHY.into()),
+            "False/AppNotReady Stalled",
         ),
         ("nothing was read", |scene| scene.seen = Observation::Unread, "False/Deregistering Reconciling"),
         ("nothing can be read", |scene| scene.seen = Observation::Unreadable, "False/Deregistering Reconciling"),
@@ -253,4 +258,45 @@ fn a_finalizer_is_there_only_while_there_is_something_to_release() {
             ),
         ],
     );
+}
+
+/// What becomes of a request is told also by an object that waits to be deregistered.
+#[test]
+fn requests_to_a_deleted_object_are_ignored_and_not_echoed_as_handled() {
+    for (reason, change, expected) in [
+        (
+            "a wrong secret",
+            (|scene| scene.link = AppReference::NotReady(WHY.into())) as fn(&mut Number),
+            "Unknown False/AppNotReady Stalled; ignored register-at",
+        ),
+        (
+            "Meta has refused",
+            |scene| deregistered(scene, refusal(200, None), -1),
+            "Unknown False/DeregistrationRefused Stalled; ignored register-at",
+        ),
+    ] {
+        let mut scene = deleted();
+        change(&mut scene);
+        asks(&mut scene, Action::Register);
+        assert_eq!(next(&mut scene), expected, "{reason}");
+    }
+    let mut scene = deleted();
+    scene.link = AppReference::Expired(WHY.into());
+    asks(&mut scene, Action::RefreshToken);
+    assert_eq!(next(&mut scene), "forward", "a new token is what it waits for");
+}
+
+#[test]
+fn whoever_waits_to_be_deregistered_is_told_how_not_to() {
+    for (reason, change) in [
+        ("nothing can be read", (|scene| scene.seen = Observation::Unreadable) as fn(&mut Number)),
+        ("the app cannot reach Meta", |scene| scene.link = AppReference::NotReady(WHY.into())),
+        ("the token is dead", |scene| scene.link = AppReference::Expired(WHY.into())),
+    ] {
+        let mut scene = deleted();
+        change(&mut scene);
+        next(&mut scene);
+        let message = scene.message("Ready");
+        assert!(message.contains(r#"-p '{"spec":{"deletionPolicy":"Retain"}}'"#), "{reason}: {message}");
+    }
 }

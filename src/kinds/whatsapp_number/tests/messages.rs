@@ -107,6 +107,14 @@ const STALLED: &[Row] = &[
         },
         &["waba.dev/reconcile-at="],
     ),
+    (
+        "AppNotReady",
+        |scene| {
+            deleted(scene);
+            scene.link = AppReference::NotReady(WHY.to_owned());
+        },
+        &[RETAIN, WHY],
+    ),
     ("Banned", |scene| shows(scene, &json!({"status": "BANNED"})), &[QUALITY]),
     (
         "CodeExpired",

@@ -16,7 +16,10 @@ use crate::kinds::whatsapp_number::{
 use crate::{
     api::{ManagementPolicy, Profile},
     calls::CallInput,
-    controller::testing::{MINUTE, sent},
+    controller::{
+        preconditions::{Plan, Requeue},
+        testing::{MINUTE, sent},
+    },
     graph::types,
     ledger::CallOutcome,
     timing::Timing,
@@ -58,7 +61,7 @@ fn what_the_spec_names_is_written_and_nothing_else() {
             ("it is not there", |_| {}, WRITE),
             ("it is there", |scene| has(scene, "we help", true), FINE),
             ("it is read first", |scene| scene.inputs.profile = ProfileRead::Due, "read the profile"),
-            ("nobody has read it", |scene| scene.inputs.profile = ProfileRead::Unread, FINE),
+            ("it is not read yet", |scene| scene.inputs.profile = ProfileRead::Unread { next: MINUTE }, FINE),
             ("no block", |scene| scene.object.spec.profile = None, FINE),
             ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
             ("not registered", |scene| unregistered(scene, "VERIFIED"), "PINRequired True/Adopted"),
@@ -225,35 +228,128 @@ fn a_refusal_waits_for_its_time_or_another_profile() {
     );
 }
 
+/// When a number whose profile is managed is reconciled again, if nothing else wakes it.
+fn requeue(scene: &Number) -> Requeue {
+    match scene.plan() {
+        Plan::Report(report) => report.next,
+        other => panic!("no report: {other:?}"),
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_read_yet_is_requeued_for_its_read() {
+    for (reason, change, expected) in [
+        (
+            "after a restart, or after a failed read",
+            (|scene| scene.inputs.profile = ProfileRead::Unread { next: MINUTE * 3 }) as fn(&mut Number),
+            MINUTE * 3,
+        ),
+        ("the clock may be right again", clock_is_wrong, MINUTE),
+        (
+            "another topic waits for longer",
+            |scene| {
+                scene.inputs.profile = ProfileRead::Unread { next: MINUTE * 3 };
+                super::fixtures::asks_for_callback(scene);
+                let input = CallInput::SetWebhook { url: super::fixtures::CALLBACK.into(), again: false };
+                made(scene, input, None, refusal(200, Some(600)), -5);
+            },
+            MINUTE * 3,
+        ),
+    ] {
+        let mut scene = wanted();
+        change(&mut scene);
+        assert_eq!(requeue(&scene), Requeue::After(expected), "{reason}");
+    }
+}
+
+fn look(is_new: bool, unsettled: bool, counts_from: Option<Instant>) -> Look {
+    Look { uid: "u".into(), counts_from, unsettled, is_new, requested: false }
+}
+
 #[test]
 fn reads_are_made_when_they_are_due_and_not_in_a_circle() {
     let timing = Timing::default();
-    let look = |is_new, unsettled, counts_from| Look { uid: "u".into(), counts_from, unsettled, is_new, asked: false };
     let profiles = Profiles::default();
-    assert_eq!(profiles.look(&look(true, false, None), &timing), ProfileRead::Due, "nobody has looked at this spec");
-    profiles.learn("u", None, Instant::now(), &timing);
+    let now = Instant::now();
+    assert_eq!(profiles.look(&look(true, false, None), now, &timing), ProfileRead::Due, "a new spec");
+    profiles.learn("u", Err(None), (now, now), &timing);
     assert_eq!(
-        profiles.look(&look(true, false, None), &timing),
-        ProfileRead::Unread,
+        profiles.look(&look(true, false, None), now, &timing),
+        ProfileRead::Unread { next: timing.retry_interval },
         "a read that failed is not repeated at once"
     );
-    let began = Instant::now();
-    profiles.learn("u", Some(types::Profile::default()), began, &timing);
+    profiles.learn("u", Ok(types::Profile::default()), (now, now), &timing);
     let fresh = |read: ProfileRead| match read {
         ProfileRead::Shown { fresh, .. } => Some(fresh),
         _ => None,
     };
-    assert_eq!(fresh(profiles.look(&look(false, false, None), &timing)), Some(true));
-    let written = Some(began + Duration::from_nanos(1));
-    assert_eq!(fresh(profiles.look(&look(false, false, written), &timing)), Some(false), "it is older than the write");
-    profiles.learn("u", None, Instant::now() + timing.settle, &timing);
+    assert_eq!(fresh(profiles.look(&look(false, false, None), now, &timing)), Some(true));
+    let written = Some(now + Duration::from_nanos(1));
+    assert_eq!(fresh(profiles.look(&look(false, false, written), now, &timing)), Some(false), "older than the write");
+    let failed = now + timing.settle;
+    profiles.learn("u", Err(None), (failed, failed), &timing);
     assert_eq!(
-        fresh(profiles.look(&look(false, true, written), &timing)),
+        fresh(profiles.look(&look(false, true, written), failed, &timing)),
         Some(false),
         "a read that failed makes it no younger"
     );
     profiles.forget("u");
-    assert_eq!(profiles.look(&look(true, false, None), &timing), ProfileRead::Due);
+    assert_eq!(profiles.look(&look(true, false, None), now, &timing), ProfileRead::Due);
+}
+
+/// Three tries of 30 s each, while Meta does not answer.
+#[test]
+fn a_slow_read_that_fails_is_retried_a_pause_after_its_end() {
+    let timing = Timing::default();
+    let (began, ended) = (Instant::now(), Instant::now() + MINUTE * 3 / 2);
+    let lagging = Some(began);
+    for (reason, look) in [
+        ("a new spec", look(true, false, None)),
+        ("written, and not read back", look(false, true, lagging)),
+        ("a person requests a read", Look { requested: true, ..look(false, false, None) }),
+    ] {
+        let profiles = Profiles::default();
+        profiles.learn("u", Err(None), (began, ended), &timing);
+        let read = profiles.look(&look, ended, &timing);
+        assert_eq!(read, ProfileRead::Unread { next: timing.retry_interval }, "{reason}");
+        assert_eq!(profiles.look(&look, ended + timing.retry_interval, &timing), ProfileRead::Due, "{reason}");
+    }
+}
+
+#[test]
+fn a_read_that_the_budget_refused_is_made_again_when_the_budget_allows() {
+    let (timing, now, pause) = (Timing::default(), Instant::now(), Duration::from_mins(40));
+    let (profiles, uid) = (Profiles::default(), "u".to_owned());
+    let look = Look { uid, counts_from: None, unsettled: false, is_new: true, requested: true };
+    profiles.learn("u", Err(Some(pause)), (now, now), &timing);
+    assert_eq!(
+        profiles.look(&look, now + timing.retry_interval, &timing),
+        ProfileRead::Unread { next: Duration::from_mins(39) }
+    );
+    assert_eq!(profiles.look(&look, now + pause, &timing), ProfileRead::Due);
+}
+
+#[test]
+fn a_restart_spreads_the_reads_of_known_profiles_over_a_day_and_misses_none() {
+    let (timing, profiles, now) = (Timing::default(), Profiles::default(), Instant::now());
+    let ProfileRead::Unread { next } = profiles.look(&look(false, false, None), now, &timing) else {
+        panic!("read at once");
+    };
+    assert!(next <= timing.profile_interval, "{next:?}");
+    assert_eq!(profiles.look(&look(false, false, None), now + next, &timing), ProfileRead::Due);
+}
+
+#[test]
+fn what_the_process_before_wrote_is_read_back_at_once() {
+    let (timing, now) = (Timing::default(), Instant::now());
+    for (reason, counts_from, expected) in [
+        ("it has settled", Some(now), true),
+        ("nothing says when it was written", None, true),
+        ("it has not settled", Some(now + timing.settle), false),
+    ] {
+        let read = Profiles::default().look(&look(false, true, counts_from), now, &timing);
+        assert_eq!(read == ProfileRead::Due, expected, "{reason}: {read:?}");
+    }
 }
 
 #[test]
