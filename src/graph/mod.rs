@@ -26,7 +26,6 @@ pub use apps::{App, CredentialsError, ExchangedToken};
 pub use client::{BuildError, Client};
 pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder};
 pub use endpoint::Endpoint;
-pub use errors::{Class, Error};
+pub use errors::{Class, Error, codes};
 pub use outcome::Outcome;
-pub use phone_numbers::CodeMethod;
 pub use version::VersionMismatch;

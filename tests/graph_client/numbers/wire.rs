@@ -1,7 +1,8 @@
 //! What is sent to Meta.
 
 use serde_json::{Value, json};
-use waba_operator::graph::{CodeMethod, Outcome, Priority};
+use waba_operator::api::CodeMethod;
+use waba_operator::graph::{Outcome, Priority};
 
 use super::{
     Add, ClearWebhook, Deregister, Op, Register, RequestCode, Scene, SetPin, SetWebhook, UNVERIFIED, VERIFIED,

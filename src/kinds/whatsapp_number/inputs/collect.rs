@@ -133,7 +133,6 @@ async fn remember(
         }
         Err(problem) => return Err(problem.into()),
     }
-    inputs.unwritten = book.is_unwritten();
     inputs.evidence = book.evidence(read);
     inputs.counts_from = book.counts_from();
     let open = inputs.ledger.intents.iter();
