@@ -3,9 +3,9 @@
 use super::{
     Numbers,
     decision::{Decision, ReadyReport},
-    inputs::{Inputs, KnownSecret, SecretRead, Step},
+    inputs::{Inputs, Step},
     number_view::NumberView,
-    registration::{self, MOST_ATTEMPTS},
+    registration::{self, MOST_ATTEMPTS, PinToUse},
     verification,
 };
 use crate::{
@@ -131,21 +131,8 @@ fn reset_pin(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step>
         requests.ignore(action, no_registration(at));
         return None;
     }
-    match pin(at, true) {
-        Pin::Known(known) => {
-            let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
-            Some(at.send(input, Some(known), Some(action)))
-        }
-        Pin::Made => Some(Step::CreatePinSecret),
-        Pin::Wanting(why) => {
-            requests.ignore(action, why);
-            None
-        }
-        Pin::Unread => {
-            requests.wait_all();
-            None
-        }
-    }
+    let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
+    send_pin(at, action, input, true, requests)
 }
 
 fn register(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> {
@@ -180,45 +167,27 @@ fn register(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> 
         return None;
     }
     let input = if registered { CallInput::RegisterAgain } else { CallInput::Register };
-    match pin(at, registration::pin_is_known(at)) {
-        Pin::Known(known) => Some(at.send(input, Some(known), Some(action))),
-        Pin::Made => Some(Step::CreatePinSecret),
-        Pin::Wanting(why) => {
-            requests.ignore(action, why);
-            None
-        }
-        Pin::Unread => {
-            requests.wait_all();
-            None
-        }
+    send_pin(at, action, input, registration::pin_is_known(at), requests)
+}
+
+/// A call with the PIN; `any_fits`: whether any PIN will do that the number does not have already.
+fn send_pin(
+    at: &NumberView<'_>,
+    action: Action,
+    input: CallInput,
+    any_fits: bool,
+    requests: &mut ActionRequests,
+) -> Option<Step> {
+    match registration::pin_to_use(at, any_fits) {
+        PinToUse::Known(pin) => return Some(at.send(input, Some(pin), Some(action))),
+        PinToUse::ToCreate => return Some(Step::CreatePinSecret),
+        PinToUse::Blocked(blocker) => requests.ignore(action, blocker.message),
+        PinToUse::NotCreated(_) | PinToUse::Unread => requests.wait_all(),
     }
+    None
 }
 
 fn no_registration(at: &NumberView<'_>) -> String {
     let block = commands::patch(at.object, r#"{"registration":{}}"#);
     format!("spec.registration is not set: add it ({block}), then request again")
-}
-
-enum Pin {
-    Known(KnownSecret),
-    Made,
-    Wanting(String),
-    Unread,
-}
-
-/// The PIN to use; `fits` tells whether any PIN will do that is not the number's already.
-fn pin(at: &NumberView<'_>, fits: bool) -> Pin {
-    if at.inputs.pin_taken {
-        return Pin::Wanting(registration::taken(at.object));
-    }
-    match &at.inputs.pin {
-        SecretRead::Known(known) => Pin::Known(known.clone()),
-        SecretRead::Missing(blocker) if registration::given_pin_ref(at.object).is_some() => {
-            Pin::Wanting(blocker.message.clone())
-        }
-        SecretRead::Missing(_) if fits => Pin::Made,
-        SecretRead::Missing(_) => Pin::Wanting(registration::unknown_pin(at)),
-        SecretRead::Invalid(blocker) => Pin::Wanting(blocker.message.clone()),
-        SecretRead::NotNeeded | SecretRead::Unread | SecretRead::NotCreated(_) => Pin::Unread,
-    }
 }

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::{
     decision::{ConditionReport, Decision, Impact, ReadyReport},
-    inputs::{KnownSecret, SecretRead, Step},
+    inputs::{Blocker, KnownSecret, SecretRead, Step},
     number_view::{NumberView, barred},
 };
 use crate::{
@@ -49,9 +49,18 @@ pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
     if let Some(paused) = paused(at) {
         return paused;
     }
-    let pin = match pin(at) {
-        Ok(pin) => pin,
-        Err(decision) => return *decision,
+    let phase = NumberPhase::PinRequired;
+    let pin = match pin_to_use(at, pin_is_known(at)) {
+        PinToUse::Known(pin) => pin,
+        PinToUse::ToCreate => return Decision::Act(Step::CreatePinSecret),
+        PinToUse::Blocked(blocker) => return ReadyReport::stalled(phase, blocker.reason, blocker.message),
+        PinToUse::NotCreated(blocker) => {
+            return ReadyReport::blocked(phase, blocker.reason, blocker.message, at.retry());
+        }
+        PinToUse::Unread => {
+            let message = "the operator could not read the Secret with the PIN, and retries";
+            return ReadyReport::waits(phase, Reason::SecretUnreadable, message, at.retry());
+        }
     };
     if ledger.refused_pins.contains(&pin.fingerprint) {
         return pin_refused(at);
@@ -174,31 +183,33 @@ pub fn last_refusal(at: &NumberView<'_>) -> String {
     format!(". Meta refused the last attempt{until}: {}", refusal.message)
 }
 
-/// The PIN to register with, or what is in the way of one.
-fn pin(at: &NumberView<'_>) -> Result<KnownSecret, Box<Decision<ReadyReport>>> {
-    let phase = NumberPhase::PinRequired;
+/// The PIN for a call, or what is in the way of one.
+pub enum PinToUse {
+    /// This one.
+    Known(KnownSecret),
+    /// The operator creates its Secret first.
+    ToCreate,
+    /// A person has to act on the Secret.
+    Blocked(Blocker),
+    /// The API server did not let the operator create the Secret.
+    NotCreated(Blocker),
+    /// The Secret could not be read.
+    Unread,
+}
+
+/// `any_fits`: whether any PIN will do that the number does not have already.
+pub fn pin_to_use(at: &NumberView<'_>, any_fits: bool) -> PinToUse {
     if at.inputs.pin_taken {
-        return Err(Box::new(ReadyReport::stalled(phase, Reason::SecretNameTaken, taken(at.object))));
+        return PinToUse::Blocked(Blocker::new(Reason::SecretNameTaken, taken(at.object)));
     }
     match &at.inputs.pin {
-        SecretRead::Known(known) => Ok(known.clone()),
-        SecretRead::Missing(blocker) if given_pin_ref(at.object).is_some() => {
-            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
-        }
-        SecretRead::Missing(_) if pin_is_known(at) => Err(Box::new(Decision::Act(Step::CreatePinSecret))),
-        SecretRead::Missing(_) => Err(Box::new(ReadyReport::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
-        SecretRead::Invalid(blocker) => {
-            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
-        }
-        SecretRead::NotCreated(blocker) => {
-            let next = Requeue::After(at.timing.retry_interval);
-            Err(Box::new(ReadyReport::blocked(phase, blocker.reason, blocker.message.clone(), next)))
-        }
-        SecretRead::NotNeeded | SecretRead::Unread => {
-            let message = "the operator could not read the Secret with the PIN, and retries";
-            let next = Requeue::After(at.timing.retry_interval);
-            Err(Box::new(ReadyReport::waits(phase, Reason::SecretUnreadable, message, next)))
-        }
+        SecretRead::Known(known) => PinToUse::Known(known.clone()),
+        SecretRead::Missing(blocker) if given_pin_ref(at.object).is_some() => PinToUse::Blocked(blocker.clone()),
+        SecretRead::Missing(_) if any_fits => PinToUse::ToCreate,
+        SecretRead::Missing(_) => PinToUse::Blocked(Blocker::new(Reason::PINUnknown, unknown_pin(at))),
+        SecretRead::Invalid(blocker) => PinToUse::Blocked(blocker.clone()),
+        SecretRead::NotCreated(blocker) => PinToUse::NotCreated(blocker.clone()),
+        SecretRead::NotNeeded | SecretRead::Unread => PinToUse::Unread,
     }
 }
 
@@ -217,7 +228,7 @@ pub fn pin_is_lost(at: &NumberView<'_>) -> bool {
 }
 
 /// What to do about a PIN at Meta that the operator does not have.
-pub fn unknown_pin(at: &NumberView<'_>) -> String {
+fn unknown_pin(at: &NumberView<'_>) -> String {
     let object = at.object;
     let secret = SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
     format!(
@@ -238,7 +249,7 @@ fn not_set(at: &NumberView<'_>) -> String {
 }
 
 /// What to do about somebody else's Secret under the name that a PIN would have.
-pub fn taken(object: &WhatsAppNumber) -> String {
+fn taken(object: &WhatsAppNumber) -> String {
     let name = pin_ref(object).name;
     let named = format!(r#"{{"registration":{{"pinRef":{{"name":"{name}","key":"pin"}}}}}}"#);
     format!(
