@@ -3,6 +3,7 @@
 mod cached;
 mod claims;
 mod key;
+mod packed;
 mod watched;
 
 pub use cached::Cached;
@@ -21,6 +22,7 @@ use tracing::error;
 
 use crate::api::{AppKey, Managed};
 use claims::Claims;
+use packed::Packer;
 use watched::Parsed;
 
 /// One of the operator's kinds.
@@ -61,6 +63,7 @@ pub struct ScopeFeed {
 struct Shared<K: Kind> {
     scopes: Vec<Scope<K>>,
     claims: RwLock<Claims<K>>,
+    packer: Packer,
 }
 
 /// All objects of one kind that the operator watches. Cheap to clone.
@@ -103,7 +106,7 @@ impl<K: Kind> Objects<K> {
                 (scope, ScopeFeed { namespace, woken, listing: AHashSet::new() })
             })
             .unzip();
-        (Self(Arc::new(Shared { scopes, claims: RwLock::default() })), feeds)
+        (Self(Arc::new(Shared { scopes, claims: RwLock::default(), packer: Packer::default() })), feeds)
     }
 
     fn scope(&self, namespace: &str) -> Option<&Scope<K>> {
@@ -247,10 +250,10 @@ impl<K: Kind> Objects<K> {
             );
         };
         let cached = match watched.parse(|| before.as_ref()?.object()) {
-            Parsed::Object(object) => Cached::new(&object, true),
+            Parsed::Object(object) => Cached::new(&object, true, &self.0.packer),
             Parsed::Misfit(object, error) => {
                 misfit(&error);
-                Cached::new(&object?, false)
+                Cached::new(&object?, false, &self.0.packer)
             }
         };
         let cached = Arc::new(cached.inspect_err(misfit).ok()?);
