@@ -3,6 +3,7 @@
 mod cached;
 mod claims;
 mod key;
+mod packed;
 mod watched;
 
 pub use cached::Cached;
@@ -20,6 +21,7 @@ use tracing::error;
 
 use crate::api::Kind;
 use claims::Claims;
+use packed::Packer;
 use watched::Parsed;
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
@@ -42,6 +44,7 @@ pub struct ScopeFeed {
 struct Shared<K: Kind> {
     scopes: Vec<Scope<K>>,
     claims: RwLock<Claims<K>>,
+    packer: Packer,
 }
 
 /// All objects of one kind that the operator watches. Cheap to clone.
@@ -84,7 +87,7 @@ impl<K: Kind> Objects<K> {
                 (scope, ScopeFeed { namespace, woken, listing: AHashSet::new() })
             })
             .unzip();
-        (Self(Arc::new(Shared { scopes, claims: RwLock::default() })), feeds)
+        (Self(Arc::new(Shared { scopes, claims: RwLock::default(), packer: Packer::default() })), feeds)
     }
 
     fn scope(&self, namespace: &str) -> Option<&Scope<K>> {
@@ -228,10 +231,10 @@ impl<K: Kind> Objects<K> {
             );
         };
         let cached = match watched.parse(|| before.as_ref()?.object()) {
-            Parsed::Object(object) => Cached::new(&object, true),
+            Parsed::Object(object) => Cached::new(&object, true, &self.0.packer),
             Parsed::Misfit(object, error) => {
                 misfit(&error);
-                Cached::new(&object?, false)
+                Cached::new(&object?, false, &self.0.packer)
             }
         };
         let cached = Arc::new(cached.inspect_err(misfit).ok()?);
