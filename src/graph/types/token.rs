@@ -1,7 +1,6 @@
 //! What Meta says of a token.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
