@@ -19,8 +19,8 @@ use super::{
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::{Action, AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
-    controller::{actions, context::Error, runner::CONCURRENCY, store::Kind},
+    api::{Action, AppKey, Kind, MessageTemplate, MetaApp, WhatsAppNumber},
+    controller::{actions, context::Error, runner::CONCURRENCY},
     graph::{Access, AppCredentials, CredentialsError, Outcome, types::Expiry},
     k8s::{
         events::EventType,
