@@ -100,7 +100,7 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
         leader_elect: arguments.leader_elect,
         timing: Timing::new(arguments.speedup),
     };
-    run(settings, config, told_to_stop()?, None).await?;
+    Box::pin(run(settings, config, told_to_stop()?, None)).await?;
     info!("stopped");
     Ok(())
 }

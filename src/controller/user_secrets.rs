@@ -154,9 +154,9 @@ mod tests {
             secrets.keep(place(), "1".to_owned(), "pin", problem());
             writer.apply_watcher_event(&event);
             if all {
-                secrets.notice_all()
+                secrets.notice_all();
             } else {
-                secrets.notice("cc", "pin")
+                secrets.notice("cc", "pin");
             }
             assert_eq!(kept(), expected, "{reason}");
         }

@@ -1,9 +1,10 @@
 //! What Meta says of a token.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 
 use super::lenient;
 use super::open_enum::TokenKind;
