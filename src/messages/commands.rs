@@ -2,17 +2,17 @@
 
 use kube::ResourceExt;
 
-use crate::api::{Action, AppKey, Managed, SecretKeyRef};
+use crate::api::{Action, AppKey, Kind, SecretKeyRef};
 
 /// Does something with the object as a whole: `edit`, `delete`, `describe`.
 #[must_use]
-pub fn with<K: Managed>(verb: &str, object: &K) -> String {
+pub fn with<K: Kind>(verb: &str, object: &K) -> String {
     format!("kubectl -n {} {verb} {} {}", object.namespace().unwrap_or_default(), K::SHORT, object.name_any())
 }
 
 /// Changes fields of the spec, given as JSON.
 #[must_use]
-pub fn patch<K: Managed>(object: &K, spec: &str) -> String {
+pub fn patch<K: Kind>(object: &K, spec: &str) -> String {
     format!("{} --type merge -p '{{\"spec\":{spec}}}'", with("patch", object))
 }
 
@@ -24,7 +24,7 @@ pub fn with_app(verb: &str, app: &AppKey) -> String {
 
 /// Requests an action.
 #[must_use]
-pub fn request<K: Managed>(object: &K, action: Action) -> String {
+pub fn request<K: Kind>(object: &K, action: Action) -> String {
     format!("{} --overwrite {action}=$(date -u +%FT%TZ)", with("annotate", object))
 }
 

@@ -1,6 +1,7 @@
 //! Actions: what people request by annotations (a code, a registration, a PIN, a token), and what becomes of it. Pure.
 
 use super::{
+    Numbers,
     decision::{Decision, ReadyReport},
     inputs::{Inputs, Step},
     number_view::NumberView,
@@ -8,9 +9,9 @@ use super::{
     verification,
 };
 use crate::{
-    api::{Action, ManagementPolicy, WhatsAppNumber},
+    api::{Action, ManagementPolicy},
     calls::{CallInput, Operation},
-    controller::{app_reference::AppReference, preconditions::Input},
+    controller::{app_reference::AppReference, managed_resource::Input},
     graph::types::{CodeVerificationStatus, NameStatus},
     messages::{commands, when},
 };
@@ -70,7 +71,7 @@ impl ActionRequests {
 }
 
 /// A request for a new token is passed on to the app, if the object may refer to it.
-pub fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> Option<Step> {
+pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Option<Step> {
     let Input { object, inputs, link, .. } = input;
     let value = inputs.requested.get(&Action::RefreshToken)?;
     let why = match link {

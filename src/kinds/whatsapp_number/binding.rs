@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{Direction, WhatsAppNumber},
-    controller::{app_reference, preconditions::Requeue, summary::ConditionValue},
+    controller::{app_reference, plan::Requeue, summary::ConditionValue},
     graph::types::PhoneNumber,
     k8s::secrets::ComparableSecret,
     messages::{Reason, commands},

@@ -4,7 +4,7 @@ use super::inputs::Step;
 use crate::{
     api::{NumberPhase, WhatsAppNumberStatus},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
     messages::Reason,

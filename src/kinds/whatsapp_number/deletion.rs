@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    Numbers,
     actions::{self, ActionRequests},
     decision::{Decision, NumberReport},
     inputs::{Inputs, Resolution, Step},
@@ -15,7 +16,8 @@ use crate::{
     calls::{CallInput, Operation},
     controller::{
         app_reference::{AppReference, expired, not_ready},
-        preconditions::{Input, Requeue},
+        managed_resource::Input,
+        plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
     ledger::{HALF_DEREGISTERED, WINDOW},
@@ -31,12 +33,12 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
 }
 
 /// The finalizer of an object that no longer has to wait.
-pub fn unneeded_finalizer(input: &Input<'_, WhatsAppNumber>) -> Option<Step> {
+pub fn unneeded_finalizer(input: &Input<'_, Numbers>) -> Option<Step> {
     (input.inputs.has_finalizer && !wants_finalizer(input.object, true)).then_some(Step::Finalizer(false))
 }
 
 /// What comes next for an object that is being deleted.
-pub fn deletion(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> Decision<NumberReport> {
+pub fn deletion(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
     let object = input.object;
     if object.metadata.deletion_timestamp.is_none() {
         return Decision::NotManaged;
@@ -52,7 +54,7 @@ pub fn deletion(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests
     actions::refresh_token(input, requests).map_or_else(|| wait_or_deregister(input), Decision::Act)
 }
 
-fn wait_or_deregister(input: &Input<'_, WhatsAppNumber>) -> Decision<NumberReport> {
+fn wait_or_deregister(input: &Input<'_, Numbers>) -> Decision<NumberReport> {
     let Input { object, inputs, app, namespace, link, .. } = input;
     let blocked = match link {
         AppReference::Expired(why) => Some((Reason::ExpiredToken, expired(why, app, namespace))),
@@ -79,7 +81,7 @@ fn wait_or_deregister(input: &Input<'_, WhatsAppNumber>) -> Decision<NumberRepor
 }
 
 /// Why nothing is done at Meta, if nothing is.
-fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
+fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     let Input { object, inputs, link, .. } = input;
     let why = if object.spec.suspend {
         "spec.suspend is true"

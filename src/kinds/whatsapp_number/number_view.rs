@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Operation},
-    controller::preconditions::Requeue,
+    controller::plan::Requeue,
     graph::types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     timing::Timing,
 };

@@ -5,6 +5,7 @@
 //! is True, the first of [`TOPICS`] that keeps the number from matching its spec.
 
 use super::{
+    Numbers,
     actions::{self, ActionRequests},
     binding,
     decision::{ConditionReport, Decision, NumberReport},
@@ -16,8 +17,12 @@ use super::{
     webhook,
 };
 use crate::{
-    api::{NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    controller::preconditions::{Input, Plan, Preconditions, Report, Requeue, preconditions},
+    api::{NumberPhase, WhatsAppNumberStatus},
+    controller::{
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
+        preconditions::{Preconditions, preconditions},
+    },
 };
 
 type Planned = Plan<WhatsAppNumberStatus, Step>;
@@ -34,7 +39,7 @@ const TOPICS: [Topic; 4] = [
 ];
 
 /// What to do about a number. What has ended is written down, unless a read that is awaited may lead to the next call.
-pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
+pub fn plan(input: &Input<'_, Numbers>) -> Planned {
     let mut requests = ActionRequests::of(&input.inputs);
     let decision = decide(input, &mut requests);
     let is_last = match &decision {
@@ -59,7 +64,7 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// For every object.
-fn decide(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> Decision<NumberReport> {
+fn decide(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
     deletion::deletion(input, requests)
         .or_else(|| deletion::unneeded_finalizer(input).into())
         .or_else(|| binding::unwanted(&input.inputs).into())
@@ -68,7 +73,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> D
 }
 
 /// What keeps the operator from judging Meta's facts; otherwise those.
-fn by_preconditions(input: &Input<'_, WhatsAppNumber>, requests: &mut ActionRequests) -> Decision<NumberReport> {
+fn by_preconditions(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
     let Input { object, app, inputs, .. } = input;
     let base = status::from_spec(object, inputs);
     match preconditions(input) {

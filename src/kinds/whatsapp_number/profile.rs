@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::Profile,
     calls::{CallInput, Operation},
-    controller::{preconditions::Requeue, summary::ConditionValue},
+    controller::{plan::Requeue, summary::ConditionValue},
     graph::types,
     ledger::Refusal,
     messages::{Reason, commands, when},

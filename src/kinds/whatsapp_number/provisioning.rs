@@ -8,10 +8,7 @@ use super::{
 use crate::{
     api::{Action, AppKey, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
-    controller::{
-        preconditions::{Requeue, not_found},
-        summary::StatusSummary,
-    },
+    controller::{plan::Requeue, preconditions::not_found, summary::StatusSummary},
     ledger::Refusal,
     messages::{Reason, commands, when},
     observe::digits,

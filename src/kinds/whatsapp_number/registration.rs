@@ -12,7 +12,7 @@ use crate::{
     api::{Action, NumberPhase, SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Operation},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     k8s::secrets::{delete_command, set_command},

@@ -19,7 +19,7 @@ use crate::{
     },
     calls::Operation,
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::{NameStatus, PhoneNumber, PlatformType},

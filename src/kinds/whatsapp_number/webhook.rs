@@ -12,7 +12,7 @@ use crate::{
     api::{SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     ledger::{Refusal, Webhook},
