@@ -119,7 +119,7 @@ async fn a_changed_profile_field_is_corrected_once_a_day() {
             (world.profile().await["description"] == "Contact centre").then_some(())
         })
         .await;
-    world.until_message(SYNCED, "False/ProfileDiffers", &["changed about at Meta"]).await;
+    world.until_message(SYNCED, "False/ProfileDiffers", &["somebody else changed about at Meta"]).await;
     world.assert_writes_at_meta(&[EDGE; 3]).await;
     assert_eq!(world.profile().await["about"], "Closed");
     world.finish().await;

@@ -37,7 +37,7 @@ async fn a_wrong_pin_is_tried_once_until_its_secret_changes() {
     let mut world = World::connected("wrong-pin", verified_number(json!({"pin": RIGHT}))).await;
     world.put_pin(WRONG).await;
     world.create(&number(SUPPORT, PHONE, registration_with_pin_ref())).await;
-    let words = ["Secret our-pins, key support", "not tried again", RESET_PIN_AT];
+    let words = ["Secret our-pins, key support", "does not try it again", RESET_PIN_AT];
     world.until_ready_message("PINRequired", "False/PINRefused", &words).await;
     world.assert_stalled().await;
     world.until_message("PINSynced", "False/PINRefused", &[OUR_PINS, SUPPORT]).await;
@@ -65,7 +65,7 @@ async fn a_refusal_that_may_concern_the_pin_counts_as_a_refused_pin() {
     world.inject_fault(fault).await;
     world.put_pin(WRONG).await;
     world.create(&number(SUPPORT, PHONE, registration_with_pin_ref())).await;
-    let words = ["locked the account, or the PIN is not the number's PIN", "not tried again", RESET_PIN_AT];
+    let words = ["locked the account, or the PIN is not the number's PIN", "does not try it again", RESET_PIN_AT];
     world.until_ready_message("PINRequired", "False/PINRefused", &words).await;
     world.assert_stalled().await;
     world.until_message("PINSynced", "False/PINRefused", &[OUR_PINS, SUPPORT]).await;

@@ -109,6 +109,13 @@ impl Kind for WhatsAppNumber {
     }
 }
 
+impl WhatsAppNumber {
+    /// The Secret and key that hold a value where the spec names none.
+    fn default_secret(&self, what: &str) -> SecretKeyRef {
+        SecretKeyRef { name: format!("{}-{what}", self.name_any()), key: what.to_owned() }
+    }
+}
+
 /// Reconciles numbers.
 pub struct Numbers {
     context: Arc<Context>,
@@ -193,12 +200,5 @@ impl ManagedResource for Numbers {
 
     async fn read_by_id(&self, access: &Access, account: &str, id: &str) -> Result<PhoneNumber, graph::Error> {
         self.context.graph.read_number(access, account, id, Priority::Read).await
-    }
-}
-
-impl WhatsAppNumber {
-    /// The Secret and key that hold a value where the spec names none.
-    fn default_secret(&self, what: &str) -> SecretKeyRef {
-        SecretKeyRef { name: format!("{}-{what}", self.name_any()), key: what.to_owned() }
     }
 }
