@@ -12,13 +12,6 @@ pub enum Plan<S, T> {
     Open(Requeue),
     /// This first; then the object is planned again.
     Step(T),
-    /// A read of the thing by its id first; then the object is planned again, with what the read has shown.
-    ReadById {
-        /// The account that held it.
-        account: String,
-        /// Its id.
-        id: String,
-    },
     /// Write this status, unless it is already there.
     Report(Report<S>),
 }
@@ -58,6 +51,13 @@ pub enum Requeue {
     AfterReadSince(Instant),
     /// After reads of its account, so far apart, until one shows something else.
     PollUntilChanged(Duration),
+    /// At once, after a read by its id.
+    Proof {
+        /// The account that held it.
+        account: String,
+        /// Its id.
+        id: String,
+    },
 }
 
 /// The reply to a read by id of something that no account lists.

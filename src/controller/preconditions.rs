@@ -37,13 +37,6 @@ pub enum Preconditions<'a, T> {
         /// What it shows.
         facts: &'a T,
     },
-    /// No account lists it any more: whether Meta still has it is to be read by its id.
-    ReadById {
-        /// The account that held it.
-        account: &'a str,
-        /// Its id.
-        id: &'a str,
-    },
     /// No account has it, and none is known to have had it.
     NeverThere,
     /// It was there under this id, and is not any more.
@@ -166,7 +159,9 @@ fn absent<'a, R: ManagedResource>(
     }
     match (input.object.recorded(), &input.proof) {
         (None, _) => Preconditions::NeverThere,
-        (Some((account, id)), None) => Preconditions::ReadById { account, id },
+        (Some((account, id)), None) => {
+            Preconditions::Open(Requeue::Proof { account: account.to_owned(), id: id.to_owned() })
+        }
         (Some((_, id)), Some(Proof::Gone)) => Preconditions::Gone { id },
         (Some(_), Some(Proof::Elsewhere(facts))) => Preconditions::Elsewhere { facts },
     }

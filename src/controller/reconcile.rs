@@ -96,7 +96,7 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
                 changed |= conclude(context, object, &app, report, requests).await?;
                 return Ok(Done { changed, requeue });
             }
-            Plan::ReadById { account, id } => match read_by_id(reconciler, &app, &account, &id).await {
+            Plan::Open(Requeue::Proof { account, id }) => match read_by_id(reconciler, &app, &account, &id).await {
                 Ok(found) => proof = Some(found),
                 Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
             },
@@ -112,7 +112,7 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
 fn requeue<K: Kind>(context: &Context, object: &K, app: &AppKey, need: &Requeue) -> Option<Duration> {
     let account = object.held_by();
     match need {
-        Requeue::Nothing => None,
+        Requeue::Nothing | Requeue::Proof { .. } => None,
         Requeue::After(wait) => Some(*wait),
         Requeue::AfterRead(wait) => {
             context.pollers.read_again(app, account, context.timing.absence_gap);

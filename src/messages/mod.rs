@@ -4,3 +4,9 @@ pub mod commands;
 mod reasons;
 
 pub use reasons::Reason;
+
+/// A time in a message: whole seconds.
+#[must_use]
+pub fn when(time: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}

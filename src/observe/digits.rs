@@ -1,6 +1,6 @@
 //! Phone numbers as digits: Meta spells them in several ways, `+1 631-555-5555`, `15550783881`, `+33 6 12 …`.
 
-use super::countries::COUNTRIES;
+use super::calling_codes::CALLING_CODES;
 
 /// The digits of a phone number without `+`, spaces and punctuation; `None` where there are none, or more than E.164
 /// allows (15).
@@ -29,45 +29,16 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
     other.and_then(|text| text.parse().ok()).into_iter()
 }
 
-/// The country calling code and the digits behind it; `None` where there is no such country.
+/// The country calling code and the digits behind it; `None` where there is no such code.
 #[must_use]
 pub fn split_country(number: &str) -> Option<(&str, &str)> {
     let digits = number.strip_prefix('+')?;
-    // The codes of the ITU's list E.164 are prefix-free.
     let mut splits = (1..=3).filter_map(|length| digits.split_at_checked(length));
-    splits.find(|(code, national)| !national.is_empty() && !lengths(code).is_empty())
+    splits.find(|(code, national)| !national.is_empty() && is_calling_code(code))
 }
 
-/// Why no line can have a number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misfit {
-    /// There is no such country.
-    NoCountry,
-    /// Too many digits for its country, or too few, for people: as far as the table knows.
-    Length(String),
-}
-
-/// What is wrong with a number, if anything is.
-#[must_use]
-pub fn misfit(number: &str) -> Option<Misfit> {
-    let Some((code, national)) = split_country(number) else { return Some(Misfit::NoCountry) };
-    let fits = |number: &str| split_country(number).is_some_and(|(code, rest)| lengths(code).contains(&rest.len()));
-    // Meta may show a line of Mexico, Argentina or Brazil with a digit more or less than there is.
-    let mut variants = parse(number).into_iter().flat_map(variants);
-    if fits(number) || variants.any(|digits| fits(&format!("+{digits}"))) {
-        return None;
-    }
-    let lengths: Vec<String> = lengths(code).iter().map(ToString::to_string).collect();
-    let (lengths, length) = (lengths.join(" or "), national.len());
-    Some(Misfit::Length(format!("numbers of +{code} have {lengths} digits behind it, and {number} has {length}")))
-}
-
-/// How many digits may follow a calling code; none where there is no such code.
-fn lengths(code: &str) -> Vec<usize> {
-    let code = code.parse::<u16>().ok();
-    let place = code.and_then(|code| COUNTRIES.binary_search_by_key(&code, |(code, _)| *code).ok());
-    let mask = place.map_or(0, |place| COUNTRIES[place].1);
-    (0..16).filter(|length| mask >> length & 1 == 1).collect()
+fn is_calling_code(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|code| CALLING_CODES.binary_search(&code).is_ok())
 }
 
 /// Only Brazil's mobiles got a ninth digit: eight digits that begin with 2 to 5 are a fixed line of its own.
@@ -127,33 +98,12 @@ mod tests {
 
     #[test]
     fn calling_codes_are_in_order_and_begin_no_other() {
-        for (place, (code, lengths)) in COUNTRIES.iter().enumerate() {
-            assert!(place == 0 || COUNTRIES[place - 1].0 < *code, "{code}");
-            assert!(lengths.trailing_zeros() > 1, "{code}");
+        assert!(CALLING_CODES.is_sorted());
+        for code in CALLING_CODES {
             for shorter in [code / 10, code / 100] {
-                assert!(!COUNTRIES.iter().any(|(other, _)| *other == shorter), "{code}");
+                assert!(!CALLING_CODES.contains(&shorter), "{code}");
             }
         }
-    }
-
-    #[test]
-    fn a_number_has_as_many_digits_as_its_country_gives() {
-        for (number, misfits) in [
-            ("+33612345678", None),
-            ("+3361234567", Some("numbers of +33 have 9 digits behind it, and +3361234567 has 8")),
-            ("+336123456789", Some("numbers of +33 have 9 digits behind it, and +336123456789 has 10")),
-            ("+4420718384", Some("numbers of +44 have 7 or 9 or 10 digits behind it, and +4420718384 has 8")),
-            ("+525512345678", None),
-            ("+5215512345678", None),
-            ("+5491112345678", None),
-            ("+541112345678", None),
-            ("+5511987654321", None),
-            ("+551187654321", None),
-            ("+551234567", Some("numbers of +55 have 8 or 9 or 10 or 11 digits behind it, and +551234567 has 7")),
-        ] {
-            assert_eq!(misfit(number), misfits.map(|why: &str| Misfit::Length(why.to_owned())), "{number}");
-        }
-        assert_eq!(misfit("+2812345678"), Some(Misfit::NoCountry));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What Meta shows: one poller per app and account reads everything the account holds, the inventory keeps the last
 //! complete read of each, and whoever is concerned by a difference is woken. Decisions read the inventory, never Meta.
 
-mod countries;
+mod calling_codes;
 pub mod digits;
 mod inventory;
 mod poller;
@@ -12,5 +12,5 @@ mod snapshot;
 mod tests;
 
 pub use inventory::{AccountState, Allowed, AppState, AppSummary, BindingToken, Failure, Inventory, Observation};
-pub use poller::{Pollers, Polling, Wake};
+pub use poller::{Budget, Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};

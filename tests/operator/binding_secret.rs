@@ -279,7 +279,7 @@ async fn another_namespace_never_gets_the_management_token() {
     // When the token's Secret is deleted, existing bindings keep the token; bindings written after that have none.
     world.delete_secret("messaging").await;
     world.until_condition::<MetaApp>(INO, "BindingTokenValid", "False/SecretNotFound").await;
-    there.until_message("Bound", "True/Bound", &["access-token from before", "describe mapp"]).await;
+    there.until_message("Bound", "True/Bound", &["the earlier access-token", "describe mapp"]).await;
     there.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"timeZone": "Europe/Paris"}})).await;
     with_token.insert("time-zone".to_owned(), "Europe/Paris".to_owned());
     expected.insert("time-zone".to_owned(), "Europe/Paris".to_owned());

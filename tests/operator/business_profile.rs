@@ -97,9 +97,7 @@ async fn a_changed_profile_field_is_corrected_once_a_day() {
     world.assert_writes_at_meta(&[EDGE]).await;
     world.edit_profile(json!({"about": "Closed"})).await;
     world.request_action::<WhatsAppNumber>(SUPPORT, RECONCILE_AT, 0).await;
-    world
-        .until_message(SYNCED, "False/ProfileDiffers", &["somebody else has changed about", "once a day at most"])
-        .await;
+    world.until_message(SYNCED, "False/ProfileDiffers", &["somebody else changed about", "at most once a day"]).await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&[EDGE]).await;
 
@@ -121,7 +119,7 @@ async fn a_changed_profile_field_is_corrected_once_a_day() {
             (world.profile().await["description"] == "Contact centre").then_some(())
         })
         .await;
-    world.until_message(SYNCED, "False/ProfileDiffers", &["changed about at Meta"]).await;
+    world.until_message(SYNCED, "False/ProfileDiffers", &["somebody else changed about at Meta"]).await;
     world.assert_writes_at_meta(&[EDGE; 3]).await;
     assert_eq!(world.profile().await["about"], "Closed");
     world.finish().await;

@@ -178,7 +178,7 @@ async fn a_deleted_user_pin_is_reported_and_kept_in_the_ledger() {
     world.until_enabled().await;
     world.until_message("PINSynced", "True/PINSynced", &[OUR_PINS]).await;
     world.delete_secret(OUR_PINS).await;
-    let kept = "the PIN in force is kept in the number's ledger";
+    let kept = "the number's ledger keeps the PIN in force";
     world.until_message("PINSynced", "False/SecretNotFound", &[OUR_PINS, "create it with the key support", kept]).await;
     world.until_enabled().await;
     assert_eq!(world.secret_value(LEDGER, "pin").await.as_deref(), Some("004213"));

@@ -153,7 +153,7 @@ async fn a_callback_waits_until_the_app_is_subscribed() {
     let mut seed = listening();
     seed["accounts"][0]["subscribed_apps"] = json!([]);
     let world = World::with_callback("not-subscribed", seed).await;
-    let words = ["subscribed to the business account first", "App Dashboard"];
+    let words = ["subscribe the app to the business account", "App Dashboard"];
     world.until_message(ROUTING, "False/NotSubscribed", &words).await;
     world.until_ready_message("Enabled", "False/NotSubscribed", &words).await;
     world.sim.patch(&format!("accounts/{ACCOUNT}"), json!({"subscribed_apps": [{"app": APP}]})).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_callback_with_a_wrong_verify_token_is_refused_until_it_is_corrected()
     world.assert_writes_at_meta(&[]).await;
 
     world.put_secret("cc-webhook", &[("verify-token", OTHER_TOKEN)]).await;
-    let words = ["verify token", "reachable from the internet"];
+    let words = ["verification request", "reach it from the internet"];
     world.until_message(ROUTING, "False/CallbackRefused", &words).await;
     world.until_ready_message("Enabled", "False/CallbackRefused", &words).await;
     assert_eq!(world.callback().await, Value::Null);

@@ -37,7 +37,7 @@ async fn a_wrong_pin_is_tried_once_until_its_secret_changes() {
     let mut world = World::connected("wrong-pin", verified_number(json!({"pin": RIGHT}))).await;
     world.put_pin(WRONG).await;
     world.create(&number(SUPPORT, PHONE, registration_with_pin_ref())).await;
-    let words = ["Secret our-pins, key support", "not tried again", RESET_PIN_AT];
+    let words = ["Secret our-pins, key support", "does not try it again", RESET_PIN_AT];
     world.until_ready_message("PINRequired", "False/PINRefused", &words).await;
     world.assert_stalled().await;
     world.until_message("PINSynced", "False/PINRefused", &[OUR_PINS, SUPPORT]).await;
@@ -65,7 +65,7 @@ async fn a_refusal_that_may_concern_the_pin_counts_as_a_refused_pin() {
     world.inject_fault(fault).await;
     world.put_pin(WRONG).await;
     world.create(&number(SUPPORT, PHONE, registration_with_pin_ref())).await;
-    let words = ["locked the account, or the PIN is not the number's PIN", "not tried again", RESET_PIN_AT];
+    let words = ["locked the account, or the PIN is not the number's PIN", "does not try it again", RESET_PIN_AT];
     world.until_ready_message("PINRequired", "False/PINRefused", &words).await;
     world.assert_stalled().await;
     world.until_message("PINSynced", "False/PINRefused", &[OUR_PINS, SUPPORT]).await;
@@ -113,7 +113,8 @@ async fn a_changed_pin_secret_of_a_connected_number_causes_no_call_until_the_act
     let generated = world.secret_value("support-pin", "pin").await.unwrap();
     world.tracked_secrets.push(RIGHT.to_owned());
     world.put_secret("support-pin", &[("pin", RIGHT)]).await;
-    let words = ["Secret support-pin, key pin is not the one in force", "kept in the number's ledger", RESET_PIN_AT];
+    let words =
+        ["Secret support-pin, key pin is not the one in force", "which the number's ledger keeps", RESET_PIN_AT];
     world.until_message("PINSynced", "False/PINDiffers", &words).await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&["register"]).await;
@@ -149,7 +150,7 @@ async fn waits_for_meta(code: u32, reason: &str, wait: i64) {
     assert!((wait - 60..=wait).contains(&left), "{code}: {left} s");
     if code == 133_016 {
         assert_eq!(world.registration().await["blockedUntil"], until.to_string());
-        world.assert_action_ignored(REGISTER_AT, "locked the number's registration until").await;
+        world.assert_action_ignored(REGISTER_AT, "locked the registration of the number until").await;
     }
     world.assert_writes_at_meta(&["register"]).await;
     world.advance_and_restart(wait / 2).await;
@@ -193,7 +194,7 @@ async fn registration_pauses_after_five_failures_until_a_person_requests_it() {
     fault["times"] = json!(5);
     world.inject_fault(fault).await;
     world.create(&number(SUPPORT, PHONE, json!({"registration": {}}))).await;
-    let words = ["5 registrations failed within 72 hours", "locks a number after ten", "goes on at", REGISTER_AT];
+    let words = ["5 registrations failed within 72 hours", "locks a number after ten", "continues at", REGISTER_AT];
     world.until_ready_message("PINRequired", "False/RegistrationPaused", &words).await;
     world.assert_reconciling().await;
     world.restart().await;
@@ -227,8 +228,8 @@ async fn a_connected_number_is_registered_again_only_for_a_new_name_and_only_on_
     world.put_pin(RIGHT).await;
     world.create(&number(SUPPORT, PHONE, registration_with_pin_ref())).await;
     world.until_enabled().await;
-    world.until_message("PINSynced", "Unknown/PINUnknown", &["was never used"]).await;
-    world.assert_action_ignored(REGISTER_AT, "no new display name was approved").await;
+    world.until_message("PINSynced", "Unknown/PINUnknown", &["never used the one in"]).await;
+    world.assert_action_ignored(REGISTER_AT, "approved no new display name").await;
     world.assert_writes_at_meta(&[]).await;
 
     world.change_at_meta(json!({"new_display_name": "INO Help", "new_name_status": "PENDING_REVIEW"})).await;

@@ -12,7 +12,7 @@ pub use validate::validate_number;
 
 use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
-/// What you want of a number.
+/// Desired state of a number.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
     group = "waba.dev",
@@ -91,12 +91,12 @@ pub struct WhatsAppNumberSpec {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::id())]
     pub business_account_id: Option<String>,
-    /// Adopt (the default): the number is at Meta already. AddIfMissing: it is added to its WABA when the WABA does not
-    /// have it.
+    /// Adopt (the default): the number is at Meta already. AddIfMissing: the operator adds it to its WABA if the WABA does
+    /// not have it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub provisioning: Provisioning,
-    /// The name customers see, asked for when the number is added (2 to 75 characters). Needed with provisioning
-    /// AddIfMissing. Later changes are not sent.
+    /// The name that customers see, requested when the operator adds the number (2 to 75 characters). Needed with
+    /// provisioning AddIfMissing. The operator does not send later changes.
     #[schemars(length(min = 2, max = 75))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_name: Option<String>,
@@ -123,36 +123,37 @@ pub struct WhatsAppNumberSpec {
     /// How incoming messages are handled; only with direction Incoming.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incoming: Option<Incoming>,
-    /// Verify the number by a code. Without it no code is ever sent.
+    /// Verify the number by a code. Without this block the operator never requests a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// Register the number on the Cloud API. Without it the number is never registered.
+    /// Register the number on the Cloud API. Without this block the operator never registers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<Registration>,
-    /// The business profile customers see. Fields left out are left as they are at Meta; without the block all are.
+    /// The business profile that customers see. The operator changes only the fields that are set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Write the Secret `<name>-binding` with what an application needs to send messages (Service Binding). `{}` asks for it.
+    /// Write the Secret `<name>-binding` with what an application needs to send messages (Service Binding). `{}` enables it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
-    /// True stops everything for this number: no call to Meta.
+    /// True stops everything for this number: the operator makes no call to Meta.
     #[serde(default, skip_serializing_if = "is_default")]
     pub suspend: bool,
     /// Full (the default), or Observe: read and report, never write to Meta.
     #[serde(default, skip_serializing_if = "is_default")]
     pub management_policy: ManagementPolicy,
-    /// What deleting this object does at Meta: Retain (the default) nothing, Deregister takes the number off the Cloud API.
+    /// What deleting this object does at Meta: Retain (the default) nothing; Deregister takes the number off the Cloud API,
+    /// which disconnects it for every partner on it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub deletion_policy: NumberDeletionPolicy,
 }
 
-/// Whether a number that is not there is added.
+/// Whether the operator adds a number that Meta does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Provisioning {
-    /// It is expected at Meta.
+    /// The number is at Meta already.
     #[default]
     Adopt,
-    /// It is added to its WABA.
+    /// The operator adds it to its WABA.
     AddIfMissing,
 }
 
@@ -181,12 +182,12 @@ pub struct Incoming {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberWebhook {
-    /// Address that takes the messages; https, with a certificate the public trusts, reachable by Meta.
+    /// HTTPS address that receives the messages, with a publicly trusted certificate and reachable by Meta.
     #[serde(rename = "callbackURL")]
     #[schemars(length(min = 9, max = 200))]
     #[x_kube(validation = rules::callback_url())]
     pub callback_url: String,
-    /// The text by which the receiver knows that Meta calls (`hub.verify_token`).
+    /// The text that proves to the receiver that Meta calls (`hub.verify_token`).
     pub verify_token_ref: SecretKeyRef,
 }
 
@@ -194,7 +195,7 @@ pub struct NumberWebhook {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
-    /// How the code comes: SMS (the default) or Voice, a call.
+    /// How Meta sends the code: SMS (the default) or Voice, a call.
     #[serde(default, skip_serializing_if = "is_default")]
     pub method: CodeMethod,
     /// Language of the message with the code, as Meta spells it (`fr_FR`); by default `en_US`.
@@ -218,20 +219,37 @@ pub enum CodeMethod {
     Voice,
 }
 
+impl CodeMethod {
+    /// As spec and status spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "SMS",
+            Self::Voice => "Voice",
+        }
+    }
+
+    /// The method with this name; a status from another version may have a name that this one does not know.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Sms, Self::Voice].into_iter().find(|method| method.as_str() == name)
+    }
+}
+
 /// How a number is registered on the Cloud API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registration {
-    /// The number's two-step verification PIN, six digits. If given, the Secret is waited for; by default a random PIN is
-    /// created under key `pin` of the Secret `<name>-pin`.
+    /// The number's two-step verification PIN, six digits. If given, the operator waits for the Secret; by default it creates
+    /// a random PIN under key `pin` of the Secret `<name>-pin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin_ref: Option<SecretKeyRef>,
 }
 
-/// The business profile customers see. Limits are Meta's.
+/// The business profile that customers see. Limits are Meta's.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The line below the name, 1 to 139 characters. Meta does not allow to empty it.
+    /// The line below the name, 1 to 139 characters. Meta does not accept an empty one.
     #[schemars(length(min = 1, max = 139))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -272,6 +290,6 @@ pub enum NumberDeletionPolicy {
     /// Nothing.
     #[default]
     Retain,
-    /// Takes the number off the Cloud API.
+    /// The operator takes the number off the Cloud API, which disconnects it for every partner on it.
     Deregister,
 }

@@ -30,13 +30,13 @@ vocabulary! {
         Restricted = "Restricted",
         /// It is connected to the Cloud API.
         Enabled = "Enabled",
-        /// A code was sent, a person has to write it into the Secret.
+        /// Meta sent a code; a person has to put it into the Secret.
         AwaitingCode = "AwaitingCode",
         /// It is not verified.
         Unverified = "Unverified",
         /// It is being registered.
         Registering = "Registering",
-        /// It can only be registered with a PIN nobody has told.
+        /// Verified; registration needs a PIN the operator does not have.
         PinRequired = "PINRequired",
         /// None of these.
         Unknown = "Unknown",
@@ -84,11 +84,11 @@ handled! {
     }
 }
 
-/// What is true of a number.
+/// Observed state of a number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WhatsAppNumberStatus {
-    /// The generation of the spec this status is about; -1 as long as nobody has looked at it.
+    /// Generation of the spec that this status describes; -1 until the operator has reconciled it.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
     /// Summary for people: Suspended, Conflict, Pending, ExpiredToken, NotFound, Restricted, Enabled, AwaitingCode, Unverified,
@@ -107,7 +107,7 @@ pub struct WhatsAppNumberStatus {
     /// Incoming, Outgoing or Both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<DirectionSummary>,
-    /// The name customers see.
+    /// The name that customers see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_name: Option<String>,
     /// Meta's review of that name.
@@ -119,7 +119,7 @@ pub struct WhatsAppNumberStatus {
     /// Quality of the messages sent, as Meta rates it: GREEN, YELLOW, RED, NA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality_rating: Option<String>,
-    /// How many customers may be written to in 24 h, as Meta names the tier.
+    /// How many customers the number may write to in 24 h, as Meta names the tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messaging_limit: Option<String>,
     /// Messages per second, as Meta names the level.
@@ -131,7 +131,7 @@ pub struct WhatsAppNumberStatus {
     /// Whether the number has the official badge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_official_business_account: Option<bool>,
-    /// Meta's word on whether the number can send.
+    /// Meta's health check: whether the number can send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
     /// How long an interaction stays open without a message.
@@ -146,10 +146,10 @@ pub struct WhatsAppNumberStatus {
     /// The registration on the Cloud API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<RegistrationStatus>,
-    /// The last refusal of Meta that is still of interest.
+    /// The last refusal of Meta that still matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
-    /// The binding Secret, as Service Binding wants it.
+    /// The binding Secret, as Service Binding requires it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
     /// Ready, Reconciling, Stalled, Suspended, Verified, NameApproved, Registered, PINSynced, TokenValid, RoutingConfigured,
@@ -167,7 +167,7 @@ pub struct WhatsAppNumberStatus {
 
 managed_status!(WhatsAppNumberStatus, WhatsAppNumberHandled);
 
-/// Meta's word on whether a number can send.
+/// Meta's health check: whether a number can send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
@@ -220,13 +220,13 @@ pub struct NumberWebhookStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationStatus {
-    /// When the last code was asked for.
+    /// When the operator requested the last code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
-    /// How it was sent: SMS or Voice.
+    /// How Meta sent it: SMS or Voice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// How many values were tried since.
+    /// How many values the operator submitted since.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attempts: i32,
 }
@@ -235,16 +235,16 @@ pub struct VerificationStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistrationStatus {
-    /// When it was last tried.
+    /// When the operator last tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_attempt_at: Option<Time>,
     /// The attempts of the last 72 h, which Meta counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Time>,
-    /// Until when no attempt is made.
+    /// Until when the operator makes no attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_until: Option<Time>,
-    /// By when an approved display name has to be registered, or it is void.
+    /// Deadline for registering an approved display name; after it the approval is void.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub re_register_before: Option<Time>,
 }
@@ -257,7 +257,7 @@ pub struct LastError {
     /// Meta's subcode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subcode: Option<i64>,
-    /// What the operator makes of it.
+    /// The operator's class of the error.
     pub class: String,
     /// What happened, for people.
     pub message: String,

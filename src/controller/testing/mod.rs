@@ -126,7 +126,6 @@ impl<R: ManagedResource> Scene<R> {
         let report = match self.plan() {
             Plan::Open(need) => return Some(need),
             Plan::Step(step) => panic!("a step where a report was expected: {step:?}"),
-            Plan::ReadById { id, .. } => panic!("a read of {id} where a report was expected"),
             Plan::Report(report) => report,
         };
         let status = self.settled(*report.status, &report.verdict, self.written);
@@ -141,7 +140,6 @@ impl<R: ManagedResource> Scene<R> {
             Plan::Open(Requeue::Nothing | Requeue::AfterReadSince(_)) => {}
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
             Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
-            Plan::ReadById { id, .. } => panic!("what was just said leads to a read of {id}"),
             Plan::Report(again) => {
                 let again = self.settled(*again.status, &again.verdict, self.written + Duration::from_hours(1));
                 assert_eq!(again, status, "the same plan writes again");
@@ -255,7 +253,7 @@ impl<R: ManagedResource> Scene<R> {
                 Event::Edit(which) => self.edit(edits[which]),
             }
             // What a step leads to is not played here.
-            if !matches!(self.plan(), Plan::Step(_) | Plan::ReadById { .. }) && self.reconcile().is_none() {
+            if !matches!(self.plan(), Plan::Step(_)) && self.reconcile().is_none() {
                 let phase = self.object.status().and_then(ManagedStatus::phase);
                 assert_eq!(phase == Some("Suspended"), self.object.suspend(), "{phase:?}");
             }

@@ -36,7 +36,6 @@ pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Infalli
             verdict.add_later(&unsupported::message_template(&object.spec));
             report(status::observed(base, object, shown), phase, verdict)
         }
-        Preconditions::ReadById { account, id } => Plan::ReadById { account: account.to_owned(), id: id.to_owned() },
         Preconditions::NeverThere => never_there(object, base),
         Preconditions::Gone { id } => {
             let message = format!(

@@ -1,55 +1,128 @@
-//! What a person asked for by an annotation: a code, a registration, a PIN. Pure.
+//! Actions: what people request by annotations (a code, a registration, a PIN, a token), and what becomes of it. Pure.
 
 use super::{
-    hints,
-    inputs::{KnownSecret, SecretRead, Step},
-    onboarding::{Decision, NumberView, when},
-    registration::{self, MOST_ATTEMPTS},
-    requests::Requests,
+    Numbers,
+    decision::{Decision, ReadyReport},
+    inputs::{Inputs, Step},
+    number_view::NumberView,
+    registration::{self, MOST_ATTEMPTS, PinToUse},
     verification,
 };
 use crate::{
-    api::Action,
+    api::{Action, ManagementPolicy},
     calls::{CallInput, Operation},
+    controller::{app_reference::AppReference, managed_resource::Input},
     graph::types::{CodeVerificationStatus, NameStatus},
-    messages::commands,
+    messages::{commands, when},
 };
 
+/// The actions of a number that change something at Meta.
+const CHANGING: [Action; 3] = [Action::RequestCode, Action::Register, Action::ResetPin];
+
+/// What becomes of each request in one plan.
+#[derive(Debug, Default)]
+pub struct ActionRequests {
+    requested: Vec<Action>,
+    /// Not acted on, and why.
+    pub ignored: Vec<(Action, String)>,
+    /// Acted on later.
+    pub waiting: Vec<Action>,
+}
+
+impl ActionRequests {
+    /// Of what people requested and nobody has acted on.
+    pub fn of(inputs: &Inputs) -> Self {
+        let known =
+            inputs.requested.keys().filter(|action| CHANGING.contains(action) || **action == Action::RefreshToken);
+        // Whoever began to act on a request may still report that nothing was sent: then it is yet to be acted on.
+        let begun = inputs.ledger.intents.iter().filter(|intent| inputs.foreign_call_grace.contains_key(&intent.id));
+        let waiting =
+            begun.filter_map(|intent| intent.input.operation().action().filter(|_| intent.action.is_some())).collect();
+        Self { requested: known.copied().collect(), ignored: Vec::new(), waiting }
+    }
+
+    /// This one is not acted on, for this reason.
+    pub fn ignore(&mut self, action: Action, why: impl Into<String>) {
+        if self.requested.contains(&action) && !self.ignored.iter().any(|(ignored, _)| *ignored == action) {
+            self.ignored.push((action, why.into()));
+        }
+    }
+
+    /// None that changes something at Meta is acted on.
+    pub fn ignore_all(&mut self, why: &str) {
+        for action in CHANGING {
+            self.ignore(action, why);
+        }
+    }
+
+    /// All wait on which nothing is decided yet.
+    pub fn wait_all(&mut self) {
+        for action in self.requested.iter().filter(|action| CHANGING.contains(action)) {
+            if !self.ignored.iter().any(|(ignored, _)| ignored == action) && !self.waiting.contains(action) {
+                self.waiting.push(*action);
+            }
+        }
+    }
+
+    /// Whether it is still to be decided on.
+    pub fn is_open(&self, action: Action) -> bool {
+        self.requested.contains(&action) && !self.ignored.iter().any(|(ignored, _)| *ignored == action)
+    }
+}
+
+/// A request for a new token is passed on to the app, if the object may refer to it.
+pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Option<Step> {
+    let Input { object, inputs, link, .. } = input;
+    let value = inputs.requested.get(&Action::RefreshToken)?;
+    let why = match link {
+        AppReference::Missing => "there is no such MetaApp",
+        AppReference::NotAllowed => "the MetaApp does not allow this namespace to refer to it",
+        _ if object.spec.suspend => "spec.suspend is true",
+        _ if object.spec.management_policy == ManagementPolicy::Observe => inputs.why_observed(),
+        _ if input.competing_object.is_some() => "another object represents the number",
+        _ => return Some(Step::RefreshToken(value.clone())),
+    };
+    requests.ignore(Action::RefreshToken, why);
+    None
+}
+
 /// The first request that can be acted on.
-pub fn asked(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
-    reset_pin(at, requests).or_else(|| register(at, requests)).or_else(|| request_code(at, requests))
+pub fn requested(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decision<ReadyReport> {
+    let next = reset_pin(at, requests).or_else(|| register(at, requests)).or_else(|| request_code(at, requests));
+    next.into()
 }
 
 /// This request, if it can be acted on.
-pub fn one(at: &NumberView<'_>, action: Action, requests: &mut Requests) -> Option<Decision> {
-    match action {
+pub fn one(at: &NumberView<'_>, action: Action, requests: &mut ActionRequests) -> Decision<ReadyReport> {
+    let next = match action {
         Action::ResetPin => reset_pin(at, requests),
         Action::Register => register(at, requests),
         Action::RequestCode => request_code(at, requests),
         _ => None,
-    }
+    };
+    next.into()
 }
 
-fn request_code(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
+fn request_code(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> {
     let action = Action::RequestCode;
     if !requests.is_open(action) {
         return None;
     }
     let why = if at.object.spec.verification.is_none() {
         let block = commands::patch(at.object, r#"{"verification":{}}"#);
-        format!("spec.verification is not set, and says how a code is to be sent: {block}; then ask again")
+        format!("spec.verification is not set: add it ({block}), then request again")
     } else if at.facts.is_registered() {
-        "the number is registered, and needs no code".to_owned()
+        "the number is registered and needs no code".to_owned()
     } else if at.verified() {
         "the number is verified already".to_owned()
     } else {
-        return Some(at.send(verification::request(at), None, Some(action)));
+        return Some(at.send(verification::code_request(at), None, Some(action)));
     };
     requests.ignore(action, why);
     None
 }
 
-fn reset_pin(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
+fn reset_pin(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> {
     let action = Action::ResetPin;
     if !requests.is_open(action) {
         return None;
@@ -58,24 +131,11 @@ fn reset_pin(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
         requests.ignore(action, no_registration(at));
         return None;
     }
-    match pin(at, true) {
-        Pin::Known(known) => {
-            let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
-            Some(at.send(input, Some(known), Some(action)))
-        }
-        Pin::Made => Some(Decision::Act(Step::CreatePinSecret)),
-        Pin::Wanting(why) => {
-            requests.ignore(action, why);
-            None
-        }
-        Pin::Unread => {
-            requests.wait_all();
-            None
-        }
-    }
+    let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
+    send_pin(at, action, input, true, requests)
 }
 
-fn register(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
+fn register(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> {
     let action = Action::Register;
     if !requests.is_open(action) {
         return None;
@@ -86,19 +146,19 @@ fn register(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
     let why = if at.object.spec.registration.is_none() {
         Some(no_registration(at))
     } else if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
-        Some(format!("Meta has locked the number's registration until {}", when(until)))
+        Some(format!("Meta locked the registration of the number until {}", when(until)))
     } else if ledger.recent(Operation::Register, at.now()).len() >= MOST_ATTEMPTS {
-        Some("one more attempt within 72 hours, and Meta locks the number for 72 hours".to_owned())
+        Some("one more attempt within 72 hours makes Meta lock the number for 72 hours".to_owned())
     } else if registered && !renamed {
-        Some("the number is registered, and no new display name was approved: there is nothing to register".to_owned())
-    } else if registration::is_under_way(at) {
-        Some("Meta has accepted a registration a moment ago, and does not show it yet".to_owned())
+        Some("the number is registered and Meta approved no new display name: there is nothing to register".to_owned())
+    } else if at.is_being_registered() {
+        Some("Meta accepted a registration a moment ago and does not show it yet".to_owned())
     } else if !registered
         && !at.verified()
         && at.facts.code_verification_status != Some(CodeVerificationStatus::Verified)
     {
         let block = commands::patch(at.object, r#"{"verification":{}}"#);
-        Some(format!("the number is not verified: it has to be before it is registered, by spec.verification: {block}"))
+        Some(format!("the number is not verified, which registration requires: add spec.verification: {block}"))
     } else {
         None
     };
@@ -107,45 +167,27 @@ fn register(at: &NumberView<'_>, requests: &mut Requests) -> Option<Decision> {
         return None;
     }
     let input = if registered { CallInput::RegisterAgain } else { CallInput::Register };
-    match pin(at, registration::pin_is_known(at)) {
-        Pin::Known(known) => Some(at.send(input, Some(known), Some(action))),
-        Pin::Made => Some(Decision::Act(Step::CreatePinSecret)),
-        Pin::Wanting(why) => {
-            requests.ignore(action, why);
-            None
-        }
-        Pin::Unread => {
-            requests.wait_all();
-            None
-        }
+    send_pin(at, action, input, registration::pin_is_known(at), requests)
+}
+
+/// A call with the PIN; `any_fits`: whether any PIN will do that the number does not have already.
+fn send_pin(
+    at: &NumberView<'_>,
+    action: Action,
+    input: CallInput,
+    any_fits: bool,
+    requests: &mut ActionRequests,
+) -> Option<Step> {
+    match registration::pin_to_use(at, any_fits) {
+        PinToUse::Known(pin) => return Some(at.send(input, Some(pin), Some(action))),
+        PinToUse::ToCreate => return Some(Step::CreatePinSecret),
+        PinToUse::Blocked(blocker) => requests.ignore(action, blocker.message),
+        PinToUse::NotCreated(_) | PinToUse::Unread => requests.wait_all(),
     }
+    None
 }
 
 fn no_registration(at: &NumberView<'_>) -> String {
     let block = commands::patch(at.object, r#"{"registration":{}}"#);
-    format!("spec.registration is not set, and says where the PIN is: {block}; then ask again")
-}
-
-enum Pin {
-    Known(KnownSecret),
-    Made,
-    Wanting(String),
-    Unread,
-}
-
-/// The PIN to use; `fits` tells whether any PIN will do that is not the number's already.
-fn pin(at: &NumberView<'_>, fits: bool) -> Pin {
-    if at.inputs.pin_taken {
-        return Pin::Wanting(registration::taken(at.object));
-    }
-    match &at.inputs.pin {
-        SecretRead::Known(known) => Pin::Known(known.clone()),
-        SecretRead::Missing(blocker) if hints::given_pin_ref(at.object).is_some() => {
-            Pin::Wanting(blocker.message.clone())
-        }
-        SecretRead::Missing(_) if fits => Pin::Made,
-        SecretRead::Missing(_) => Pin::Wanting(registration::unknown_pin(at)),
-        SecretRead::Invalid(blocker) => Pin::Wanting(blocker.message.clone()),
-        SecretRead::NotNeeded | SecretRead::Unread | SecretRead::NotCreated(_) => Pin::Unread,
-    }
+    format!("spec.registration is not set: add it ({block}), then request again")
 }

@@ -4,17 +4,13 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
+    decision::{ConditionReport, Decision, Impact},
     inputs::{Binding, HandedOut, Inputs, Step},
-    onboarding::NumberView,
-    webhook::Impact,
+    number_view::NumberView,
 };
 use crate::{
     api::{Direction, WhatsAppNumber},
-    controller::{
-        app_reference,
-        plan::Requeue,
-        summary::{ConditionValue, Progress},
-    },
+    controller::{app_reference, plan::Requeue, summary::ConditionValue},
     graph::types::PhoneNumber,
     k8s::secrets::ComparableSecret,
     messages::{Reason, commands},
@@ -31,40 +27,25 @@ pub const TYPE: &str = "servicebinding.io/whatsapp";
 /// Where the token is in it.
 pub const TOKEN: &str = "access-token";
 
-/// How the binding stands.
-#[derive(Debug)]
-pub enum Bound {
-    /// None is asked for.
-    NotManaged,
-    /// This first.
-    Step(Step),
-    /// So.
-    ReadyReport(ConditionValue, Impact),
-}
-
 /// What is to go whatever else there is to say.
 pub fn unwanted(inputs: &Inputs) -> Option<Step> {
     (inputs.binding == Binding::Unwanted).then_some(Step::DeleteBinding)
 }
 
 /// What comes next for the binding Secret.
-pub fn binding(at: &NumberView<'_>) -> Bound {
+pub fn binding(at: &NumberView<'_>) -> Decision<ConditionReport> {
     match &at.inputs.binding {
-        Binding::NotManaged | Binding::Unwanted => Bound::NotManaged,
-        Binding::Behind(content) => Bound::Step(Step::WriteBinding(content.clone())),
-        Binding::Waits(why) => {
-            let again = Requeue::After(at.timing.retry_interval);
-            Bound::ReadyReport(ConditionValue::no(Reason::NotBound, *why), Impact::Waits(Progress::Settled, again))
+        Binding::NotManaged | Binding::Unwanted => Decision::NotManaged,
+        Binding::Behind(content) => Decision::Act(Step::WriteBinding(content.clone())),
+        Binding::Waits(why) => ConditionReport::settled(ConditionValue::no(Reason::NotBound, *why), at.retry()),
+        Binding::Current(handed_out) => ConditionReport::new(current(at.object, *handed_out), Impact::Fine),
+        Binding::Refused(blocker) => {
+            ConditionReport::stalled(ConditionValue::no(blocker.reason, blocker.message.clone()), at.retry())
         }
-        Binding::Current(handed_out) => Bound::ReadyReport(current(at.object, *handed_out), Impact::Fine),
-        Binding::Refused(blocker) => Bound::ReadyReport(
-            ConditionValue::no(blocker.reason, blocker.message.clone()),
-            Impact::Waits(Progress::Stalled, Requeue::After(at.timing.retry_interval)),
-        ),
-        Binding::Taken(message) => Bound::ReadyReport(
-            ConditionValue::no(Reason::SecretNameTaken, message.clone()),
-            Impact::Waits(Progress::Stalled, Requeue::Nothing),
-        ),
+        Binding::Taken(message) => {
+            let value = ConditionValue::no(Reason::SecretNameTaken, message.clone());
+            ConditionReport::stalled(value, Requeue::Nothing)
+        }
     }
 }
 
@@ -74,24 +55,24 @@ fn current(object: &WhatsAppNumber, handed_out: HandedOut) -> ConditionValue {
         HandedOut::Given => ConditionValue::yes(Reason::Bound, "the binding Secret is up to date"),
         HandedOut::Kept => {
             let message = format!(
-                "the binding Secret is up to date, with the access-token from before: there is none where spec.bindingTokenRef \
-                 of MetaApp {app} says. Condition BindingTokenValid there tells more: {}",
+                "the binding Secret is up to date, with the earlier access-token: the Secret of spec.bindingTokenRef of MetaApp \
+                 {app} has none. Its condition BindingTokenValid has the cause: {}",
                 commands::with_app("describe", &app)
             );
             ConditionValue::yes(Reason::Bound, message)
         }
         HandedOut::NotNamed => {
             let message = format!(
-                "the binding Secret is up to date, without access-token: outside the MetaApp's namespace the MetaApp has to \
-                 name one with spec.bindingTokenRef: {}",
+                "the binding Secret is up to date, without access-token: for other namespaces the MetaApp has to name one in \
+                 spec.bindingTokenRef: {}",
                 commands::with_app("edit", &app)
             );
             ConditionValue::yes(Reason::BoundWithoutToken, message)
         }
         HandedOut::Missing => {
             let message = format!(
-                "the binding Secret is up to date, without access-token: there is none where spec.bindingTokenRef of MetaApp \
-                 {app} says. Condition BindingTokenValid there tells more: {}",
+                "the binding Secret is up to date, without access-token: the Secret of spec.bindingTokenRef of MetaApp {app} has \
+                 none. Its condition BindingTokenValid has the cause: {}",
                 commands::with_app("describe", &app)
             );
             ConditionValue::yes(Reason::BoundWithoutToken, message)
@@ -165,7 +146,7 @@ mod tests {
     #[test]
     fn a_binding_says_which_token_it_hands_out() {
         let edit = "spec.bindingTokenRef: kubectl -n cc edit mapp ino-cx";
-        let describe = "BindingTokenValid there tells more: kubectl -n cc describe mapp ino-cx";
+        let describe = "BindingTokenValid has the cause: kubectl -n cc describe mapp ino-cx";
         for (handed_out, condition, words) in [
             (HandedOut::Given, "True/Bound", "up to date"),
             (HandedOut::Kept, "True/Bound", describe),

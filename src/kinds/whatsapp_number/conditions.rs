@@ -15,15 +15,15 @@ pub const NAME_APPROVED: &str = "NameApproved";
 const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.
-pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
-    let (phase, mut ready, mut progress) = stand(object, number);
+pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
+    let (phase, mut ready, mut progress) = phase_and_ready(object, number);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled
         && number.health.as_ref().is_some_and(|h| h.can_send_message == Some(MayMessage::Blocked))
     {
         let message = format!(
-            "connected, but Meta's health check says that it cannot send; status.health.errors says why and what to do: {} \
-             -o jsonpath='{{.status.health.errors}}'. Meta is asked once an hour whether that is settled",
+            "connected, but Meta's health check reports that it cannot send. The operator reads the check once an hour. \
+             status.health.errors has the cause and the remedy: {} -o jsonpath='{{.status.health.errors}}'",
             commands::with("get", object)
         );
         ready = ConditionValue::no(Reason::HealthBlocked, message);
@@ -35,14 +35,14 @@ pub fn judge(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Sta
     }
     let conditions = vec![
         (TOKEN_VALID, ConditionValue::yes(Reason::Valid, "the MetaApp's token reads this number")),
-        (VERIFIED, verified(number)),
-        (NAME_APPROVED, name(number)),
-        (REGISTERED, registered(number)),
+        (VERIFIED, verified_condition(number)),
+        (NAME_APPROVED, name_condition(number)),
+        (REGISTERED, registered_condition(number)),
     ];
     (phase, StatusSummary { conditions, ..StatusSummary::new(ready, progress) })
 }
 
-fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
+fn phase_and_ready(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
     let stalled = |phase, reason, message: String| (phase, ConditionValue::no(reason, message), Progress::Stalled);
     let enabled =
         |reason, message: &str| (NumberPhase::Enabled, ConditionValue::yes(reason, message), Progress::Settled);
@@ -63,22 +63,22 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Conditi
             NumberPhase::NotFound,
             Reason::Migrated,
             format!(
-                "the number was moved to another business account; refer to the MetaApp that manages that account: {} \
-                 (where spec.businessAccountID is set, which cannot be changed, delete this object and write it anew)",
+                "the number was moved to another business account; set spec.appRef to the MetaApp that manages that account: {} \
+                 (if spec.businessAccountID is set, which is immutable, delete this object and create a new one)",
                 commands::with("edit", object)
             ),
         ),
         Some(NumberStatus::Banned) => stalled(
             NumberPhase::Restricted,
             Reason::Banned,
-            "Meta banned the number; appeal in WhatsApp Manager > Account quality. The operator sees by itself when it is over"
+            "Meta banned the number; appeal in WhatsApp Manager > Account quality. The operator notices the end by itself"
                 .to_owned(),
         ),
         Some(NumberStatus::Restricted) => stalled(
             NumberPhase::Restricted,
             Reason::Restricted,
-            "Meta restricted the number; see WhatsApp Manager > Account quality for the reason and its end. The operator \
-             sees by itself when it is over"
+            "Meta restricted the number; see WhatsApp Manager > Account quality for the cause and the end. The operator \
+             notices the end by itself"
                 .to_owned(),
         ),
         Some(NumberStatus::Connected) if cloud => {
@@ -86,17 +86,17 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Conditi
         }
         Some(NumberStatus::Flagged) if cloud => enabled(
             Reason::Flagged,
-            "connected, and flagged by Meta for low quality; improve what is sent, or its limit is lowered",
+            "connected, and flagged by Meta for low quality; improve the messages, or Meta lowers the limit",
         ),
         Some(NumberStatus::RateLimited) if cloud => enabled(
             Reason::RateLimited,
             "connected, and has reached its messaging limit; it sends again when the 24-hour window moves on",
         ),
         Some(NumberStatus::Connected | NumberStatus::Flagged | NumberStatus::RateLimited) => {
-            adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; nothing is done for it")
+            adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; the operator changes nothing")
         }
         _ if is_unverified(number) => {
-            adopted(NumberPhase::Unverified, "not verified by a code yet, and nothing is done about it: spec.verification would have a code sent")
+            adopted(NumberPhase::Unverified, "not verified. Add spec.verification to have a code sent")
         }
         Some(NumberStatus::Pending) if cloud => (
             NumberPhase::Registering,
@@ -104,7 +104,7 @@ fn stand(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, Conditi
             Progress::Reconciling,
         ),
         Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
-            adopted(NumberPhase::PinRequired, "verified, and not registered, and nothing is done about it: spec.registration would register it, with its PIN")
+            adopted(NumberPhase::PinRequired, "verified, but not registered. Add spec.registration to register it")
         }
         other => {
             let word = other.as_ref().map_or("no status", NumberStatus::as_str);
@@ -128,12 +128,12 @@ fn is_unverified(number: &PhoneNumber) -> bool {
             ))
 }
 
-fn verified(number: &PhoneNumber) -> ConditionValue {
+fn verified_condition(number: &PhoneNumber) -> ConditionValue {
     match &number.code_verification_status {
         Some(CodeVerificationStatus::Verified) => ConditionValue::yes(Reason::Verified, "verified by a code"),
         Some(CodeVerificationStatus::Expired) => ConditionValue::no(
             Reason::VerificationExpired,
-            "the verification lapsed; that matters only when the number is registered (again)",
+            "the verification expired; that matters only when the number is registered (again)",
         ),
         Some(CodeVerificationStatus::NotVerified) => ConditionValue::no(
             Reason::NotVerified,
@@ -146,7 +146,7 @@ fn verified(number: &PhoneNumber) -> ConditionValue {
     }
 }
 
-fn name(number: &PhoneNumber) -> ConditionValue {
+fn name_condition(number: &PhoneNumber) -> ConditionValue {
     if number.new_name_status == Some(NameStatus::PendingReview) {
         let name = number.new_display_name.as_deref().unwrap_or("a new one");
         return ConditionValue::no(Reason::NameInReview, format!("Meta reviews the display name {name}"));
@@ -162,7 +162,7 @@ fn name(number: &PhoneNumber) -> ConditionValue {
         ),
         Some(NameStatus::Expired) => ConditionValue::no(
             Reason::NameExpired,
-            "the approval of the display name lapsed; ask for it again in WhatsApp Manager > Phone numbers",
+            "the approval of the display name expired; request it again in WhatsApp Manager > Phone numbers",
         ),
         Some(NameStatus::None | NameStatus::NonExists) | None => {
             ConditionValue::unknown(Reason::NameNotReviewed, "Meta shows no review of the display name")
@@ -173,7 +173,7 @@ fn name(number: &PhoneNumber) -> ConditionValue {
     }
 }
 
-fn registered(number: &PhoneNumber) -> ConditionValue {
+fn registered_condition(number: &PhoneNumber) -> ConditionValue {
     match (&number.status, &number.platform_type) {
         (Some(NumberStatus::Connected), Some(PlatformType::CloudApi)) => {
             ConditionValue::yes(Reason::Registered, "registered with the Cloud API")

@@ -1,30 +1,30 @@
-//! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
+//! What deleting the object does: by policy the operator deregisters the number, once, for the object it belongs to. Pure.
+
+use jiff::Timestamp;
 
 use super::{
     Numbers,
+    actions::{self, ActionRequests},
+    decision::{Decision, NumberReport},
     inputs::{Inputs, Resolution, Step},
-    onboarding::{self, Decision, NumberView, when},
+    number_view::{NumberView, barred},
     recovery,
     registration::OWN_ATTEMPTS,
-    requests::Requests,
 };
-use jiff::Timestamp;
-
 use crate::{
-    api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
+    api::{ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Operation},
     controller::{
         app_reference::{AppReference, expired, not_ready},
         managed_resource::Input,
-        plan::{Plan, Report, Requeue},
+        plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
-    ledger::{HALF_DEREGISTERED, WINDOW},
-    messages::{Reason, commands},
+    graph::codes,
+    ledger::WINDOW,
+    messages::{Reason, commands, when},
     observe::Observation,
 };
-
-type Planned = Plan<WhatsAppNumberStatus, Step>;
 
 /// Whether the object is to wait for the number to be deregistered when it is deleted.
 pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
@@ -33,29 +33,29 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
         && registered
 }
 
+/// The finalizer of an object that no longer has to wait.
+pub fn unneeded_finalizer(input: &Input<'_, Numbers>) -> Option<Step> {
+    (input.inputs.has_finalizer && !wants_finalizer(input.object, true)).then_some(Step::Finalizer(false))
+}
+
 /// What comes next for an object that is being deleted.
-pub fn release(input: &Input<'_, Numbers>) -> Planned {
-    let Input { object, inputs, .. } = input;
+pub fn deletion(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
+    let object = input.object;
+    if object.metadata.deletion_timestamp.is_none() {
+        return Decision::NotManaged;
+    }
     if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
-        return Plan::Step(Step::RemoveFinalizer(None));
+        return Decision::Act(Step::RemoveFinalizer(None));
     }
     if let Some(why) = lets_go(input) {
         let note = format!("{} is left at Meta as it is: {why}", object.spec.phone_number);
-        return Plan::Step(Step::RemoveFinalizer(Some(note)));
+        return Decision::Act(Step::RemoveFinalizer(Some(note)));
     }
-    let mut requests = Requests::of(&inputs.asked);
     requests.ignore_all("the object is being deleted");
-    if let Some(step) = super::plan::refresh_token(input, &mut requests) {
-        return Plan::Step(step);
-    }
-    let mut planned = wait_or_deregister(input);
-    if let Plan::Report(report) = &mut planned {
-        report.ignored = requests.ignored;
-    }
-    planned
+    actions::refresh_token(input, requests).map_or_else(|| wait_or_deregister(input), Decision::Act)
 }
 
-fn wait_or_deregister(input: &Input<'_, Numbers>) -> Planned {
+fn wait_or_deregister(input: &Input<'_, Numbers>) -> Decision<NumberReport> {
     let Input { object, inputs, app, namespace, link, .. } = input;
     let blocked = match link {
         AppReference::Expired(why) => Some((Reason::ExpiredToken, expired(why, app, namespace))),
@@ -64,12 +64,12 @@ fn wait_or_deregister(input: &Input<'_, Numbers>) -> Planned {
     };
     if let Some((reason, why)) = blocked {
         let why = format!("the number has to be deregistered before this object goes: {why}");
-        return told(object, reason, retain(object, &why), Progress::Stalled, Requeue::Nothing);
+        return report(object, reason, retain(object, &why), Progress::Stalled, Requeue::Nothing);
     }
     let Observation::Present { account, facts, .. } = &input.seen else {
         let why =
             "the number has to be deregistered before this object goes; the operator waits until it can read Meta";
-        return told(
+        return report(
             object,
             Reason::Deregistering,
             retain(object, why),
@@ -89,83 +89,86 @@ fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     } else if object.spec.management_policy == ManagementPolicy::Observe {
         inputs.why_observed()
     } else if input.competing_object.is_some() || input.inputs.earlier_claimant.is_some() {
-        "another object stands for the number"
+        "another object represents the number"
     } else if inputs.claimed {
-        "another object claims the number, and takes it over"
+        "another object claims the number and takes it over"
     } else if object.recorded_id().is_none() && inputs.ledger.phone_number_id.is_none() {
         "its id was never known"
     } else {
         match (link, &input.seen) {
             (AppReference::Missing, _) => "its MetaApp is gone",
-            (AppReference::NotAllowed, _) => "the MetaApp does not let this namespace in",
+            (AppReference::NotAllowed, _) => "the MetaApp does not allow this namespace",
             (AppReference::Suspended, _) => "its MetaApp is suspended",
             (AppReference::Gone(_), _) => "the MetaApp's credentials are gone",
-            (_, Observation::Unmanaged) => "the MetaApp does not manage its account any more",
-            (_, Observation::Absent { .. }) => "no account of the MetaApp has it any more",
-            (_, Observation::Present { facts, .. }) => return onboarding::barred(facts),
+            (_, Observation::Unmanaged) => "the MetaApp no longer manages its account",
+            (_, Observation::Absent { .. }) => "no account of the MetaApp has it",
+            (_, Observation::Present { facts, .. }) => return barred(facts),
             _ => return None,
         }
     };
     Some(why.to_owned())
 }
 
-fn deregister(at: &NumberView<'_>) -> Planned {
+fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
     let inputs = at.inputs;
-    let waits = |reason, message: String, next| told(at.object, reason, message, Progress::Reconciling, next);
+    let waits = |reason, message: String, next| report(at.object, reason, message, Progress::Reconciling, next);
     if let Some(blocker) = &inputs.blocker {
-        let again = Requeue::After(at.timing.retry_interval);
-        return told(at.object, blocker.reason, retain(at.object, &blocker.message), Progress::Stalled, again);
+        let again = at.retry();
+        return report(at.object, blocker.reason, retain(at.object, &blocker.message), Progress::Stalled, again);
     }
-    if let Some(intent) = inputs.open_rung() {
+    if let Some(intent) = inputs.open_onboarding_call() {
         if !intent.unknown {
             return match inputs.foreign_call_grace.get(&intent.id) {
                 Some(left) => {
                     waits(Reason::OutcomePending, "an earlier call may be under way".into(), Requeue::After(*left))
                 }
-                None => Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::Lost }),
+                None => Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::Lost }),
             };
         }
         let operation = intent.input.operation();
         if recovery::is_of_another(intent, at.facts) {
-            return Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
+            return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
         if recovery::happened(operation, at.facts) {
-            return Plan::Step(Step::Resolve { id: intent.id.clone(), end: Resolution::Happened(None) });
+            return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::Happened(None) });
         }
         if !inputs.evidence.twice {
-            let message = format!("whether Meta did {} is found out first", recovery::words(operation));
+            let message = format!(
+                "the request to {} got no reply; the operator first checks at Meta whether it took effect",
+                recovery::words(operation)
+            );
             return waits(Reason::OutcomePending, message, at.proof());
         }
         if operation == Operation::Deregister {
             return if let Some(why) = inputs.no_writes.as_ref().or(inputs.held_back.as_ref()) {
-                waits(Reason::HeldBack, why.clone(), Requeue::After(at.timing.retry_interval))
+                waits(Reason::HeldBack, why.clone(), at.retry())
             } else if intent.attempt == 1 {
-                Plan::Step(Step::Repeat { id: intent.id.clone(), before: at.before() })
+                Decision::Act(Step::Repeat { id: intent.id.clone(), before: at.before() })
             } else {
-                told(
+                report(
                     at.object,
                     Reason::OutcomeUnknown,
-                    retain(at.object, "two answers of Meta were lost"),
+                    retain(at.object, "two requests to deregister the number got no reply"),
                     Progress::Stalled,
                     Requeue::Nothing,
                 )
             };
         }
     }
-    // Meta shows that it is done, or has just said so.
+    // Meta shows that it is done, or has just confirmed it.
     if !at.facts.is_registered() || done(at) {
-        return Plan::Step(Step::RemoveFinalizer(None));
+        return Decision::Act(Step::RemoveFinalizer(None));
     }
     if let Some(why) = inputs.no_writes.as_ref().or(inputs.held_back.as_ref()) {
-        return waits(Reason::HeldBack, why.clone(), Requeue::After(at.timing.retry_interval));
+        return waits(Reason::HeldBack, why.clone(), at.retry());
     }
     if let Some(refusal) = inputs.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
-            _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
+            _ if refusal.code == codes::HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!(
-                    "Meta did not deregister the number, and is asked again at {}: {}",
+                    "Meta did not deregister the number; the operator retries at {}: {}",
                     when(until),
                     refusal.message
                 );
@@ -174,7 +177,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
             Some(_) => {}
             None => {
                 let why = format!("Meta did not deregister the number: {}", refusal.message);
-                return told(
+                return report(
                     at.object,
                     Reason::DeregistrationRefused,
                     retain(at.object, &why),
@@ -185,7 +188,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
         }
     }
     if let Some(until) = inputs.ledger.blocked_until.filter(|until| at.now() < *until) {
-        let message = format!("Meta has locked the number; the operator goes on at {}", when(until));
+        let message = format!("Meta locked the number; the operator continues at {}", when(until));
         return waits(Reason::RegistrationLocked, message, at.until(until));
     }
     let attempts = inputs.ledger.recent(Operation::Deregister, at.now());
@@ -194,7 +197,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
         let message = retain(
             at.object,
             &format!(
-                "Meta locks a number after ten tries, and {OWN_ATTEMPTS} failed; the operator goes on at {}",
+                "{OWN_ATTEMPTS} attempts failed, and Meta locks a number after ten; the operator continues at {}",
                 when(until)
             ),
         );
@@ -203,16 +206,13 @@ fn deregister(at: &NumberView<'_>) -> Planned {
     if !inputs.evidence.fresh {
         return waits(Reason::Settling, "the operator waits for a fresh read of Meta".into(), at.fresh());
     }
-    match at.send(CallInput::Deregister, None, None) {
-        Decision::Act(step) => Plan::Step(step),
-        _ => waits(Reason::Deregistering, "the number is deregistered".into(), Requeue::Nothing),
-    }
+    Decision::Act(at.send(CallInput::Deregister, None, None))
 }
 
 /// Whether a deregistration was the last thing that happened, so that reads may not show it yet.
 fn done(at: &NumberView<'_>) -> bool {
     let Inputs { ledger, evidence, .. } = at.inputs;
-    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+    let patience = at.patience();
     let last =
         |time| ledger.last_change_at.is_none_or(|last_change_at| last_change_at <= time) && at.ago(time) < patience;
     !evidence.twice && ledger.deregistered_at.is_some_and(last)
@@ -224,13 +224,17 @@ fn retain(object: &WhatsAppNumber, why: &str) -> String {
     format!("{why}. Deregister it elsewhere, or leave it registered: {command}")
 }
 
-fn told(object: &WhatsAppNumber, reason: Reason, message: String, progress: Progress, next: Requeue) -> Planned {
-    let mut status = object.status.clone().unwrap_or_default();
-    if status.phase().is_none() {
-        status.phase = Some(NumberPhase::Unknown);
-    }
-    let verdict = StatusSummary::keeping(ConditionValue::no(reason, message), progress);
-    Plan::Report(Report { next, ..Report::new(status, verdict) })
+fn report(
+    object: &WhatsAppNumber,
+    reason: Reason,
+    message: String,
+    progress: Progress,
+    next: Requeue,
+) -> Decision<NumberReport> {
+    let status = object.status.clone().unwrap_or_default();
+    let phase = status.phase.clone().unwrap_or(NumberPhase::Unknown);
+    let summary = StatusSummary::keeping(ConditionValue::no(reason, message), progress);
+    Decision::Report(NumberReport { next, ..NumberReport::new(status, phase, summary) })
 }
 
 impl WhatsAppNumber {

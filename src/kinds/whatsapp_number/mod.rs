@@ -1,17 +1,19 @@
 //! `WhatsAppNumber`: one phone number, from bare digits to connected.
 //!
-//! `inputs` collects what is known, `plan` decides, and `steps` carries out what it asks for, one step at a time. The
-//! rungs of the ladder are files of their own: `add`, `verify`, `register`, and `release` at the end; beside them are what
-//! a number has besides: its callback (`routing`), its `profile`, and the `binding` for applications.
+//! `inputs` collects what is known, `plan` decides, and `steps` carries out one step at a time. Each topic has a file with
+//! the name of its block in the spec: `provisioning`, `verification`, `registration`, `profile`, `webhook`, `binding`, and
+//! `deletion` for `deletionPolicy`. They decide on a [`number_view`] and answer with a [`decision`]; `onboarding` orders
+//! those that lead from bare digits to connected, and `status` puts the report together.
 
 mod actions;
 mod binding;
 mod binding_cache;
 mod conditions;
+mod decision;
 mod deletion;
 mod events;
-mod hints;
 mod inputs;
+mod number_view;
 mod onboarding;
 mod plan;
 mod profile;
@@ -19,10 +21,8 @@ mod profile_cache;
 mod provisioning;
 mod recovery;
 mod registration;
-mod requests;
 mod restore;
 mod status;
-mod status_builder;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -92,8 +92,8 @@ impl Kind for WhatsAppNumber {
         let spec = &self.spec;
         let webhook = spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
         let named = |reference: SecretKeyRef| reference.name;
-        let code = spec.verification.as_ref().map(|_| named(hints::code_ref(self)));
-        let pin = spec.registration.as_ref().map(|_| named(hints::pin_ref(self)));
+        let code = spec.verification.as_ref().map(|_| named(verification::code_ref(self)));
+        let pin = spec.registration.as_ref().map(|_| named(registration::pin_ref(self)));
         let token = webhook.map(|webhook| webhook.verify_token_ref.name.clone());
         // Also where the spec asks for none: one that is there all the same is deleted.
         let bound = binding::secret_name(self);
@@ -106,6 +106,13 @@ impl Kind for WhatsAppNumber {
 
     fn suspend(&self) -> bool {
         self.spec.suspend
+    }
+}
+
+impl WhatsAppNumber {
+    /// The Secret and key that hold a value where the spec names none.
+    fn default_secret(&self, what: &str) -> SecretKeyRef {
+        SecretKeyRef { name: format!("{}-{what}", self.name_any()), key: what.to_owned() }
     }
 }
 

@@ -1,116 +1,102 @@
-//! The business profile: what the spec names is compared with what Meta shows, and set right, at most once a day per
-//! field. Pure.
+//! The business profile: the operator compares the fields of the spec with what Meta shows, and writes those that differ, at
+//! most once a day per field. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
+    decision::{ConditionReport, Decision, Impact},
     inputs::{ProfileRead, Resolution, Step},
-    onboarding::{Decision, NumberView},
-    webhook::Impact,
+    number_view::NumberView,
 };
 use crate::{
     api::Profile,
     calls::{CallInput, Operation},
-    controller::{
-        plan::Requeue,
-        summary::{ConditionValue, Progress},
-    },
+    controller::{plan::Requeue, summary::ConditionValue},
     graph::types,
-    messages::{Reason, commands},
+    ledger::Refusal,
+    messages::{Reason, commands, when},
 };
 
-/// A field that somebody else changes is set right again after this.
+/// The operator writes a field that somebody else changed again after this.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// How the profile stands.
-#[derive(Debug)]
-pub enum Standing {
-    /// It is none of ours.
-    NotManaged,
-    /// This first.
-    Step(Step),
-    /// So; `None`: what was said stays.
-    ReadyReport(Option<ConditionValue>, Impact),
-}
-
 /// What comes next for the profile.
-pub fn profile(at: &NumberView<'_>) -> Standing {
-    if let Some(open) = at.inputs.ledger.conflicting(Operation::WriteProfile).filter(|_| at.inputs.blocker.is_none()) {
-        let Some(left) = at.inputs.foreign_call_grace.get(&open.id) else {
-            return Standing::Step(Step::Resolve { id: open.id.clone(), end: Resolution::Lost });
-        };
-        let finding =
-            ConditionValue::no(Reason::OutcomePending, "another operator may be changing the profile right now");
-        return Standing::ReadyReport(Some(finding), Impact::Waits(Progress::Settled, Requeue::After(*left)));
+pub fn profile(at: &NumberView<'_>) -> Decision<ConditionReport> {
+    if at.is_observed() {
+        return Decision::NotManaged;
     }
-    let Some(wanted) = at.object.spec.profile.as_ref() else { return Standing::NotManaged };
+    let open = at.inputs.ledger.conflicting(Operation::WriteProfile);
+    if let Some(open) = open.filter(|_| at.inputs.blocker.is_none()) {
+        let Some(left) = at.inputs.foreign_call_grace.get(&open.id) else {
+            return Decision::Act(Step::Resolve { id: open.id.clone(), end: Resolution::Lost });
+        };
+        let message = "another operator may be changing the profile right now";
+        return ConditionReport::settled(ConditionValue::no(Reason::OutcomePending, message), Requeue::After(*left));
+    }
+    let Some(wanted) = at.object.spec.profile.as_ref() else { return Decision::NotManaged };
     if at.inputs.blocker.is_some() || at.inputs.no_writes.is_some() {
-        let again = Requeue::After(at.timing.retry_interval);
-        return Standing::ReadyReport(None, Impact::Waits(Progress::Settled, again));
+        return ConditionReport::unchanged(at.retry());
     }
     if at.is_out_of_reach() {
-        return Standing::NotManaged;
+        return Decision::NotManaged;
     }
     if !at.facts.is_registered() {
-        let message = "the profile is set once the number is registered";
-        return Standing::ReadyReport(Some(ConditionValue::no(Reason::NotRegistered, message)), Impact::Fine);
+        let message = "the operator writes the profile once the number is registered";
+        return ConditionReport::new(ConditionValue::no(Reason::NotRegistered, message), Impact::Fine);
     }
     if let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::WriteProfile)
         && refusal.until.is_none_or(|until| at.now() < until)
         && refusal.inputs == inputs(wanted)
     {
-        let message = format!(
-            "Meta refused the profile: {}; correct spec.profile, or it is tried again. To correct it: {}",
-            refusal.message,
-            commands::with("edit", at.object)
-        );
-        let next = refusal.until.map_or(Requeue::Nothing, |until| at.until(until));
-        return Standing::ReadyReport(
-            Some(ConditionValue::no(Reason::ProfileRefused, message)),
-            Impact::Waits(Progress::Stalled, next),
-        );
+        return refused(at, refusal);
     }
-    let (shown, fresh, next) = match &at.inputs.profile {
-        ProfileRead::NotManaged => return Standing::NotManaged,
-        ProfileRead::Unread { next } => {
-            return Standing::ReadyReport(None, Impact::Waits(Progress::Settled, Requeue::After(*next)));
-        }
+    match &at.inputs.profile {
+        ProfileRead::NotManaged => Decision::NotManaged,
+        ProfileRead::Unread { next } => ConditionReport::unchanged(Requeue::After(*next)),
         ProfileRead::Due => {
-            return Standing::Step(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() });
+            Decision::Act(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() })
         }
-        ProfileRead::Shown { profile, fresh, next } => (fields_shown(profile), *fresh, *next),
-    };
-    match compare(at, &fields(wanted), &shown, fresh) {
-        Standing::ReadyReport(finding, Impact::Fine) => {
-            Standing::ReadyReport(finding, Impact::Waits(Progress::Settled, Requeue::After(next)))
+        ProfileRead::Shown { profile, fresh, next } => {
+            compare(at, &fields(wanted), &fields_shown(profile), *fresh, *next)
         }
-        other => other,
     }
 }
 
+fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> {
+    let message = format!(
+        "Meta refused the profile: {}; correct spec.profile, or the operator tries it again. To correct it: {}",
+        refusal.message,
+        commands::with("edit", at.object)
+    );
+    let next = refusal.until.map_or(Requeue::Nothing, |until| at.until(until));
+    ConditionReport::stalled(ConditionValue::no(Reason::ProfileRefused, message), next)
+}
+
+/// What the spec wants, and what Meta shows, which is read again after `next`.
 fn compare(
     at: &NumberView<'_>,
     wanted: &BTreeMap<String, Value>,
     shown: &BTreeMap<String, Value>,
     fresh: bool,
-) -> Standing {
+    next: Duration,
+) -> Decision<ConditionReport> {
     let memory = &at.inputs.ledger.profile;
     let (mut wrong, mut learnt, mut later, mut settling) = (BTreeMap::new(), Vec::new(), Vec::new(), false);
     for (name, value) in wanted {
         let now = shown.get(name).cloned().unwrap_or(Value::Null);
         match memory.get(name).filter(|field| field.sent == *value) {
-            // Not there, it was not written.
+            // Its reply was lost and Meta does not show it: it was not written.
             Some(field) if field.lost && field.shown.is_none() && fresh && !same(name, value, &now) => {
                 wrong.insert(name.clone(), value.clone());
             }
-            // What was written is read once more even so, or somebody else's first change would be taken for Meta's way.
+            // What was written is read back even so, or somebody else's first change would be taken for Meta's spelling.
             Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
             Some(field) if field.shown.is_none() => settling = true,
             _ if same(name, value, &now) => {}
-            // Meta shows what was sent in its own way.
+            // Meta shows what was sent in its own spelling.
             Some(field) if field.shown.as_ref() == Some(&now) => {}
             Some(field) if at.ago(field.at) < PATIENCE => {
                 later.push((name.clone(), field.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)));
@@ -121,47 +107,38 @@ fn compare(
         }
     }
     if !learnt.is_empty() {
-        return Standing::Step(Step::RecordObservation { id: None, connected: false, shown: learnt });
+        return Decision::Act(Step::RecordObservation { id: None, connected: false, shown: learnt });
     }
     if !wrong.is_empty() {
         return write(at, wrong);
     }
     if settling {
-        // Whatever else there is to say: what was written has to be read back before long.
-        let finding = ConditionValue::no(Reason::Settling, "the profile was written a moment ago, and is read again");
-        return Standing::ReadyReport(
-            Some(finding),
-            Impact::Waits(Progress::Settled, Requeue::After(at.timing.settle)),
+        // Whatever else there is to report: what was written has to be read back before long.
+        let message = "the operator wrote the profile a moment ago, and reads it again";
+        return ConditionReport::settled(
+            ConditionValue::no(Reason::Settling, message),
+            Requeue::After(at.timing.settle),
         );
     }
-    let Some((_, next)) = later.iter().min_by_key(|(_, time)| *time) else {
-        let finding = ConditionValue::yes(Reason::ProfileSynced, "the fields of spec.profile are as written");
-        return Standing::ReadyReport(Some(finding), Impact::Fine);
+    let Some((_, until)) = later.iter().min_by_key(|(_, time)| *time) else {
+        let value = ConditionValue::yes(Reason::ProfileSynced, "Meta shows the fields of spec.profile as written");
+        return ConditionReport::settled(value, Requeue::After(next));
     };
     let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
     let message = format!(
-        "somebody else has changed {} at Meta; a field is set right once a day at most, next at {}",
+        "somebody else changed {} at Meta; the operator writes a field at most once a day, next at {}",
         names.join(", "),
-        super::onboarding::when(*next)
+        when(*until)
     );
-    Standing::ReadyReport(
-        Some(ConditionValue::no(Reason::ProfileDiffers, message)),
-        Impact::Waits(Progress::Settled, at.until(*next)),
-    )
+    ConditionReport::settled(ConditionValue::no(Reason::ProfileDiffers, message), at.until(*until))
 }
 
-fn write(at: &NumberView<'_>, fields: BTreeMap<String, Value>) -> Standing {
-    let settled = |reason, message: String, next| {
-        Standing::ReadyReport(Some(ConditionValue::no(reason, message)), Impact::Waits(Progress::Settled, next))
-    };
+fn write(at: &NumberView<'_>, fields: BTreeMap<String, Value>) -> Decision<ConditionReport> {
     if let Some(why) = &at.inputs.held_back {
-        let message = format!("Meta could not be asked, and is asked again: {why}");
-        return settled(Reason::HeldBack, message, Requeue::After(at.timing.retry_interval));
+        let message = format!("the operator could not write the profile, and retries: {why}");
+        return ConditionReport::settled(ConditionValue::no(Reason::HeldBack, message), at.retry());
     }
-    match at.send(CallInput::WriteProfile { fields }, None, None) {
-        Decision::Act(step) => Standing::Step(step),
-        _ => Standing::NotManaged,
-    }
+    Decision::Act(at.send(CallInput::WriteProfile { fields }, None, None))
 }
 
 /// Names what the spec wants.

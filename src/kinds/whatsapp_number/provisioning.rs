@@ -1,31 +1,79 @@
 //! A number that no account of the app has, and that is to be added. Pure.
 
 use super::{
-    hints,
+    decision::{Decision, ReadyReport},
     inputs::{Inputs, Resolution, Step},
-    onboarding::{Decision, ReadyReport, when},
     recovery,
 };
 use crate::{
-    api::{Action, NumberPhase, WhatsAppNumber},
+    api::{Action, AppKey, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
-    controller::plan::Requeue,
+    controller::{plan::Requeue, preconditions::not_found, summary::StatusSummary},
+    graph::codes,
     ledger::Refusal,
-    messages::{Reason, commands},
-    observe::digits::{self, Misfit},
+    messages::{Reason, commands, when},
+    observe::digits,
     timing::Timing,
 };
 
+/// Whether the number is to be added where it is lacking.
+pub fn adds(object: &WhatsAppNumber) -> bool {
+    object.spec.provisioning == Provisioning::AddIfMissing && object.spec.management_policy == ManagementPolicy::Full
+}
+
+/// No account has the number, and none is known to have had it.
+pub fn never_there(object: &WhatsAppNumber, app: &AppKey) -> StatusSummary {
+    not_found(format!(
+        "no business account of MetaApp {app} has {}; add it in WhatsApp Manager > Phone numbers, or set \
+         spec.provisioning: AddIfMissing: {}. spec.phoneNumber and spec.businessAccountID are immutable: to correct them \
+         create a new object",
+        object.spec.phone_number,
+        commands::with("edit", object)
+    ))
+}
+
+/// No account has the number, and its app is only observed.
+pub fn not_added(object: &WhatsAppNumber, app: &AppKey) -> StatusSummary {
+    not_found(format!(
+        "no business account of MetaApp {app} has {}, and the operator does not add it, because spec.managementPolicy of the \
+         MetaApp is Observe; add it in WhatsApp Manager > Phone numbers, or change the policy: {}",
+        object.spec.phone_number,
+        commands::with_app("edit", app)
+    ))
+}
+
+/// The number was there under this ID, and is not any more.
+pub fn gone(object: &WhatsAppNumber, app: &AppKey, id: &str) -> StatusSummary {
+    not_found(format!(
+        "{} (id {id}) is gone from Meta, or no longer visible to MetaApp {app}; delete this object, or add the number again \
+         in WhatsApp Manager > Phone numbers. To delete the object: {}",
+        object.spec.phone_number,
+        commands::with("delete", object)
+    ))
+}
+
+/// No account of the app lists the number any more, but Meta still shows it under its ID.
+pub fn elsewhere(object: &WhatsAppNumber, app: &AppKey, id: &str) -> StatusSummary {
+    not_found(format!(
+        "{} (id {id}) is at Meta, but in no business account of MetaApp {app}. Assign its account to the token's system user \
+         (Business settings > System users) and, where the MetaApp has spec.businessAccountIDs, add it there ({}); or correct \
+         spec.appRef: {}",
+        object.spec.phone_number,
+        commands::with_app("edit", app),
+        commands::with("edit", object)
+    ))
+}
+
 /// What comes next; the number is lacking in two complete reads far enough apart.
-pub fn add(object: &WhatsAppNumber, inputs: &Inputs, timing: &Timing) -> Decision {
+pub fn provisioning(object: &WhatsAppNumber, inputs: &Inputs, timing: &Timing) -> Decision<ReadyReport> {
     let (Some(account), Some(name)) = (&object.spec.business_account_id, &object.spec.requested_name) else {
         // The API server demands both.
         return Decision::NotManaged;
     };
     let input = CallInput::AddNumber { account: account.clone(), name: name.clone() };
-    let asked = inputs.asked.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
+    let requested = inputs.requested.contains_key(&Action::Reconcile).then_some(Action::Reconcile);
     let number = &object.spec.phone_number;
-    MissingNumber { object, inputs, timing, number, account, input, asked }.next()
+    MissingNumber { object, inputs, timing, number, account, input, requested }.next()
 }
 
 /// A number that no account has, and all that is known of it.
@@ -36,43 +84,43 @@ struct MissingNumber<'a> {
     number: &'a str,
     account: &'a str,
     input: CallInput,
-    /// A person wants Meta asked.
-    asked: Option<Action>,
+    /// A person requests that the operator asks Meta.
+    requested: Option<Action>,
 }
 
 impl MissingNumber<'_> {
-    fn next(&self) -> Decision {
+    fn next(&self) -> Decision<ReadyReport> {
         let Self { object, inputs, timing, number, .. } = self;
         let delete = commands::with("delete", *object);
         if let Some(blocker) = &inputs.blocker {
             let again = Requeue::After(timing.retry_interval);
-            return ReadyReport::troubled(NumberPhase::Pending, blocker.reason, blocker.message.clone(), again);
+            return ReadyReport::blocked(NumberPhase::Pending, blocker.reason, blocker.message.clone(), again);
         }
-        if let Some(intent) = inputs.open_rung() {
+        if let Some(intent) = inputs.open_onboarding_call() {
             return self.open(intent);
         }
         if let Some(id) = &inputs.ledger.phone_number_id {
             if !inputs.evidence.twice {
-                let message = format!("{number} was added (id {id}); the operator waits until its account lists it");
+                let message = format!("{number} was added (id {id}); the operator waits until the account lists it");
                 return waits(Reason::Adding, message, self.proof());
             }
             let message = format!(
-                "{number} (id {id}) is gone from Meta, or no longer visible to the app; a number that once had an id is never \
-                 added again. Add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
+                "{number} (id {id}) is gone from Meta, or no longer visible to the app. The operator never adds a number again \
+                 that once had an id: add it in WhatsApp Manager > Phone numbers, or delete this object: {delete}"
             );
             return ReadyReport::stalled(NumberPhase::NotFound, Reason::NotFound, message);
         }
         if let Some(earlier_claimant) = &inputs.earlier_claimant {
             let message = format!(
-                "{number} is claimed by {earlier_claimant}, which goes before this one; delete one of the two: {delete}"
+                "{earlier_claimant} already claims {number} and takes precedence; delete one of the two: {delete}"
             );
             return ReadyReport::stalled(NumberPhase::Conflict, Reason::Conflict, message);
         }
-        self.misfit(&delete).or_else(|| self.held()).unwrap_or_else(|| self.ask())
+        self.unknown_country(&delete).or_else(|| self.held()).unwrap_or_else(|| self.ask())
     }
 
     /// A call whose outcome is not known.
-    fn open(&self, intent: &Intent) -> Decision {
+    fn open(&self, intent: &Intent) -> Decision<ReadyReport> {
         let Self { object, inputs, number, .. } = self;
         if !intent.unknown {
             return match inputs.foreign_call_grace.get(&intent.id) {
@@ -87,71 +135,65 @@ impl MissingNumber<'_> {
             // Of another account, or of a number that is not there any more: nothing shows what became of it.
             return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
-        if let Some(rung) = self.held().filter(|_| self.asked.is_some() || intent.attempt == 1) {
-            return rung;
+        if let Some(waits) = self.held().filter(|_| self.requested.is_some() || intent.attempt == 1) {
+            return waits;
         }
-        match (intent.attempt, self.asked) {
+        match (intent.attempt, self.requested) {
             (_, Some(action)) => self.send(Some(action)),
             (1, None) => Decision::Act(Step::Repeat { id: intent.id.clone(), before: "absent".to_owned() }),
             (_, None) => stalled(
                 Reason::OutcomeUnknown,
                 format!(
-                    "Meta was asked twice to add {number} (last at {}), each answer was lost, and the account does not show \
-                     it. Look into WhatsApp Manager > Phone numbers; to ask once more: {}",
+                    "the operator requested twice to add {number} (last at {}), got no reply, and the account does not show it. Check \
+                     WhatsApp Manager > Phone numbers; to request it once more: {}",
                     when(intent.time),
-                    hints::ask(object, Action::Reconcile)
+                    commands::request(*object, Action::Reconcile)
                 ),
             ),
         }
     }
 
-    /// What is wrong with the number itself. Countries change their numbers: a person may know better than a table, and Meta
-    /// knows best.
-    fn misfit(&self, delete: &str) -> Option<Decision> {
-        let insists = self.asked.is_some() || self.refusal().is_some();
-        let message = match digits::misfit(self.number)? {
-            Misfit::NoCountry => format!(
-                "spec.phoneNumber: no country has numbers like {}; write another WhatsAppNumber, and delete this one: {delete}",
-                self.number
-            ),
-            Misfit::Length(_) if insists => return None,
-            Misfit::Length(why) => format!(
-                "spec.phoneNumber: {why}. Meta is not asked to add it: write another WhatsAppNumber, and delete this one: \
-                 {delete}; or, if the number is right, have Meta asked: {}",
-                hints::ask(self.object, Action::Reconcile)
-            ),
-        };
+    /// No country has numbers like this one.
+    fn unknown_country(&self, delete: &str) -> Option<Decision<ReadyReport>> {
+        if digits::split_country(self.number).is_some() {
+            return None;
+        }
+        let message = format!(
+            "spec.phoneNumber: no country has the calling code of {}; create another WhatsAppNumber with the right number, and \
+             delete this one: {delete}",
+            self.number
+        );
         Some(stalled(Reason::InvalidSpec, message))
     }
 
     /// Asks Meta, unless it has refused this very thing.
-    fn ask(&self) -> Decision {
+    fn ask(&self) -> Decision<ReadyReport> {
         let Self { inputs, number, .. } = self;
         let Some(refusal) = self.refusal() else { return self.send(None) };
-        if refusal.inputs != super::provisioning::inputs(&self.input) || self.asked.is_some() {
-            return self.send(self.asked);
+        if refusal.inputs != self::inputs(&self.input) || self.requested.is_some() {
+            return self.send(self.requested);
         }
         match refusal.until {
             Some(until) if inputs.now < until => {
                 let left = std::time::Duration::try_from(until.duration_since(inputs.now)).unwrap_or_default();
                 let message =
-                    format!("Meta did not add {number}, and is asked again at {}: {}", when(until), refusal.message);
+                    format!("Meta did not add {number}; the operator retries at {}: {}", when(until), refusal.message);
                 waits(Reason::AddRefused, message, Requeue::After(left))
             }
             Some(_) => self.send(None),
             None => stalled(
                 Reason::AddRefused,
                 format!(
-                    "Meta did not add {number}: {}{}. When that is settled, change spec.requestedName or ask once more: {}",
+                    "Meta did not add {number}: {}{}. Fix the cause, then change spec.requestedName or retry: {}",
                     refusal.message,
                     explain(refusal),
-                    hints::ask(self.object, Action::Reconcile)
+                    commands::request(self.object, Action::Reconcile)
                 ),
             ),
         }
     }
 
-    fn send(&self, action: Option<Action>) -> Decision {
+    fn send(&self, action: Option<Action>) -> Decision<ReadyReport> {
         Decision::Act(Step::Send {
             input: self.input.clone(),
             secret: None,
@@ -174,12 +216,12 @@ impl MissingNumber<'_> {
         }
     }
 
-    /// Why Meta is not asked just now, if it is not.
-    fn held(&self) -> Option<Decision> {
+    /// Why the operator makes no call just now, if it makes none.
+    fn held(&self) -> Option<Decision<ReadyReport>> {
         let (reason, message) = match (&self.inputs.no_writes, &self.inputs.held_back) {
             (Some(why), _) => (Reason::ClockSkewed, why.clone()),
             (None, Some(why)) => {
-                (Reason::HeldBack, format!("{} could not be added, which is tried again: {why}", self.number))
+                (Reason::HeldBack, format!("the operator could not add {}, and retries: {why}", self.number))
             }
             (None, None) => return None,
         };
@@ -187,24 +229,23 @@ impl MissingNumber<'_> {
     }
 }
 
-fn waits(reason: Reason, message: String, next: Requeue) -> Decision {
+fn waits(reason: Reason, message: String, next: Requeue) -> Decision<ReadyReport> {
     ReadyReport::waits(NumberPhase::Pending, reason, message, next)
 }
 
-fn stalled(reason: Reason, message: String) -> Decision {
+fn stalled(reason: Reason, message: String) -> Decision<ReadyReport> {
     ReadyReport::stalled(NumberPhase::Pending, reason, message)
 }
 
 /// What a refusal means where a number is added, as far as Meta's code does not say it.
 fn explain(refusal: &Refusal) -> &'static str {
-    const CANNOT_BE_MOVED: [i64; 2] = [2_388_001, 2_388_103];
     match (refusal.code, refusal.subcode) {
-        (_, Some(subcode)) if CANNOT_BE_MOVED.contains(&subcode) => {
-            ". It belongs to another business account, whose owner has to delete it there, or to move it in WhatsApp Manager"
+        (_, Some(codes::MOVE_NOT_CONFIRMED | codes::CANNOT_BE_MOVED)) => {
+            ". It belongs to another business account: its owner has to delete it there, or move it in WhatsApp Manager"
         }
         // Meta has no code for it.
-        (100, None) => {
-            ". Mostly the business has as many numbers as it may (2, or 20 once it is verified: Business settings > Security \
+        (codes::INVALID_PARAMETER, None) => {
+            ". Usually the business has reached its limit of numbers (2, or 20 once it is verified: Business settings > Security \
              center), or spec.requestedName breaks Meta's rules for display names"
         }
         _ => "",
@@ -222,8 +263,7 @@ pub fn inputs(input: &CallInput) -> String {
 fn pending(number: &str) -> String {
     let words = recovery::words(Operation::AddNumber);
     format!(
-        "Meta was asked to {words} {number}, and the answer was lost; the operator waits for reads that show whether it \
-         happened"
+        "the request to {words} {number} got no reply; the operator waits for reads that show whether it took effect"
     )
     .replace("the number ", "")
 }

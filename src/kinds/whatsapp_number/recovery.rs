@@ -1,17 +1,17 @@
 //! Calls whose outcome is not known: what reads say of them, when they are made again, and when a person is asked. Pure.
 
 use super::{
-    hints,
+    actions::{self, ActionRequests},
+    decision::{Decision, ReadyReport},
     inputs::{Resolution, Step},
-    onboarding::{Decision, NumberView, ReadyReport, when},
-    requests::Requests,
+    number_view::NumberView,
 };
 use crate::{
     api::NumberPhase,
     calls::{Class, Intent, Operation},
     controller::plan::Requeue,
     graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
-    messages::Reason,
+    messages::{Reason, commands, when},
 };
 
 /// How often an absorbing call is made again before a person is asked.
@@ -21,17 +21,17 @@ const OBSERVABLE_TRIES: u32 = 2;
 
 /// What a person asks for in place of a call whose outcome is not known, if that can be done. What reads can tell is found
 /// out first: after a second registration, with another PIN, nobody could say any more which of the two is in force.
-pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut Requests) -> Option<Decision> {
+pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let operation = intent.input.operation();
     if operation.class() == Class::Observable && !at.inputs.evidence.twice {
-        return None;
+        return Decision::NotManaged;
     }
-    let action = operation.action().filter(|_| intent.unknown)?;
-    super::actions::one(at, action, requests)
+    let action = operation.action().filter(|_| intent.unknown);
+    action.map_or(Decision::NotManaged, |action| actions::one(at, action, requests))
 }
 
 /// A call whose outcome is not known comes before everything else.
-pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision {
+pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     let inputs = at.inputs;
     let operation = intent.input.operation();
     if !intent.unknown {
@@ -106,15 +106,15 @@ pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
     }
 }
 
-fn settle(intent: &Intent, end: Resolution) -> Decision {
+fn settle(intent: &Intent, end: Resolution) -> Decision<ReadyReport> {
     Decision::Act(Step::Resolve { id: intent.id.clone(), end })
 }
 
-fn again(at: &NumberView<'_>, intent: &Intent) -> Decision {
+fn again(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     Decision::Act(Step::Repeat { id: intent.id.clone(), before: at.before() })
 }
 
-fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision {
+fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision<ReadyReport> {
     let message = format!(
         "Meta was asked at {} to {}, and the answer was lost; the operator finds out from what Meta shows whether it \
          happened, and does nothing twice meanwhile",
@@ -125,9 +125,10 @@ fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision {
     ReadyReport::waits(phase, Reason::OutcomePending, message, next)
 }
 
-fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision {
+fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     let operation = intent.input.operation();
-    let how = operation.action().map_or_else(String::new, |action| format!(": {}", hints::ask(at.object, action)));
+    let how =
+        operation.action().map_or_else(String::new, |action| format!(": {}", commands::request(at.object, action)));
     let refusal = at.inputs.ledger.refusals.get(&operation).filter(|refusal| refusal.inputs == intent.inputs);
     let answer = match refusal.filter(|_| operation == Operation::SetPin) {
         Some(refusal) => format!("the first answer was lost, and the last one was a refusal ({})", refusal.message),

@@ -1,90 +1,89 @@
-//! Registration: once, with the right PIN, and far from Meta's limits. Pure.
+//! Registration: once, with the right PIN, and within Meta's limits. Pure.
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    hints,
-    inputs::{KnownSecret, SecretRead, Step},
-    onboarding::{self, Decision, NumberView, ReadyReport, when},
+    decision::{ConditionReport, Decision, Impact, ReadyReport},
+    inputs::{Blocker, KnownSecret, SecretRead, Step},
+    number_view::{NumberView, barred},
 };
 use crate::{
-    api::{Action, NumberPhase, WhatsAppNumber},
+    api::{Action, NumberPhase, SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Operation},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress},
     },
-    k8s::secrets::delete_command,
-    ledger::{HALF_DEREGISTERED, Refusal, WINDOW},
-    messages::{Reason, commands},
+    graph::codes,
+    k8s::secrets::{delete_command, set_command},
+    ledger::{Refusal, WINDOW},
+    messages::{Reason, commands, when},
 };
 
-/// So many attempts in 72 hours the operator makes by itself; Meta locks a number after ten.
+/// How many attempts the operator makes by itself within 72 hours; Meta locks a number after ten.
 pub const OWN_ATTEMPTS: usize = 5;
-/// So many it makes when a person asks.
+/// How many it makes when a person requests them.
 pub const MOST_ATTEMPTS: usize = 10;
 
-/// Meta's codes for PINs that were tried too often, or too fast.
-const GUESSED: [i64; 2] = [133_008, 133_009];
-/// Meta's code for a number whose verification has lapsed, whatever it shows.
-const UNVERIFIED: i64 = 133_006;
-
-/// Whether Meta refused to register the number for not being verified.
-pub fn is_lapsed(at: &NumberView<'_>) -> bool {
-    at.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
-}
-
-/// What comes next for a number that is verified and not registered; `None` where registration is not in the way.
-pub fn register(at: &NumberView<'_>) -> Option<Decision> {
-    at.object.spec.registration.as_ref()?;
-    if at.facts.is_registered() {
-        return None;
+/// What comes next for a number that is verified and not registered.
+pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    if at.object.spec.registration.is_none() || at.facts.is_registered() {
+        return Decision::NotManaged;
     }
-    if is_under_way(at) {
-        return Some(if at.inputs.evidence.fresh { not_shown(at) } else { registering(at) });
+    if at.is_being_registered() {
+        return if at.inputs.evidence.fresh { not_shown(at) } else { registering(at) };
     }
     if !at.verified() {
-        return None;
+        return Decision::NotManaged;
     }
     let ledger = &at.inputs.ledger;
     if at.inputs.was_connected() && !ledger.register_wanted {
         let message = format!(
-            "the number was connected once and is not any more: somebody deregistered it. It is registered again only on \
-             request: {}",
-            hints::ask(at.object, Action::Register)
+            "the number was connected once and no longer is: somebody deregistered it. The operator registers it again only \
+             on request: {}",
+            commands::request(at.object, Action::Register)
         );
-        return Some(ReadyReport::stalled(NumberPhase::PinRequired, Reason::Disconnected, message));
+        return ReadyReport::stalled(NumberPhase::PinRequired, Reason::Disconnected, message);
     }
     if let Some(paused) = paused(at) {
-        return Some(paused);
+        return paused;
     }
-    let pin = match pin(at) {
-        Ok(pin) => pin,
-        Err(rung) => return Some(*rung),
+    let phase = NumberPhase::PinRequired;
+    let pin = match pin_to_use(at, pin_is_known(at)) {
+        PinToUse::Known(pin) => pin,
+        PinToUse::ToCreate => return Decision::Act(Step::CreatePinSecret),
+        PinToUse::Blocked(blocker) => return ReadyReport::stalled(phase, blocker.reason, blocker.message),
+        PinToUse::NotCreated(blocker) => {
+            return ReadyReport::blocked(phase, blocker.reason, blocker.message, at.retry());
+        }
+        PinToUse::Unread => {
+            let message = "the operator could not read the Secret with the PIN, and retries";
+            return ReadyReport::waits(phase, Reason::SecretUnreadable, message, at.retry());
+        }
     };
     if ledger.refused_pins.contains(&pin.fingerprint) {
-        return Some(pin_refused(at));
+        return pin_refused(at);
     }
     if let Some(refusal) = ledger.refusals.get(&Operation::Register)
-        && let Some(rung) = refused(at, refusal)
+        && let Some(decision) = refused(at, refusal)
     {
-        return Some(rung);
+        return decision;
     }
     if !at.inputs.evidence.fresh && ledger.verified_at.is_some() && ledger.verified_at == ledger.last_change_at {
-        return Some(registering(at));
+        return registering(at);
     }
-    Some(at.send(CallInput::Register, Some(pin), None))
+    Decision::Act(at.send(CallInput::Register, Some(pin), None))
 }
 
-/// From an accepted code on until the first read that counts after the registration: one thing to people, and told once.
-fn registering(at: &NumberView<'_>) -> Decision {
-    let message = "the number is verified and is being registered; the operator waits until Meta shows it";
+/// From an accepted code on until the first read that counts after the registration: one status, written once.
+fn registering(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let message = "the number is verified and is being registered; the operator waits until a read of Meta shows it";
     ReadyReport::waits(NumberPhase::Registering, Reason::Registering, message, at.fresh())
 }
 
-fn not_shown(at: &NumberView<'_>) -> Decision {
-    let message = "Meta has registered the number and does not show it yet";
+fn not_shown(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let message = "Meta registered the number, but does not show it yet";
     ReadyReport::waits(
         NumberPhase::Registering,
         Reason::Registering,
@@ -93,19 +92,12 @@ fn not_shown(at: &NumberView<'_>) -> Decision {
     )
 }
 
-/// Meta accepted a registration and does not show it yet.
-pub fn is_under_way(at: &NumberView<'_>) -> bool {
-    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
-    let lately = |time: Timestamp| at.is_unseen(time) || at.ago(time) < patience;
-    !at.facts.is_registered() && at.inputs.ledger.registered_at.is_some_and(lately)
-}
-
 /// Why no attempt is made for now, whatever the PIN.
-pub fn paused(at: &NumberView<'_>) -> Option<Decision> {
+pub fn paused(at: &NumberView<'_>) -> Option<Decision<ReadyReport>> {
     let ledger = &at.inputs.ledger;
     if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
         let message =
-            format!("Meta has locked the number after too many registrations; the operator goes on at {}", when(until));
+            format!("Meta locked the number after too many registrations; the operator continues at {}", when(until));
         return Some(ReadyReport::waits(
             NumberPhase::PinRequired,
             Reason::RegistrationLocked,
@@ -119,102 +111,105 @@ pub fn paused(at: &NumberView<'_>) -> Option<Decision> {
     }
     let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
     let message = format!(
-        "{OWN_ATTEMPTS} registrations failed within 72 hours, and Meta locks a number after ten; the operator goes on at \
-         {}. To try before then: {}",
+        "{OWN_ATTEMPTS} registrations failed within 72 hours, and Meta locks a number after ten; the operator continues at \
+         {}. To retry before then: {}",
         when(until),
-        hints::ask(at.object, Action::Register)
+        commands::request(at.object, Action::Register)
     );
     Some(ReadyReport::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
 }
 
 /// The PIN in the Secret was refused before, whatever others were tried since.
-fn pin_refused(at: &NumberView<'_>) -> Decision {
-    let secret = hints::pin_ref(at.object);
+fn pin_refused(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let secret = pin_ref(at.object);
     let refusal = at.inputs.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
     let why = refusal.map_or("Meta has refused the PIN", |refusal| refusal.message.as_str());
     let message = format!(
-        "{why} (Secret {}, key {}); it is not tried again. Put the number's PIN there: {}; or set this one at Meta: {}; or \
-         have it tried once more: {}",
+        "{why} (Secret {}, key {}); the operator does not try it again. Put the number's PIN there: {}; or set this one at Meta: {}; or \
+         try it once more: {}",
         secret.name,
         secret.key,
-        hints::set(at.object, &secret, "YOUR_PIN"),
-        hints::ask(at.object, Action::ResetPin),
-        hints::ask(at.object, Action::Register)
+        set_pin(at.object),
+        commands::request(at.object, Action::ResetPin),
+        commands::request(at.object, Action::Register)
     );
     ReadyReport::stalled(NumberPhase::PinRequired, Reason::PINRefused, message + &not_set(at))
 }
 
-fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision> {
+fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyReport>> {
     let phase = NumberPhase::PinRequired;
     if refusal.is_of_pin() {
         // Of another PIN than the one that is there now.
         return None;
     }
-    // Deregistered anew, it may be registered again: that says its `until`.
-    let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
+    // After a second deregistration it may be registered again, at its `until`.
+    let halfway = refusal.code == codes::HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
     let deregistration = at.inputs.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
     if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
-        return Some(at.send(CallInput::Deregister, None, None));
+        return Some(Decision::Act(at.send(CallInput::Deregister, None, None)));
     }
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
-            let guessed = GUESSED.contains(&refusal.code);
+            let guessed = matches!(refusal.code, codes::TOO_MANY_PINS | codes::PINS_TOO_FAST);
             let message = format!(
-                "Meta did not register the number, and is asked again at {}: {}{}. To have it tried at once: {}",
+                "Meta did not register the number; the operator retries at {}: {}{}. To retry at once: {}",
                 when(until),
                 refusal.message,
-                if guessed { ". The PIN in the Secret may be corrected meanwhile" } else { "" },
-                hints::ask(at.object, Action::Register)
+                if guessed { ". You may correct the PIN in the Secret meanwhile" } else { "" },
+                commands::request(at.object, Action::Register)
             );
             Some(ReadyReport::waits(phase, Reason::RegistrationRefused, message, at.until(until)))
         }
         Some(_) => None,
         None => {
             let message = format!(
-                "Meta did not register the number: {}. See {}; when that is settled: {}",
+                "Meta did not register the number: {}. Fix the cause in {}, then retry: {}",
                 refusal.message,
-                hints::place(refusal),
-                hints::ask(at.object, Action::Register)
+                place(refusal),
+                commands::request(at.object, Action::Register)
             );
             Some(ReadyReport::stalled(phase, Reason::RegistrationRefused, message))
         }
     }
 }
 
-/// What Meta said to the last attempt at a number that works on under its old name.
+/// Meta's refusal of the last attempt, for a number that works on under its old name.
 pub fn last_refusal(at: &NumberView<'_>) -> String {
     let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::Register) else { return String::new() };
     let until = refusal.until.filter(|until| at.now() < *until);
-    let until = until.map_or_else(String::new, |until| format!(", and wants no other before {}", when(until)));
+    let until =
+        until.map_or_else(String::new, |until| format!(", and allows no further attempt before {}", when(until)));
     format!(". Meta refused the last attempt{until}: {}", refusal.message)
 }
 
-/// The PIN to register with, or what is in the way of one.
-fn pin(at: &NumberView<'_>) -> Result<KnownSecret, Box<Decision>> {
-    let phase = NumberPhase::PinRequired;
+/// The PIN for a call, or what is in the way of one.
+pub enum PinToUse {
+    /// This one.
+    Known(KnownSecret),
+    /// The operator creates its Secret first.
+    ToCreate,
+    /// A person has to act on the Secret.
+    Blocked(Blocker),
+    /// The API server did not let the operator create the Secret.
+    NotCreated(Blocker),
+    /// The Secret could not be read.
+    Unread,
+}
+
+/// `any_fits`: whether any PIN will do that the number does not have already.
+pub fn pin_to_use(at: &NumberView<'_>, any_fits: bool) -> PinToUse {
     if at.inputs.pin_taken {
-        return Err(Box::new(ReadyReport::stalled(phase, Reason::SecretNameTaken, taken(at.object))));
+        return PinToUse::Blocked(Blocker::new(Reason::SecretNameTaken, taken(at.object)));
     }
     match &at.inputs.pin {
-        SecretRead::Known(known) => Ok(known.clone()),
-        SecretRead::Missing(blocker) if hints::given_pin_ref(at.object).is_some() => {
-            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
-        }
-        SecretRead::Missing(_) if pin_is_known(at) => Err(Box::new(Decision::Act(Step::CreatePinSecret))),
-        SecretRead::Missing(_) => Err(Box::new(ReadyReport::stalled(phase, Reason::PINUnknown, unknown_pin(at)))),
-        SecretRead::Invalid(blocker) => {
-            Err(Box::new(ReadyReport::stalled(phase, blocker.reason, blocker.message.clone())))
-        }
-        SecretRead::NotCreated(blocker) => {
-            let next = Requeue::After(at.timing.retry_interval);
-            Err(Box::new(ReadyReport::troubled(phase, blocker.reason, blocker.message.clone(), next)))
-        }
-        SecretRead::NotNeeded | SecretRead::Unread => {
-            let message = "the Secret with the PIN could not be read, and is tried again";
-            let next = Requeue::After(at.timing.retry_interval);
-            Err(Box::new(ReadyReport::waits(phase, Reason::SecretUnreadable, message, next)))
-        }
+        SecretRead::Known(known) => PinToUse::Known(known.clone()),
+        SecretRead::Missing(blocker) if given_pin_ref(at.object).is_some() => PinToUse::Blocked(blocker.clone()),
+        SecretRead::Missing(_) if any_fits => PinToUse::ToCreate,
+        SecretRead::Missing(_) => PinToUse::Blocked(Blocker::new(Reason::PINUnknown, unknown_pin(at))),
+        SecretRead::Invalid(blocker) => PinToUse::Blocked(blocker.clone()),
+        SecretRead::NotCreated(blocker) => PinToUse::NotCreated(blocker.clone()),
+        SecretRead::NotNeeded | SecretRead::Unread => PinToUse::Unread,
     }
 }
 
@@ -223,41 +218,42 @@ pub fn pin_is_known(at: &NumberView<'_>) -> bool {
     at.inputs.ledger.pin_to_keep().is_some() || at.facts.is_pin_enabled != Some(true)
 }
 
-/// Whether the Secret that the operator had created is gone or emptied, and the ledger has what was in it.
+/// Whether the Secret that the operator created is gone or empty, and the ledger still has its PIN.
 pub fn pin_is_lost(at: &NumberView<'_>) -> bool {
     at.object.spec.registration.is_some()
-        && hints::given_pin_ref(at.object).is_none()
+        && given_pin_ref(at.object).is_none()
         && !at.inputs.pin_taken
         && matches!(&at.inputs.pin, SecretRead::Missing(_))
         && at.inputs.ledger.pin_to_keep().is_some()
 }
 
-/// What to do about a PIN at Meta that nobody has told.
-pub fn unknown_pin(at: &NumberView<'_>) -> String {
+/// What to do about a PIN at Meta that the operator does not have.
+fn unknown_pin(at: &NumberView<'_>) -> String {
     let object = at.object;
-    let secret = crate::api::SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
+    let secret = SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
     format!(
-        "the number has a two-step PIN at Meta that the operator does not know. Put it into a Secret ({}) and name it in \
-         spec.registration.pinRef; or have a new PIN set at Meta: {}{}",
-        hints::put(object, &secret, "YOUR_PIN"),
-        hints::ask(object, Action::ResetPin),
+        "the number has a two-step PIN at Meta that the operator does not know. Put it into a Secret ({}) and name that in \
+         spec.registration.pinRef; or set a new PIN at Meta: {}{}",
+        commands::put_secret(&object.namespace().unwrap_or_default(), &secret, "YOUR_PIN"),
+        commands::request(object, Action::ResetPin),
         not_set(at)
     )
 }
 
-/// What Meta said when the PIN in the Secret was to be set, if it said no.
+/// Meta's refusal of the last attempt to set the PIN in the Secret, if it refused.
 fn not_set(at: &NumberView<'_>) -> String {
     let refusal = at.inputs.ledger.refusals.get(&Operation::SetPin);
     let refusal = refusal.filter(|refusal| at.inputs.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));
-    refusal.map_or_else(String::new, |refusal| format!(". Meta refused to set it the last time: {}", refusal.message))
+    refusal
+        .map_or_else(String::new, |refusal| format!(". Meta refused the last attempt to set it: {}", refusal.message))
 }
 
 /// What to do about somebody else's Secret under the name that a PIN would have.
-pub fn taken(object: &WhatsAppNumber) -> String {
-    let name = hints::pin_ref(object).name;
+fn taken(object: &WhatsAppNumber) -> String {
+    let name = pin_ref(object).name;
     let named = format!(r#"{{"registration":{{"pinRef":{{"name":"{name}","key":"pin"}}}}}}"#);
     format!(
-        "Secret {name} is not the operator's, and is left alone: to use the PIN in it, name it in \
+        "Secret {name} is not the operator's, so the operator does not touch it. To use the PIN in it, name it in \
          spec.registration.pinRef: {}; to have a PIN created, rename or delete it: {}",
         commands::patch(object, &named),
         delete_command(&format!("{}/{name}", object.namespace().unwrap_or_default()))
@@ -265,35 +261,51 @@ pub fn taken(object: &WhatsAppNumber) -> String {
 }
 
 /// Condition `PINSynced`: whether the PIN in the Secret is the one in force.
-pub fn pin_synced(at: &NumberView<'_>) -> Option<ConditionValue> {
-    at.object.spec.registration.as_ref()?;
-    let secret = hints::pin_ref(at.object);
+pub fn pin_synced(at: &NumberView<'_>) -> Decision<ConditionReport> {
+    if at.is_observed() || at.object.spec.registration.is_none() {
+        return Decision::NotManaged;
+    }
+    if at.inputs.pin == SecretRead::Unread {
+        return ConditionReport::unchanged(at.retry());
+    }
+    let Some(value) = compared(at) else { return Decision::NotManaged };
+    if matches!(at.inputs.pin, SecretRead::NotCreated(_)) {
+        ConditionReport::settled(value, at.retry())
+    } else {
+        ConditionReport::new(value, Impact::Fine)
+    }
+}
+
+/// The PIN in the Secret and the one in force.
+fn compared(at: &NumberView<'_>) -> Option<ConditionValue> {
+    let secret = pin_ref(at.object);
     let place = format!("Secret {}, key {}", secret.name, secret.key);
     if at.inputs.pin_taken {
         return Some(ConditionValue::no(Reason::SecretNameTaken, taken(at.object)));
     }
-    if matches!(at.inputs.pin, SecretRead::Missing(_)) && hints::given_pin_ref(at.object).is_none() {
+    if matches!(at.inputs.pin, SecretRead::Missing(_)) && given_pin_ref(at.object).is_none() {
         // Before it is registered, one is created if any will do.
-        let missed = onboarding::barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
+        let missed = barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
         return missed.then(|| ConditionValue::unknown(Reason::PINUnknown, unknown_pin(at)));
     }
     if let Some(blocker) = at.inputs.pin.blocker() {
-        let kept =
-            if at.inputs.ledger.pin.is_some() { "; the PIN in force is kept in the number's ledger" } else { "" };
+        let kept = if at.inputs.ledger.pin.is_some() { "; the number's ledger keeps the PIN in force" } else { "" };
         return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
     }
     let known = at.inputs.pin.known()?;
-    if let Some(open) = at.inputs.open_rung().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
-    {
+    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
+    let open = at.inputs.open_onboarding_call();
+    let open = open.filter(|open| open.unknown && open.input.operation() == Operation::SetPin);
+    let possible = at.inputs.ledger.possible_pins.last().filter(|_| !refused).map(|pin| pin.time);
+    if let Some(time) = open.map(|open| open.time).or(possible) {
         let message = format!(
-            "Meta was asked at {} to set a PIN, and the answer was lost: whether it is in force is not known. The PINs that \
-             may be are kept in the number's ledger. To put the one in {place} in force, whatever is: {}",
-            when(open.time),
-            hints::ask(at.object, Action::ResetPin)
+            "the request of {} to set a PIN got no reply, so the operator does not know which PIN is in force. The number's \
+             ledger keeps those that may be. To put the one in {place} in force: {}",
+            when(time),
+            commands::request(at.object, Action::ResetPin)
         );
         return Some(ConditionValue::unknown(Reason::PINUnknown, message));
     }
-    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
     Some(match &at.inputs.ledger.pin {
         Some(in_force) if *in_force == known.value => {
             ConditionValue::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
@@ -301,9 +313,9 @@ pub fn pin_synced(at: &NumberView<'_>) -> Option<ConditionValue> {
         Some(_) => ConditionValue::no(
             Reason::PINDiffers,
             format!(
-                "the PIN in {place} is not the one in force, which is kept in the number's ledger; nothing is sent to Meta. \
+                "the PIN in {place} is not the one in force, which the number's ledger keeps; the operator sends nothing to Meta. \
                  Put the old PIN back, or set this one at Meta: {}{}",
-                hints::ask(at.object, Action::ResetPin),
+                commands::request(at.object, Action::ResetPin),
                 not_set(at)
             ),
         ),
@@ -311,33 +323,36 @@ pub fn pin_synced(at: &NumberView<'_>) -> Option<ConditionValue> {
             Reason::PINRefused,
             format!(
                 "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}{}",
-                hints::set(at.object, &secret, "YOUR_PIN"),
-                hints::ask(at.object, Action::ResetPin),
+                set_pin(at.object),
+                commands::request(at.object, Action::ResetPin),
                 not_set(at)
             ),
         ),
         None => ConditionValue::unknown(
             Reason::PINUnknown,
             format!(
-                "Meta does not show PINs, and the one in {place} was never used: it may be another one. To put it in force, \
-                 whatever is: {}{}",
-                hints::ask(at.object, Action::ResetPin),
+                "Meta does not show PINs, and the operator never used the one in {place}: another one may be in force. To put this \
+                 one in force: {}{}",
+                commands::request(at.object, Action::ResetPin),
                 not_set(at)
             ),
         ),
     })
 }
 
-/// What is said of a registered number that Meta is still connecting, whoever registered it.
-pub fn connecting(at: &NumberView<'_>) -> ReadyReport {
+/// A registered number that Meta is still connecting, whoever registered it.
+pub fn connecting(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    if at.phase() != NumberPhase::Registering {
+        return Decision::NotManaged;
+    }
     let shown = at.facts.last_onboarded_time;
-    let since = shown.or_else(|| told_since(at.object)).unwrap_or_else(|| at.now());
-    let patience = jiff::SignedDuration::try_from(at.timing.connecting).unwrap_or_default();
+    let since = shown.or_else(|| shown_since(at.object)).unwrap_or_else(|| at.now());
+    let patience = at.patience();
     let is_usual = at.ago(since) < patience;
     let message = if is_usual {
         "Meta is connecting the number to the Cloud API; this takes some minutes"
     } else {
-        "Meta has been connecting the number for longer than usual; the operator keeps looking. If it stays so, ask Meta's \
+        "Meta has been connecting the number for longer than usual; the operator keeps looking. If this does not change, ask Meta's \
          support: business.facebook.com/direct-support"
     };
     // Only for a number of the operator's own the account is read more often.
@@ -347,12 +362,38 @@ pub fn connecting(at: &NumberView<'_>) -> ReadyReport {
         (false, false) => Requeue::Nothing,
     };
     let ready = ConditionValue::no(Reason::Registering, message);
-    ReadyReport { phase: None, ready, progress: Progress::Reconciling, next }
+    Decision::Report(ReadyReport { phase: None, ready, progress: Progress::Reconciling, next })
 }
 
-/// Since when the status tells of nothing else.
-fn told_since(object: &WhatsAppNumber) -> Option<Timestamp> {
-    let told = object.status.as_ref()?.history.iter().rev();
-    let unbroken = told.take_while(|transition| transition.phase == NumberPhase::Registering.as_str());
+/// Since when the status reports nothing else.
+fn shown_since(object: &WhatsAppNumber) -> Option<Timestamp> {
+    let reported = object.status.as_ref()?.history.iter().rev();
+    let unbroken = reported.take_while(|transition| transition.phase == NumberPhase::Registering.as_str());
     unbroken.last().map(|transition| transition.time.0)
+}
+
+/// The Secret and key that hold the PIN.
+pub fn pin_ref(object: &WhatsAppNumber) -> SecretKeyRef {
+    given_pin_ref(object).cloned().unwrap_or_else(|| generated_pin_ref(object))
+}
+
+/// The Secret and key that hold a PIN that the operator generates.
+pub fn generated_pin_ref(object: &WhatsAppNumber) -> SecretKeyRef {
+    object.default_secret("pin")
+}
+
+/// The Secret and key that a person named for the PIN.
+pub fn given_pin_ref(object: &WhatsAppNumber) -> Option<&SecretKeyRef> {
+    object.spec.registration.as_ref()?.pin_ref.as_ref()
+}
+
+/// Sets the PIN in its Secret; the other keys stay.
+fn set_pin(object: &WhatsAppNumber) -> String {
+    let secret = pin_ref(object);
+    set_command(&object.namespace().unwrap_or_default(), &secret.name, &secret.key, "YOUR_PIN")
+}
+
+/// Where at Meta a person finds out about a refusal.
+fn place(refusal: &Refusal) -> &'static str {
+    if refusal.class == "Policy" { "WhatsApp Manager > Account quality" } else { "WhatsApp Manager > Phone numbers" }
 }

@@ -1,20 +1,30 @@
-//! From Meta's facts of a number to the fields of its status.
+//! The status of a number: its fields, from the spec, the ledger and Meta's facts; and phase and conditions, put together
+//! from what each part of the plan reports. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    binding,
+    actions::ActionRequests,
+    binding, conditions,
+    decision::{ConditionReport, Decision, Impact, NumberReport, ReadyReport},
     inputs::{Binding, Inputs},
-    onboarding::NumberView,
+    number_view::NumberView,
+    provisioning, registration,
 };
 use crate::{
     api::{
-        BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
-        NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
+        Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
+        NumberPhase, NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
         whole_seconds,
     },
     calls::Operation,
+    controller::{
+        plan::Requeue,
+        summary::{ConditionValue, Progress, StatusSummary},
+    },
     graph::types::{NameStatus, PhoneNumber, PlatformType},
+    k8s::conditions::{READY, State, find},
+    messages::{Reason, commands, when},
 };
 
 /// How long an approved name waits for a registration.
@@ -28,7 +38,7 @@ const ERRORS_SHOWN: usize = 10;
 /// The status so far, with what follows from the spec and the ledger alone.
 pub fn from_spec(number: &WhatsAppNumber, inputs: &Inputs) -> WhatsAppNumberStatus {
     let mut status = number.status.clone().unwrap_or_default();
-    // What is remembered of a number is told to whoever has it, and to nobody else who writes its digits down.
+    // Only the object that owns the number reports what the ledger records.
     let is_mine = number.metadata.uid.as_deref() == Some(inputs.ledger.owner.uid.as_str());
     if inputs.held && inputs.blocker.is_none() && inputs.ledger.serial > 0 && is_mine {
         remembered(&mut status, inputs);
@@ -60,7 +70,7 @@ fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
     status.registration = (registration != RegistrationStatus::default()).then_some(registration);
     status.verification = ledger.code.as_ref().map(|code| VerificationStatus {
         requested_at: Some(whole_seconds(code.requested_at)),
-        method: Some(code.method.clone()),
+        method: Some(code.method.as_str().to_owned()),
         attempts: i32::try_from(code.tried.len()).unwrap_or(i32::MAX),
     });
     if let Some(webhook) = &ledger.webhook {
@@ -80,8 +90,8 @@ fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
     ];
     let refusal = input.iter().find_map(|operation| ledger.refusals.get(operation));
     status.last_error = refusal.map(|refusal| LastError {
-        code: refusal.code,
-        subcode: refusal.subcode,
+        code: i64::from(refusal.code),
+        subcode: refusal.subcode.map(i64::from),
         class: refusal.class.clone(),
         message: refusal.message.clone(),
     });
@@ -160,4 +170,183 @@ fn webhook(number: &PhoneNumber) -> Option<NumberWebhookStatus> {
     let app = text(&configuration.application);
     let effective = phone.clone().or_else(|| account.clone()).or_else(|| app.clone());
     Some(NumberWebhookStatus { effective, phone, account, app, verify_token_hash: None })
+}
+
+/// The status of a number that Meta shows, as it is put together.
+pub struct StatusBuilder<'a> {
+    at: &'a NumberView<'a>,
+    phase: NumberPhase,
+    summary: StatusSummary,
+    next: Requeue,
+}
+
+impl<'a> StatusBuilder<'a> {
+    /// What Meta shows; `ready` goes before it.
+    pub fn new(at: &'a NumberView<'a>, ready: Option<ReadyReport>) -> Self {
+        let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
+        let mut status = Self { at, phase, summary, next: Requeue::Nothing };
+        if let Some(app) = &at.inputs.observing_app {
+            let message = &mut status.summary.ready.message;
+            *message = format!(
+                "{message}. The operator changes nothing at Meta for this number, because spec.managementPolicy of MetaApp {app} \
+                 is Observe"
+            );
+        }
+        let shows_all = ready.is_none();
+        if let Some(ReadyReport { phase, ready, progress, next }) = ready {
+            status.phase = phase.unwrap_or(status.phase);
+            status.summary.ready = ready;
+            status.summary.progress = progress;
+            status.next = next;
+        }
+        status.name_differs();
+        if shows_all && !at.is_observed() && is_renamed(at.facts) && status.phase == NumberPhase::Enabled {
+            status.name_waits_for_registration();
+        }
+        status
+    }
+
+    /// The spec requests another name than Meta shows. The operator leaves that to people.
+    fn name_differs(&mut self) {
+        let at = self.at;
+        let Some(wanted) = at.object.spec.requested_name.as_deref().filter(|_| provisioning::adds(at.object)) else {
+            return;
+        };
+        let shown = at.facts.verified_name.as_deref();
+        if shown == Some(wanted) || at.facts.new_display_name.as_deref() == Some(wanted) {
+            return;
+        }
+        let approved = self.summary.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED);
+        if let (Some((_, value)), Some(shown)) = (approved, shown) {
+            value.message = format!(
+                "{}; Meta shows {shown}, and spec.requestedName is {wanted}, which the operator sends only when it adds a \
+                 number: change the name in WhatsApp Manager > Phone numbers",
+                value.message
+            );
+        }
+    }
+
+    /// The number works under its old name until it is registered again.
+    fn name_waits_for_registration(&mut self) {
+        let at = self.at;
+        let name = at.facts.new_display_name.as_deref().or(at.facts.verified_name.as_deref()).unwrap_or("the new name");
+        let message = format!(
+            "Meta approved the display name {name}; it takes effect when the number is registered again, before {}: {}{}",
+            when(reregister_before(at)),
+            commands::request(at.object, Action::Register),
+            registration::last_refusal(at)
+        );
+        let value = ConditionValue::no(Reason::ReRegisterRequired, message);
+        match self.summary.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
+            Some((_, found)) => *found = value,
+            None => self.summary.conditions.push((conditions::NAME_APPROVED, value)),
+        }
+    }
+
+    /// One more condition, and what it means for Ready: the first that keeps the number from matching its spec takes Ready's
+    /// place where that is True.
+    pub fn add(&mut self, kind: &'static str, report: ConditionReport) {
+        let value = report.value.or_else(|| last_value(self.at.object, kind));
+        if let Impact::Waits(progress, next) = report.impact {
+            self.look_again(next);
+            if let Some(value) = &value
+                && self.summary.ready.state == State::True
+                && progress != Progress::Settled
+            {
+                self.summary.ready = value.clone();
+                self.summary.progress = progress;
+            }
+        }
+        self.summary.conditions.extend(value.map(|value| (kind, value)));
+    }
+
+    /// The number is reconciled again at the earliest time that any part needs. A part that needs a read of the account
+    /// goes first: such reads are requeued within half a minute.
+    fn look_again(&mut self, next: Requeue) {
+        match (&self.next, &next) {
+            (Requeue::Nothing, _) => self.next = next,
+            (Requeue::After(earlier), Requeue::After(later)) if later < earlier => self.next = next,
+            (Requeue::After(_), Requeue::AfterRead(_) | Requeue::AfterReadSince(_) | Requeue::PollUntilChanged(_)) => {
+                self.next = next;
+            }
+            _ => {}
+        }
+    }
+
+    /// The whole status. A call that another process may be making is resolved when that is over, whether or not the spec
+    /// still asks for it.
+    pub fn finish(mut self, base: WhatsAppNumberStatus) -> Decision<NumberReport> {
+        let at = self.at;
+        if let Some(left) = at.inputs.foreign_call_grace.values().min() {
+            self.look_again(Requeue::After(*left));
+        }
+        let last = at.object.status.as_ref().and_then(|status| status.phase.as_ref());
+        if self.phase == NumberPhase::Registering && last == Some(&self.phase) && !at.inputs.evidence.fresh {
+            // The first read that counts may show it connected: nothing is reported between.
+            return Decision::Wait(at.fresh());
+        }
+        let mut status = observed(base, at.account, at.facts);
+        renamed(&mut status, at);
+        Decision::Report(NumberReport { next: self.next, ..NumberReport::new(status, self.phase, self.summary) })
+    }
+}
+
+/// Whether Meta approved a new name that is not in force yet.
+fn is_renamed(facts: &PhoneNumber) -> bool {
+    facts.new_name_status == Some(NameStatus::Approved)
+}
+
+/// The value that a condition has.
+fn last_value(object: &WhatsAppNumber, kind: &str) -> Option<ConditionValue> {
+    let condition = find(&object.status.as_ref()?.conditions, kind)?;
+    let reason = Reason::named(&condition.reason)?;
+    let state = match condition.status.as_str() {
+        "True" => State::True,
+        "False" => State::False,
+        _ => State::Unknown,
+    };
+    Some(ConditionValue { state, reason, message: condition.message.clone() })
+}
+
+/// The phase that stays where nothing new is known; `Suspended` and `Conflict` say nothing of the number at Meta.
+pub fn last_phase(status: &WhatsAppNumberStatus) -> NumberPhase {
+    match &status.phase {
+        None => NumberPhase::Pending,
+        Some(NumberPhase::Suspended | NumberPhase::Conflict) => NumberPhase::Unknown,
+        Some(phase) => phase.clone(),
+    }
+}
+
+/// Of a number that no read has shown yet.
+pub fn pending(base: WhatsAppNumberStatus, report: ReadyReport) -> NumberReport {
+    let ReadyReport { phase, ready, progress, next } = report;
+    let summary = StatusSummary::new(ready, progress);
+    NumberReport { next, ..NumberReport::new(base, phase.unwrap_or(NumberPhase::Pending), summary) }
+}
+
+/// Nothing can be reported yet; a status that was never written gets at least that.
+pub fn nothing_known(base: WhatsAppNumberStatus, need: Requeue) -> Decision<NumberReport> {
+    let ready = find(&base.conditions, READY).map(|ready| ready.reason.as_str());
+    let is_first = base.phase.is_none() || ready == Some(Reason::Reading.as_str());
+    if !is_first || !matches!(need, Requeue::After(_) | Requeue::AfterRead(_)) {
+        return Decision::Wait(need);
+    }
+    let message = "no business account of the MetaApp lists the number; the operator confirms this with a second read one \
+                   minute later";
+    let ready = ConditionValue::no(Reason::Reading, message);
+    Decision::Report(pending(base, ReadyReport { phase: None, ready, progress: Progress::Reconciling, next: need }))
+}
+
+/// Of a number whose app has a dead token.
+pub fn token_expired(base: WhatsAppNumberStatus, why: String) -> NumberReport {
+    let value = ConditionValue::no(Reason::ExpiredToken, why);
+    let conditions = vec![(conditions::TOKEN_VALID, value.clone())];
+    let summary = StatusSummary { conditions, ..StatusSummary::keeping(value, Progress::Stalled) };
+    NumberReport::new(base, NumberPhase::ExpiredToken, summary)
+}
+
+/// Of a number that Meta does not have.
+pub fn absent(base: WhatsAppNumberStatus, summary: StatusSummary, requests: &mut ActionRequests) -> NumberReport {
+    requests.ignore_all("Meta does not have the number");
+    NumberReport::new(base, NumberPhase::NotFound, summary)
 }

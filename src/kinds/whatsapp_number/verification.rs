@@ -1,138 +1,169 @@
-//! Verification: one code, sent once; each new value that a person brings is tried once. Pure.
+//! Verification: one code, requested once; each new value that a person puts into the Secret is submitted once. Pure.
+
+use kube::ResourceExt;
 
 use super::{
-    hints,
+    decision::{Decision, ReadyReport},
     inputs::{Blocker, SecretRead},
-    onboarding::{Decision, NumberView, ReadyReport, when},
+    number_view::NumberView,
 };
 use crate::{
-    api::{Action, CodeMethod, NumberPhase},
+    api::{Action, CodeMethod, NumberPhase, SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Operation},
-    controller::plan::Requeue,
     graph::types::CodeVerificationStatus,
+    k8s::secrets::set_command,
     ledger::{Refusal, SentCode},
-    messages::{Reason, commands},
+    messages::{Reason, commands, when},
 };
 
 /// The language of a code's message where none is given.
 const LANGUAGE: &str = "en_US";
 
-/// What comes next for a number that is not verified; `None` where verification is not in the way.
-pub fn verify(at: &NumberView<'_>) -> Option<Decision> {
-    if at.facts.is_registered() || super::registration::is_under_way(at) {
-        return None;
+/// What comes next for a number that is not verified.
+pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    if at.facts.is_registered() || at.is_being_registered() {
+        return Decision::NotManaged;
     }
     if at.verified() {
-        let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
-        let message = "Meta accepted the code; the operator waits until reads show it";
-        return (unseen && !at.inputs.evidence.fresh && at.object.spec.registration.is_none())
-            .then(|| ReadyReport::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh()));
+        return if is_read_awaited(at) {
+            let message = "Meta accepted the code; the operator waits until a read of Meta shows it";
+            ReadyReport::waits(NumberPhase::PinRequired, Reason::Settling, message, at.fresh())
+        } else {
+            Decision::NotManaged
+        };
     }
-    let lapsed = match at.facts.code_verification_status {
+    let expired = match at.facts.code_verification_status {
         Some(CodeVerificationStatus::Expired) => true,
-        _ if super::registration::is_lapsed(at) => true,
+        _ if at.is_verification_expired() => true,
         Some(CodeVerificationStatus::NotVerified) => false,
-        // A word of tomorrow, or none: not ours to act on.
-        _ => return None,
+        // A status that this version does not know, or none: nothing to act on.
+        _ => return Decision::NotManaged,
     };
     if at.object.spec.verification.is_none() {
-        return at.object.spec.registration.as_ref().map(|_| {
-            let message = format!(
-                "spec.registration asks to register the number, which is not verified: verify it in WhatsApp Manager > \
-                 Phone numbers, or add spec.verification, which has a code sent: {}",
-                commands::patch(at.object, r#"{"verification":{}}"#)
-            );
-            ReadyReport::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
-        });
+        return if at.object.spec.registration.is_some() { not_verified(at) } else { Decision::NotManaged };
     }
     let refusal = at.inputs.ledger.refusals.get(&Operation::RequestCode);
     // A refusal is of a later request than the last code's, which may still be good.
     if let Some(code) = &at.inputs.ledger.code
         && (refusal.is_none() || at.now() < code.expires())
     {
-        return Some(awaiting(at, code));
+        return awaiting(at, code);
     }
     if let Some(refusal) = refusal {
-        return Some(not_sent(at, refusal, at.inputs.ledger.code.is_some()));
+        return not_sent(at, refusal, at.inputs.ledger.code.is_some());
     }
-    if lapsed {
+    if expired {
         let message = format!(
-            "the verification lapsed; no code is sent by itself. To have one sent: {}",
-            hints::ask(at.object, Action::RequestCode)
+            "the verification expired. The operator does not request a code by itself. To request one: {}",
+            commands::request(at.object, Action::RequestCode)
         );
-        return Some(ReadyReport::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message));
+        return ReadyReport::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message);
     }
-    Some(if at.inputs.code == SecretRead::Unread { unread(at) } else { at.send(request(at), None, None) })
+    if at.inputs.code == SecretRead::Unread { unread(at) } else { Decision::Act(at.send(code_request(at), None, None)) }
+}
+
+/// Whether nothing else goes on until Meta shows the number as verified.
+fn is_read_awaited(at: &NumberView<'_>) -> bool {
+    let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
+    unseen && !at.inputs.evidence.fresh && at.object.spec.registration.is_none()
+}
+
+/// It is to be registered, and nothing asks for a code.
+fn not_verified(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let message = format!(
+        "spec.registration is set, but the number is not verified: verify it in WhatsApp Manager > Phone numbers, or add \
+         spec.verification to have a code sent: {}",
+        commands::patch(at.object, r#"{"verification":{}}"#)
+    );
+    ReadyReport::stalled(NumberPhase::Unverified, Reason::NotVerified, message)
+}
+
+/// The Secret and key that hold the code.
+pub fn code_ref(object: &WhatsAppNumber) -> SecretKeyRef {
+    let given = object.spec.verification.as_ref().and_then(|verification| verification.code_ref.clone());
+    given.unwrap_or_else(|| object.default_secret("code"))
+}
+
+/// Puts the code into its Secret. Where a person named a Secret that exists, its other keys stay.
+fn put_code(object: &WhatsAppNumber, held: &SecretRead) -> String {
+    let (namespace, secret, what) = (object.namespace().unwrap_or_default(), code_ref(object), "YOUR_CODE");
+    let given = object.spec.verification.as_ref().is_some_and(|verification| verification.code_ref.is_some());
+    let exists = !matches!(held, SecretRead::Missing(blocker) if blocker.reason == Reason::SecretNotFound);
+    if given && exists {
+        set_command(&namespace, &secret.name, &secret.key, what)
+    } else {
+        commands::put_secret(&namespace, &secret, what)
+    }
 }
 
 /// The call that has a code sent. What the code's Secret holds now is not the code.
-pub fn request(at: &NumberView<'_>) -> CallInput {
+pub fn code_request(at: &NumberView<'_>) -> CallInput {
     let verification = at.object.spec.verification.clone().unwrap_or_default();
-    let method = match verification.method {
-        CodeMethod::Sms => "SMS",
-        CodeMethod::Voice => "Voice",
-    };
     let baseline = at.inputs.code.fingerprint().map(str::to_owned);
     CallInput::RequestCode {
-        method: method.to_owned(),
+        method: verification.method,
         language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
         baseline,
     }
 }
 
-/// No code was sent; only the first one is asked for again by itself.
-fn not_sent(at: &NumberView<'_>, refusal: &Refusal, another: bool) -> Decision {
+/// Meta sent no code; the operator requests only the first one again by itself.
+fn not_sent(at: &NumberView<'_>, refusal: &Refusal, another: bool) -> Decision<ReadyReport> {
     match refusal.until {
         Some(until) if another => {
             let message = format!(
-                "Meta sent no other code: {}. None is sent by itself; to ask once more, not before {}: {}",
+                "Meta did not send another code: {}. The operator does not request one by itself. To request one (not before {}): {}",
                 refusal.message,
                 when(until),
-                hints::ask(at.object, Action::RequestCode)
+                commands::request(at.object, Action::RequestCode)
             );
             ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
         }
         Some(until) if at.now() < until => {
-            let message = format!("Meta sent no code, and is asked again at {}: {}", when(until), refusal.message);
+            let message = format!(
+                "Meta did not send a code; the operator requests it again at {}: {}",
+                when(until),
+                refusal.message
+            );
             ReadyReport::waits(NumberPhase::Unverified, Reason::CodeNotSent, message, at.until(until))
         }
-        Some(_) => at.send(request(at), None, None),
+        Some(_) => Decision::Act(at.send(code_request(at), None, None)),
         None => {
             let other = match at.object.spec.verification.as_ref().map(|verification| verification.method) {
-                Some(CodeMethod::Voice) => "SMS",
-                _ => "Voice",
+                Some(CodeMethod::Voice) => CodeMethod::Sms.as_str(),
+                _ => CodeMethod::Voice.as_str(),
             };
             let message = format!(
-                "{}. See that the number can be reached, or choose the other method: {}; then: {}",
+                "{}. Make sure that the number can receive the code, or choose the other method: {}; then request a code: {}",
                 refusal.message,
                 commands::patch(at.object, &format!(r#"{{"verification":{{"method":"{other}"}}}}"#)),
-                hints::ask(at.object, Action::RequestCode)
+                commands::request(at.object, Action::RequestCode)
             );
             ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeNotSent, message)
         }
     }
 }
 
-/// A code was sent: the value that a person brings is tried.
-fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision {
-    let secret = hints::code_ref(at.object);
+/// Meta sent a code: the value that a person puts into the Secret is submitted.
+fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision<ReadyReport> {
+    let secret = code_ref(at.object);
     let place = format!("Secret {}, key {}", secret.name, secret.key);
     if at.now() >= code.expires() {
         let message = format!(
-            "the code that was sent at {} is no longer valid; no other is sent by itself. To have one sent: {}",
+            "the code that Meta sent at {} has expired. The operator does not request another one by itself. To request one: {}",
             when(code.requested_at),
-            hints::ask(at.object, Action::RequestCode)
+            commands::request(at.object, Action::RequestCode)
         );
         return ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
     }
     let refusal = at.inputs.ledger.refusals.get(&Operation::VerifyCode);
     if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
-        let message = format!("Meta could not check the code, and is asked again at {}", when(until));
+        let message = format!("Meta could not check the code; the operator submits it again at {}", when(until));
         return ReadyReport::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
     }
     match &at.inputs.code {
         SecretRead::Known(known) if code.is_new(&known.fingerprint) => {
-            return at.send(CallInput::VerifyCode, Some(known.clone()), None);
+            return Decision::Act(at.send(CallInput::VerifyCode, Some(known.clone()), None));
         }
         SecretRead::Unread => return unread(at),
         SecretRead::Invalid(Blocker { message, fingerprint, .. })
@@ -148,20 +179,20 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision {
         }
         _ => {}
     }
-    // A code that was put under another key would be waited for in vain.
+    // A code under another key would never be found.
     let lacking = match &at.inputs.code {
         SecretRead::Missing(blocker) if blocker.reason == Reason::SecretKeyNotFound => {
-            format!(". So far {}", blocker.message)
+            format!(". Note: {}", blocker.message)
         }
         _ => String::new(),
     };
-    let how = hints::put_code(at.object, &at.inputs.code) + &lacking;
-    let another = hints::ask(at.object, Action::RequestCode);
+    let how = put_code(at.object, &at.inputs.code) + &lacking;
+    let another = commands::request(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
-        let sent = match (code.certain, code.method.as_str()) {
-            (true, "Voice") => "a code was told by a call",
-            (true, _) => "a code was sent by SMS",
-            (false, _) => "a code was asked for, Meta's answer was lost, and it was probably sent",
+        let sent = match (code.certain, code.method) {
+            (true, CodeMethod::Voice) => "Meta gave a code by voice call",
+            (true, CodeMethod::Sms) => "Meta sent a code by SMS",
+            (false, _) => "Meta probably sent a code (its reply was lost)",
         };
         let time = when(code.requested_at);
         let otherwise = if code.certain { String::new() } else { format!(". If none comes: {another}") };
@@ -169,12 +200,12 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision {
     } else {
         let until = when(code.expires());
         let message = format!("Meta did not accept the code in {place}; put the right one there before {until}: {how}");
-        (Reason::WrongCode, format!("{message}. To have another one sent: {another}"))
+        (Reason::WrongCode, format!("{message}. To request another code: {another}"))
     };
     ReadyReport::waits(NumberPhase::AwaitingCode, reason, message, at.until(code.expires()))
 }
 
-fn unread(at: &NumberView<'_>) -> Decision {
-    let message = "the Secret with the code could not be read, and is tried again";
-    ReadyReport::waits(at.phase(), Reason::SecretUnreadable, message, Requeue::After(at.timing.retry_interval))
+fn unread(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let message = "the operator could not read the Secret with the code, and retries";
+    ReadyReport::waits(at.phase(), Reason::SecretUnreadable, message, at.retry())
 }

@@ -1,52 +1,31 @@
-//! The number's own callback: set, kept, taken back from others, and cleared when its block goes. Pure.
+//! The number's own callback: set, kept, restored when others change it, and cleared when its block is removed. Pure.
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::{
-    hints,
+    decision::{ConditionReport, Decision, Impact},
     inputs::{Inputs, KnownSecret, Resolution, SecretRead, Step},
-    onboarding::{Decision, NumberView, when},
+    number_view::NumberView,
 };
 use crate::{
+    api::{SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress},
     },
+    graph::codes,
     ledger::{Refusal, Webhook},
-    messages::{Reason, commands},
+    messages::{Reason, commands, when},
 };
 
-/// So many changes of others are taken back within a day; then they are left alone.
+/// So many changes by others the operator reverts within a day; then it leaves them.
 const FIGHTS: usize = 2;
-/// Meta's code for an app that does not listen to the account yet.
-const NOT_SUBSCRIBED: i64 = 100;
-/// Meta's code for a callback that did not answer as it should.
-const CALLBACK_FAILED: i64 = 2200;
 
-/// How the callback stands.
-#[derive(Debug)]
-pub enum Routing {
-    /// It is none of ours.
-    NotManaged,
-    /// This first.
-    Step(Step),
-    /// So.
-    ReadyReport(ConditionValue, Impact),
-}
-
-/// What a finding means for the number as a whole.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Impact {
-    /// Nothing.
-    Fine,
-    /// It is not ready.
-    Waits(Progress, Requeue),
-}
-
-/// A call beside the ladder that another process has begun, or this one lost sight of: its outcome is seen, or it is done
+/// A call outside onboarding that another process began, or whose reply this one lost: Meta shows its outcome, or it is made
 /// again as if it had never been.
-pub fn open(at: &NumberView<'_>) -> Option<Step> {
+pub fn unsettled_call(at: &NumberView<'_>) -> Option<Step> {
     let inputs = at.inputs;
     let is_over = |intent: &&Intent| {
         !intent.input.operation().is_onboarding() && !inputs.foreign_call_grace.contains_key(&intent.id)
@@ -68,64 +47,63 @@ fn shown<'a>(at: &NumberView<'a>) -> &'a str {
 }
 
 /// What comes next for the callback.
-pub fn routing(at: &NumberView<'_>) -> Routing {
+pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     let inputs = at.inputs;
     let shown = shown(at);
     let wanted = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let ours = inputs.ledger.webhook.as_ref();
-    if at.is_out_of_reach() {
-        return Routing::NotManaged;
+    if at.is_observed() || at.is_out_of_reach() {
+        return Decision::NotManaged;
     }
     let Some(wanted) = wanted else {
         return match ours {
             Some(ours) if ours.url == shown => clear(at),
-            _ => Routing::NotManaged,
+            _ => Decision::NotManaged,
         };
     };
     if inputs.blocker.is_some() || inputs.no_writes.is_some() {
-        return Routing::NotManaged;
+        return ConditionReport::unchanged(at.retry());
     }
     match &inputs.verify_token {
         SecretRead::Known(_) => {}
         SecretRead::Unread | SecretRead::NotNeeded => {
-            let finding =
-                ConditionValue::unknown(Reason::SecretUnreadable, "the Secret with the verify token could not be read");
-            return Routing::ReadyReport(
-                finding,
-                Impact::Waits(Progress::Reconciling, Requeue::After(at.timing.retry_interval)),
+            let value = ConditionValue::unknown(
+                Reason::SecretUnreadable,
+                "the operator could not read the Secret with the verify token, and retries",
             );
+            return ConditionReport::waits(value, at.retry());
         }
         SecretRead::Missing(blocker) | SecretRead::NotCreated(blocker) | SecretRead::Invalid(blocker) => {
-            let finding = ConditionValue::no(blocker.reason, blocker.message.clone());
-            return Routing::ReadyReport(finding, Impact::Waits(Progress::Stalled, Requeue::Nothing));
+            let value = ConditionValue::no(blocker.reason, blocker.message.clone());
+            return ConditionReport::stalled(value, Requeue::Nothing);
         }
     }
-    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_inputs);
+    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_fingerprint);
     let is_shown = shown == wanted.callback_url;
     if let Some(waits) = under_way(inputs) {
         return waits;
     }
-    // A callback that was there before us is taken for what is wanted; its verify token nobody can read.
+    // A callback that was there before the operator counts as set: nobody can read its verify token.
     if is_shown && (told_so || ours.is_none()) {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
-        return Routing::ReadyReport(ConditionValue::yes(Reason::Configured, message), Impact::Fine);
+        return ConditionReport::new(ConditionValue::yes(Reason::Configured, message), Impact::Fine);
     }
     // That it is not there, although it was set, or may have been, takes more than one read to be so.
     let may_be_set = told_so || ours.is_some_and(is_lost);
     if !inputs.evidence.fresh || !inputs.evidence.twice && may_be_set {
         let message = if may_be_set {
-            "the callback was set a moment ago, and Meta does not show it yet"
+            "the operator set the callback a moment ago, and Meta does not show it yet"
         } else {
-            "the callback is set in a moment; the operator waits for a fresh read of Meta"
+            "the operator waits for a fresh read of Meta, then sets the callback"
         };
-        let finding = ConditionValue::no(Reason::Settling, message);
-        return Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, at.proof()));
+        let value = ConditionValue::no(Reason::Settling, message);
+        return ConditionReport::waits(value, at.proof());
     }
     let taken = told_so && !is_shown;
-    if let Some((finding, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
-        return Routing::ReadyReport(finding, Impact::Waits(Progress::Stalled, at.until(until)));
+    if let Some((value, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
+        return ConditionReport::stalled(value, at.until(until));
     }
-    if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_inputs) {
+    if let Some(refusal) = refusal(inputs, Operation::SetWebhook, &inputs.webhook_fingerprint) {
         return refused(at, refusal);
     }
     held_or(at, CallInput::SetWebhook { url: wanted.callback_url.clone(), again: taken }, inputs.verify_token.known())
@@ -136,15 +114,18 @@ fn is_lost(webhook: &Webhook) -> bool {
     webhook.inputs.is_empty()
 }
 
-fn clear(at: &NumberView<'_>) -> Routing {
+fn clear(at: &NumberView<'_>) -> Decision<ConditionReport> {
     if let Some(waits) = under_way(at.inputs) {
         return waits;
     }
     let Inputs { blocker, no_writes, evidence, ledger, .. } = at.inputs;
     let is_unsure = !evidence.twice && ledger.webhook.as_ref().is_some_and(is_lost);
     if blocker.is_some() || no_writes.is_some() || !evidence.fresh || is_unsure {
-        let finding = ConditionValue::no(Reason::Settling, "the number's own callback is removed in a moment");
-        return Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, at.proof()));
+        let value = ConditionValue::no(
+            Reason::Settling,
+            "the operator waits for a fresh read of Meta, then removes the number's own callback",
+        );
+        return ConditionReport::waits(value, at.proof());
     }
     if let Some(refusal) = refusal(at.inputs, Operation::ClearWebhook, "") {
         return refused(at, refusal);
@@ -152,27 +133,23 @@ fn clear(at: &NumberView<'_>) -> Routing {
     held_or(at, CallInput::ClearWebhook, None)
 }
 
-fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) -> Routing {
+fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) -> Decision<ConditionReport> {
     if let Some(why) = &at.inputs.held_back {
-        let finding =
-            ConditionValue::no(Reason::HeldBack, format!("Meta could not be asked, and is asked again: {why}"));
-        return Routing::ReadyReport(
-            finding,
-            Impact::Waits(Progress::Reconciling, Requeue::After(at.timing.retry_interval)),
+        let value = ConditionValue::no(
+            Reason::HeldBack,
+            format!("the operator could not change the callback, and retries: {why}"),
         );
+        return ConditionReport::waits(value, at.retry());
     }
-    match at.send(input, secret.cloned(), None) {
-        Decision::Act(step) => Routing::Step(step),
-        _ => Routing::NotManaged,
-    }
+    Decision::Act(at.send(input, secret.cloned(), None))
 }
 
 /// What became of the last call is not known yet.
-fn under_way(inputs: &Inputs) -> Option<Routing> {
+fn under_way(inputs: &Inputs) -> Option<Decision<ConditionReport>> {
     let intent = inputs.ledger.conflicting(Operation::SetWebhook)?;
     let left = inputs.foreign_call_grace.get(&intent.id)?;
-    let finding = ConditionValue::no(Reason::OutcomePending, "another operator may be changing the callback right now");
-    Some(Routing::ReadyReport(finding, Impact::Waits(Progress::Reconciling, Requeue::After(*left))))
+    let value = ConditionValue::no(Reason::OutcomePending, "another operator may be changing the callback right now");
+    Some(ConditionReport::waits(value, Requeue::After(*left)))
 }
 
 /// A refusal that still holds: of these very inputs, and not yet to be tried again.
@@ -182,7 +159,7 @@ fn refusal<'a>(inputs: &'a Inputs, operation: Operation, fingerprint: &str) -> O
     (same && refusal.until.is_none_or(|until| inputs.now < until)).then_some(refusal)
 }
 
-/// What to say of a fight, and until when it is left alone.
+/// The report about somebody who changes it again and again, and until when the operator leaves that.
 fn contested(at: &NumberView<'_>, ours: &Webhook, shown: &str) -> Option<(ConditionValue, Timestamp)> {
     let now = at.now();
     let day = SignedDuration::from_hours(24);
@@ -192,8 +169,8 @@ fn contested(at: &NumberView<'_>, ours: &Webhook, shown: &str) -> Option<(Condit
         let until = fights[fights.len() - FIGHTS].checked_add(day).unwrap_or(Timestamp::MAX);
         let now = if shown.is_empty() { "removed it".to_owned() } else { format!("set {shown}") };
         let message = format!(
-            "somebody else has changed the number's callback three times within a day, and last {now}; it is left so for a \
-             day, until {}. Find out who, or write what they want into spec.incoming.webhook: {}",
+            "somebody else changed the number's callback three times within a day, and last {now}. The operator will not \
+             overwrite it again until {}. Find out who, or set spec.incoming.webhook to what they want: {}",
             when(until),
             commands::with("edit", at.object)
         );
@@ -201,37 +178,37 @@ fn contested(at: &NumberView<'_>, ours: &Webhook, shown: &str) -> Option<(Condit
     })
 }
 
-fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Routing {
+fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> {
     let again = refusal.until.map_or(Requeue::Nothing, |until| at.until(until));
     if refusal.class == "Permission" {
         let message = format!(
-            "Meta does not let this number have a callback of its own (numbers that are also used in the WhatsApp Business \
-             app cannot): {}. Messages go where status.webhook.effective says; it is tried again once a day, until the \
-             block goes: {}",
+            "Meta does not allow this number a callback of its own (for example because it is also in the WhatsApp Business \
+             app): {}. Its messages go to status.webhook.effective. The operator retries once a day; to stop that: {}",
             refusal.message,
             commands::patch(at.object, r#"{"incoming":{"webhook":null}}"#)
         );
-        let finding = ConditionValue::no(Reason::NotPermitted, message);
-        return Routing::ReadyReport(finding, Impact::Waits(Progress::Settled, again));
+        let value = ConditionValue::no(Reason::NotPermitted, message);
+        return ConditionReport::settled(value, again);
     }
     let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let secret = webhook.map(|webhook| &webhook.verify_token_ref);
     let (reason, progress, message) = match refusal.code {
-        CALLBACK_FAILED => (
+        codes::CALLBACK_NOT_VERIFIED => (
             Reason::CallbackRefused,
             Progress::Reconciling,
             format!(
-                "Meta asked the callback for its verify token, and did not get the right answer: see that it is reachable \
-                 from the internet and knows the token; it is tried again. Anywhere in the internet this has to print 42: {}",
-                secret.map_or_else(String::new, |secret| hints::call_back(at.object, secret))
+                "the callback did not give the right reply to Meta's verification request; the operator retries. Make sure that \
+                 Meta can reach it from the internet and that it has the token. From any host this must print 42: {}",
+                secret.map_or_else(String::new, |secret| call_back(at.object, secret))
             ),
         ),
-        NOT_SUBSCRIBED => (
+        // The app does not listen to the account yet.
+        codes::INVALID_PARAMETER => (
             Reason::NotSubscribed,
             Progress::Stalled,
             format!(
-                "Meta refused the callback: the app has to be subscribed to the business account first (App Dashboard > \
-                 WhatsApp > Configuration, account {}); it is tried again",
+                "Meta refused the callback: first subscribe the app to the business account (App Dashboard > WhatsApp > \
+                 Configuration, account {}); the operator retries",
                 at.account
             ),
         ),
@@ -239,11 +216,25 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Routing {
             Reason::CallbackRefused,
             Progress::Reconciling,
             format!(
-                "Meta refused the callback: {}; it is tried again. To change it: {}",
+                "Meta refused the callback: {}; the operator retries. To change it: {}",
                 refusal.message,
                 commands::with("edit", at.object)
             ),
         ),
     };
-    Routing::ReadyReport(ConditionValue::no(reason, message), Impact::Waits(progress, again))
+    ConditionReport::new(ConditionValue::no(reason, message), Impact::Waits(progress, again))
+}
+
+/// Requests the number's callback as Meta does. The address is read from the object and not written into the command: what
+/// somebody put there must not become part of a command.
+fn call_back(object: &WhatsAppNumber, secret: &SecretKeyRef) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    format!(
+        "kubectl -n {namespace} get secret {} -o jsonpath='{{.data.{}}}' | base64 -d | curl -sG \"$({} -o \
+         jsonpath='{{.spec.incoming.webhook.callbackURL}}')\" -d hub.mode=subscribe -d hub.challenge=42 --data-urlencode \
+         hub.verify_token@-",
+        secret.name,
+        secret.key.replace('.', "\\."),
+        commands::with("get", object)
+    )
 }

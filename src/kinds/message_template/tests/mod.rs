@@ -10,7 +10,7 @@ use crate::{
     api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
     controller::{
         app_reference::AppReference,
-        plan::{Plan, Proof},
+        plan::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
     graph::types::Template,
@@ -163,8 +163,8 @@ fn what_no_list_has_is_as_its_id_shows() {
     approved(&mut scene);
     scene.reconcile();
     scene.lacks(MINUTE);
-    let by_id = || Plan::ReadById { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
-    assert_eq!(scene.plan(), by_id());
+    let proof = Requeue::Proof { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
+    assert_eq!(scene.reconcile(), Some(proof));
     assert_eq!(scene.told(), "Approved True/Approved", "until then nothing is said");
 
     scene.proof = Some(Proof::Elsewhere(template(&json!({"status": "PAUSED"}))));

@@ -8,12 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Binding, Blocker, HandedOut, Inputs, KnownSecret, ProfileRead, SecretRead};
 use crate::kinds::whatsapp_number::{
-    Numbers, binding, hints, plan,
+    Numbers, binding, deletion,
     profile_cache::Look,
+    provisioning, registration,
     restore::{recalled, recalled_values, was_enabled},
+    verification,
 };
 use crate::{
-    api::{Action, AppKey, Kind, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
+    api::{Action, AppKey, Kind, ManagementPolicy, Provisioning, SecretKeyRef, WhatsAppNumber},
     controller::{
         app_reference::AppReference,
         context::{Context, Error},
@@ -26,7 +28,7 @@ use crate::{
         ComparableSecret, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE, delete_command,
     },
     ledger::{LedgerHandle, LedgerProblem},
-    messages::Reason,
+    messages::{Reason, commands},
     observe::{BindingToken, Observation},
 };
 
@@ -53,12 +55,25 @@ pub struct ReconcileSession {
 pub async fn hold(context: &Context, object: &WhatsAppNumber) -> ReconcileSession {
     let digits = ledger_digits(object);
     let deleted = object.metadata.deletion_timestamp.is_some();
-    let book = if deleted || plan::needs_ledger(object) || context.ledgers.exists(digits) {
+    let book = if deleted || needs_ledger(object) || context.ledgers.exists(digits) {
         Some(context.ledgers.open(digits).await)
     } else {
         None
     };
     ReconcileSession { book, ..ReconcileSession::default() }
+}
+
+/// Whether the object has anything to do with a ledger, besides one that exists already.
+fn needs_ledger(object: &WhatsAppNumber) -> bool {
+    let spec = &object.spec;
+    spec.management_policy == ManagementPolicy::Full
+        && !spec.suspend
+        && (spec.provisioning == Provisioning::AddIfMissing
+            || spec.verification.is_some()
+            || spec.registration.is_some()
+            || spec.profile.is_some()
+            || spec.incoming.as_ref().is_some_and(|incoming| incoming.webhook.is_some())
+            || deletion::wants_finalizer(object, true))
 }
 
 /// The digits under which a number's ledger is kept: the same for all spellings of the line.
@@ -73,7 +88,7 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     let mut inputs = Inputs {
         held_back: hold.held_back.clone(),
         observing_app: observes(context, at.app).then(|| at.app.clone()),
-        no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| hints::clock(at.app)),
+        no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| commands::synchronise_clock(at.app)),
         has_finalizer: object.finalizers().iter().any(|name| name == crate::api::labels::DEREGISTER),
         now,
         ..Inputs::default()
@@ -88,7 +103,7 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     }
     inputs.was_enabled = was_enabled(object);
     claimants(&mut inputs, at);
-    inputs.asked = asked(at, &inputs, hold.forwarded);
+    inputs.requested = requested(at, &inputs, hold.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
         values(&mut inputs, at, hold).await;
         inputs.profile = profile(&inputs, at);
@@ -119,7 +134,6 @@ async fn remember(
         }
         Err(problem) => return Err(problem.into()),
     }
-    inputs.unwritten = book.is_unwritten();
     inputs.evidence = book.evidence(read);
     inputs.counts_from = book.counts_from();
     let open = inputs.ledger.intents.iter();
@@ -156,19 +170,19 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
         context.link(&competing_object.app(), &competing_object.namespace().unwrap_or_default())
     };
     let may_add = |competing_object: &WhatsAppNumber| {
-        plan::adds(competing_object)
+        provisioning::adds(competing_object)
             && !observes(context, &competing_object.app())
             && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
     };
     let goes_first = |competing_object: &&WhatsAppNumber| {
-        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, competing_object))
+        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, *competing_object))
     };
     let earlier_claimant = competitors.iter().find(owns).or_else(|| competitors.iter().find(goes_first));
     inputs.earlier_claimant = earlier_claimant.map(|earlier_claimant| display_name(earlier_claimant, at.namespace));
 }
 
 /// Requests that are to be acted on, and have not been.
-fn asked(
+fn requested(
     at: &ReconcileContext<'_, Numbers>,
     inputs: &Inputs,
     forwarded: bool,
@@ -189,10 +203,10 @@ fn asked(
 async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &ReconcileSession) {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.registration.is_some() {
-        let reference = hints::pin_ref(object);
-        let given = hints::given_pin_ref(object).is_some();
+        let reference = registration::pin_ref(object);
+        let given = registration::given_pin_ref(object).is_some();
         // Of the operator's own Secrets a number reads none but that with its own PIN.
-        let read = if reference.name == hints::generated_pin_ref(object).name {
+        let read = if reference.name == registration::generated_pin_ref(object).name {
             context.secrets.get_also_own(namespace, &reference).await
         } else {
             context.secrets.get(namespace, &reference).await
@@ -214,7 +228,7 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &
     }
     let registered = matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered());
     if object.spec.verification.is_some() && !registered {
-        let reference = hints::code_ref(object);
+        let reference = verification::code_ref(object);
         let read = context.secrets.get(namespace, &reference).await.map(|read| read.value);
         inputs.code = value((context, namespace), &read, "code", &reference, |text| six_digits(&plain(text)));
     }
@@ -224,12 +238,12 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &
         inputs.verify_token = value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
         if let Some(KnownSecret { value: ComparableSecret(token), .. }) = inputs.verify_token.known() {
             let both = SecretString::from(format!("{}\n{}", webhook.callback_url, token.expose_secret()));
-            inputs.webhook_inputs = context.fingerprints.of("webhook", &both);
+            inputs.webhook_fingerprint = context.fingerprints.of("webhook", &both);
         }
     }
 }
 
-/// Codes are told with spaces or a hyphen.
+/// Meta writes codes with a space or a hyphen.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
 }
@@ -292,7 +306,7 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>) -> ProfileRead {
         is_new: status.is_none_or(|status| {
             Some(status.observed_generation) != at.object.metadata.generation
                 || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")
-                    .is_none_or(|told| told.reason == Reason::NotRegistered.as_str())
+                    .is_none_or(|synced| synced.reason == Reason::NotRegistered.as_str())
         }),
         requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
@@ -317,9 +331,7 @@ async fn binding(at: &ReconcileContext<'_, Numbers>) -> Result<Binding, Error> {
 async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, name: &str) -> Binding {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.suspend || *at.link != AppReference::Ready {
-        return Binding::Waits(
-            "the MetaApp cannot be relied on just now; a binding Secret that is there stays as it is",
-        );
+        return Binding::Waits("the MetaApp is not ready; an existing binding Secret stays as it is");
     }
     let (Observation::Present { account, facts, .. }, Some(access)) = (at.seen, context.pollers.access(at.app)) else {
         return Binding::Waits("Meta has not shown the number yet");
@@ -341,7 +353,7 @@ async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, name: &str) -> Bindi
         },
         BindingToken::Unread => {
             return Binding::Waits(
-                "the token for bindings could not be read; a binding Secret that is there stays as it is",
+                "the operator could not read the token for bindings; an existing binding Secret stays as it is",
             );
         }
     };
@@ -364,10 +376,10 @@ async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, name: &str) -> Bindi
 fn unread(problem: &OwnedProblem) -> Binding {
     match problem {
         OwnedProblem::Taken(path) => Binding::Taken(format!(
-            "Secret {path} is not the operator's, and is left alone: rename or delete it, and the binding Secret is written: {}",
+            "Secret {path} is not the operator's, so the operator does not touch it. To have the binding Secret written, rename or delete it: {}",
             delete_command(path)
         )),
-        _ => Binding::Waits("the binding Secret could not be read, and is looked at again"),
+        _ => Binding::Waits("the operator could not read the binding Secret, and retries"),
     }
 }
 

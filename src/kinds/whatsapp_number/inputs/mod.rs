@@ -1,5 +1,5 @@
-//! What a number's plan looks at besides Meta's facts: the ledger, PIN and code, the profile, the binding Secret, and what
-//! people asked for.
+//! What a number's plan reads besides Meta's facts: the ledger, PIN and code, the profile, the binding Secret, and what
+//! people requested.
 
 pub(super) mod collect;
 
@@ -22,27 +22,27 @@ use crate::{
 /// What a Secret holds for the number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SecretRead {
-    /// Nobody asked for it.
+    /// The spec does not need it.
     #[default]
     NotNeeded,
     /// It is there.
     Known(KnownSecret),
     /// There is no such Secret, or it lacks the key.
     Missing(Blocker),
-    /// The operator was not let create it.
+    /// The API server did not let the operator create it.
     NotCreated(Blocker),
-    /// It is there, and cannot be used.
+    /// It exists, but cannot be used.
     Invalid(Blocker),
-    /// It could not be read just now.
+    /// The operator could not read it, and retries.
     Unread,
 }
 
-/// A value, and its name.
+/// A value, and its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSecret {
     /// The value.
     pub value: ComparableSecret,
-    /// Names it without showing it.
+    /// Identifies it without showing it.
     pub fingerprint: String,
 }
 
@@ -53,7 +53,7 @@ pub struct Blocker {
     pub reason: Reason,
     /// What is wrong, where, and what to do.
     pub message: String,
-    /// Names the value that is wrong, if there is one.
+    /// Identifies the value that is wrong, if there is one.
     pub fingerprint: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl Blocker {
         Self { reason, message: message.into(), fingerprint: None }
     }
 
-    /// About the value under a key of a Secret, what is wrong with it, and what stands for another one in a command.
+    /// About the value under a key of a Secret: what is wrong with it, and the placeholder for another one in the command.
     pub fn invalid(
         namespace: &str,
         SecretKeyRef { name, key }: &SecretKeyRef,
@@ -85,7 +85,7 @@ impl SecretRead {
         }
     }
 
-    /// Names what is there, whether or not it can be used.
+    /// Identifies the value that is there, whether or not it can be used.
     pub fn fingerprint(&self) -> Option<&str> {
         match self {
             Self::Known(known) => Some(&known.fingerprint),
@@ -106,7 +106,7 @@ impl SecretRead {
 /// The binding Secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Binding {
-    /// None is asked for, and none is there.
+    /// The spec wants none, and none exists.
     #[default]
     NotManaged,
     /// It cannot be written yet, or stays as it is; why.
@@ -115,11 +115,11 @@ pub enum Binding {
     Current(HandedOut),
     /// It has to be written.
     Behind(Vec<(&'static str, ComparableSecret)>),
-    /// It is there and must not be.
+    /// It exists and must not.
     Unwanted,
-    /// Somebody else's Secret has its name; what to do.
+    /// Somebody else's Secret has its name; the message.
     Taken(String),
-    /// The API server does not let it be written or deleted.
+    /// The API server does not let the operator write or delete it.
     Refused(Blocker),
 }
 
@@ -164,21 +164,19 @@ pub enum ProfileRead {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state")]
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// Whether this object has anything to do with a ledger at all.
+    /// Whether this object uses a ledger at all.
     pub held: bool,
-    /// What is remembered; empty where nothing is.
+    /// The ledger; empty where there is none.
     pub ledger: Ledger,
-    /// Whether that comes from the status, and is to be written down before anything that goes into it changes.
+    /// Whether that was restored from the status, and has to be recorded before anything in it changes.
     pub recalled: bool,
-    /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
-    pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
     pub blocker: Option<Blocker>,
-    /// What reads say, seen from the last call that changed the number.
+    /// What reads prove since the last call that changed the number.
     pub evidence: Evidence,
     /// From when on a read counts.
     pub counts_from: Option<Instant>,
-    /// For how long intents are left alone that another process may still be at, by id.
+    /// For how long the operator leaves intents alone that another process may still be working on, by ID.
     pub foreign_call_grace: BTreeMap<String, Duration>,
     /// The PIN.
     pub pin: SecretRead,
@@ -189,18 +187,18 @@ pub struct Inputs {
     /// The verify token of the number's callback.
     pub verify_token: SecretRead,
     /// Fingerprint of callback and verify token together.
-    pub webhook_inputs: String,
+    pub webhook_fingerprint: String,
     /// The profile.
     pub profile: ProfileRead,
     /// The binding Secret.
     pub binding: Binding,
-    /// Requests that wait to be acted on, with their values.
-    pub asked: BTreeMap<Action, String>,
+    /// Requests that are to be acted on, with their values.
+    pub requested: BTreeMap<Action, String>,
     /// Why the last call was not made, if it was not.
     pub held_back: Option<String>,
-    /// An object that claims the same number and goes before this one, whether or not it sees the number.
+    /// An object that claims the same number and takes precedence, whether or not its app sees the number.
     pub earlier_claimant: Option<String>,
-    /// Whether the object's status tells that the number once worked.
+    /// Whether the object's status shows that the number once worked.
     pub was_enabled: bool,
     /// Whether any other object claims the same number.
     pub claimed: bool,
@@ -220,7 +218,6 @@ impl Default for Inputs {
             held: false,
             ledger: Ledger::default(),
             recalled: false,
-            unwritten: false,
             blocker: None,
             evidence: Evidence::FULL,
             counts_from: None,
@@ -229,10 +226,10 @@ impl Default for Inputs {
             pin_taken: false,
             code: SecretRead::default(),
             verify_token: SecretRead::default(),
-            webhook_inputs: String::new(),
+            webhook_fingerprint: String::new(),
             profile: ProfileRead::default(),
             binding: Binding::default(),
-            asked: BTreeMap::new(),
+            requested: BTreeMap::new(),
             held_back: None,
             earlier_claimant: None,
             claimed: false,
@@ -260,18 +257,18 @@ impl Inputs {
         }
     }
 
-    /// The open intent on the ladder, if there is one.
-    pub fn open_rung(&self) -> Option<&Intent> {
+    /// The open intent of an onboarding call, if there is one.
+    pub fn open_onboarding_call(&self) -> Option<&Intent> {
         self.ledger.intents.iter().find(|intent| intent.input.operation().is_onboarding())
     }
 }
 
-/// What the shell does before it is planned again.
+/// What `steps` does before the number is planned again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Through the door: this call, asked for by that action.
+    /// Make this call to Meta.
     Send {
-        /// What is asked of Meta.
+        /// What is sent.
         input: CallInput,
         /// Fingerprint of the secret input, where there is one.
         secret: Option<KnownSecret>,
@@ -281,26 +278,24 @@ pub enum Step {
         id: Option<String>,
         /// What Meta shows now, for people who read the ledger.
         before: String,
-        /// The action that asks for it.
+        /// The action that requests it.
         action: Option<Action>,
     },
     /// The same call once more, as it was.
     Repeat {
-        /// The intent's name.
+        /// The intent's ID.
         id: String,
         /// What Meta shows now.
         before: String,
     },
-    /// Write down what became of a call.
+    /// Record the outcome of a call.
     Resolve {
-        /// The intent's name.
+        /// The intent's ID.
         id: String,
-        /// Its end.
+        /// Its outcome.
         end: Resolution,
     },
-    /// Write down what has ended.
-    FlushLedger,
-    /// Write down that the number belongs to this object, and what is known of it.
+    /// Record that the number belongs to this object, and what Meta shows of it.
     RecordObservation {
         /// The number's ID, and its account.
         id: Option<(String, String)>,
@@ -311,7 +306,7 @@ pub enum Step {
     },
     /// Create a Secret with a PIN.
     CreatePinSecret,
-    /// Ask the app for a new token.
+    /// Request a new token from the app.
     RefreshToken(String),
     /// Read the profile.
     ReadProfile {
@@ -324,21 +319,21 @@ pub enum Step {
     WriteBinding(Vec<(&'static str, ComparableSecret)>),
     /// Delete the binding Secret.
     DeleteBinding,
-    /// Have the object wait when it is deleted, or not any more.
+    /// Set or remove the finalizer.
     Finalizer(bool),
-    /// The object may go; what to tell people.
+    /// The object may go; the note of its Event.
     RemoveFinalizer(Option<String>),
 }
 
-/// How a call turned out to have ended.
+/// What reads showed of a call whose outcome was unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// It happened; the ID of what was added.
+    /// It took effect; the ID of what was added.
     Happened(Option<String>),
-    /// It did not, and will not be tried again.
+    /// It did not, and is not repeated.
     DidNot(String),
-    /// Whoever was at it is gone, and nobody knows.
+    /// The process that made it is gone, and nobody knows its outcome.
     Lost,
-    /// It did not happen, and nobody wants it any more.
+    /// It did not take effect, and nobody wants it any more.
     GivenUp,
 }

@@ -43,12 +43,12 @@ fn deregistered(scene: &mut Number, ended: CallOutcome, minute: i64) {
     made(scene, CallInput::Deregister, None, ended, minute);
 }
 
-/// Where the step is a report, what it says.
+/// The report, without its phase.
 fn said(change: fn(&mut Number)) -> String {
     let mut scene = deleted();
     change(&mut scene);
-    let told = next(&mut scene);
-    told.split_once(' ').map_or(told.clone(), |(_, ready)| ready.to_owned())
+    let report = next(&mut scene);
+    report.split_once(' ').map_or(report.clone(), |(_, ready)| ready.to_owned())
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn by_policy_the_number_is_deregistered_before_the_object_goes() {
             ("no account has it", |scene| scene.lacks(MINUTE), LEFT),
             ("the Business app has it", |scene| shows(scene, &json!({"is_on_biz_app": true})), LEFT),
             (
-                "Meta says that it was not registered",
+                "Meta replies that it was not registered",
                 |scene| {
                     deregistered(scene, refusal(133_010, None), -1);
                     read_once(scene);
@@ -213,9 +213,9 @@ fn a_lost_answer_is_found_out_about() {
     );
 }
 
-/// An object that is applied again at once stands for a number that lists still show as it was.
+/// An object that is applied again at once represents a number that lists still show as it was.
 #[test]
-fn what_was_read_before_the_number_was_deregistered_is_not_told() {
+fn what_was_read_before_the_deregistration_is_not_reported() {
     let mut scene = deleted();
     scene.object.metadata.deletion_timestamp = None;
     deregistered(&mut scene, CallOutcome::Done(None), 0);
@@ -260,7 +260,7 @@ fn a_finalizer_is_there_only_while_there_is_something_to_release() {
     );
 }
 
-/// What becomes of a request is told also by an object that waits to be deregistered.
+/// An object reports what becomes of a request also while it waits to be deregistered.
 #[test]
 fn requests_to_a_deleted_object_are_ignored_and_not_echoed_as_handled() {
     for (reason, change, expected) in [
@@ -287,7 +287,7 @@ fn requests_to_a_deleted_object_are_ignored_and_not_echoed_as_handled() {
 }
 
 #[test]
-fn whoever_waits_to_be_deregistered_is_told_how_not_to() {
+fn an_object_that_waits_for_deregistration_names_the_way_out() {
     for (reason, change) in [
         ("nothing can be read", (|scene| scene.seen = Observation::Unreadable) as fn(&mut Number)),
         ("the app cannot reach Meta", |scene| scene.link = AppReference::NotReady(WHY.into())),

@@ -1,4 +1,15 @@
-//! A number for tests of its ladder: what its object asks for, what Meta shows, what is remembered, and what comes next.
+//! A number in circumstances that a test chooses, and what the plan makes of it. The vocabulary of these tests:
+//!
+//! - [`number`] is the start of every scene; [`shows`] and [`unregistered`] are what Meta shows of it.
+//! - [`asks_to_verify`], [`asks_to_register`], [`asks_for_callback`]: the blocks of the spec, with their Secrets.
+//! - [`asks`]: a person requests an action. [`at`]: so many minutes from now.
+//! - [`known`], [`missing`], [`bad`]: what is in a Secret.
+//! - [`begun`]: a call is in the ledger without an outcome. [`made`]: it ended so. [`coded`]: `made` for a code.
+//!   [`refusal`]: the outcome of a call that Meta refused with this code, until then.
+//! - [`reads_lag`], [`read_once`]: no read, or one, began after the last call has settled; by default two have.
+//! - [`next`]: plans once, and puts the step, or the report, into words: `send register 004217`,
+//!   `PINRequired False/PINRefused Stalled; ignored register-at`.
+//! - [`rows`]: a table of changes to a scene, each with a reason and what [`next`] answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -10,8 +21,8 @@ use serde_json::{Value as Json, json};
 use crate::kinds::whatsapp_number::inputs::{Blocker, KnownSecret, Resolution, SecretRead, Step};
 use crate::{
     api::{
-        Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
-        WhatsAppNumberSpec,
+        Action, AppRef, CodeMethod, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification,
+        WhatsAppNumber, WhatsAppNumberSpec,
     },
     calls::{CallInput, Operation},
     controller::{
@@ -30,7 +41,7 @@ use crate::{
 
 /// A number and its circumstances.
 pub type Number = Scene<Numbers>;
-/// Why it is so, what is so, and what [`next`] says then.
+/// The reason, a change to the scene, and what [`next`] answers then.
 pub type Row = (&'static str, fn(&mut Number), &'static str);
 
 /// Where people read about numbers.
@@ -41,7 +52,7 @@ pub const ID: &str = "106540352242922";
 /// The callback that it asks for, where it asks for one.
 pub const CALLBACK: &str = "https://hook.example/wa";
 
-/// So many minutes from now, or before.
+/// So many minutes from now; negative: ago.
 pub fn at(minutes: i64) -> Timestamp {
     "2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
 }
@@ -56,7 +67,7 @@ pub fn facts(given: &Json) -> PhoneNumber {
     sent(usual, given)
 }
 
-/// An object that asks for nothing yet, to which the number belongs.
+/// A number whose object has no block yet, and owns the ledger.
 pub fn number() -> Number {
     let spec = WhatsAppNumberSpec {
         app_ref: AppRef { name: "ino-cx".to_owned(), namespace: None },
@@ -106,12 +117,12 @@ pub fn asks_for_callback(scene: &mut Number) {
     let webhook = NumberWebhook { callback_url: CALLBACK.to_owned(), verify_token_ref };
     scene.object.spec.incoming = Some(Incoming { webhook: Some(webhook), ..Incoming::default() });
     scene.inputs.verify_token = known("tell-me");
-    "webhook one".clone_into(&mut scene.inputs.webhook_inputs);
+    "webhook one".clone_into(&mut scene.inputs.webhook_fingerprint);
 }
 
 /// A person asks for this.
 pub fn asks(scene: &mut Number, action: Action) {
-    scene.inputs.asked.insert(action, at(0).to_string());
+    scene.inputs.requested.insert(action, at(0).to_string());
 }
 
 pub fn known(value: &str) -> SecretRead {
@@ -125,7 +136,7 @@ pub fn fingerprint(value: &str) -> String {
 
 /// The clock and Meta's are too far apart.
 pub fn clock_is_wrong(scene: &mut Number) {
-    scene.inputs.no_writes = Some(crate::kinds::whatsapp_number::hints::clock(&scene.app));
+    scene.inputs.no_writes = Some(crate::messages::commands::synchronise_clock(&scene.app));
 }
 
 /// A ledger that cannot be used.
@@ -147,7 +158,7 @@ pub fn bad(value: &str) -> SecretRead {
     SecretRead::Invalid(Blocker::invalid(NAMESPACE, &reference, ("is not six digits", "YOUR_PIN"), fingerprint(value)))
 }
 
-pub fn refusal(code: i64, until: Option<i64>) -> CallOutcome {
+pub fn refusal(code: u32, until: Option<i64>) -> CallOutcome {
     CallOutcome::Refused(Refusal {
         code,
         subcode: None,
@@ -159,11 +170,11 @@ pub fn refusal(code: i64, until: Option<i64>) -> CallOutcome {
     })
 }
 
-/// The call is in the ledger as one that this process did not make, or lost sight of.
+/// The call is in the ledger, without an outcome: another process made it, or this one lost its reply.
 pub fn begun(scene: &mut Number, input: CallInput, secret: Option<&str>, minute: i64) -> String {
     let id = format!("{} {minute}", input.operation());
     let inputs = match (&input, secret) {
-        (CallInput::SetWebhook { .. }, _) => scene.inputs.webhook_inputs.clone(),
+        (CallInput::SetWebhook { .. }, _) => scene.inputs.webhook_fingerprint.clone(),
         (_, Some(secret)) => fingerprint(secret),
         (input, None) => crate::kinds::whatsapp_number::provisioning::inputs(input),
     };
@@ -181,7 +192,7 @@ pub fn begun(scene: &mut Number, input: CallInput, secret: Option<&str>, minute:
     id
 }
 
-/// The call was made then, and ended so.
+/// The call was made so many minutes from now, and ended so.
 pub fn made(scene: &mut Number, input: CallInput, secret: Option<&str>, ended: CallOutcome, minute: i64) {
     let id = begun(scene, input, secret, minute);
     let ledger = &mut scene.inputs.ledger;
@@ -197,12 +208,12 @@ pub fn made(scene: &mut Number, input: CallInput, secret: Option<&str>, ended: C
     ledger.finish(&id, ended, at(minute));
 }
 
-/// A code was asked for.
+/// A code was requested.
 pub fn coded(scene: &mut Number, ended: CallOutcome, minute: i64) {
     let baseline = Some(fingerprint("000000"));
     made(
         scene,
-        CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline },
+        CallInput::RequestCode { method: CodeMethod::Sms, language: "en_US".into(), baseline },
         None,
         ended,
         minute,
@@ -220,13 +231,13 @@ pub fn read_once(scene: &mut Number) {
     scene.inputs.evidence = Evidence { fresh: true, twice: false };
 }
 
-/// What comes next: the step; or phase, Ready and who has to act, and what becomes of requests.
+/// What comes next: the step; or phase, Ready and who has to act, and what becomes of requests. Checks every report by the
+/// rules that all have to keep.
 pub fn next(scene: &mut Number) -> String {
     let report = match scene.plan() {
         Plan::Open(Requeue::AfterReadSince(_)) => return "open: a fresh read".to_owned(),
         Plan::Open(need) => return format!("open: {need:?}"),
         Plan::Step(step) => return words(scene, &step),
-        Plan::ReadById { .. } => return "read by id".to_owned(),
         Plan::Report(report) => report,
     };
     scene.reconcile();
@@ -252,7 +263,7 @@ pub fn words(scene: &Number, step: &Step) -> String {
             assert_eq!(id.as_deref(), (input.operation() != Operation::AddNumber).then_some(ID));
             let detail = match input {
                 CallInput::AddNumber { name, .. } => format!(" {name}"),
-                CallInput::RequestCode { method, language, .. } => format!(" {method} {language}"),
+                CallInput::RequestCode { method, language, .. } => format!(" {} {language}", method.as_str()),
                 CallInput::SetWebhook { url, again } => format!(" {url}{}", if *again { " again" } else { "" }),
                 CallInput::WriteProfile { fields } => format!(" {}", serde_json::to_string(fields).unwrap()),
                 _ => secret.as_ref().map_or(String::new(), |known| format!(" {}", known.value.0.expose_secret())),
@@ -266,7 +277,6 @@ pub fn words(scene: &Number, step: &Step) -> String {
         Step::Resolve { id, end: Resolution::Lost } => format!("settle {} lost", of(id)),
         Step::Resolve { id, end: Resolution::GivenUp } => format!("settle {} given up", of(id)),
         Step::RecordObservation { .. } => "note".to_owned(),
-        Step::FlushLedger => "write down".to_owned(),
         Step::CreatePinSecret => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),

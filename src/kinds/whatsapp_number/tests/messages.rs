@@ -1,4 +1,4 @@
-//! Whoever stands still is told the command or the place that helps: for each reason that the documentation marks so.
+//! Every message of a Stalled number names the command or the place at Meta that helps: for each reason that the docs mark so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +195,7 @@ const STALLED: &[Row] = &[
         "InvalidSpec",
         |scene| {
             adds(scene);
-            scene.object.spec.phone_number = "+3312".to_owned();
+            scene.object.spec.phone_number = "+2812345678".to_owned();
         },
         &[DELETE],
     ),
@@ -351,12 +351,12 @@ const STALLED: &[Row] = &[
 ];
 
 #[test]
-fn whoever_has_to_act_is_told_how() {
+fn every_stalled_message_names_a_command_or_a_place() {
     for (reason, happens, words) in STALLED {
         let mut scene = number();
         happens(&mut scene);
-        let told = next(&mut scene);
-        assert!(told.ends_with(&format!("False/{reason} Stalled")), "{reason}: {told}");
+        let report = next(&mut scene);
+        assert!(report.ends_with(&format!("False/{reason} Stalled")), "{reason}: {report}");
         let message = scene.message("Stalled");
         assert_eq!(message, scene.message("Ready"), "{reason}");
         for word in *words {
@@ -379,7 +379,7 @@ fn long_names_leave_commands_whole() {
 }
 
 #[test]
-fn every_reason_to_stand_still_is_tried() {
+fn every_documented_stalled_reason_is_tested() {
     let tried: BTreeSet<&str> = STALLED.iter().map(|(reason, ..)| *reason).collect();
     assert_eq!(tried, advice::documented(PAGE));
 }

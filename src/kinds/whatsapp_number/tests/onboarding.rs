@@ -1,4 +1,4 @@
-//! What stands in the way of every rung: calls whose outcome is not known, numbers that nothing can be done for.
+//! What blocks every onboarding step: calls whose outcome is unknown, numbers that cannot be onboarded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::fixtures::{
     next, number, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
 use crate::{
-    api::{Action, Profile},
+    api::{Action, CodeMethod, Profile},
     calls::{CallInput, Operation},
     controller::{app_reference::AppReference, testing::WHY},
     ledger::CallOutcome,
@@ -81,7 +81,7 @@ fn a_registration_whose_answer_was_lost() {
                 "near the limit it is not tried again",
                 |scene| {
                     (0..4).for_each(|n| {
-                        made(scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), n - 60)
+                        made(scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), n - 60);
                     });
                     lost(scene, CallInput::Register, -3);
                 },
@@ -101,7 +101,7 @@ fn a_registration_whose_answer_was_lost() {
                 "settle register given up",
             ),
             (
-                "which says nothing of this one",
+                "which proves nothing of this one",
                 |scene| {
                     scene.inputs.ledger.intents[0].phone_number_id = Some("9".into());
                     connected(scene);
@@ -209,7 +209,7 @@ fn a_code_whose_answer_was_lost() {
 
 /// A ledger outlives its objects: the next one takes it over before anything else.
 #[test]
-fn a_ledger_passes_on_to_the_object_that_stands_for_the_number() {
+fn a_ledger_passes_on_to_the_object_that_represents_the_number() {
     for (owner, serial, expected) in
         [("uid", 7, "Enabled True/Enabled"), ("another", 7, "note"), ("another", 0, "Enabled True/Enabled")]
     {
@@ -257,7 +257,7 @@ fn what_another_process_was_at_is_left_alone_for_a_while() {
         (CallInput::RegisterAgain, "PINRequired"),
         (CallInput::SetPin { then_register: true }, "PINRequired"),
         (CallInput::Deregister, "PINRequired"),
-        (CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline: None }, "PINRequired"),
+        (CallInput::RequestCode { method: CodeMethod::Sms, language: "en_US".into(), baseline: None }, "PINRequired"),
     ] {
         let operation = input.operation();
         let mut scene = verified();
@@ -283,7 +283,7 @@ fn a_request_is_not_echoed_while_another_process_may_still_say_that_it_did_not_s
 
 #[test]
 fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
-    for (given, told) in [
+    for (given, expected) in [
         (json!({"status": "DELETED"}), "NotFound False/Deleted Stalled"),
         (json!({"status": "MIGRATED"}), "NotFound False/Migrated Stalled"),
         (json!({"status": "BANNED"}), "Restricted False/Banned Stalled"),
@@ -301,15 +301,15 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
             asks_for_callback(&mut scene);
             scene.object.spec.profile = Some(Profile { about: Some("we help".into()), ..Profile::default() });
             scene.inputs.profile = crate::kinds::whatsapp_number::inputs::ProfileRead::Due;
-            assert_eq!(next(&mut scene), told, "{given}");
+            assert_eq!(next(&mut scene), expected, "{given}");
             asks(&mut scene, Action::Register);
             asks(&mut scene, Action::RequestCode);
             asks(&mut scene, Action::ResetPin);
             let ignored = "; ignored request-code-at; ignored register-at; ignored reset-pin-at";
-            assert_eq!(next(&mut scene), format!("{told}{ignored}"), "{given}");
+            assert_eq!(next(&mut scene), format!("{expected}{ignored}"), "{given}");
             if !registered {
                 lost(&mut scene, CallInput::Register, -5);
-                assert!(next(&mut scene).starts_with(told) || given["platform_type"] == "ON_PREMISE", "{given}");
+                assert!(next(&mut scene).starts_with(expected) || given["platform_type"] == "ON_PREMISE", "{given}");
             }
         }
     }
@@ -317,7 +317,7 @@ fn nothing_is_called_for_a_number_that_nothing_can_be_done_for() {
 
 #[test]
 fn a_number_in_the_business_app_is_not_touched_on_its_ladder() {
-    for (given, told) in [
+    for (given, expected) in [
         (json!({"is_on_biz_app": true}), "Enabled True/Enabled"),
         (
             json!({"is_on_biz_app": true, "status": "PENDING", "platform_type": "NOT_APPLICABLE",
@@ -329,7 +329,7 @@ fn a_number_in_the_business_app_is_not_touched_on_its_ladder() {
         shows(&mut scene, &given);
         scene.inputs.ledger.was_connected = true;
         asks(&mut scene, Action::Register);
-        assert_eq!(next(&mut scene), format!("{told}; ignored register-at"));
+        assert_eq!(next(&mut scene), format!("{expected}; ignored register-at"));
     }
 }
 

@@ -55,7 +55,7 @@ fn the_pin_is_there_is_made_or_is_waited_for() {
         &[
             ("none is named, and Meta has none", |scene| scene.inputs.pin = missing("none"), "make a PIN"),
             (
-                "Meta has one that nobody told",
+                "Meta has one that the operator does not have",
                 |scene| {
                     scene.inputs.pin = missing("none");
                     has_pin(scene);
@@ -71,7 +71,7 @@ fn the_pin_is_there_is_made_or_is_waited_for() {
                 },
                 "make a PIN",
             ),
-            ("Meta has one, and a person has told one", has_pin, REGISTER),
+            ("Meta has one, and a person has named one", has_pin, REGISTER),
             ("a named one is waited for", names_a_secret, "PINRequired False/SecretNotFound Stalled"),
             ("not six digits", |scene| scene.inputs.pin = bad("12345"), "PINRequired False/SecretValueInvalid Stalled"),
             (
@@ -201,7 +201,7 @@ fn whether_the_pin_in_the_secret_is_the_one_in_force() {
     assert!(scene.message("Ready").contains("waba.dev/reset-pin-at="), "{}", scene.message("Ready"));
 }
 
-/// What a person is told while Meta wants a pause for PINs that were guessed.
+/// What the status reports while Meta requires a pause after guessed PINs.
 #[test]
 fn a_pause_for_guessed_pins_tells_until_when() {
     for code in [133_008, 133_009] {
@@ -239,7 +239,7 @@ fn a_refusal_says_nothing_of_the_time_before() {
 }
 
 #[test]
-fn a_pin_that_meta_would_not_set_is_told() {
+fn a_refused_pin_change_is_reported() {
     type Change = fn(&mut Number);
     let cases: [(&str, Change, &str, &str); 5] = [
         (
@@ -278,7 +278,7 @@ fn a_pin_that_meta_would_not_set_is_told() {
             "False/PINRefused",
         ),
         (
-            "none was told",
+            "none was given",
             |scene| {
                 has_pin(scene);
                 scene.inputs.pin = missing("support-fr-pin");
@@ -296,7 +296,7 @@ fn a_pin_that_meta_would_not_set_is_told() {
         assert_eq!(scene.condition(kind).as_deref(), Some(expected), "{reason}");
         let message = scene.message(kind);
         assert!(
-            message.contains("Meta refused to set it the last time: Meta refused with 133009"),
+            message.contains("Meta refused the last attempt to set it: Meta refused with 133009"),
             "{reason}: {message}"
         );
         let status = scene.object.status.as_ref().unwrap();

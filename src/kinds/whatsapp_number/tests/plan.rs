@@ -1,4 +1,4 @@
-//! The whole table of the API: what is true of a number, and what its status says then.
+//! The whole table of the API: the circumstances of a number, and its status then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{sync::Arc, time::Duration};
@@ -11,7 +11,7 @@ use crate::{
     api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     controller::{
         app_reference::AppReference,
-        plan::{Plan, Proof, Requeue},
+        plan::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
@@ -114,11 +114,11 @@ fn what_the_object_asks_for() {
 fn what_is_only_observed_is_ready_once_it_is_read() {
     let cases: &[Case<Numbers>] = &[
         ("enabled stays enabled", connected, "Enabled True/Enabled"),
-        ("an unable one is told faithfully", blocked, "Enabled True/Observed"),
+        ("one that cannot send is reported as it is", blocked, "Enabled True/Observed"),
         ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Observed"),
         ("nobody wants anything", unverified, "Unverified True/Adopted"),
         (
-            "not even where a block says so",
+            "not even where a block asks for it",
             |scene| {
                 unverified(scene);
                 asks_to_verify(scene);
@@ -150,7 +150,7 @@ fn what_comes_before_meta() {
             "Pending False/InvalidSpec Stalled",
         ),
         (
-            "another object goes before it, whatever its app says",
+            "another object takes precedence, whatever its app reports",
             |scene| {
                 scene.competing_object = Some("other".to_owned());
                 scene.link = AppReference::Missing;
@@ -158,7 +158,7 @@ fn what_comes_before_meta() {
             "Conflict False/Conflict Stalled",
         ),
         (
-            "whoever is not let in is not told who has the number",
+            "a namespace that is not allowed does not learn who has the number",
             |scene| {
                 scene.competing_object = Some("other".to_owned());
                 scene.link = AppReference::NotAllowed;
@@ -253,8 +253,8 @@ fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
         "the minute is over, and nobody has read again"
     );
     scene.lacks(MINUTE);
-    let by_id = || Plan::ReadById { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() };
-    assert_eq!(scene.plan(), by_id(), "lists can be behind");
+    let proof = Requeue::Proof { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() };
+    assert_eq!(scene.reconcile(), Some(proof.clone()), "lists can be behind");
     assert_eq!(scene.told(), "Enabled True/Enabled", "until then nothing is said");
 
     scene.proof = Some(Proof::Gone);
@@ -265,7 +265,7 @@ fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
     assert_eq!(scene.reconcile(), Some(Requeue::Nothing), "said once it stays said, also by the next process");
     scene.edit(|_| {});
     scene.lacks(MINUTE);
-    assert_eq!(scene.plan(), by_id(), "what was said of another spec is said anew");
+    assert_eq!(scene.reconcile(), Some(proof), "what was said of another spec is said anew");
 
     connected(&mut scene);
     scene.reconcile();
@@ -282,7 +282,7 @@ fn a_number_that_never_was_needs_no_read_by_id() {
 }
 
 #[test]
-fn a_number_in_another_account_says_so() {
+fn a_number_in_another_account_is_reported_with_the_remedy() {
     let mut scene = scene();
     connected(&mut scene);
     scene.reconcile();
@@ -321,7 +321,7 @@ fn conditions_of_their_own() {
 }
 
 #[test]
-fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
+fn messages_of_the_app_stay_in_its_namespace() {
     for link in [
         AppReference::NotReady("the Secret vault-17 is empty".into()),
         AppReference::Expired("kubectl -n cc patch secret vault-17".into()),
@@ -329,7 +329,7 @@ fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
         let mut scene = scene();
         scene.link = link;
         scene.reconcile();
-        assert!(scene.message("Ready").contains("vault-17"), "told in its own namespace");
+        assert!(scene.message("Ready").contains("vault-17"), "reported in its own namespace");
         scene.app = AppKey::new("meta", "ino-cx");
         scene.reconcile();
         assert!(!scene.message("Ready").contains("vault-17"), "{}", scene.message("Ready"));
@@ -337,8 +337,8 @@ fn what_goes_on_in_the_apps_namespace_is_not_told_elsewhere() {
 }
 
 #[test]
-fn what_is_remembered_of_a_number_is_told_to_its_owner_only() {
-    for (owner, told) in [("uid", true), ("another", false)] {
+fn only_the_owner_reports_what_the_ledger_records() {
+    for (owner, reported) in [("uid", true), ("another", false)] {
         let mut scene = super::fixtures::number();
         super::fixtures::shows(&mut scene, &json!({}));
         super::fixtures::coded(&mut scene, CallOutcome::Done(None), -5);
@@ -346,7 +346,7 @@ fn what_is_remembered_of_a_number_is_told_to_its_owner_only() {
         owner.clone_into(&mut scene.inputs.ledger.owner.uid);
         scene.object.spec.management_policy = ManagementPolicy::Observe;
         scene.reconcile();
-        assert_eq!(scene.object.status.unwrap().verification.is_some(), told, "{owner}");
+        assert_eq!(scene.object.status.unwrap().verification.is_some(), reported, "{owner}");
     }
 }
 
@@ -397,7 +397,7 @@ proptest! {
 fn a_number_of_an_observed_app_is_observed() {
     let mut scene = scene();
     scene.object.spec.registration = Some(crate::api::Registration::default());
-    unregistered(&mut scene);
+    blocked(&mut scene);
     let observed = AppSummary { observes: true, ..AppSummary::default() };
     let object = Arc::new(scene.object.clone());
     for (app, policy) in [
@@ -410,7 +410,14 @@ fn a_number_of_an_observed_app_is_observed() {
     scene.object = Arc::unwrap_or_clone(under_policy_of(object, Some(&observed)));
     scene.inputs.observing_app = Some(scene.app.clone());
     scene.reconcile();
-    assert!(scene.told().ends_with("True/Observed"), "{}", scene.told());
+    assert_eq!(scene.told(), "Enabled True/Observed");
     let message = scene.message("Ready");
     assert!(message.contains("because spec.managementPolicy of MetaApp cc/ino-cx is Observe"), "{message}");
+
+    scene.lacks(MINUTE);
+    scene.object.status = None;
+    scene.object.spec.provisioning = crate::api::Provisioning::AddIfMissing;
+    scene.reconcile();
+    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
+    assert!(scene.message("Ready").contains("does not add it"), "{}", scene.message("Ready"));
 }

@@ -112,7 +112,7 @@ fn what_was_written_is_compared_with_what_meta_made_of_it() {
                 },
                 "note",
             ),
-            ("a read from before says nothing", written_and_lagging, FINE),
+            ("a read from before proves nothing", written_and_lagging, FINE),
             (
                 "as Meta spells it",
                 |scene| {
@@ -344,7 +344,7 @@ fn what_the_process_before_wrote_is_read_back_at_once() {
     let (timing, now) = (Timing::default(), Instant::now());
     for (reason, counts_from, expected) in [
         ("it has settled", Some(now), true),
-        ("nothing says when it was written", None, true),
+        ("nobody knows when it was written", None, true),
         ("it has not settled", Some(now + timing.settle), false),
     ] {
         let read = Profiles::default().look(&look(false, true, counts_from), now, &timing);

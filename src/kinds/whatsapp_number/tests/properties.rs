@@ -61,13 +61,13 @@ impl Play {
         self.scene.inputs.held_back = None;
         for _ in 0..MOST_STEPS {
             match self.scene.plan() {
-                Plan::Open(_) | Plan::ReadById { .. } => return,
+                Plan::Open(_) => return,
                 Plan::Report(report) => {
                     let waits = report.waiting;
-                    // Every status that is told keeps the rules.
+                    // Every status that is written keeps the rules.
                     self.scene.written = self.scene.inputs.now;
                     self.scene.reconcile();
-                    self.scene.inputs.asked.retain(|action, _| waits.contains(action));
+                    self.scene.inputs.requested.retain(|action, _| waits.contains(action));
                     return;
                 }
                 Plan::Step(step) => {
@@ -107,7 +107,7 @@ impl Play {
         if !operation.is_onboarding() {
             return;
         }
-        if let Some(open) = inputs.open_rung() {
+        if let Some(open) = inputs.open_onboarding_call() {
             let same = action.is_some() && open.input.operation().action() == action;
             let settled = deleted && inputs.evidence.twice;
             assert!(open.unknown && (again || same || settled), "another call is not settled: {why}");
@@ -156,7 +156,7 @@ impl Play {
                 let tried = ledger.recent(Operation::Register, inputs.now).len();
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
                 assert!(ledger.blocked_until.is_none_or(|until| until <= inputs.now), "locked: {why}");
-                let open = inputs.open_rung().is_some();
+                let open = inputs.open_onboarding_call().is_some();
                 let pin = inputs.pin.known().map(|known| &known.fingerprint);
                 let refused = pin.is_some_and(|pin| self.refused.contains(pin));
                 assert!(action.is_some() || open || !refused, "a refused PIN: {why}");
@@ -180,7 +180,7 @@ impl Play {
         match step {
             Step::Send { input, secret, id, before, action, .. } => {
                 let fingerprint = match &input {
-                    CallInput::SetWebhook { .. } => inputs.webhook_inputs.clone(),
+                    CallInput::SetWebhook { .. } => inputs.webhook_fingerprint.clone(),
                     CallInput::WriteProfile { .. } => {
                         crate::kinds::whatsapp_number::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
                     }
@@ -190,17 +190,13 @@ impl Play {
                     ),
                 };
                 let secret = secret.map(|known| known.value).filter(|_| !matches!(input, CallInput::SetWebhook { .. }));
-                let action = action.map(|action| (action, inputs.asked[&action].clone()));
+                let action = action.map(|action| (action, inputs.requested[&action].clone()));
                 inputs.ledger.phone_number_id = id.or(inputs.ledger.phone_number_id.take());
                 self.call(input, fingerprint, before, secret, action)
             }
             Step::Repeat { id, before } => {
                 let intent = inputs.ledger.intent(&id).unwrap().clone();
-                let secret = match intent.input {
-                    CallInput::VerifyCode => inputs.ledger.code_tried.clone(),
-                    CallInput::Register | CallInput::SetPin { then_register: true } => inputs.ledger.pin_tried.clone(),
-                    _ => None,
-                };
+                let secret = inputs.ledger.secret_of(&id).cloned();
                 let needs = matches!(
                     intent.input,
                     CallInput::VerifyCode | CallInput::Register | CallInput::SetPin { then_register: true }
@@ -227,15 +223,11 @@ impl Play {
                 inputs.ledger.note(owner, id, connected, shown);
                 true
             }
-            Step::FlushLedger => {
-                inputs.unwritten = false;
-                true
-            }
             Step::CreatePinSecret => {
                 inputs.pin = known("590218");
                 true
             }
-            Step::RefreshToken(_) => inputs.asked.remove(&Action::RefreshToken).is_some(),
+            Step::RefreshToken(_) => inputs.requested.remove(&Action::RefreshToken).is_some(),
             Step::ReadProfile { .. } => {
                 let next = Duration::from_hours(20);
                 let fresh = inputs.evidence.fresh;
@@ -274,7 +266,7 @@ impl Play {
                 && matches!(ended, None | Some(CallOutcome::Done(_) | CallOutcome::Unknown)),
         );
         if let Some(action) = asked.filter(|_| ended != Some(CallOutcome::NotSent)) {
-            inputs.asked.remove(&action);
+            inputs.requested.remove(&action);
         }
         let Some(ended) = ended else {
             // The process dies; the next one finds an open call that it did not make.

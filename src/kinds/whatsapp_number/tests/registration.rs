@@ -148,7 +148,7 @@ fn a_refusal_is_understood() {
                 "send register 555555",
             ),
             (
-                "the same one when a person says so",
+                "the same one when a person requests it",
                 |scene| {
                     registered(scene, refusal(133_005, None), -1);
                     asks_register(scene);
@@ -253,14 +253,14 @@ fn the_operator_stops_itself_before_meta_does() {
     }
 }
 
-/// Said once, it is looked at again: what comes next is told.
+/// Reported once, it is not reported again before the next read.
 #[test]
-fn what_is_told_while_meta_connects_it_changes_when_that_takes_too_long() {
+fn the_message_changes_when_connecting_takes_too_long() {
     let mut scene = verified();
     registered(&mut scene, CallOutcome::Done(None), 0);
     reads_lag(&mut scene);
     assert_eq!(next(&mut scene), UNDER_WAY);
-    assert_eq!(next(&mut scene), "open: a fresh read", "told already");
+    assert_eq!(next(&mut scene), "open: a fresh read", "reported already");
     scene.inputs.evidence = crate::ledger::Evidence::FULL;
     let onboarded = at(0).as_second();
     shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": onboarded}));
@@ -355,7 +355,8 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
     made(&mut scene, CallInput::RegisterAgain, Some("004217"), refusal(133_008, Some(60)), -1);
     next(&mut scene);
     let message = scene.message("NameApproved");
-    let words = "refused the last attempt, and wants no other before 2026-11-22T11:00:00Z: Meta refused with 133008";
+    let words =
+        "refused the last attempt, and allows no further attempt before 2026-11-22T11:00:00Z: Meta refused with 133008";
     assert!(message.ends_with(words), "{message}");
     rows(
         renamed,
@@ -395,28 +396,28 @@ fn a_code_first_then_the_registration() {
 }
 
 #[test]
-fn a_number_that_stays_on_its_way_is_told_whoever_registered_it() {
+fn a_slow_connection_is_reported_whoever_registered_the_number() {
     let begun = |shown: Option<&str>| {
         let mut scene = number();
         shows(&mut scene, &json!({"status": "PENDING", "last_onboarded_time": shown}));
         scene.inputs.held = false;
         scene
     };
-    let says = |scene: &mut Number, minute, words: &str, wait| {
+    let assert_report = |scene: &mut Number, minute, words: &str, wait| {
         scene.inputs.now = at(minute);
-        let Plan::Report(report) = scene.plan() else { panic!("nothing is told") };
+        let Plan::Report(report) = scene.plan() else { panic!("nothing is reported") };
         assert_eq!(report.next, wait, "{minute}");
         assert_eq!(next(scene), "Registering False/Registering Reconciling");
         assert!(scene.message("Ready").contains(words), "{minute}: {}", scene.message("Ready"));
     };
     let minutes = |n: u64| Requeue::After(Duration::from_mins(n) + Duration::from_millis(50));
     let mut scene = begun(None);
-    says(&mut scene, 0, "some minutes", minutes(15));
-    says(&mut scene, 14, "some minutes", minutes(1));
-    says(&mut scene, 15, "longer than usual", Requeue::Nothing);
+    assert_report(&mut scene, 0, "some minutes", minutes(15));
+    assert_report(&mut scene, 14, "some minutes", minutes(1));
+    assert_report(&mut scene, 15, "longer than usual", Requeue::Nothing);
     let mut scene = begun(Some("2026-11-22T09:50:00+0000"));
-    says(&mut scene, 0, "some minutes", minutes(5));
-    says(&mut scene, 5, "longer than usual", Requeue::Nothing);
+    assert_report(&mut scene, 0, "some minutes", minutes(5));
+    assert_report(&mut scene, 5, "longer than usual", Requeue::Nothing);
     scene.inputs.held = true;
-    says(&mut scene, 6, "longer than usual", Requeue::PollUntilChanged(Duration::from_secs(20)));
+    assert_report(&mut scene, 6, "longer than usual", Requeue::PollUntilChanged(Duration::from_secs(20)));
 }

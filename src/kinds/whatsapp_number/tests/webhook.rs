@@ -53,7 +53,7 @@ fn drops_the_block(scene: &mut Number) {
     scene.inputs.verify_token = SecretRead::NotNeeded;
 }
 
-fn told(scene: &mut Number) -> (String, Option<String>) {
+fn ready_and_callback(scene: &mut Number) -> (String, Option<String>) {
     (next(scene), scene.condition("RoutingConfigured"))
 }
 
@@ -91,13 +91,13 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
         ours,
         &[
             ("as it should be", |_| {}, FINE),
-            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.inputs.webhook_inputs), SET),
+            ("a new verify token", |scene| "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint), SET),
             (
                 "another callback",
                 |scene| {
                     let incoming = scene.object.spec.incoming.as_mut().unwrap();
                     incoming.webhook.as_mut().unwrap().callback_url = "https://new.example/".into();
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                 },
                 "send setWebhook https://new.example/",
             ),
@@ -120,7 +120,7 @@ fn a_callback_is_set_where_a_block_asks_for_it() {
             ),
         ],
     );
-    assert_eq!(told(&mut ours()).1.as_deref(), Some("True/Configured"));
+    assert_eq!(ready_and_callback(&mut ours()).1.as_deref(), Some("True/Configured"));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn one_read_does_not_undo_what_was_set_or_removed_a_moment_ago() {
             (
                 "another callback waits for one read alone",
                 |scene| {
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                     read_once(scene);
                 },
                 SET,
@@ -214,7 +214,7 @@ fn it_is_not_fought_over() {
                     set(scene, true, CallOutcome::Done(None), -60);
                     set(scene, true, CallOutcome::Done(None), -30);
                     delivers(scene, "");
-                    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+                    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
                 },
                 SET,
             ),
@@ -223,7 +223,7 @@ fn it_is_not_fought_over() {
 }
 
 #[test]
-fn a_refusal_is_told_and_tried_again_in_its_time() {
+fn a_refusal_is_reported_and_retried_in_its_time() {
     let refused = |code, until| {
         let mut scene = wanted();
         set(&mut scene, false, refusal(code, until), -1);
@@ -235,11 +235,11 @@ fn a_refusal_is_told_and_tried_again_in_its_time() {
         (2200, Some(30), "Enabled False/CallbackRefused Reconciling", Some("False/CallbackRefused"), "no answer"),
         (1, Some(0), SET, None, "it is time"),
     ] {
-        let (ready_now, condition_now) = told(&mut refused(code, until));
+        let (ready_now, condition_now) = ready_and_callback(&mut refused(code, until));
         assert_eq!((ready_now.as_str(), condition_now.as_deref()), (ready, condition), "{reason}");
     }
     let mut scene = refused(2200, Some(30));
-    "webhook two".clone_into(&mut scene.inputs.webhook_inputs);
+    "webhook two".clone_into(&mut scene.inputs.webhook_fingerprint);
     assert_eq!(next(&mut scene), SET, "another token is another request");
 }
 
@@ -306,7 +306,7 @@ fn a_lost_answer_is_repeated_and_what_was_set_is_cleared_with_its_block() {
 }
 
 #[test]
-fn a_call_that_another_process_may_be_at_is_come_back_to_though_nobody_wants_it_any_more() {
+fn a_call_of_another_process_is_resolved_though_the_block_is_gone() {
     let mut scene = number();
     delivers(&mut scene, "");
     let id = begun(&mut scene, CallInput::SetWebhook { url: CALLBACK.into(), again: false }, None, -5);
@@ -316,7 +316,7 @@ fn a_call_that_another_process_may_be_at_is_come_back_to_though_nobody_wants_it_
 }
 
 #[test]
-fn a_rung_that_is_unsettled_does_not_hold_it_up() {
+fn an_unsettled_onboarding_call_does_not_hold_it_up() {
     let mut scene = wanted();
     unregistered(&mut scene, "VERIFIED");
     made(&mut scene, CallInput::Register, Some("004217"), CallOutcome::Unknown, -5);
@@ -336,8 +336,10 @@ fn a_callback_that_does_not_answer_can_be_asked_as_meta_does() {
 }
 
 #[test]
-fn what_was_not_set_yet_is_not_told_to_have_been() {
-    for (scene, words) in [(wanted as fn() -> Number, "is set in a moment"), (ours, "was set a moment ago")] {
+fn a_callback_that_was_never_set_is_not_reported_as_set() {
+    for (scene, words) in
+        [(wanted as fn() -> Number, "then sets the callback"), (ours, "set the callback a moment ago")]
+    {
         let mut scene = scene();
         delivers(&mut scene, "");
         reads_lag(&mut scene);
