@@ -132,9 +132,17 @@ impl Secrets {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use kube::runtime::{reflector, watcher::Event};
+    use std::convert::Infallible;
+
+    use kube::{
+        client::Body,
+        runtime::{reflector, watcher::Event},
+    };
+    use secrecy::ExposeSecret;
+    use serde_json::json;
 
     use super::*;
+    use crate::k8s::secrets::MANAGED_BY;
 
     fn secret(version: &str) -> PartialObjectMeta<Secret> {
         let metadata = kube::api::ObjectMeta {
@@ -179,26 +187,9 @@ mod tests {
             assert_eq!(kept(), expected, "{reason}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use std::convert::Infallible;
-
-    use kube::{
-        client::Body,
-        runtime::{reflector, watcher::Event},
-    };
-    use secrecy::ExposeSecret;
-    use serde_json::json;
-
-    use super::*;
-    use crate::k8s::secrets::MANAGED_BY;
 
     /// The view of a namespace with one Secret `ino-cx-token`, whose key `live` holds `EAA`.
-    fn secrets(labels: &serde_json::Value) -> Secrets {
+    fn labelled(labels: &serde_json::Value) -> Secrets {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "data": {"live": "RUFB"},
             "metadata": {"name": "ino-cx-token", "namespace": "meta", "resourceVersion": "7", "labels": labels},
@@ -217,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn no_object_reads_the_operators_own_secrets() {
         let reference = SecretKeyRef { name: "ino-cx-token".to_owned(), key: "live".to_owned() };
-        let own = secrets(&json!({MANAGED_BY.0: MANAGED_BY.1}));
+        let own = labelled(&json!({MANAGED_BY.0: MANAGED_BY.1}));
         for _ in 0..2 {
             let problem = own.get("meta", &reference).await.unwrap_err().to_string();
             assert!(problem.contains("is one of the operator's own") && !problem.contains("EAA"), "{problem}");
@@ -225,7 +216,7 @@ mod tests {
         }
         let kept = own.get_also_own("meta", &reference).await.unwrap();
         assert_eq!(kept.value.expose_secret(), "EAA", "a generated PIN is the number's own");
-        let users = secrets(&json!({})).get("meta", &reference).await.unwrap();
+        let users = labelled(&json!({})).get("meta", &reference).await.unwrap();
         assert_eq!(users.value.expose_secret(), "EAA");
     }
 }
