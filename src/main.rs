@@ -58,8 +58,8 @@ struct RunArguments {
     /// Wait for a lease before doing anything, so that several can run and one works.
     #[arg(long, env = "WABA_LEADER_ELECT")]
     leader_elect: bool,
-    /// Divides every wait by this number. For tests and demos: Meta's limits do not shrink.
-    #[arg(long, env = "WABA_SPEEDUP", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Divides every wait by this number, Meta's rate limits included. For tests and demos with a simulator only.
+    #[arg(long, env = "WABA_SPEEDUP", hide = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     speedup: u32,
 }
 
@@ -100,7 +100,7 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
         leader_elect: arguments.leader_elect,
         timing: Timing::new(arguments.speedup),
     };
-    run(settings, config, told_to_stop()?, None).await?;
+    Box::pin(run(settings, config, told_to_stop()?, None)).await?;
     info!("stopped");
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{Action, AppKey, SpecError, Transition};
 /// One of the kinds of this API: what an object of it is called, what it stands for at Meta, and what it refers to.
 pub trait Kind:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + HasSpec
+    + HasSpec<Spec: Default + Serialize>
     + HasStatus<Status: ManagedStatus>
     + Clone
     + Debug

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
+use crate::api::CodeMethod;
 
 /// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +23,8 @@ pub enum CallInput {
     /// [`Operation::RequestCode`].
     #[serde(rename = "requestCode")]
     RequestCode {
-        /// `SMS` or `Voice`.
-        method: String,
+        /// A text message or a call.
+        method: CodeMethod,
         /// As Meta spells it.
         language: String,
         /// Fingerprint of what the code's Secret held then, if anything: that is not the code.

@@ -6,4 +6,4 @@ pub(crate) mod send;
 
 pub use intent::{CallInput, Intent};
 pub use operation::{Class, Operation};
-pub use send::{CallGateway, CallReport, CallRequest, FENCE_MARGIN, Target};
+pub use send::{CallGateway, CallReport, CallRequest, Target};

@@ -79,6 +79,12 @@ impl Operation {
         !matches!(self, Self::SetWebhook | Self::ClearWebhook | Self::WriteProfile)
     }
 
+    /// Whether a PIN goes with it.
+    #[must_use]
+    pub fn takes_pin(self) -> bool {
+        matches!(self, Self::Register | Self::RegisterAgain | Self::SetPin)
+    }
+
     /// As what Meta counts it: both ways to register are one.
     #[must_use]
     pub fn counted_as(self) -> Self {
@@ -103,13 +109,6 @@ impl Operation {
     #[must_use]
     pub fn is_settled_later(self) -> bool {
         self.class() == Class::Observable || self == Self::SetPin
-    }
-
-    /// Whether that it was done may be written down along with the next call: Meta shows it, and whoever does not know finds
-    /// out.
-    #[must_use]
-    pub fn may_be_told_later(self) -> bool {
-        self == Self::VerifyCode
     }
 
     /// Whether one must wait until the outcome of the other is known.

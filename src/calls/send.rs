@@ -1,6 +1,6 @@
 //! The door through which every call goes that changes a number.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -16,16 +16,12 @@ use crate::ledger::{
     transitions::CallOutcome,
 };
 use crate::{
-    graph::{self, Access, Class, CodeMethod, Outcome, Priority},
+    graph::{self, Access, Class, Outcome, Priority, codes},
     k8s::{deadline::Deadline, lease::Fence, secrets::ComparableSecret},
     observe::digits,
     timing::Timing,
 };
 
-/// A call is only begun with a lease that outlasts its timeout by this.
-pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
-/// What was written down longer ago than this is not sent any more: who knows what has happened meanwhile.
-const FRESH_INTENT: Duration = Duration::from_secs(5);
 /// How often the outcome of a call is tried to be written down before that is left to the next reconcile.
 const WRITE_TRIES: u32 = 8;
 
@@ -87,13 +83,13 @@ impl LedgerHandle {
         if let Err(error) = graph.pass(&target.access, &target.account, priority).await {
             return Ok(CallReport::Held(error.to_string()));
         }
-        let lead = graph.timing().request + FENCE_MARGIN;
+        let lead = gateway.timing.lead_for_a_call();
         if !gateway.fence.valid_for(lead) {
             return Ok(CallReport::Held("this operator does not hold the lease for long enough".to_owned()));
         }
         let (id, input) = (begin.id.clone(), begin.input.clone());
         let (inputs, secret) = (begin.inputs.clone(), begin.secret.clone());
-        let fresh = Deadline::after(FRESH_INTENT);
+        let fresh = Deadline::after(gateway.timing.fresh_intent);
         let saved = self
             .save(|ledger| {
                 ledger.owner = owner;
@@ -107,7 +103,6 @@ impl LedgerHandle {
         if let Err(problem) = saved {
             // If it was written all the same, it is taken back as soon as it is seen.
             self.slot.ended.push(Finished { id, ended: CallOutcome::NotSent, at: graph.now() });
-            self.slot.may_wait = None;
             return Err(problem);
         }
         let outcome = if gateway.fence.valid_for(lead) && fresh.leaves(Duration::ZERO) {
@@ -127,11 +122,7 @@ impl LedgerHandle {
         }
         self.slot.ended.push(Finished { id, ended: ended.clone(), at: graph.now() });
         self.apply();
-        if matches!(ended, CallOutcome::Done(_)) && operation.may_be_told_later() {
-            self.slot.may_wait = Some(Instant::now() + gateway.timing.settle * 3);
-        } else {
-            self.conclude(gateway).await;
-        }
+        self.conclude(gateway).await;
         Ok(held.map_or(CallReport::CallOutcome(ended, quote), CallReport::Held))
     }
 
@@ -150,13 +141,13 @@ impl LedgerHandle {
             Some(Outcome::Refused(error)) => {
                 info!(operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
                     "refused by Meta");
-                let code = error.code().map_or(0, i64::from);
+                let code = error.code().unwrap_or_default();
                 let earlier =
                     self.ledger().and_then(|l| l.refusals.get(&operation.counted_as())).filter(|r| r.code == code);
                 let times = earlier.map_or(1, |earlier| earlier.times.saturating_add(1));
                 let refusal = Refusal {
                     code,
-                    subcode: error.subcode().map(i64::from),
+                    subcode: error.subcode(),
                     class: error.class().as_str().to_owned(),
                     message: error.to_string(),
                     until: patience(operation, &error, times, gateway.graph.now(), gateway.timing),
@@ -171,22 +162,15 @@ impl LedgerHandle {
     /// Writes down how a call ended, whatever happened to the ledger meanwhile. What cannot be written now is remembered,
     /// and written before anything else is done.
     async fn conclude(&mut self, gateway: &CallGateway<'_>) {
-        self.slot.may_wait = None;
         let mut pause = gateway.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
         for _ in 0..WRITE_TRIES {
-            match self.load_and_save(gateway.graph.now()).await {
-                Ok(()) => return,
+            match self.load(gateway.graph.now()).await {
+                Ok(_) => return,
                 Err(problem) => warn!(%problem, "the outcome of a call to Meta is not written down yet"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));
         }
-    }
-
-    /// Loading writes what has ended, unless it may wait.
-    pub(crate) async fn load_and_save(&mut self, now: Timestamp) -> Result<(), LedgerProblem> {
-        self.load(now).await?;
-        if self.slot.ended.is_empty() { Ok(()) } else { self.save(|_| {}).await }
     }
 }
 
@@ -207,8 +191,7 @@ async fn perform(
             graph.add_number(access, account, parts, name).await.map(|id| Some(id.into_string()))
         }
         CallInput::RequestCode { method, language, .. } => {
-            let method = if method == "Voice" { CodeMethod::Voice } else { CodeMethod::Sms };
-            plain(graph.request_code(access, account, id, method, language).await)
+            plain(graph.request_code(access, account, id, *method, language).await)
         }
         CallInput::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
         CallInput::Register | CallInput::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
@@ -232,10 +215,6 @@ fn patience(
     timing: &Timing,
 ) -> Option<Timestamp> {
     const MINUTE: Duration = Duration::from_mins(1);
-    /// Meta's code for a number that was deleted a moment ago.
-    const RECENTLY_DELETED: u32 = 133_015;
-    /// Meta's code for PINs that came too fast.
-    const TOO_FAST: u32 = 133_009;
     let after = |wait: Duration| {
         let wait = SignedDuration::try_from(timing.scaled(wait)).unwrap_or_default();
         Some(now.checked_add(wait).unwrap_or(Timestamp::MAX))
@@ -243,10 +222,10 @@ fn patience(
     let growing = || MINUTE * 2_u32.saturating_pow(times.min(7) - 1);
     match error.class() {
         // How long that takes is a guess, and attempts are few: longer each time.
-        Class::Throttled { until } if error.code() == Some(TOO_FAST) => Some(lengthened(until, times, now)),
+        Class::Throttled { until } if error.code() == Some(codes::PINS_TOO_FAST) => Some(lengthened(until, times, now)),
         Class::Throttled { until } => Some(until),
         // Meta's own wait, which does not shrink.
-        Class::Transient if error.code() == Some(RECENTLY_DELETED) => now.checked_add(5 * MINUTE).ok(),
+        Class::Transient if error.code() == Some(codes::RECENTLY_DELETED) => now.checked_add(5 * MINUTE).ok(),
         Class::Transient => after(growing().min(60 * MINUTE)),
         Class::Token | Class::AppCredentials => after(MINUTE),
         // Some numbers may never have a callback of their own.

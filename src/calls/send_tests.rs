@@ -14,11 +14,8 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
     let timing = Timing::default();
     let client = kube::Client::try_from(kube::Config::new(NOWHERE.parse().unwrap())).unwrap();
     let ledgers = Ledgers::new(client, "waba", |_| None, timing.clone());
-    let config = graph::Config {
-        base_url: NOWHERE.parse().unwrap(),
-        user_agent: "test".to_owned(),
-        timing: graph::Timing::default(),
-    };
+    let config =
+        graph::Config { base_url: NOWHERE.parse().unwrap(), user_agent: "test".to_owned(), timing: timing.clone() };
     let graph = graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap();
     let app = AppCredentials { app_id: "1".into(), app_secret: "secret".into() };
     let access = Access { app, token: "token".into(), version: "v25.0".into() };

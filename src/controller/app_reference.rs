@@ -74,6 +74,16 @@ fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
 }
 
 impl AppReference {
+    /// The app is there, and its object does not fit this operator's API.
+    #[must_use]
+    pub fn unreadable(app: &AppKey) -> Self {
+        Self::NotReady(format!(
+            "the operator cannot read MetaApp {app}, which does not fit its API; upgrade the operator to the version of its \
+             CRDs. Until then it does nothing for the app. To see the object: {} -o yaml",
+            commands::with_app("get", app)
+        ))
+    }
+
     /// The verdict where the app cannot be relied on and the object keeps its last values; `None` where it can, or
     /// where nothing can be said, or the token is dead (which concerns each kind in its own way). `edit` is the command
     /// that edits the object.

@@ -11,7 +11,7 @@ use kube::{
 
 use super::{
     app_reference::{self, AppReference},
-    store::Objects,
+    store::{Key, Objects},
     user_secrets::Secrets,
 };
 use crate::{
@@ -66,9 +66,12 @@ impl Context {
     /// How an app stands for an object in `namespace`.
     #[must_use]
     pub fn link(&self, key: &AppKey, namespace: &str) -> AppReference {
-        let exists = self.apps.exists(&ObjectRef::new(&key.name).within(&key.namespace));
+        let object = self.apps.get(&Key::new(&key.namespace, &key.name));
+        if object.as_ref().is_some_and(|object| !object.usable) {
+            return AppReference::unreadable(key);
+        }
         let labels = self.namespace_labels(namespace);
-        app_reference::resolve(exists, self.inventory.app(key).as_ref(), key, namespace, labels.as_ref())
+        app_reference::resolve(object.is_some(), self.inventory.app(key).as_ref(), key, namespace, labels.as_ref())
     }
 
     /// Whether this process leads. One that was paused finds out here that another one may have gone on meanwhile, from which

@@ -8,6 +8,7 @@ pub(crate) mod managed_resource;
 pub(crate) mod ownership;
 pub(crate) mod plan;
 pub(crate) mod preconditions;
+pub(crate) mod queue;
 pub(crate) mod reconcile;
 pub(crate) mod runner;
 pub(crate) mod status;

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use ahash::AHashSet;
-use kube::runtime::reflector::ObjectRef;
 use parking_lot::Mutex;
 
 use super::{
     ownership::{NumberClaim, TemplateClaim},
-    store::{Cached, Objects},
+    store::{Cached, Key, Objects},
 };
 use crate::{
     api::{AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
@@ -37,7 +36,7 @@ impl Triggers {
 
     /// The app.
     pub fn app(&self, app: &AppKey) {
-        self.apps.wake(ObjectRef::new(&app.name).within(&app.namespace));
+        self.apps.wake(Key::new(&app.namespace, &app.name));
     }
 
     /// Every number and template that refers to the app.

@@ -17,17 +17,18 @@ use crate::{
     k8s::secrets::{SecretProblem, SecretValue, Unusable, read_key},
 };
 
-/// What one key of a Secret held at one version of the Secret.
+/// What a Secret held at one version, as far as it was read.
 struct Read {
     version: String,
-    value: Result<SecretValue, Arc<SecretProblem>>,
+    values: AHashMap<String, Result<SecretValue, Arc<SecretProblem>>>,
 }
 
 /// See the module.
 pub struct Secrets {
     client: Client,
     stores: Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>,
-    read: Mutex<AHashMap<(String, SecretKeyRef), Read>>,
+    /// By namespace and name.
+    read: Mutex<AHashMap<(String, String), Read>>,
 }
 
 impl Secrets {
@@ -57,17 +58,107 @@ impl Secrets {
                 problem: Unusable::Missing { key: key.key.clone() },
             }));
         };
-        let place = (namespace.to_owned(), key.clone());
-        if let Some(read) = self.read.lock().get(&place).filter(|read| read.version == version) {
-            return read.value.clone();
+        let place = (namespace.to_owned(), key.name.clone());
+        if let Some(value) = self
+            .read
+            .lock()
+            .get(&place)
+            .filter(|read| read.version == version)
+            .and_then(|read| read.values.get(&key.key))
+        {
+            return value.clone();
         }
         let value = read_key(&self.client, namespace, &key.name, &key.key).await.map_err(Arc::new);
-        match &value {
-            Err(problem) if matches!(problem.problem, Unusable::Unreadable(_)) => {}
-            _ => {
-                self.read.lock().insert(place, Read { version, value: value.clone() });
-            }
+        let is_lasting = !matches!(&value, Err(problem) if matches!(problem.problem, Unusable::Unreadable(_)));
+        // One that changed or went meanwhile is not kept: its event may have come already.
+        if is_lasting && self.version(namespace, &key.name).as_ref() == Some(&version) {
+            self.keep(place, version, &key.key, value.clone());
         }
         value
+    }
+
+    fn keep(
+        &self,
+        place: (String, String),
+        version: String,
+        key: &str,
+        value: Result<SecretValue, Arc<SecretProblem>>,
+    ) {
+        let mut read = self.read.lock();
+        let read = read.entry(place).or_insert_with(|| Read { version: version.clone(), values: AHashMap::new() });
+        if read.version != version {
+            *read = Read { version, values: AHashMap::new() };
+        }
+        read.values.insert(key.to_owned(), value);
+    }
+
+    /// The watch brought a Secret, or its end: values of another version are dropped from memory.
+    pub fn notice(&self, namespace: &str, name: &str) {
+        let place = (namespace.to_owned(), name.to_owned());
+        let mut read = self.read.lock();
+        if read.get(&place).is_some_and(|read| self.version(namespace, name).as_ref() != Some(&read.version)) {
+            read.remove(&place);
+        }
+    }
+
+    /// The same for all Secrets: what changed while the watch was away came with no event of its own.
+    pub fn notice_all(&self) {
+        let is_current = |(namespace, name): &(String, String), read: &mut Read| {
+            self.version(namespace, name).as_ref() == Some(&read.version)
+        };
+        self.read.lock().retain(is_current);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use kube::runtime::{reflector, watcher::Event};
+
+    use super::*;
+
+    fn secret(version: &str) -> PartialObjectMeta<Secret> {
+        let metadata = kube::api::ObjectMeta {
+            namespace: Some("cc".to_owned()),
+            name: Some("pin".to_owned()),
+            resource_version: Some(version.to_owned()),
+            ..kube::api::ObjectMeta::default()
+        };
+        PartialObjectMeta { metadata, ..PartialObjectMeta::default() }
+    }
+
+    /// Values of deleted and changed Secrets do not stay in memory.
+    #[tokio::test]
+    async fn values_are_kept_only_as_long_as_their_secret() {
+        let client = Client::try_from(kube::Config::new("http://127.0.0.1:9".parse().unwrap())).unwrap();
+        let (store, mut writer) = reflector::store();
+        let secrets = Secrets::new(client, vec![(None, store)]);
+        let problem = || {
+            Err(Arc::new(SecretProblem {
+                namespace: "cc".to_owned(),
+                name: "pin".to_owned(),
+                foreign: false,
+                problem: Unusable::Missing { key: "pin".to_owned() },
+            }))
+        };
+        let kept = || secrets.read.lock().len();
+        let place = || ("cc".to_owned(), "pin".to_owned());
+        for (reason, event, all, expected) in [
+            ("the Secret is as it was", Event::Apply(secret("1")), false, 1),
+            ("the Secret changed", Event::Apply(secret("2")), false, 0),
+            ("the Secret was deleted", Event::Delete(secret("1")), false, 0),
+            ("the Secret was deleted while the watch was away", Event::Delete(secret("1")), true, 0),
+        ] {
+            writer.apply_watcher_event(&Event::Apply(secret("1")));
+            secrets.keep(place(), "1".to_owned(), "pin", problem());
+            writer.apply_watcher_event(&event);
+            if all {
+                secrets.notice_all();
+            } else {
+                secrets.notice("cc", "pin");
+            }
+            assert_eq!(kept(), expected, "{reason}");
+        }
     }
 }

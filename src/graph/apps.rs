@@ -1,7 +1,6 @@
 //! Apps and tokens.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -46,8 +45,6 @@ pub enum CredentialsError {
 pub struct ExchangedToken {
     /// The new token; Meta may also give the old one again.
     pub token: SecretString,
-    /// How long it lives, as Meta says; `debug_token` tells for sure.
-    pub expires_in: Option<Duration>,
 }
 
 impl Client {
@@ -124,9 +121,7 @@ impl Client {
             ("fb_exchange_token", access.token.expose_secret().into()),
         ]);
         let call = oauth(&access.app, &access.version, query);
-        self.change::<TokenAnswer>(call)
-            .await
-            .map(|answer| ExchangedToken { expires_in: answer.expires_in(), token: answer.access_token })
+        self.change::<TokenAnswer>(call).await.map(|answer| ExchangedToken { token: answer.access_token })
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Url, redirect, retry};
 
-use super::config::{Config, Recorder, Timing};
+use super::config::{Config, Recorder};
 use super::errors::Error;
 use super::rate_limit::Budget;
 use super::server_time::Clock;
 use super::version::{VersionMismatch, Versions};
+use crate::timing::Timing;
 
 /// Speaks to Meta for everybody in the process, so that budgets and clock are shared.
 #[derive(Clone)]
@@ -26,7 +27,7 @@ pub(super) struct Inner {
     pub clock: Clock,
     pub versions: Versions,
     pub recorder: Arc<dyn Recorder>,
-    timing: Timing,
+    pub timing: Timing,
 }
 
 /// Why there is no client.
@@ -59,8 +60,8 @@ impl Client {
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(&user_agent)
-                .timeout(timing.request)
-                .connect_timeout(timing.connect)
+                .timeout(timing.call_timeout)
+                .connect_timeout(timing.connect_timeout)
                 .redirect(redirect::Policy::none())
                 .retry(retry::never())
                 .referer(false)
@@ -78,12 +79,6 @@ impl Client {
             timing,
         };
         Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// The waits and limits in force.
-    #[must_use]
-    pub fn timing(&self) -> &Timing {
-        &self.inner.timing
     }
 
     /// The time on Meta's clock.
@@ -109,13 +104,6 @@ impl Client {
     #[must_use]
     pub fn budget_left(&self, app_id: &str, waba_id: Option<&str>) -> Option<u8> {
         self.inner.budget.gate(app_id, waba_id).left()
-    }
-
-    /// Until when Meta throttles calls to an account, or all calls of the app; on Meta's clock.
-    #[must_use]
-    pub fn throttled_until(&self, app_id: &str, waba_id: Option<&str>) -> Option<Timestamp> {
-        let until = |waba_id| self.inner.budget.gate(app_id, waba_id).throttled_until(&self.inner.clock);
-        until(None).max(waba_id.and_then(|_| until(waba_id)))
     }
 
     /// Takes up a throttle that an earlier process learnt of.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 
+use crate::timing::Timing;
+
 /// Where Meta is, and how long things may take.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,67 +16,6 @@ pub struct Config {
     pub user_agent: String,
     /// Every wait and every limit.
     pub timing: Timing,
-}
-
-/// Every wait and every limit of the client in one value, so that tests and the demo can shrink them.
-#[derive(Clone, Debug)]
-pub struct Timing {
-    /// The time one call may take in all, body included.
-    pub request: Duration,
-    /// The time a connection may take to be made; a call that got no further was certainly not carried out.
-    pub connect: Duration,
-    /// How often a read is tried in all when Meta is unwell.
-    pub read_tries: usize,
-    /// The pause before a read's second try; it doubles from there, with jitter.
-    pub retry_pause: Duration,
-    /// The window in which Meta counts calls.
-    pub bucket: Duration,
-    /// Calls per window, app and account while the account has no registered number.
-    pub account_limit: u32,
-    /// Calls per window, app and account once a number of the account is registered.
-    pub active_account_limit: u32,
-    /// Calls per window that the operator allows itself on an app's own small bucket.
-    pub app_limit: u32,
-    /// The first stop after a throttle for which Meta names no end; it doubles with each further one.
-    pub throttle_first: Duration,
-    /// The longest stop after a throttle for which Meta names no end.
-    pub throttle_longest: Duration,
-    /// The pause between two polls that each percent of usage above 80 adds.
-    pub pace_step: Duration,
-    /// How long polls rest when the bucket is all but empty, before one of them looks again.
-    pub rest: Duration,
-    /// The longest a poll waits for its turn before it is refused unsent.
-    pub longest_turn: Duration,
-    /// How long Meta locks a number after too many registrations (code 133016).
-    pub register_lock: Duration,
-    /// How long to leave a number alone after other limits of its own, whose end Meta tells in prose only.
-    pub number_rest: Duration,
-    /// How long to try no other PIN after they came too fast (code 133009).
-    pub pin_rest: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        const MINUTE: Duration = Duration::from_mins(1);
-        Self {
-            request: Duration::from_secs(30),
-            connect: Duration::from_secs(10),
-            read_tries: 3,
-            retry_pause: Duration::from_millis(500),
-            bucket: 60 * MINUTE,
-            account_limit: 200,
-            active_account_limit: 5000,
-            app_limit: 200,
-            throttle_first: 5 * MINUTE,
-            throttle_longest: 60 * MINUTE,
-            pace_step: Duration::from_secs(1),
-            rest: 5 * MINUTE,
-            longest_turn: Duration::from_secs(90),
-            register_lock: 72 * 60 * MINUTE,
-            number_rest: 60 * MINUTE,
-            pin_rest: 5 * MINUTE,
-        }
-    }
 }
 
 /// A Meta app's ID and secret: what makes app tokens, proofs and signatures.

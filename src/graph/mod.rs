@@ -1,6 +1,6 @@
 //! Meta's Graph API: typed calls, what each error means, and how much may be asked. Knows nothing of Kubernetes.
 //!
-//! A call goes through the gate of its account ([`Client::throttled_until`]), is sent by one of two HTTP clients (reads
+//! A call goes through the gate of its account ([`Client::pass`]), is sent by one of two HTTP clients (reads
 //! may be tried again, writes never), and comes back as a typed value, as an [`Error`] whose [`Class`] decides what
 //! happens next, or, where something is changed, as an [`Outcome`]. Nothing that leaves this module shows a secret.
 
@@ -24,9 +24,8 @@ mod version;
 pub use accounts::{AccountRead, Want};
 pub use apps::{App, CredentialsError, ExchangedToken};
 pub use client::{BuildError, Client};
-pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder, Timing};
+pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder};
 pub use endpoint::Endpoint;
-pub use errors::{Class, Error};
+pub use errors::{Class, Error, codes};
 pub use outcome::Outcome;
-pub use phone_numbers::CodeMethod;
 pub use version::VersionMismatch;

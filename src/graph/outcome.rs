@@ -1,6 +1,6 @@
 //! What may be believed about a call that changes something at Meta.
 
-use super::errors::{Error, Sent};
+use super::errors::{Error, Sent, codes};
 
 /// How a changing call ended. Only `Done`, `Refused` and `NotSent` are knowledge.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub enum Outcome<T> {
 }
 
 /// Codes with which Meta says that something went wrong inside, not that it refused.
-const UNSURE: [u32; 4] = [1, 2, 131_000, 131_016];
+const UNSURE: [u32; 4] = [codes::UNKNOWN, codes::SERVICE_DOWN, codes::INTERNAL, codes::SERVICE_UNAVAILABLE];
 
 impl<T> Outcome<T> {
     /// The same outcome with another value.

@@ -12,15 +12,7 @@ use super::errors::{Class, Error, Sent};
 use super::outcome::Outcome;
 use super::transport::{Body, Call};
 use super::types::{Profile, ProfileAnswer, lenient};
-
-/// How a verification code is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodeMethod {
-    /// A text message.
-    Sms,
-    /// A call.
-    Voice,
-}
+use crate::api::CodeMethod;
 
 /// `{"success": true}`, or `"true"`. Without the word it is something else, perhaps an error with a status of success.
 #[derive(Deserialize)]

@@ -16,10 +16,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 
-use super::config::{Priority, Timing};
+use super::config::Priority;
 use super::server_time::Clock;
 use super::usage::Usage;
-use crate::timing::now;
+use crate::timing::{Timing, now};
 
 /// From this usage on, polls slow down.
 const SLOW_FROM: u8 = 80;
@@ -91,7 +91,7 @@ impl std::fmt::Debug for Gate {
 
 impl Gate {
     fn new(limit: u32, timing: Timing) -> Self {
-        let polls = limiter(limit, timing.bucket);
+        let polls = limiter(limit, timing.budget_window);
         let state = State {
             polls,
             limit,
@@ -172,14 +172,14 @@ impl Gate {
         let mut state = self.state();
         let period = self.period(state.limit);
         let turn = state.promised.map_or(Duration::ZERO, |promised| promised.saturating_duration_since(now()) + period);
-        let pause = pause.max(turn).min(self.timing.bucket.max(pause));
+        let pause = pause.max(turn).min(self.timing.budget_window.max(pause));
         state.promised = Some(now() + pause);
         pause
     }
 
     /// The time between two polls that keeps them within a quarter of the limit.
     fn period(&self, limit: u32) -> Duration {
-        self.timing.bucket / quarter(limit).get()
+        self.timing.budget_window / quarter(limit).get()
     }
 
     /// The account has a registered number: Meta's limit is the large one from now on.
@@ -188,7 +188,7 @@ impl Gate {
         let limit = self.timing.active_account_limit;
         if state.limit != limit {
             state.limit = limit;
-            state.polls = limiter(limit, self.timing.bucket);
+            state.polls = limiter(limit, self.timing.budget_window);
         }
     }
 
@@ -227,7 +227,7 @@ impl Gate {
 
     /// What is left of the bucket in percent, if Meta told within the window.
     pub fn left(&self) -> Option<u8> {
-        let (usage, _) = self.state().usage.filter(|(_, seen)| since(*seen) < self.timing.bucket)?;
+        let (usage, _) = self.state().usage.filter(|(_, seen)| since(*seen) < self.timing.budget_window)?;
         Some(100u8.saturating_sub(usage.percent))
     }
 }
@@ -235,7 +235,7 @@ impl Gate {
 impl State {
     /// How long a call of this priority has to wait at the usage last seen.
     fn pace(&self, priority: Priority, timing: &Timing) -> Duration {
-        let Some((usage, seen)) = self.usage.filter(|(_, seen)| since(*seen) < timing.bucket) else {
+        let Some((usage, seen)) = self.usage.filter(|(_, seen)| since(*seen) < timing.budget_window) else {
             return Duration::ZERO;
         };
         let last = if priority <= Priority::Poll { self.read } else { self.wrote };
@@ -267,7 +267,7 @@ impl Drop for Waiting<'_> {
 /// How long a call has to wait at a usage seen `seen` ago, `last` after the call of its kind before it.
 fn pace(percent: u8, seen: Duration, last: Option<Duration>, priority: Priority, timing: &Timing) -> Duration {
     let gap = match priority {
-        Priority::Poll | Priority::Read if percent >= REST_FROM => return timing.rest.saturating_sub(seen),
+        Priority::Poll | Priority::Read if percent >= REST_FROM => return timing.poll_rest.saturating_sub(seen),
         Priority::Poll | Priority::Read if percent >= SLOW_FROM => {
             timing.pace_step * u32::from(percent - SLOW_FROM + 1)
         }

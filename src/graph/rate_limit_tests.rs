@@ -25,7 +25,7 @@ fn minutes_until(until: Timestamp, clock: &Clock) -> i64 {
 fn pace_by_usage_and_priority() {
     let timing = Timing::default();
     let seconds = Duration::from_secs;
-    let rest = timing.rest;
+    let rest = timing.poll_rest;
     let cases = [
         ("below 80 % nothing holds a poll", 79, Priority::Poll, 0, Some(0), seconds(0)),
         ("from 80 % a poll slows down", 80, Priority::Poll, 0, Some(0), timing.pace_step),
@@ -136,7 +136,7 @@ async fn a_registered_number_widens_the_bucket() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_limiter_makes_a_poll_wait_for_its_turn() {
-    let timing = Timing { bucket: MINUTE, longest_turn: MINUTE, ..Timing::default() };
+    let timing = Timing { budget_window: MINUTE, longest_turn: MINUTE, ..Timing::default() };
     let (gate, clock) = (Gate::new(4, timing), Clock::default());
     let started = now();
     for _ in 0..2 {
@@ -218,7 +218,7 @@ fn what_is_left_is_what_meta_told_of_late() {
     let gate = gate();
     gate.saw(usage(30, Duration::ZERO), &clock);
     assert_eq!(gate.left(), Some(70));
-    let timing = Timing { bucket: Duration::ZERO, ..timing() };
+    let timing = Timing { budget_window: Duration::ZERO, ..timing() };
     let stale = Gate::new(200, timing);
     stale.saw(usage(30, Duration::ZERO), &clock);
     assert_eq!(stale.left(), None, "a window later it says nothing any more");

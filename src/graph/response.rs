@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::errors::GraphErrorBody;
+use super::errors::{GraphErrorBody, codes};
 use super::scrub::scrub;
 use super::types::lenient;
 
@@ -89,8 +89,8 @@ impl ErrorData {
 impl GraphError {
     fn told(self, secrets: &[&str]) -> GraphErrorBody {
         // The name of a parameter, which Meta does not translate: there is no code of its own for this refusal.
-        let proof_refused =
-            self.code == Some(100) && self.message.as_deref().is_some_and(|text| text.contains("appsecret_proof"));
+        let proof_refused = self.code == Some(codes::INVALID_PARAMETER)
+            && self.message.as_deref().is_some_and(|text| text.contains("appsecret_proof"));
         let quote = self.error_user_msg.or(self.error_data.and_then(ErrorData::details)).or(self.message);
         GraphErrorBody {
             // An error without a code is what Meta calls unknown.

@@ -84,7 +84,7 @@ impl Call<'_> {
 impl Client {
     /// Reads, again if Meta is unwell, and never while it throttles.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
-        let timing = &self.timing();
+        let timing = &self.inner.timing;
         let pauses = ExponentialBuilder::default()
             .with_min_delay(timing.retry_pause)
             .with_max_times(timing.read_tries.saturating_sub(1))
@@ -235,9 +235,9 @@ impl Client {
         let clock = &self.inner.clock;
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
         match kind {
-            Kind::Throttled(Scope::ManagedResource) => {
-                Class::Throttled { until: super::rate_limit::later(clock.now(), subject_wait(code, self.timing())) }
-            }
+            Kind::Throttled(Scope::ManagedResource) => Class::Throttled {
+                until: super::rate_limit::later(clock.now(), subject_wait(code, &self.inner.timing)),
+            },
             Kind::Throttled(Scope::Account) => Class::Throttled { until: self.gate(call).throttled(regain, clock) },
             Kind::Throttled(Scope::App) => {
                 let gate = self.inner.budget.gate(&call.caller.app().app_id, None);
@@ -372,7 +372,7 @@ mod tests {
         let config = super::super::config::Config {
             base_url: "http://127.0.0.1:9".parse().unwrap(),
             user_agent: "test".into(),
-            timing: super::super::config::Timing::default(),
+            timing: crate::timing::Timing::default(),
         };
         Client::new(config, std::sync::Arc::new(|_: &Finished<'_>| {})).unwrap()
     }

@@ -77,11 +77,6 @@ pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) {
     conditions.sort_by(|a, b| order(&a.type_, &b.type_));
 }
 
-/// Removes a condition that no longer applies.
-pub fn remove(conditions: &mut Vec<Condition>, type_: &str) {
-    conditions.retain(|condition| condition.type_ != type_);
-}
-
 /// The condition of this type.
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {

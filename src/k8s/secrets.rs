@@ -48,8 +48,6 @@ impl From<&str> for ComparableSecret {
 pub struct SecretValue {
     /// The text, without the white space around it that editors and `echo` leave behind.
     pub value: SecretString,
-    /// Of the Secret it was read from.
-    pub resource_version: String,
     /// Whether the Secret is one of the operator's.
     pub ours: bool,
     /// The number that the Secret is about, if the operator made it for one: digits.
@@ -178,7 +176,6 @@ fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {
         Ok(text) if text.contains(char::is_control) => Err(Unusable::NotText { key: key.to_owned() }),
         Ok(text) => Ok(SecretValue {
             value: text.into(),
-            resource_version: secret.resource_version().unwrap_or_default(),
             ours: is_ours(secret),
             number: secret.annotations().get(FOR_NUMBER).cloned(),
         }),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::{
     record::Ledger,
@@ -64,8 +64,6 @@ pub(crate) struct CacheEntry {
     foreign: AHashMap<String, Instant>,
     /// Outcomes that are not written yet; they count all the same.
     pub(crate) ended: Vec<Finished>,
-    /// Until when they may wait for the next write.
-    pub(crate) may_wait: Option<Instant>,
     /// A write failed: what is known may not be what is there.
     stale: bool,
     /// What is known of the number besides, where there is no ledger yet, or none any more.
@@ -141,18 +139,16 @@ impl Ledgers {
         }
     }
 
-    /// Writes down what has ended and is not written yet, for this process makes no next call. What cannot be written is found
-    /// out by the next one.
+    /// Writes, before the process ends, the outcomes that the API server has not taken so far. If it still does not take one,
+    /// the next leader finds out what became of that call.
     pub async fn flush(self: &Arc<Self>, now: Timestamp) {
         let known: Vec<u64> = self.slots.lock().keys().copied().collect();
         for digits in known {
             let mut book = self.open(digits).await;
-            if !book.is_unwritten() {
-                continue;
-            }
-            match book.load_and_save(now).await {
-                Ok(()) => info!(number = digits, "how a call to Meta ended is written down at the end"),
-                Err(problem) => warn!(number = digits, %problem, "how a call to Meta ended is not written down"),
+            if book.has_unwritten_outcomes()
+                && let Err(problem) = book.load(now).await
+            {
+                warn!(number = digits, %problem, "the outcome of a call to Meta was not written to the ledger");
             }
         }
     }
@@ -187,7 +183,7 @@ impl LedgerHandle {
             self.read().await?;
         }
         self.recall(now);
-        if !self.slot.ended.is_empty() && self.slot.may_wait.is_none_or(|until| until <= Instant::now()) {
+        if !self.slot.ended.is_empty() {
             self.save(|_| {}).await?;
         }
         Ok(self.ledger())
@@ -198,9 +194,9 @@ impl LedgerHandle {
         self.slot.origin = self.slot.known.is_none().then(|| Box::new(origin));
     }
 
-    /// Whether something has ended that is not written down.
+    /// Whether the API server has not yet taken the outcome of a call.
     #[must_use]
-    pub fn is_unwritten(&self) -> bool {
+    pub fn has_unwritten_outcomes(&self) -> bool {
         !self.slot.ended.is_empty()
     }
 
@@ -319,7 +315,6 @@ impl LedgerHandle {
         match secret.save(client).await {
             Ok(saved) => {
                 self.slot.ended.clear();
-                self.slot.may_wait = None;
                 self.keep(Some((ledger, saved)));
                 self.slot.written = Some(Instant::now());
                 Ok(())

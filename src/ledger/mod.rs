@@ -4,8 +4,7 @@
 //! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
 //! namespace, which outlives status, name, namespace and object. [`LedgerHandle`] holds one while it is worked with;
 //! [`LedgerHandle::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
-//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened. That a code was
-//! accepted is written along with the registration that follows: Meta shows it, and the next process would find out.
+//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened.
 
 pub(crate) mod handle;
 pub(crate) mod parts;
@@ -15,6 +14,6 @@ pub(crate) mod transitions;
 
 pub use handle::{Evidence, LedgerHandle, Ledgers};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
-pub use record::{Ledger, NewIntent, WINDOW};
+pub use record::{Ledger, NewIntent, PossiblePin, WINDOW};
 pub use store::{LedgerProblem, PREFIX, secret_name};
-pub use transitions::{CallOutcome, HALF_DEREGISTERED};
+pub use transitions::CallOutcome;

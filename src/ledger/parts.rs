@@ -3,20 +3,20 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::{api::CodeMethod, graph::codes};
+
 /// How long a code can be used.
 pub const CODE_LIFE: SignedDuration = SignedDuration::from_mins(10);
-/// Meta's code for a PIN that is not the number's.
-const PIN_MISMATCH: [i64; 2] = [133_005, 131_031];
 
 /// A refusal of Meta.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// Meta's code; 0 where there was none.
-    pub code: i64,
+    pub code: u32,
     /// Meta's subcode.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub subcode: Option<i64>,
+    pub subcode: Option<u32>,
     /// What the operator makes of it.
     pub class: String,
     /// What happened, for people.
@@ -34,7 +34,7 @@ impl Refusal {
     /// Whether it was the PIN that was refused.
     #[must_use]
     pub fn is_of_pin(&self) -> bool {
-        PIN_MISMATCH.contains(&self.code)
+        matches!(self.code, codes::PIN_MISMATCH | codes::ACCOUNT_LOCKED)
     }
 }
 
@@ -44,8 +44,8 @@ impl Refusal {
 pub struct SentCode {
     /// When it was asked for, on Meta's clock.
     pub requested_at: Timestamp,
-    /// `SMS` or `Voice`.
-    pub method: String,
+    /// A text message or a call.
+    pub method: CodeMethod,
     /// Fingerprint of what the code's Secret held then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,

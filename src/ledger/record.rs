@@ -1,6 +1,6 @@
 //! What is remembered of one number. Pure: how a call's beginning and its end change the memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,15 @@ use crate::{api::Action, k8s::secrets::ComparableSecret};
 
 /// The window in which Meta counts registrations, and codes are counted here.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
+
+/// A PIN that Meta may have put in force, by a call whose reply was lost. Its value is in [`Ledger::secrets`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PossiblePin {
+    /// The intent's id.
+    pub id: String,
+    /// When the intent was written, on Meta's clock.
+    pub time: Timestamp,
+}
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,18 +86,12 @@ pub struct Ledger {
     /// The PIN in force, as far as the operator put it there or Meta accepted it.
     #[serde(skip)]
     pub pin: Option<ComparableSecret>,
-    /// The PIN of an open intent.
+    /// Calls that are over, and whose PIN may be in force all the same, newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub possible_pins: Vec<PossiblePin>,
+    /// PINs and codes of calls, by the intent's id.
     #[serde(skip)]
-    pub pin_tried: Option<ComparableSecret>,
-    /// The code of an open intent.
-    #[serde(skip)]
-    pub code_tried: Option<ComparableSecret>,
-    /// The PIN of the intent that the open one took the place of, or of one that may be in force after all.
-    #[serde(skip)]
-    pub pin_before: Option<ComparableSecret>,
-    /// The code of the intent that the open one took the place of.
-    #[serde(skip)]
-    pub code_before: Option<ComparableSecret>,
+    pub secrets: BTreeMap<String, ComparableSecret>,
 }
 
 /// A call about to be made, with all that has to be known of it.
@@ -130,10 +133,43 @@ impl Ledger {
         self.intents.iter().find(|intent| intent.id == id)
     }
 
-    /// The PIN to put into a Secret that has gone: the one in force, or one that may be.
+    /// The PIN or code of a call that is open, or whose PIN may be in force.
+    #[must_use]
+    pub fn secret_of(&self, id: &str) -> Option<&ComparableSecret> {
+        self.secrets.get(id)
+    }
+
+    /// The PIN for a Secret that somebody has deleted: the one that was sent last and may be in force, else the one in force,
+    /// else that of a call that is open.
     #[must_use]
     pub fn pin_to_keep(&self) -> Option<&ComparableSecret> {
-        self.pin.as_ref().or(self.pin_tried.as_ref())
+        let possible = self.possible_pins.last().and_then(|pin| self.secret_of(&pin.id));
+        let open = || self.intents.iter().filter(|intent| intent.input.operation().takes_pin());
+        possible.or(self.pin.as_ref()).or_else(|| open().find_map(|intent| self.secret_of(&intent.id)))
+    }
+
+    /// The calls whose PIN may be in force, by id: open ones, the ones they replace, and those that are over.
+    pub(super) fn possible_pin_ids(&self) -> BTreeSet<&str> {
+        let open = self.open_and_replaced().into_iter().filter(|intent| intent.input.operation().takes_pin());
+        let ids = open.map(|intent| intent.id.as_str()).chain(self.possible_pins.iter().map(|pin| pin.id.as_str()));
+        ids.filter(|id| self.secrets.contains_key(*id)).collect()
+    }
+
+    /// Forgets the PINs and codes of calls that are neither open nor replaced by an open one, and whose PIN cannot be in force.
+    pub(super) fn drop_unused_secrets(&mut self) {
+        let open = self.open_and_replaced().into_iter().map(|intent| intent.id.clone());
+        let used: BTreeSet<String> = open.chain(self.possible_pins.iter().map(|pin| pin.id.clone())).collect();
+        self.secrets.retain(|id, _| used.contains(id));
+    }
+
+    fn open_and_replaced(&self) -> Vec<&Intent> {
+        let mut found: Vec<&Intent> = self.intents.iter().collect();
+        let mut next = 0;
+        while let Some(intent) = found.get(next).copied() {
+            found.extend(&intent.replaces);
+            next += 1;
+        }
+        found
     }
 
     /// The value of an action's annotation that led to a call.
@@ -185,10 +221,6 @@ impl Ledger {
             // Should the next code not be sent, this one stays tried.
             self.code_tried(open);
         }
-        if operation.is_onboarding() && !is_again {
-            self.pin_before = self.pin_tried.take();
-            self.code_before = self.code_tried.take();
-        }
         if operation.is_counted() {
             let mut times = self.recent(operation, now);
             times.push(now);
@@ -197,10 +229,8 @@ impl Ledger {
         let handled_before = action
             .as_ref()
             .and_then(|(action, value)| self.handled.insert(action.annotation().to_owned(), value.clone()));
-        match operation {
-            Operation::VerifyCode => self.code_tried = secret,
-            Operation::Register | Operation::RegisterAgain | Operation::SetPin => self.pin_tried = secret,
-            _ => {}
+        if let Some(secret) = secret.filter(|_| operation.takes_pin() || operation == Operation::VerifyCode) {
+            self.secrets.insert(id.clone(), secret);
         }
         let action = action.map(|(_, value)| value).or(asked);
         let phone_number_id = self.phone_number_id.clone();
@@ -217,6 +247,7 @@ impl Ledger {
             time: now,
             unknown: false,
         });
+        self.drop_unused_secrets();
     }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::CodeMethod;
 use crate::ledger::{CallOutcome, ProfileField, Refusal, transitions::PINS_REMEMBERED};
 use Operation::{
     AddNumber, ClearWebhook, Deregister, Register, RegisterAgain, RequestCode, SetPin, SetWebhook, VerifyCode,
@@ -19,7 +20,7 @@ fn input(operation: Operation) -> CallInput {
     match operation {
         AddNumber => CallInput::AddNumber { account: "102".to_owned(), name: "INO".to_owned() },
         RequestCode => CallInput::RequestCode {
-            method: "SMS".to_owned(),
+            method: CodeMethod::Voice,
             language: "fr_FR".to_owned(),
             baseline: Some("old".to_owned()),
         },
@@ -51,7 +52,7 @@ fn asked(id: &str, operation: Operation, action: Action, now: Timestamp) -> NewI
     NewIntent { action: Some((action, now.to_string())), ..call(id, operation, now) }
 }
 
-fn refusal(code: i64) -> Refusal {
+fn refusal(code: u32) -> Refusal {
     Refusal {
         code,
         subcode: None,
@@ -63,7 +64,7 @@ fn refusal(code: i64) -> Refusal {
     }
 }
 
-fn refused(code: i64) -> CallOutcome {
+fn refused(code: u32) -> CallOutcome {
     CallOutcome::Refused(refusal(code))
 }
 
@@ -100,7 +101,7 @@ fn a_call_is_open_until_its_end_is_known() {
         for ended in [CallOutcome::Done(None), refused(1), CallOutcome::NotSent] {
             let mut ledger = ledger.clone();
             ledger.finish("one", ended, at(1));
-            assert_eq!((ledger.intents.len(), ledger.pin_tried, ledger.code_tried), (0, None, None), "{operation}");
+            assert_eq!((ledger.intents.len(), ledger.secrets.len()), (0, 0), "{operation}");
         }
         ledger.finish("one", CallOutcome::Unknown, at(1));
         let stays = operation.is_settled_later();
@@ -199,11 +200,15 @@ fn the_pin_that_meta_accepted_is_the_pin_in_force() {
         ] {
             let mut ledger = Ledger { pin: old.clone(), ..Ledger::default() };
             ledger.begin(call("one", operation, at(0)));
-            assert_eq!((&ledger.pin, &ledger.pin_tried), (&old, &new), "{operation}: both are kept until it is known");
+            assert_eq!(
+                (&ledger.pin, ledger.secret_of("one")),
+                (&old, new.as_ref()),
+                "{operation}: both are kept until it is known"
+            );
             ledger.finish("one", ended.clone(), at(0));
             assert_eq!(ledger.pin, *in_force, "{operation}: {reason}");
-            let open = ended == CallOutcome::Unknown && operation != RegisterAgain;
-            assert_eq!(ledger.pin_tried.is_some(), open, "{operation}: {reason}");
+            let is_possible = ended == CallOutcome::Unknown;
+            assert_eq!(ledger.secret_of("one"), new.as_ref().filter(|_| is_possible), "{operation}: {reason}");
         }
     }
 }
@@ -212,7 +217,7 @@ fn the_pin_that_meta_accepted_is_the_pin_in_force() {
 fn a_pin_that_somebody_removed_is_no_reason_to_forget_the_one_in_force() {
     let mut ledger = Ledger { pin: Some("111111".into()), ..Ledger::default() };
     ledger.begin(call("one", Register, at(0)));
-    ledger.pin_tried = None;
+    ledger.secrets.clear();
     ledger.finish("one", CallOutcome::Done(None), at(0));
     assert_eq!(ledger.pin, Some("111111".into()));
 }
@@ -229,7 +234,7 @@ fn a_code_is_remembered_with_what_its_secret_held() {
         assert_eq!(ledger.code.as_ref().map(|code| code.certain), certain, "{reason}");
         if let Some(code) = &ledger.code {
             assert_eq!((code.requested_at, code.expires()), (at(0), at(10)), "{reason}");
-            assert_eq!((code.method.as_str(), code.baseline.as_deref()), ("SMS", Some("old")), "{reason}");
+            assert_eq!((code.method, code.baseline.as_deref()), (CodeMethod::Voice, Some("old")), "{reason}");
             assert!(!code.is_new("old") && code.is_new("new"), "{reason}");
         }
     }

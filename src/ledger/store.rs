@@ -13,13 +13,12 @@ pub const PREFIX: &str = "waba-number-";
 
 const LEDGER: &str = "ledger";
 const PIN: &str = "pin";
-const PIN_TRIED: &str = "pin-tried";
-const CODE_TRIED: &str = "code-tried";
-const PIN_BEFORE: &str = "pin-before";
-const CODE_BEFORE: &str = "code-before";
-/// For people: whose number it is, and what is under way.
+/// Before the id of the call that the PIN or code belongs to.
+const SECRET_OF: &str = "secret-";
+/// For people: whose number it is, what is under way, and under which keys there are PINs that may be in force.
 const OWNER: &str = "waba.dev/owner";
 const OPEN_CALLS: &str = "waba.dev/open-calls";
+const POSSIBLE_PINS: &str = "waba.dev/possible-pins";
 
 /// The name of a number's ledger.
 #[must_use]
@@ -82,12 +81,12 @@ pub(crate) fn read(secret: &OwnedSecret, path: &str) -> Result<Ledger, LedgerPro
     // What the operator has written has been written at least once: all else in it may be lacking, or be left out.
     let ledger = ledger.filter(|ledger| ledger.serial > 0);
     let mut ledger = ledger.ok_or_else(|| LedgerProblem::Damaged(path.to_owned()))?;
-    let hidden = |key: &str| secret.get(key).map(ComparableSecret);
-    ledger.pin = hidden(PIN);
-    ledger.pin_tried = hidden(PIN_TRIED);
-    ledger.code_tried = hidden(CODE_TRIED);
-    ledger.pin_before = hidden(PIN_BEFORE);
-    ledger.code_before = hidden(CODE_BEFORE);
+    ledger.pin = secret.get(PIN).map(ComparableSecret);
+    let of_calls = secret.keys().filter_map(|key| {
+        let id = key.strip_prefix(SECRET_OF)?;
+        Some((id.to_owned(), ComparableSecret(secret.get(key)?)))
+    });
+    ledger.secrets = of_calls.collect();
     Ok(ledger)
 }
 
@@ -96,23 +95,26 @@ pub(crate) fn write(ledger: &Ledger, secret: &mut OwnedSecret) {
     // A map with text keys and plain values can always be written as JSON.
     let text = serde_json::to_string(ledger).unwrap_or_default();
     secret.set(LEDGER, &text.into());
-    for (key, value) in [
-        (PIN, &ledger.pin),
-        (PIN_TRIED, &ledger.pin_tried),
-        (CODE_TRIED, &ledger.code_tried),
-        (PIN_BEFORE, &ledger.pin_before),
-        (CODE_BEFORE, &ledger.code_before),
-    ] {
-        match value {
-            Some(ComparableSecret(value)) => secret.set(key, value),
-            None => secret.unset(key),
-        }
+    match &ledger.pin {
+        Some(ComparableSecret(pin)) => secret.set(PIN, pin),
+        None => secret.unset(PIN),
+    }
+    let is_over = |key: &str| key.strip_prefix(SECRET_OF).is_some_and(|id| !ledger.secrets.contains_key(id));
+    let over: Vec<String> = secret.keys().filter(|key| is_over(key)).map(str::to_owned).collect();
+    for key in &over {
+        secret.unset(key);
+    }
+    for (id, ComparableSecret(value)) in &ledger.secrets {
+        secret.set(&format!("{SECRET_OF}{id}"), value);
     }
     let owner = format!("{}/{}", ledger.owner.namespace, ledger.owner.name);
     secret.annotate(OWNER, Some(&owner));
     let open: BTreeSet<&str> = ledger.intents.iter().map(|intent| intent.input.operation().as_str()).collect();
     let open = open.into_iter().collect::<Vec<_>>().join(",");
     secret.annotate(OPEN_CALLS, (!open.is_empty()).then_some(open.as_str()));
+    let possible =
+        ledger.possible_pin_ids().into_iter().map(|id| format!("{SECRET_OF}{id}")).collect::<Vec<_>>().join(",");
+    secret.annotate(POSSIBLE_PINS, (!possible.is_empty()).then_some(possible.as_str()));
 }
 
 #[cfg(test)]
@@ -170,16 +172,18 @@ mod tests {
     fn a_person_can_read_pins_and_nobody_finds_one_in_the_rest() {
         let mut secret = secret(&ledger());
         assert_eq!(key(&secret, "pin").as_deref(), Some("111111"));
-        assert_eq!(key(&secret, "pin-tried").as_deref(), Some("590218"));
-        assert_eq!(key(&secret, "pin-before").as_deref(), Some("004217"));
-        assert_eq!(key(&secret, "code-tried"), None);
+        assert_eq!(key(&secret, "secret-again").as_deref(), Some("590218"), "of the call that is open");
+        assert_eq!(key(&secret, "secret-one").as_deref(), Some("004217"), "of the call that it replaces");
+        assert_eq!(key(&secret, "secret-two"), None, "no PIN goes with a callback");
+        assert_eq!(secret.annotation(POSSIBLE_PINS), Some("secret-again,secret-one"));
         let json = key(&secret, "ledger").unwrap();
         assert!(!json.contains("111111") && !json.contains("004217") && !json.contains("590218"), "{json}");
         write(&Ledger::default(), &mut secret);
         assert!(
-            ["pin", "pin-tried", "pin-before"].iter().all(|name| key(&secret, name).is_none()),
+            ["pin", "secret-again", "secret-one"].iter().all(|name| key(&secret, name).is_none()),
             "what is over is gone"
         );
+        assert_eq!(secret.annotation(POSSIBLE_PINS), None);
     }
 
     #[test]

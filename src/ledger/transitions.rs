@@ -4,23 +4,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     parts::{ProfileField, Refusal, SentCode, Webhook},
-    record::Ledger,
+    record::{Ledger, PossiblePin},
 };
 use crate::calls::{
     intent::{CallInput, Intent},
     operation::Operation,
 };
+use crate::graph::codes;
 
 /// So many refused PINs are remembered; Meta locks a number long before.
 pub(crate) const PINS_REMEMBERED: usize = 64;
-/// Meta's code for a number that is locked after too many registrations.
-const LOCKED: i64 = 133_016;
-/// Meta's code for a number that is half deregistered.
-pub const HALF_DEREGISTERED: i64 = 133_000;
-/// Meta's code for a number that has to be verified first.
-const UNVERIFIED: i64 = 133_006;
-/// Meta's code for a number that is not registered.
-const NOT_REGISTERED: i64 = 133_010;
 
 /// How a call ended, as it is written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +56,9 @@ impl Ledger {
                 self.last_change_at = Some(now);
                 return;
             }
-            CallOutcome::Refused(refusal) if operation == Operation::Deregister && refusal.code == NOT_REGISTERED => {
+            CallOutcome::Refused(refusal)
+                if operation == Operation::Deregister && refusal.code == codes::NOT_REGISTERED =>
+            {
                 self.done(&intent, None, now);
             }
             CallOutcome::Done(id) => self.done(&intent, id, now),
@@ -73,14 +68,11 @@ impl Ledger {
             CallOutcome::GivenUp => {}
         }
         self.intents.remove(place);
-        if !self.intents.iter().any(|open| open.input.operation().is_onboarding()) {
-            self.code_tried = None;
-            self.pin_tried = None;
-        }
+        self.drop_unused_secrets();
     }
 
-    /// It was sent, or may have been: what it took the place of is over, but for a PIN that may still be the one in force,
-    /// which nothing shows.
+    /// It was sent, or may have been: what it took the place of is over, but for PINs that may still be in force, which no
+    /// read shows.
     fn forget_replaced(&mut self, place: usize, ended: &CallOutcome) {
         let intent = &mut self.intents[place];
         let operation = intent.input.operation();
@@ -91,15 +83,46 @@ impl Ledger {
         }
         match ended {
             CallOutcome::Unknown | CallOutcome::Refused(_) if operation == Operation::SetPin => {
-                intent.replaces = replaced
+                intent.replaces = replaced;
             }
-            CallOutcome::Refused(refusal) if refusal.is_of_pin() => {}
-            _ if operation.is_onboarding() => {
-                self.pin_before = None;
-                self.code_before = None;
+            CallOutcome::Done(_) | CallOutcome::NotSent => {}
+            // Another PIN is the number's, and that of the call before is the likeliest.
+            CallOutcome::Refused(refusal) if refusal.is_of_pin() => {
+                for earlier in &replaced {
+                    self.may_be_in_force(earlier);
+                }
             }
-            _ => {}
+            _ => {
+                for earlier in replaced.iter().filter(|earlier| earlier.input.operation() == Operation::SetPin) {
+                    self.may_be_in_force(earlier);
+                }
+            }
         }
+    }
+
+    /// Keeps the PIN of a call that is over and whose reply was lost, unless it is known to be the one in force.
+    fn may_be_in_force(&mut self, intent: &Intent) {
+        let pin = self.secrets.get(&intent.id).filter(|_| intent.input.operation().takes_pin());
+        if pin.is_some() && pin != self.pin.as_ref() {
+            self.forget_possible(&intent.id);
+            self.possible_pins.push(PossiblePin { id: intent.id.clone(), time: intent.time });
+        }
+    }
+
+    /// Drops every other entry for the PIN of this call.
+    fn forget_possible(&mut self, id: &str) {
+        let Self { possible_pins, secrets, .. } = self;
+        let pin = secrets.get(id);
+        possible_pins.retain(|possible| secrets.get(&possible.id) != pin);
+    }
+
+    /// Meta accepted the PIN of a call: no other can be in force.
+    fn put_in_force(&mut self, intent: &Intent) {
+        // A person may have removed the value from the Secret: then the PIN from before is the best that is known.
+        self.pin = self.secrets.get(&intent.id).cloned().or(self.pin.take());
+        self.possible_pins.clear();
+        // Whatever was refused was refused under another PIN.
+        self.refused_pins.clear();
     }
 
     fn done(&mut self, intent: &Intent, id: Option<String>, now: Timestamp) {
@@ -114,7 +137,7 @@ impl Ledger {
             CallInput::VerifyCode => {
                 self.code_tried(intent);
                 self.verified_at = Some(now);
-                if self.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED) {
+                if self.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == codes::NOT_VERIFIED) {
                     self.refusals.remove(&Operation::Register);
                 }
             }
@@ -122,16 +145,13 @@ impl Ledger {
                 self.registered_at = Some(now);
                 self.deregistered_at = None;
                 self.register_wanted = false;
-                self.refused_pins.clear();
-                self.pin = self.pin_tried.take().or(self.pin.take());
+                self.put_in_force(intent);
                 self.refusals.remove(&Operation::Register);
                 self.refusals.remove(&Operation::SetPin);
             }
             CallInput::SetPin { then_register } => {
-                self.pin = self.pin_tried.take().or(self.pin.take());
+                self.put_in_force(intent);
                 self.register_wanted = *then_register;
-                // Whatever was refused was refused under another PIN.
-                self.refused_pins.clear();
                 self.refusals.remove(&Operation::Register);
             }
             CallInput::Deregister => {
@@ -140,7 +160,7 @@ impl Ledger {
                 self.deregistered_at = Some(now);
                 match self.refusals.get_mut(&Operation::Register) {
                     // Registered again now; how often it was refused is not forgotten, or it would go round in a circle.
-                    Some(refusal) if refusal.code == HALF_DEREGISTERED => refusal.until = Some(now),
+                    Some(refusal) if refusal.code == codes::HALF_DEREGISTERED => refusal.until = Some(now),
                     _ => drop(self.refusals.remove(&Operation::Register)),
                 }
             }
@@ -176,13 +196,16 @@ impl Ledger {
             // What Meta could not do just now is still what the person wants.
             self.register_wanted = refusal.until.is_some() && (self.register_wanted || intent.action.is_some());
         }
+        if operation == Operation::Register && refusal.is_of_pin() {
+            self.forget_possible(&intent.id);
+        }
         if operation == Operation::Register && refusal.is_of_pin() && !self.refused_pins.contains(&refusal.inputs) {
             if self.refused_pins.len() == PINS_REMEMBERED {
                 self.refused_pins.remove(0);
             }
             self.refused_pins.push(refusal.inputs.clone());
         }
-        if refusal.code == LOCKED {
+        if refusal.code == codes::REGISTRATION_LOCKED {
             self.blocked_until = refusal.until;
         }
         self.refusals.insert(operation, refusal);
@@ -213,11 +236,6 @@ impl Ledger {
     /// What it took the place of is open again.
     fn reopen(&mut self, intent: &Intent) {
         self.intents.extend(intent.replaces.iter().cloned());
-        // The same call once more has the same PIN or code.
-        if intent.input.operation().is_onboarding() && !intent.replaces.is_empty() && intent.attempt == 1 {
-            self.pin_tried = self.pin_before.take();
-            self.code_tried = self.code_before.take();
-        }
     }
 
     /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
@@ -225,6 +243,8 @@ impl Ledger {
         self.touch(intent, now);
         match &intent.input {
             CallInput::RequestCode { .. } => self.code_sent(intent, false),
+            // Where the number had no PIN, this one is in force now.
+            CallInput::RegisterAgain => self.may_be_in_force(intent),
             // Ours, should it be there; without its inputs, so that it is set again all the same.
             CallInput::SetWebhook { url, .. } => {
                 let taken_back = self.webhook.take().map(|webhook| webhook.taken_back).unwrap_or_default();
@@ -256,7 +276,7 @@ impl Ledger {
         if let CallInput::RequestCode { method, baseline, .. } = &intent.input {
             self.code = Some(SentCode {
                 requested_at: intent.time,
-                method: method.clone(),
+                method: *method,
                 baseline: baseline.clone(),
                 tried: Vec::new(),
                 certain,

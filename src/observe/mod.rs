@@ -12,5 +12,5 @@ mod snapshot;
 mod tests;
 
 pub use inventory::{AccountState, Allowed, AppState, AppSummary, BindingToken, Failure, Inventory, Observation};
-pub use poller::{Pollers, Polling, Wake};
+pub use poller::{Budget, Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};

@@ -42,6 +42,17 @@ pub struct Polling {
     pub interval: Duration,
 }
 
+/// What is left of Meta's call budget of an app at an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// The app's ID at Meta.
+    pub app_id: String,
+    /// The account.
+    pub account: Box<str>,
+    /// In percent.
+    pub left: u8,
+}
+
 /// Who learns of reads.
 pub trait Wake: Send + Sync + 'static {
     /// An account was read, and something differs from the read before.
@@ -122,6 +133,21 @@ impl Pollers {
         move || {
             let Some(tasks) = tasks.upgrade() else { return Duration::ZERO };
             tasks.lock().values().map(|task| task.progress.lock().overdue()).max().unwrap_or_default()
+        }
+    }
+
+    /// Tells what is left of the budgets of all accounts that are polled, where Meta reported it of late.
+    pub fn budgets(&self) -> impl Fn() -> Vec<Budget> + Send + Sync + 'static {
+        let (tasks, graph) = (Arc::downgrade(&self.tasks), self.shared.graph.clone());
+        move || {
+            let Some(tasks) = tasks.upgrade() else { return Vec::new() };
+            let tasks = tasks.lock();
+            let budget = |((_, account), task): (&(AppKey, Box<str>), &Task)| {
+                let app_id = task.polling.access.app.app_id.clone();
+                let left = graph.budget_left(&app_id, Some(account))?;
+                Some(Budget { app_id, account: account.clone(), left })
+            };
+            tasks.iter().filter_map(budget).collect()
         }
     }
 

@@ -43,8 +43,7 @@ struct World {
 }
 
 async fn world() -> World {
-    let config =
-        graph::Config { base_url: silent().await, user_agent: "test".into(), timing: graph::Timing::default() };
+    let config = graph::Config { base_url: silent().await, user_agent: "test".into(), timing: Timing::default() };
     let graph = graph::Client::new(config, Arc::new(|_: &Finished<'_>| {})).unwrap();
     let inventory = Arc::new(Inventory::default());
     let pollers = Pollers::new(inventory.clone(), graph.clone(), Timing::default(), Arc::new(Nobody));

@@ -1,6 +1,9 @@
 //! One complete read of an account, indexed by what objects ask for, and what changed since the read before.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ahash::{AHashMap, AHashSet};
 
@@ -9,6 +12,9 @@ use crate::graph::{
     AccountRead,
     types::{Account, PhoneNumber, Template, TemplateStatus},
 };
+
+/// For how long a snapshot remembers when exactly a thing vanished: longer than any proof that it is gone takes.
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// Name and language: what identifies a template within its account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,9 +36,10 @@ pub struct Snapshot {
     pub templates: AHashMap<TemplateKey, Box<Template>>,
     /// When the read began.
     pub started: Instant,
-    /// First complete read of this process.
-    first: Instant,
-    /// What earlier reads showed and later ones did not, with the start of the first read that lacked it.
+    /// A read since which everything is absent that this one lacks and that did not vanish lately: the first complete one
+    /// of this process, or a later one that lacked something which vanished long ago.
+    absent_since: Instant,
+    /// What vanished lately, with the start of the first read that lacked it.
     vanished_numbers: AHashMap<u64, Instant>,
     vanished_templates: AHashMap<TemplateKey, Instant>,
 }
@@ -67,10 +74,13 @@ impl Snapshot {
                 (TemplateKey { name: template.name.clone(), language: template.language.clone() }, Box::new(template))
             })
             .collect();
-        let vanished_numbers = vanished(before.map(|b| (&b.numbers, &b.vanished_numbers)), &numbers, started);
-        let vanished_templates = vanished(before.map(|b| (&b.templates, &b.vanished_templates)), &templates, started);
-        let first = before.map_or(started, |b| b.first);
-        Self { account, numbers, templates, started, first, vanished_numbers, vanished_templates }
+        let mut vanished_numbers = vanished(before.map(|b| (&b.numbers, &b.vanished_numbers)), &numbers, started);
+        let mut vanished_templates =
+            vanished(before.map(|b| (&b.templates, &b.vanished_templates)), &templates, started);
+        let absent_since = before.map_or(started, |b| b.absent_since);
+        let absent_since = forget_old(&mut vanished_numbers, started, absent_since);
+        let absent_since = forget_old(&mut vanished_templates, started, absent_since);
+        Self { account, numbers, templates, started, absent_since, vanished_numbers, vanished_templates }
     }
 
     /// The number with these digits, or with another spelling of the same line.
@@ -90,13 +100,19 @@ impl Snapshot {
     #[must_use]
     pub fn number_absent_since(&self, digits: u64) -> Instant {
         let spellings = std::iter::once(digits).chain(digits::variants(digits));
-        spellings.filter_map(|digits| self.vanished_numbers.get(&digits)).max().copied().unwrap_or(self.first)
+        spellings.filter_map(|digits| self.vanished_numbers.get(&digits)).max().copied().unwrap_or(self.absent_since)
     }
 
     /// Start of the first complete read that lacked this template.
     #[must_use]
     pub fn template_absent_since(&self, key: &TemplateKey) -> Instant {
-        self.vanished_templates.get(key).copied().unwrap_or(self.first)
+        self.vanished_templates.get(key).copied().unwrap_or(self.absent_since)
+    }
+
+    /// How many things that vanished are remembered one by one.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.vanished_numbers.len() + self.vanished_templates.len()
     }
 
     /// What differs from the read before.
@@ -150,6 +166,19 @@ fn vanished<K: Clone + Eq + std::hash::Hash, V>(
     let still = missed.iter().map(|(key, since)| (key, *since));
     let newly = there.keys().map(|key| (key, started));
     still.chain(newly).filter(|(key, _)| !now.contains_key(*key)).map(|(key, since)| (key.clone(), since)).collect()
+}
+
+/// Drops what vanished long ago. Its time, if later than `absent_since`, stands for all that is dropped: never earlier than
+/// any of them vanished.
+fn forget_old<K>(vanished: &mut AHashMap<K, Instant>, started: Instant, mut absent_since: Instant) -> Instant {
+    vanished.retain(|_, since| {
+        let is_old = started.saturating_duration_since(*since) > REMEMBERED;
+        if is_old {
+            absent_since = absent_since.max(*since);
+        }
+        !is_old
+    });
+    absent_since
 }
 
 fn differing<K: Clone + Eq + std::hash::Hash, V: PartialEq>(a: &AHashMap<K, V>, b: &AHashMap<K, V>) -> Vec<K> {

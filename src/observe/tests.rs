@@ -266,6 +266,31 @@ fn accounts_that_are_not_listed_any_more_are_forgotten() {
     assert!(inventory.app(&app()).is_none());
 }
 
+/// The account is read for years: what vanished long ago takes no memory, and is as absent as it was.
+#[test]
+fn a_snapshot_forgets_what_vanished_long_ago() {
+    let start = Instant::now();
+    let hours = |n: u32| start + n * 60 * MINUTE;
+    let key = |n: u32| TemplateKey { name: format!("t{n}").into(), language: "en_US".into() };
+    let mut last: Option<Arc<Snapshot>> = None;
+    for n in 0..50 {
+        let shown = read(
+            ONE,
+            &[number(u64::from(n), &json!({}))],
+            &[template(&format!("t{n}"), "en_US", "APPROVED")],
+            hours(n),
+        );
+        last = Some(Arc::new(Snapshot::new(shown, last.as_ref())));
+    }
+    let last = last.unwrap();
+    assert!(last.remembered() <= 4, "{} things that vanished are remembered", last.remembered());
+    assert_eq!(last.number_absent_since(48), hours(49));
+    assert!(last.number_absent_since(7) >= hours(8), "it was there before");
+    assert!(last.template_absent_since(&key(7)) >= hours(8), "it was there before");
+    let old = last.number_absent_since(7);
+    assert!(old < hours(48), "and it is long gone: {:?}", hours(49) - old);
+}
+
 #[test]
 fn a_template_limit_of_an_earlier_process_stands_until_this_one_has_read_it() {
     let inventory = inventory(AppState::Ready, &[ONE]);

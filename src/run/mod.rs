@@ -1,6 +1,5 @@
 //! Puts the parts together and runs them until the end.
 
-mod limits;
 mod watches;
 
 use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -23,7 +22,7 @@ use crate::{
     },
     kinds::{Apps, Bindings, Numbers, Templates},
     ledger::Ledgers,
-    observe::{Inventory, Pollers},
+    observe::{Budget, Inventory, Pollers},
     server::{self, Health, Stage},
     telemetry::Metrics,
     timing::Timing,
@@ -61,6 +60,11 @@ pub enum RunError {
     /// Health and metrics cannot be served.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// Waits are shrunk, and Meta is the real one.
+    #[error(
+        "--speedup={0} would divide Meta's rate limits too; the operator refuses it for {1}: remove it, or set --graph-url to a simulator"
+    )]
+    Speedup(u32, String),
     /// No client for the API server.
     #[error("no client for the API server: {0}")]
     Client(#[from] kube::Error),
@@ -91,6 +95,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
     listening: Option<Listening>,
 ) -> Result<(), RunError> {
+    refuse_speedup(&settings)?;
     let stop = stop.boxed().shared();
     let metrics = Metrics::new();
     let health = Health::new(OVERDUE_LIMIT);
@@ -114,6 +119,16 @@ pub async fn run(
     result
 }
 
+/// Shrunk waits shrink the window in which Meta counts calls: never with the real Meta.
+fn refuse_speedup(settings: &Settings) -> Result<(), RunError> {
+    let (speedup, host) = (settings.timing.speedup, settings.graph_url.host_str().unwrap_or_default());
+    let host = host.trim_end_matches('.');
+    if speedup > 1 && (host == "facebook.com" || host.ends_with(".facebook.com")) {
+        return Err(RunError::Speedup(speedup, host.to_owned()));
+    }
+    Ok(())
+}
+
 type Stop = future::Shared<future::BoxFuture<'static, ()>>;
 
 /// Waits for the lease, if there is one to wait for, and works until told to stop or the lease is lost.
@@ -130,14 +145,13 @@ async fn lead(
         metrics.leader(true);
         return work(settings, clients, stop, Fence::always(), &|| false, health, metrics).await;
     }
-    let duration = limits::lease(limits::request(settings.timing.speedup()));
     let lease_config = LeaseConfig {
         namespace: settings.operator_namespace.clone(),
         name: NAME.to_owned(),
         identity: instance(),
-        duration,
-        renew_every: duration / 5,
-        retry_every: duration / 10,
+        duration: settings.timing.lease,
+        renew_every: settings.timing.lease_renewal,
+        retry_every: settings.timing.lease_retry,
     };
     health.enter(Stage::Standby);
     let acquire = Lease::acquire(clients.certain.clone(), lease_config);
@@ -208,11 +222,12 @@ async fn work(
     let inventory = Arc::new(Inventory::default());
     let pollers = Pollers::new(inventory.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()));
     health.ask(pollers.overdue());
+    let budgets = pollers.budgets();
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let secrets = Arc::new(Secrets::new(client.clone(), secrets));
     let ledgers = ledgers(certain, &settings, secrets.clone());
     let bindings = Arc::new(Bindings::default());
-    changed.knows(ledgers.clone(), bindings.clone());
+    changed.knows(ledgers.clone(), bindings.clone(), secrets.clone());
     let context = Arc::new(Context {
         client: client.clone(),
         graph,
@@ -239,7 +254,7 @@ async fn work(
     controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone(), bindings));
     controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
-    tasks.spawn(gauges(metrics.clone(), wake.clone(), settings.timing.counts_gap));
+    tasks.spawn(gauges(metrics.clone(), wake.clone(), budgets, settings.timing.counts_gap));
     tasks.spawn({
         let health = health.clone();
         async move {
@@ -278,7 +293,7 @@ struct Controllers {
 }
 
 impl Controllers {
-    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed<K>>, reconciler: R) {
+    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed>, reconciler: R) {
         let controller = controller::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
         self.ended.spawn(controller.map(|()| K::NAME));
     }
@@ -343,34 +358,18 @@ async fn fingerprints(client: &Client, namespace: &str, stop: Stop) -> Option<Fi
 }
 
 fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client, RunError> {
-    let speedup = settings.timing.speedup();
-    let plain = graph::Timing::default();
-    let timing = graph::Timing {
-        request: limits::request(speedup),
-        retry_pause: plain.retry_pause / speedup,
-        bucket: plain.bucket / speedup,
-        throttle_first: plain.throttle_first / speedup,
-        throttle_longest: plain.throttle_longest / speedup,
-        pace_step: plain.pace_step / speedup,
-        rest: plain.rest / speedup,
-        ..plain
-    };
     let user_agent = format!("{NAME}/{}", env!("CARGO_PKG_VERSION"));
-    let config = graph::Config { base_url: settings.graph_url.clone(), user_agent, timing };
+    let config = graph::Config { base_url: settings.graph_url.clone(), user_agent, timing: settings.timing.clone() };
     let metrics = metrics.clone();
-    let recorder = move |call: &Finished<'_>| {
-        metrics.called(call.endpoint, call.outcome, call.duration);
-        if let (Some(left), Some(account)) = (call.budget_left, call.waba_id) {
-            metrics.budget_left(call.app_id, account, f64::from(left));
-        }
-    };
+    let recorder = move |call: &Finished<'_>| metrics.called(call.endpoint, call.outcome, call.duration);
     Ok(graph::Client::new(config, Arc::new(recorder))?)
 }
 
-/// Keeps the gauges that no event moves: objects by phase.
-async fn gauges(metrics: Metrics, wake: Triggers, every: Duration) {
+/// Keeps the gauges that no event moves: objects by phase, and what is left of budgets.
+async fn gauges(metrics: Metrics, wake: Triggers, budgets: impl Fn() -> Vec<Budget>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
+        metrics.budgets(budgets().iter().map(|budget| (&*budget.app_id, &*budget.account, f64::from(budget.left))));
         phases(&metrics, &wake.apps);
         phases(&metrics, &wake.numbers);
         phases(&metrics, &wake.templates);
@@ -379,9 +378,41 @@ async fn gauges(metrics: Metrics, wake: Triggers, every: Duration) {
 
 fn phases<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {
     let mut counts = BTreeMap::new();
+    let mut unparsable = 0;
     for object in objects.filter(|_| true) {
+        unparsable += usize::from(!object.usable);
         let phase = object.phase.as_deref().unwrap_or("Pending").to_owned();
         *counts.entry(phase).or_insert(0) += 1;
     }
     metrics.objects(K::NAME, &counts);
+    metrics.unparsable(K::NAME, unparsable);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_speedup_is_refused_for_the_real_meta() {
+        for (url, speedup, refused) in [
+            ("https://graph.facebook.com", 1, false),
+            ("https://graph.facebook.com", 2, true),
+            ("https://GRAPH.facebook.com./", 600, true),
+            ("https://graph.beta.facebook.com:443/x", 2, true),
+            ("http://127.0.0.1:8080", 600, false),
+            ("http://graph.facebook.com.sim.local", 600, false),
+        ] {
+            let settings = Settings {
+                graph_url: url.parse().unwrap(),
+                namespaces: Vec::new(),
+                operator_namespace: "waba-system".to_owned(),
+                listen: ([127, 0, 0, 1], 0).into(),
+                leader_elect: false,
+                timing: Timing::new(speedup),
+            };
+            assert_eq!(refuse_speedup(&settings).is_err(), refused, "{url} at speed {speedup}");
+        }
+    }
 }

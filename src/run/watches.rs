@@ -18,7 +18,7 @@ use tracing::warn;
 use super::{Stop, Tasks};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
-    controller::{NumberClaim, Objects, Triggers},
+    controller::{NumberClaim, Objects, Secrets, Triggers},
     kinds::Bindings,
     ledger::{Ledgers, PREFIX},
 };
@@ -77,14 +77,16 @@ pub(super) struct Changed {
 struct OwnSecrets {
     ledgers: Arc<Ledgers>,
     bindings: Arc<Bindings>,
+    /// Values of users' Secrets.
+    values: Arc<Secrets>,
 }
 
 impl Changed {
-    /// From now on, changes of ledgers by this process wake nobody, and a binding Secret that goes is not taken for one
-    /// that has not come yet.
-    pub(super) fn knows(&self, ledgers: Arc<Ledgers>, bindings: Arc<Bindings>) {
+    /// From now on, changes of ledgers by this process wake nobody, a binding Secret that goes is not taken for one that has
+    /// not come yet, and values of Secrets that change or go are dropped from memory.
+    pub(super) fn knows(&self, ledgers: Arc<Ledgers>, bindings: Arc<Bindings>, values: Arc<Secrets>) {
         // Set once.
-        let _ = self.known.set(OwnSecrets { ledgers, bindings });
+        let _ = self.known.set(OwnSecrets { ledgers, bindings, values });
     }
 
     fn tell(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
@@ -97,14 +99,21 @@ impl Changed {
                 self.wake.numbers.enqueue_claimants(&NumberClaim::of(digits));
             }
         }
-        if let Some(known) = self.known.get().filter(|_| gone) {
-            known.bindings.forget(namespace.as_deref().unwrap_or_default(), &name);
+        if let Some(known) = self.known.get() {
+            let namespace = namespace.as_deref().unwrap_or_default();
+            known.values.notice(namespace, &name);
+            if gone {
+                known.bindings.forget(namespace, &name);
+            }
         }
         self.wake.apps.enqueue_where(|app| app.looks_at(namespace.as_deref(), &name));
         self.wake.numbers.enqueue_where(|number| number.looks_at(namespace.as_deref(), &name));
     }
 
     fn tell_all(&self) {
+        if let Some(known) = self.known.get() {
+            known.values.notice_all();
+        }
         self.wake.apps.enqueue_where(|_| true);
         self.wake.numbers.enqueue_where(|number| !number.secrets.is_empty());
     }
@@ -133,8 +142,8 @@ pub(super) fn namespaces(client: &Client, wake: &Triggers, tasks: &mut Tasks) ->
         .for_each(move |namespace| {
             match namespace.map(|namespace| namespace.metadata.name) {
                 Ok(name) => {
-                    wake.numbers.enqueue_where(|number| number.namespace() == name);
-                    wake.templates.enqueue_where(|template| template.namespace() == name);
+                    wake.numbers.enqueue_where(|number| Some(number.key.namespace()) == name.as_deref());
+                    wake.templates.enqueue_where(|template| Some(template.key.namespace()) == name.as_deref());
                 }
                 Err(error) => warn!(%error, "watch of namespaces failed; trying again"),
             }

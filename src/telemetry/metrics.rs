@@ -99,6 +99,7 @@ pub struct Metrics {
     call_duration: Durations<Endpoint>,
     budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
     objects: Family<Phase, Gauge>,
+    unparsable: Family<Kind, Gauge>,
     phases_seen: Arc<Mutex<BTreeSet<Phase>>>,
     token_expiry: Family<Object, Gauge>,
     overdue: Gauge<f64, AtomicU64>,
@@ -133,6 +134,7 @@ impl Metrics {
             call_duration: Family::new_with_constructor(durations),
             budget_left: Family::default(),
             objects: Family::default(),
+            unparsable: Family::default(),
             phases_seen: Arc::default(),
             token_expiry: Family::default(),
             overdue: Gauge::default(),
@@ -156,6 +158,8 @@ impl Metrics {
         let help = "What is left of Meta's call budget, in percent";
         r.register("meta_budget_left_percent", help, self.budget_left.clone());
         r.register("objects", "Objects by kind and phase", self.objects.clone());
+        let help = "Objects that do not fit this operator's API and are left alone, by kind";
+        r.register("objects_unparsable", help, self.unparsable.clone());
         let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
         let help = "For how long the most overdue poll of an account has been due";
@@ -180,15 +184,13 @@ impl Metrics {
         self.call_duration.get_or_create(&Endpoint { endpoint }).observe(took.as_secs_f64());
     }
 
-    /// What is left of the budget of an app at an account, in percent.
-    pub fn budget_left(&self, app: &str, account: &str, percent: f64) {
-        let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
-        self.budget_left.get_or_create(&bucket).set(percent);
-    }
-
-    /// An app no longer manages an account: its budget is no longer shown.
-    pub fn forget_budget(&self, app: &str, account: &str) {
-        self.budget_left.remove(&Bucket { app: app.to_owned(), account: account.to_owned() });
+    /// What is left of the budgets of apps at accounts, in percent. Budgets that are not among these are no longer shown.
+    pub fn budgets<'a>(&self, budgets: impl Iterator<Item = (&'a str, &'a str, f64)>) {
+        self.budget_left.clear();
+        for (app, account, percent) in budgets {
+            let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
+            self.budget_left.get_or_create(&bucket).set(percent);
+        }
     }
 
     /// How many objects of a kind are in which phase. Phases that had objects before and have none now become 0.
@@ -199,6 +201,12 @@ impl Metrics {
             let count = counts.get(&labels.phase).copied().unwrap_or(0);
             self.objects.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// How many objects of a kind cannot be parsed.
+    pub fn unparsable(&self, kind: &str, count: usize) {
+        let kind = Kind { kind: kind.to_owned() };
+        self.unparsable.get_or_create(&kind).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// When the token of a `MetaApp` expires; `None` when it never does, or the object is gone.
@@ -268,7 +276,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::from_millis(2));
         metrics.called("debug_token", "Done", Duration::from_millis(40));
-        metrics.budget_left("1", "2", 87.5);
+        metrics.budgets([("1", "2", 87.5)].into_iter());
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
         metrics.overdue(Duration::from_millis(1500));
         metrics.written("whatsappnumbers/status", "patch");
@@ -311,8 +319,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
         metrics.token_expires("meta", "ino-cx", None);
-        metrics.budget_left("1", "2", 50.0);
-        metrics.forget_budget("1", "2");
+        metrics.budgets([("1", "2", 50.0)].into_iter());
+        metrics.budgets(std::iter::empty());
         let text = metrics.encode();
         assert!(!text.contains("ino-cx") && !text.contains(r#"app="1""#), "{text}");
     }

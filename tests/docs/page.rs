@@ -132,7 +132,7 @@ pub fn exposition() -> String {
     let metrics = Metrics::new();
     metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::ZERO);
     metrics.called("account", "ok", Duration::ZERO);
-    metrics.budget_left("1", "2", 100.0);
+    metrics.budgets([("1", "2", 100.0)].into_iter());
     metrics.objects("MetaApp", &[("Connected".to_owned(), 1)].into());
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.written("secrets", "create");

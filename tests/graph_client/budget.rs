@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use waba_operator::graph::{Access, Class, Client, Error, Outcome, Priority, Timing, VersionMismatch};
+use waba_operator::graph::{Access, Class, Client, Error, Outcome, Priority, VersionMismatch};
+use waba_operator::timing::Timing;
 
 use crate::support::{APP, SECOND_WABA, WABA, World, access, estate, timing};
 
 async fn probe(client: &Client, waba: &str) -> Result<(), Error> {
     client.probe_account(&access(), waba).await
+}
+
+/// Until when no call at all gets its turn at an account.
+async fn throttled_until(world: &World, waba: &str) -> Option<jiff::Timestamp> {
+    world.client.pass(&access(), waba, Priority::Action).await.err().and_then(|error| error.throttled_until())
 }
 
 /// A seed whose first account allows this many calls an hour.
@@ -33,14 +39,14 @@ async fn a_throttled_account_gets_no_call_until_metas_time() {
         wait > SignedDuration::from_mins(50) && wait <= SignedDuration::from_mins(61),
         "minutes, not seconds: {wait}"
     );
-    assert_eq!(world.client.throttled_until(APP, Some(WABA)), Some(until));
+    assert_eq!(throttled_until(&world, WABA).await, Some(until));
 
     let held_back = probe(&world.client, WABA).await.unwrap_err();
     assert_eq!((held_back.throttled_until(), held_back.was_sent()), (Some(until), false));
     assert_eq!(world.calls().await.len(), 4, "the fourth was refused, the fifth never sent");
 
     probe(&world.client, SECOND_WABA).await.unwrap();
-    assert_eq!(world.client.throttled_until(APP, Some(SECOND_WABA)), None, "another account has its own budget");
+    assert_eq!(throttled_until(&world, SECOND_WABA).await, None, "another account has its own budget");
     world.assert_well_behaved().await;
 }
 
@@ -68,7 +74,7 @@ async fn a_throttled_app_gets_no_call_for_any_account() {
     assert!(wait > SignedDuration::from_secs(290) && wait <= SignedDuration::from_secs(302), "five minutes: {wait}");
     for waba in [WABA, SECOND_WABA] {
         assert_eq!(probe(&world.client, waba).await.unwrap_err().throttled_until(), Some(until));
-        assert_eq!(world.client.throttled_until(APP, Some(waba)), Some(until));
+        assert_eq!(throttled_until(&world, waba).await, Some(until));
     }
     assert!(matches!(world.client.exchange_token(&access()).await, Outcome::NotSent(_)));
     assert_eq!(world.calls().await.len(), 1, "not even tried again, although Meta calls it transient");
@@ -120,14 +126,14 @@ async fn usage_is_read_from_error_replies_too() {
 
 #[tokio::test]
 async fn polls_wait_when_the_budget_is_nearly_used_up() {
-    let timing = Timing { rest: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
+    let timing = Timing { poll_rest: Duration::from_mins(5), longest_turn: Duration::ZERO, ..timing() };
     let world = World::start_with(limited(20), timing).await;
     for _ in 0..19 {
         probe(&world.client, WABA).await.unwrap();
     }
     let held_back = world.client.template_limit(&access(), WABA).await.unwrap_err();
     assert!(held_back.throttled_until().is_some() && !held_back.was_sent(), "a poll waits");
-    assert_eq!(world.client.throttled_until(APP, Some(WABA)), None, "although Meta allows more");
+    assert_eq!(throttled_until(&world, WABA).await, None, "although Meta allows more");
     assert_eq!(world.calls().await.len(), 19);
 }
 

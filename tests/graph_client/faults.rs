@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use waba_operator::graph::{Class, Outcome, Timing};
+use waba_operator::graph::{Class, Outcome};
+use waba_operator::timing::Timing;
 
 use crate::support::{TOKEN, WABA, World, access, estate, timing};
 
@@ -57,7 +58,7 @@ async fn refusals_are_not_retried() {
 
 #[tokio::test]
 async fn a_read_without_reply_times_out() {
-    let timing = Timing { request: Duration::from_millis(300), read_tries: 1, ..timing() };
+    let timing = Timing { call_timeout: Duration::from_millis(300), read_tries: 1, ..timing() };
     let world = World::start_with(estate(1, 0), timing).await;
     world.fault(json!({"path": WABA, "before": {"hang": true}})).await;
     let started = Instant::now();
@@ -92,7 +93,7 @@ async fn a_changing_call_whose_reply_is_lost_is_unknown_and_sent_once() {
 
 #[tokio::test]
 async fn a_changing_call_that_times_out_is_unknown() {
-    let timing = Timing { request: Duration::from_millis(300), ..timing() };
+    let timing = Timing { call_timeout: Duration::from_millis(300), ..timing() };
     let world = World::start_with(estate(0, 0), timing).await;
     world.fault(json!({"path": "/oauth/access_token", "after": {"hang": true}})).await;
     assert!(matches!(world.client.exchange_token(&access()).await, Outcome::Unknown(_)));

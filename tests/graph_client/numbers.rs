@@ -15,7 +15,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use waba_operator::graph::{Client, CodeMethod, Error, Outcome, Timing};
+use waba_operator::api::CodeMethod;
+use waba_operator::graph::{Client, Error, Outcome};
+use waba_operator::timing::Timing;
 
 use crate::support::{APP, SECOND_WABA, WABA, World, access, estate_with, timing};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use graph_sim::{Control, Sim};
 use serde_json::{Value, json};
-use waba_operator::graph::{Access, AppCredentials, Client, Config, Finished, Timing};
+use waba_operator::graph::{Access, AppCredentials, Client, Config, Finished};
+use waba_operator::timing::Timing;
 
 pub const APP: &str = "1234567890";
 pub const SECRET: &str = "5ecret5ecret5ecret";

@@ -43,4 +43,5 @@ mod token_exchange;
 mod token_expiry;
 mod token_renewal;
 mod token_secret;
+mod unparsable_objects;
 mod unusable_numbers;

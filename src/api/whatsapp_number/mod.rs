@@ -219,6 +219,23 @@ pub enum CodeMethod {
     Voice,
 }
 
+impl CodeMethod {
+    /// As spec and status spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "SMS",
+            Self::Voice => "Voice",
+        }
+    }
+
+    /// The method with this name; a status from another version may have a name that this one does not know.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Sms, Self::Voice].into_iter().find(|method| method.as_str() == name)
+    }
+}
+
 /// How a number is registered on the Cloud API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -2,32 +2,23 @@
 //! objects as Rust values, most of whose fields are empty, would take six times the memory; one is unpacked only to be
 //! reconciled.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
-use kube::{
-    Resource, ResourceExt,
-    core::{NamespaceResourceScope, ObjectMeta},
-    runtime::reflector::ObjectRef,
-};
-use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
+use super::{
+    Key,
+    packed::{Packed, Packer},
+};
 use crate::{
     api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{STALLED, is_true},
 };
 
-/// The lowest level that packs at all: 8 µs for 1.9 kB, which become 0.8; the highest would save 0.07 more.
-const QUICKLY: u8 = 1;
-
-/// Names an object in the cache.
-pub type Key<K> = ObjectRef<Cached<K>>;
-
 /// See the module.
-#[derive(Clone)]
 pub struct Cached<K: Kind> {
-    /// Name and namespace only.
-    meta: ObjectMeta,
+    /// Its name.
+    pub key: Key,
     /// What it stands for at Meta.
     pub claim: K::Claim,
     /// The app it belongs to.
@@ -38,9 +29,12 @@ pub struct Cached<K: Kind> {
     pub phase: Option<Box<str>>,
     /// Whether a person must act.
     pub stalled: bool,
+    /// Whether the operator could read the whole object. If not, it keeps its claim, and is neither reconciled nor acted
+    /// upon.
+    pub usable: bool,
     /// The Secrets in its namespace that it looks at.
     pub secrets: Box<[Box<str>]>,
-    packed: Box<[u8]>,
+    packed: Packed,
     kind: PhantomData<K>,
 }
 
@@ -49,21 +43,18 @@ impl<K: Kind> Cached<K> {
     ///
     /// # Errors
     /// When it cannot be written as JSON, which an object that came as JSON always can.
-    pub fn new(object: &K) -> serde_json::Result<Self> {
+    pub fn new(object: &K, usable: bool, packer: &Packer) -> serde_json::Result<Self> {
         let status = object.status();
         Ok(Self {
-            meta: ObjectMeta {
-                name: object.meta().name.clone(),
-                namespace: object.namespace(),
-                ..ObjectMeta::default()
-            },
+            key: Key::of(object),
             claim: object.claim(),
             app: object.app(),
             account: object.held_by().map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
             stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
+            usable,
             secrets: object.secrets().into_iter().map(Box::from).collect(),
-            packed: compress_to_vec(&serde_json::to_vec(object)?, QUICKLY).into(),
+            packed: packer.pack(&serde_json::to_vec(object)?),
             kind: PhantomData,
         })
     }
@@ -72,60 +63,25 @@ impl<K: Kind> Cached<K> {
     #[must_use]
     pub fn object(&self) -> Option<K> {
         self.unpack()
-            .inspect_err(|error| error!(kind = K::NAME, object = %self.key(), %error, "object not read from the cache"))
+            .inspect_err(|error| error!(kind = K::NAME, object = %self.key, %error, "object not read from the cache"))
             .ok()
     }
 
     fn unpack(&self) -> Result<K, String> {
-        let json = decompress_to_vec(&self.packed).map_err(|error| error.to_string())?;
+        let json = self.packed.unpack().ok_or("its packed JSON is damaged")?;
         serde_json::from_slice(&json).map_err(|error| error.to_string())
     }
 
     /// Whether it looks at this Secret.
     #[must_use]
     pub fn looks_at(&self, namespace: Option<&str>, secret: &str) -> bool {
-        self.meta.namespace.as_deref() == namespace && self.secrets.iter().any(|name| **name == *secret)
-    }
-
-    /// Its name in the cache.
-    #[must_use]
-    pub fn key(&self) -> Key<K> {
-        ObjectRef::from_obj(self)
+        namespace == Some(self.key.namespace()) && self.secrets.iter().any(|name| **name == *secret)
     }
 }
 
 impl<K: Kind> fmt::Debug for Cached<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", K::NAME, self.key())
-    }
-}
-
-impl<K: Kind> Resource for Cached<K> {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        K::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        K::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        K::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        K::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
+        write!(f, "{} {}", K::NAME, self.key)
     }
 }
 
@@ -159,11 +115,11 @@ mod tests {
             },
         }))
         .unwrap();
-        let cached = Cached::new(&number).unwrap();
+        let cached = Cached::new(&number, true, &Packer::default()).unwrap();
         let back = cached.object().unwrap();
         assert_eq!(serde_json::to_value(&back).unwrap(), serde_json::to_value(&number).unwrap());
         assert_eq!(back.status, number.status, "or a reconcile would see a change where there is none");
-        assert_eq!(cached.key().to_string(), ObjectRef::from_obj(&number).to_string());
+        assert_eq!((cached.key.namespace(), cached.key.name()), ("cc", "support-fr"));
         assert_eq!((cached.app, cached.stalled), (AppKey::new("meta", "ino-cx"), true));
         assert_eq!((cached.account.as_deref(), cached.phase.as_deref()), (Some("102290129340398"), Some("NotFound")));
     }

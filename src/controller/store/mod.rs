@@ -1,44 +1,50 @@
 //! The operator's view of one kind: what the watches brought, who claims the same thing, and a way to wake an object.
 
 mod cached;
+mod claims;
+mod key;
+mod packed;
+mod watched;
 
-pub use cached::{Cached, Key};
+pub use cached::Cached;
+pub use key::Key;
+pub use watched::Watched;
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use futures::channel::mpsc;
-use kube::{
-    ResourceExt,
-    runtime::{
-        reflector::{ObjectRef, Store, store::Writer},
-        watcher::Event,
-    },
-};
+use kube::runtime::watcher::Event;
 use parking_lot::RwLock;
 use tokio::sync::watch;
+use tracing::error;
 
 use crate::api::Kind;
+use claims::Claims;
+use packed::Packer;
+use watched::Parsed;
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
 struct Scope<K: Kind> {
     namespace: Option<String>,
-    store: Store<Cached<K>>,
-    wake: mpsc::UnboundedSender<Key<K>>,
-    /// Whether the first list has come. The store's own `wait_until_ready` wakes only one of those who wait for it.
+    objects: RwLock<AHashMap<Key, Arc<Cached<K>>>>,
+    wake: mpsc::UnboundedSender<Key>,
+    /// Whether the first list has come.
     listed: watch::Sender<bool>,
 }
 
 /// The write side of one scope, held by its watch.
-pub struct ScopeFeed<K: Kind> {
+pub struct ScopeFeed {
     pub(crate) namespace: Option<String>,
-    pub(crate) writer: Writer<Cached<K>>,
-    pub(crate) woken: mpsc::UnboundedReceiver<Key<K>>,
+    pub(crate) woken: mpsc::UnboundedReceiver<Key>,
+    /// What the list that is under way has brought so far.
+    listing: AHashSet<Key>,
 }
 
 struct Shared<K: Kind> {
     scopes: Vec<Scope<K>>,
-    claims: RwLock<AHashMap<K::Claim, Vec<Key<K>>>>,
+    claims: RwLock<Claims<K>>,
+    packer: Packer,
 }
 
 /// All objects of one kind that the operator watches. Cheap to clone.
@@ -50,48 +56,59 @@ impl<K: Kind> Clone for Objects<K> {
     }
 }
 
+/// What an event of a watch came to.
+pub struct Update<K: Kind> {
+    /// New objects, new versions of objects, and those of a list that are not usable.
+    pub changed: Vec<Arc<Cached<K>>>,
+    /// Objects that are gone.
+    pub gone: Vec<Arc<Cached<K>>>,
+    /// Objects to reconcile, besides those that compete with the ones that are gone.
+    pub due: Vec<Key>,
+}
+
+impl<K: Kind> Default for Update<K> {
+    fn default() -> Self {
+        Self { changed: Vec::new(), gone: Vec::new(), due: Vec::new() }
+    }
+}
+
 impl<K: Kind> Objects<K> {
     /// An empty view over `namespaces` (none = all), and the feeds that its watches fill.
     #[must_use]
-    pub fn new(namespaces: &[String]) -> (Self, Vec<ScopeFeed<K>>) {
+    pub fn new(namespaces: &[String]) -> (Self, Vec<ScopeFeed>) {
         let names: Vec<Option<String>> =
             if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
         let (scopes, feeds) = names
             .into_iter()
             .map(|namespace| {
-                let writer = Writer::<Cached<K>>::default();
                 let (wake, woken) = mpsc::unbounded();
                 let listed = watch::Sender::new(false);
-                let scope = Scope { namespace: namespace.clone(), store: writer.as_reader(), wake, listed };
-                (scope, ScopeFeed { namespace, writer, woken })
+                let scope = Scope { namespace: namespace.clone(), objects: RwLock::default(), wake, listed };
+                (scope, ScopeFeed { namespace, woken, listing: AHashSet::new() })
             })
             .unzip();
-        (Self(Arc::new(Shared { scopes, claims: RwLock::default() })), feeds)
+        (Self(Arc::new(Shared { scopes, claims: RwLock::default(), packer: Packer::default() })), feeds)
     }
 
-    fn scope(&self, namespace: Option<&str>) -> Option<&Scope<K>> {
-        self.0.scopes.iter().find(|s| s.namespace.is_none() || s.namespace.as_deref() == namespace)
+    fn scope(&self, namespace: &str) -> Option<&Scope<K>> {
+        self.0.scopes.iter().find(|scope| scope.namespace.as_deref().is_none_or(|watched| watched == namespace))
     }
 
-    fn get(&self, key: &Key<K>) -> Option<Arc<Cached<K>>> {
-        self.scope(key.namespace.as_deref())?.store.get(key)
-    }
-
-    /// Whether there is an object of this name.
+    /// The object of this name, as it is cached.
     #[must_use]
-    pub fn exists(&self, key: &Key<K>) -> bool {
-        self.get(key).is_some()
+    pub fn get(&self, key: &Key) -> Option<Arc<Cached<K>>> {
+        self.scope(key.namespace())?.objects.read().get(key).cloned()
     }
 
     /// The keys of all objects that claim this thing.
-    pub(crate) fn claimant_keys(&self, claim: &K::Claim) -> Vec<Key<K>> {
-        self.0.claims.read().get(claim).cloned().unwrap_or_default()
+    pub(crate) fn claimant_keys(&self, claim: &K::Claim) -> Vec<Key> {
+        self.0.claims.read().keys(claim).to_vec()
     }
 
     /// Every other object that claims the same thing, in no particular order.
     #[must_use]
     pub fn competitors(&self, object: &K) -> Vec<K> {
-        let own: Key<K> = ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default());
+        let own = Key::of(object);
         let others = self.claimant_keys(&object.claim()).into_iter().filter(|key| *key != own);
         others.filter_map(|key| self.get(&key)?.object()).collect()
     }
@@ -99,27 +116,30 @@ impl<K: Kind> Objects<K> {
     /// Whether any object claims this thing.
     #[must_use]
     pub fn is_claimed(&self, claim: &K::Claim) -> bool {
-        self.0.claims.read().contains_key(claim)
+        !self.0.claims.read().keys(claim).is_empty()
     }
 
     /// All objects that are not the only ones to claim their thing.
     #[must_use]
     pub fn contested(&self) -> Vec<K> {
-        let claims = self.0.claims.read();
-        let keys = claims.values().filter(|keys| keys.len() > 1).flatten();
-        keys.filter_map(|key| self.get(key)?.object()).collect()
+        let keys = self.0.claims.read().contested();
+        keys.iter().filter_map(|key| self.get(key).filter(|object| object.usable)?.object()).collect()
     }
 
     /// All objects for which `wanted` says yes, as they are cached. Reads the whole cache: for rare events, not for each
     /// reconcile.
     #[must_use]
     pub fn filter(&self, wanted: impl Fn(&Cached<K>) -> bool) -> Vec<Arc<Cached<K>>> {
-        self.0.scopes.iter().flat_map(|s| s.store.state_filter(&wanted)).collect()
+        let mut found = Vec::new();
+        for scope in &self.0.scopes {
+            found.extend(scope.objects.read().values().filter(|object| wanted(object)).cloned());
+        }
+        found
     }
 
     /// Reconcile this object soon.
-    pub fn wake(&self, key: Key<K>) {
-        if let Some(scope) = self.scope(key.namespace.as_deref()) {
+    pub fn wake(&self, key: Key) {
+        if let Some(scope) = self.scope(key.namespace()) {
             // The receiver goes only when the operator ends.
             let _ = scope.wake.unbounded_send(key);
         }
@@ -132,15 +152,18 @@ impl<K: Kind> Objects<K> {
 
     /// Reconcile all objects for which `wanted` says yes.
     pub fn enqueue_where(&self, wanted: impl Fn(&Cached<K>) -> bool) {
-        for object in self.filter(wanted) {
-            self.wake(object.key());
+        for scope in &self.0.scopes {
+            for object in scope.objects.read().values().filter(|object| wanted(object)) {
+                // As above.
+                let _ = scope.wake.unbounded_send(object.key.clone());
+            }
         }
     }
 
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.scopes.iter().map(|s| s.store.len()).sum()
+        self.0.scopes.iter().map(|scope| scope.objects.read().len()).sum()
     }
 
     /// Whether there are none.
@@ -157,53 +180,79 @@ impl<K: Kind> Objects<K> {
         }
     }
 
-    /// Keeps the claims in step with the watch of `namespace`; call it after the store has taken the event.
-    pub(crate) fn index(&self, namespace: Option<&str>, event: &Event<Cached<K>>) {
+    /// Takes an event of a watch in.
+    pub(crate) fn update(&self, feed: &mut ScopeFeed, event: &Event<Watched<K>>) -> Update<K> {
         match event {
-            Event::Apply(object) => self.enter(object),
-            Event::Delete(object) => self.leave(object),
-            Event::InitDone => {
-                self.index_again(namespace);
-                if let Some(scope) = self.scope(namespace) {
-                    scope.listed.send_replace(true);
-                }
+            Event::Apply(object) => {
+                let Some(object) = self.put(object) else { return Update::default() };
+                // Whoever competes with it for the same thing may have lost, or won.
+                let due = self.claimant_keys(&object.claim);
+                Update { changed: vec![object], due, ..Update::default() }
             }
-            Event::Init | Event::InitApply(_) => {}
+            Event::Delete(object) => {
+                Update { gone: self.remove(&object.key()).into_iter().collect(), ..Update::default() }
+            }
+            Event::Init => {
+                feed.listing = AHashSet::new();
+                Update::default()
+            }
+            Event::InitApply(object) => {
+                feed.listing.insert(object.key());
+                let unusable = self.put(object).filter(|object| !object.usable);
+                Update { changed: unusable.into_iter().collect(), ..Update::default() }
+            }
+            Event::InitDone => self.end_of_list(feed),
         }
     }
 
-    fn enter(&self, object: &Cached<K>) {
-        let key = object.key();
-        let mut claims = self.0.claims.write();
-        let keys = claims.entry(object.claim.clone()).or_insert_with(|| Vec::with_capacity(1));
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
+    /// What was deleted while the watch was away came with no event: the list lacks it. What was changed came with none
+    /// either.
+    fn end_of_list(&self, feed: &mut ScopeFeed) -> Update<K> {
+        let listed = std::mem::take(&mut feed.listing);
+        let Some(scope) = self.0.scopes.iter().find(|scope| scope.namespace == feed.namespace) else {
+            return Update::default();
+        };
+        let due: Vec<Key> = scope.objects.read().keys().cloned().collect();
+        let (due, gone): (Vec<_>, Vec<_>) = due.into_iter().partition(|key| listed.contains(key));
+        let gone = gone.iter().filter_map(|key| self.remove(key)).collect();
+        scope.listed.send_replace(true);
+        Update { changed: Vec::new(), gone, due }
     }
 
-    fn leave(&self, object: &Cached<K>) {
-        let mut claims = self.0.claims.write();
-        if let Some(keys) = claims.get_mut(&object.claim) {
-            let key = object.key();
-            keys.retain(|k| *k != key);
-            if keys.is_empty() {
-                claims.remove(&object.claim);
+    fn put(&self, watched: &Watched<K>) -> Option<Arc<Cached<K>>> {
+        let key = watched.key();
+        let before = self.get(&key);
+        let misfit = |error: &serde_json::Error| {
+            error!(
+                kind = K::NAME,
+                object = %key,
+                %error,
+                "the object does not fit this operator's API, and is left alone; upgrade the operator to the version of its CRDs"
+            );
+        };
+        let cached = match watched.parse(|| before.as_ref()?.object()) {
+            Parsed::Object(object) => Cached::new(&object, true, &self.0.packer),
+            Parsed::Misfit(object, error) => {
+                misfit(&error);
+                Cached::new(&object?, false, &self.0.packer)
             }
+        };
+        let cached = Arc::new(cached.inspect_err(misfit).ok()?);
+        let scope = self.scope(key.namespace())?;
+        let mut claims = self.0.claims.write();
+        if let Some(before) = before.filter(|before| before.claim != cached.claim) {
+            claims.leave(&before.claim, &key);
         }
+        claims.enter(&cached.claim, &cached.key);
+        scope.objects.write().insert(cached.key.clone(), cached.clone());
+        Some(cached)
     }
 
-    /// After a fresh list: what was deleted while the watch was away came with no event.
-    fn index_again(&self, namespace: Option<&str>) {
+    fn remove(&self, key: &Key) -> Option<Arc<Cached<K>>> {
         let mut claims = self.0.claims.write();
-        for keys in claims.values_mut() {
-            keys.retain(|key| namespace.is_some() && key.namespace.as_deref() != namespace);
-        }
-        if let Some(scope) = self.scope(namespace) {
-            for object in scope.store.state() {
-                claims.entry(object.claim.clone()).or_insert_with(|| Vec::with_capacity(1)).push(object.key());
-            }
-        }
-        claims.retain(|_, keys| !keys.is_empty());
+        let object = self.scope(key.namespace())?.objects.write().remove(key)?;
+        claims.leave(&object.claim, key);
+        Some(object)
     }
 }
 

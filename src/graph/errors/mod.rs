@@ -1,5 +1,6 @@
 //! What can go wrong, as classes that decide what happens next. Texts never decide: Meta localises them.
 
+pub mod codes;
 mod table;
 
 #[cfg(test)]
@@ -217,14 +218,14 @@ impl Error {
     /// The listing changed under the cursor: start it anew.
     #[must_use]
     pub fn is_stale_cursor(&self) -> bool {
-        self.0.code == Some(131_059)
+        self.0.code == Some(codes::LISTING_CHANGED)
     }
 
     /// Whether Meta says that the object is gone for good. Code 100/33 does not: it is also the answer for an object
     /// that the token cannot see.
     #[must_use]
     pub fn proves_absence(&self) -> bool {
-        self.0.code == Some(33)
+        self.0.code == Some(codes::NUMBER_DELETED)
     }
 
     /// Whether the call reached Meta, or may have.
@@ -286,10 +287,10 @@ impl GraphErrorBody {
 }
 
 /// The end of a throttle that concerns one number or template only, which no gate keeps.
-pub(super) fn subject_wait(code: u32, timing: &super::Timing) -> Duration {
+pub(super) fn subject_wait(code: u32, timing: &crate::timing::Timing) -> Duration {
     match code {
-        133_016 => timing.register_lock,
-        133_009 => timing.pin_rest,
+        codes::REGISTRATION_LOCKED => timing.register_lock,
+        codes::PINS_TOO_FAST => timing.pin_rest,
         _ => timing.number_rest,
     }
 }

@@ -1,6 +1,6 @@
 //! The one table from what Meta says to what it means. The first row that fits wins.
 
-use super::{Class, GraphErrorBody};
+use super::{Class, GraphErrorBody, codes};
 use crate::graph::endpoint::Endpoint;
 
 /// A class, before it is known when a throttle ends.
@@ -96,11 +96,11 @@ use On::{AppToken, At, Code, Either, Pair, Range};
 #[rustfmt::skip]
 const TABLE: &[(On, Kind, &str)] = &[
     // The app itself.
-    (At(Endpoint::AccessToken, 1), Is(AppCredentials), "the app secret is wrong"),
+    (At(Endpoint::AccessToken, codes::UNKNOWN), Is(AppCredentials), "the app secret is wrong"),
     (Code(101), Is(AppCredentials), "there is no app with this ID"),
     (AppToken(190), Is(AppCredentials), "the app ID and the app secret do not belong together"),
     (Code(104), Is(AppCredentials), "Meta could not check the call's signature with the app secret"),
-    (At(Endpoint::DebugToken, 100), Is(Token), "the access token was not issued by this app"),
+    (At(Endpoint::DebugToken, codes::INVALID_PARAMETER), Is(Token), "the access token was not issued by this app"),
 
     // Tokens. The subcode only explains.
     (Pair(190, 458), Is(Token), "the access token is dead: the app was removed by the token's owner"),
@@ -128,35 +128,35 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(131_048), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
     (Code(131_056), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
     (Code(131_064), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
-    (Code(133_016), Throttled(Scope::ManagedResource), "Meta has locked the number after too many registrations: for 72 hours"),
-    (Code(133_008), Throttled(Scope::ManagedResource), "too many wrong PINs were tried: Meta wants a pause"),
-    (Code(133_009), Throttled(Scope::ManagedResource), "PINs were tried too fast: Meta wants a pause"),
+    (Code(codes::REGISTRATION_LOCKED), Throttled(Scope::ManagedResource), "Meta has locked the number after too many registrations: for 72 hours"),
+    (Code(codes::TOO_MANY_PINS), Throttled(Scope::ManagedResource), "too many wrong PINs were tried: Meta wants a pause"),
+    (Code(codes::PINS_TOO_FAST), Throttled(Scope::ManagedResource), "PINs were tried too fast: Meta wants a pause"),
 
     // Meta is unwell.
     (Either(2_494_100), Is(Transient), "the number is under maintenance at Meta"),
     (Code(131_057), Is(Transient), "the number is under maintenance at Meta"),
     (Code(133_004), Is(Transient), "Meta's registration service is not available"),
-    (Code(133_015), Is(Transient), "the number was deleted a moment ago: Meta wants five minutes"),
-    (Code(2200), Is(Transient), "Meta could not verify the webhook's callback URL"),
-    (Code(1), Is(Transient), "Meta failed with an unknown error"),
-    (Code(2), Is(Transient), "Meta's service is down for the moment"),
-    (Code(131_000), Is(Transient), "Meta failed with an internal error"),
-    (Code(131_016), Is(Transient), "Meta's service is not available"),
+    (Code(codes::RECENTLY_DELETED), Is(Transient), "the number was deleted a moment ago: Meta wants five minutes"),
+    (Code(codes::CALLBACK_NOT_VERIFIED), Is(Transient), "Meta could not verify the webhook's callback URL"),
+    (Code(codes::UNKNOWN), Is(Transient), "Meta failed with an unknown error"),
+    (Code(codes::SERVICE_DOWN), Is(Transient), "Meta's service is down for the moment"),
+    (Code(codes::INTERNAL), Is(Transient), "Meta failed with an internal error"),
+    (Code(codes::SERVICE_UNAVAILABLE), Is(Transient), "Meta's service is not available"),
 
     // Numbers. Codes before the migration subcodes that come with them.
     (Code(136_024), Is(Conflict), "Meta sent no code: the number is verified already, or cannot be reached"),
     (Code(136_025), Is(BadRequest), "Meta did not accept the code"),
-    (Code(133_000), Is(Conflict), "an earlier deregistration of the number is incomplete"),
-    (Code(133_005), Is(BadRequest), "the PIN is not the number's PIN"),
-    (Code(133_006), Is(Precondition), "the number has to be verified first"),
-    (Code(133_010), Is(Precondition), "the number is not registered"),
+    (Code(codes::HALF_DEREGISTERED), Is(Conflict), "an earlier deregistration of the number is incomplete"),
+    (Code(codes::PIN_MISMATCH), Is(BadRequest), "the PIN is not the number's PIN"),
+    (Code(codes::NOT_VERIFIED), Is(Precondition), "the number has to be verified first"),
+    (Code(codes::NOT_REGISTERED), Is(Precondition), "the number is not registered"),
     (Code(131_037), Is(Precondition), "the number needs an approved display name first"),
     (Code(131_045), Is(Precondition), "the number's registration is faulty: it has to be registered again"),
-    (Either(2_388_001), Is(Conflict), "the number cannot be moved: its ownership is not confirmed, or its two-step PIN is still on"),
+    (Either(codes::MOVE_NOT_CONFIRMED), Is(Conflict), "the number cannot be moved: its ownership is not confirmed, or its two-step PIN is still on"),
     (Either(2_388_012), Is(Conflict), "the number is in use on WhatsApp already, in this account or elsewhere"),
     (Either(2_388_091), Is(Conflict), "Meta sent no code: the number is not being moved"),
     (Either(2_388_093), Is(Conflict), "Meta did not accept the code: the number is not being moved"),
-    (Either(2_388_103), Is(Conflict), "the number cannot be moved as it is"),
+    (Either(codes::CANNOT_BE_MOVED), Is(Conflict), "the number cannot be moved as it is"),
 
     // Templates.
     (Either(2_388_019), Is(Precondition), "the account has as many templates as Meta allows"),
@@ -184,16 +184,16 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(131_005), Is(Permission), "the access token lacks the permission for this call"),
     (Code(368), Is(Policy), "Meta blocks the account for a violation of its policies"),
     (Code(130_497), Is(Policy), "Meta does not allow the account to message this country"),
-    (At(Endpoint::Register, 131_031), Is(Policy), "Meta has locked the account, or the PIN is not the number's PIN"),
-    (Code(131_031), Is(Policy), "Meta has locked the account"),
+    (At(Endpoint::Register, codes::ACCOUNT_LOCKED), Is(Policy), "Meta has locked the account, or the PIN is not the number's PIN"),
+    (Code(codes::ACCOUNT_LOCKED), Is(Policy), "Meta has locked the account"),
     (Code(131_042), Is(Policy), "the account's payment method is missing or failed"),
 
     // What is left to say of a request.
-    (Code(33), Is(NotFound), "the number was deleted at Meta"),
-    (Pair(100, 33), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
+    (Code(codes::NUMBER_DELETED), Is(NotFound), "the number was deleted at Meta"),
+    (Pair(codes::INVALID_PARAMETER, 33), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
     (Code(803), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
-    (Code(131_059), Is(BadRequest), "the listing changed while it was read"),
+    (Code(codes::LISTING_CHANGED), Is(BadRequest), "the listing changed while it was read"),
     (Code(131_008), Is(BadRequest), "the call lacks a parameter"),
     (Code(131_009), Is(BadRequest), "a value in the call is not valid"),
-    (Code(100), Is(BadRequest), "a parameter of the call is not valid"),
+    (Code(codes::INVALID_PARAMETER), Is(BadRequest), "a parameter of the call is not valid"),
 ];

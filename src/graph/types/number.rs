@@ -99,12 +99,6 @@ impl PhoneNumber {
         whatsapp_business_manager_messaging_limit,is_official_business_account,is_pin_enabled,is_on_biz_app,\
         last_onboarded_time,webhook_configuration";
 
-    /// The digits of the number with its country code, the only form that compares.
-    #[must_use]
-    pub fn digits(&self) -> String {
-        self.display_phone_number.iter().flat_map(|text| text.chars()).filter(char::is_ascii_digit).collect()
-    }
-
     /// Whether the number is registered anywhere, which makes its account an active one.
     #[must_use]
     pub fn is_registered(&self) -> bool {

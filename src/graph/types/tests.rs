@@ -37,7 +37,7 @@ fn a_number_with_everything_and_more() {
         "brand_new": {"never": "seen"},
     }));
     assert_eq!(&*number.id, "106540352242922");
-    assert_eq!(number.digits(), "16315555555");
+    assert_eq!(number.display_phone_number.as_deref(), Some("+1 631-555-5555"));
     assert_eq!(number.status, Some(NumberStatus::Connected));
     assert_eq!(number.code_verification_status, Some(CodeVerificationStatus::Expired));
     assert_eq!(number.quality_rating, Some(Quality::NotAvailable));
@@ -57,7 +57,7 @@ fn a_number_with_everything_and_more() {
 fn a_number_with_next_to_nothing() {
     let number = number(json!({"id": "1", "status": null, "throughput": null, "webhook_configuration": null}));
     assert_eq!(number.status, None);
-    assert_eq!(number.digits(), "");
+    assert_eq!(number.display_phone_number, None);
     assert!(!number.is_registered());
 }
 

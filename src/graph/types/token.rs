@@ -1,7 +1,6 @@
 //! What Meta says of a token.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -179,15 +178,6 @@ impl From<DebugScope> for GranularScope {
 pub(in crate::graph) struct TokenAnswer {
     #[serde(deserialize_with = "secret")]
     pub access_token: SecretString,
-    #[serde(default, deserialize_with = "lenient::number")]
-    expires_in: Option<i64>,
-}
-
-impl TokenAnswer {
-    /// How long the token lives; none if it does not end.
-    pub fn expires_in(&self) -> Option<Duration> {
-        self.expires_in.and_then(|seconds| u64::try_from(seconds).ok()).filter(|&s| s > 0).map(Duration::from_secs)
-    }
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {

@@ -125,7 +125,12 @@ impl Reconciler<MetaApp> for Apps {
         self.conclude(&app, &key, &mut memory, report, binding_token, &requests).await
     }
 
-    fn on_change(&self, _: &Cached<MetaApp>) {}
+    /// An app that cannot be read is as one that is gone, until it can be read again: nothing is asked of Meta for it.
+    fn on_change(&self, app: &Cached<MetaApp>) {
+        if !app.usable {
+            self.deleted(app);
+        }
+    }
 
     fn deleted(&self, app: &Cached<MetaApp>) {
         let key = &app.app;

@@ -292,5 +292,5 @@ fn wait(input: &Input<'_>, facts: &AppAnswers, token: Option<&TokenState>, progr
         wait = wait.min(input.timing.retry_interval);
     }
     // Never so short that a plan which changes nothing keeps a core busy.
-    wait.max(Duration::from_secs(1) / input.timing.speedup())
+    wait.max(Duration::from_secs(1) / input.timing.speedup)
 }

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     api::{Action, AppKey, Kind, MessageTemplate, MetaApp, WhatsAppNumber},
-    calls::FENCE_MARGIN,
     controller::{actions, context::Error, runner::CONCURRENCY},
     graph::{Access, AppCredentials, CredentialsError, Outcome, types::Expiry},
     k8s::{
@@ -181,8 +180,7 @@ impl Apps {
         token_secret_content: &TokenSecret,
     ) -> Result<(), Error> {
         let Some(live) = &token_secret_content.live else { return Ok(()) };
-        let timeout = self.context.graph.timing().request;
-        if !self.context.fence.valid_for(timeout + FENCE_MARGIN) {
+        if !self.context.fence.valid_for(self.context.timing.lead_for_a_call()) {
             return Err(Error::Stale);
         }
         let outcome = self.context.graph.exchange_token(&access(credentials.clone(), live, input)).await;

@@ -20,7 +20,8 @@ use crate::{
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
-    ledger::{HALF_DEREGISTERED, WINDOW},
+    graph::codes,
+    ledger::WINDOW,
     messages::{Reason, commands, when},
     observe::Observation,
 };
@@ -164,7 +165,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
     if let Some(refusal) = inputs.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
             // Half done: once more.
-            _ if refusal.code == HALF_DEREGISTERED && refusal.times < 3 => {}
+            _ if refusal.code == codes::HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!(
                     "Meta did not deregister the number; the operator retries at {}: {}",

@@ -12,12 +12,12 @@ use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Operation},
     controller::plan::Requeue,
-    graph::types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
+    graph::{
+        codes,
+        types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
+    },
     timing::Timing,
 };
-
-/// Meta's code for a number whose verification has expired, whatever Meta shows.
-const UNVERIFIED: i64 = 133_006;
 
 /// See the module.
 pub struct NumberView<'a> {
@@ -62,7 +62,7 @@ impl NumberView<'_> {
 
     /// Whether Meta refused to register the number because its verification has expired.
     pub fn is_verification_expired(&self) -> bool {
-        self.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == UNVERIFIED)
+        self.inputs.ledger.refusals.get(&Operation::Register).is_some_and(|refusal| refusal.code == codes::NOT_VERIFIED)
     }
 
     /// Whether Meta shows the number as verified, or has just accepted its code.

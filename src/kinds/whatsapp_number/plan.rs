@@ -38,20 +38,10 @@ const TOPICS: [Topic; 4] = [
     ("PINSynced", registration::pin_synced),
 ];
 
-/// What to do about a number. What has ended is written down, unless a read that is awaited may lead to the next call.
+/// What to do about a number.
 pub fn plan(input: &Input<'_, Numbers>) -> Planned {
     let mut requests = ActionRequests::of(&input.inputs);
     let decision = decide(input, &mut requests);
-    let is_last = match &decision {
-        Decision::Act(_) => false,
-        Decision::NotManaged => true,
-        Decision::Wait(next) | Decision::Report(NumberReport { next, .. }) => {
-            !matches!(next, Requeue::AfterReadSince(_))
-        }
-    };
-    if is_last && input.inputs.unwritten && input.inputs.blocker.is_none() {
-        return Plan::Step(Step::FlushLedger);
-    }
     match decision {
         Decision::Act(step) => Plan::Step(step),
         Decision::Wait(need) => Plan::Open(need),

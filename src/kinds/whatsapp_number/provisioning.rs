@@ -9,6 +9,7 @@ use crate::{
     api::{Action, AppKey, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
     controller::{plan::Requeue, preconditions::not_found, summary::StatusSummary},
+    graph::codes,
     ledger::Refusal,
     messages::{Reason, commands, when},
     observe::digits,
@@ -228,13 +229,12 @@ fn stalled(reason: Reason, message: String) -> Decision<ReadyReport> {
 
 /// What a refusal means where a number is added, as far as Meta's code does not say it.
 fn explain(refusal: &Refusal) -> &'static str {
-    const CANNOT_BE_MOVED: [i64; 2] = [2_388_001, 2_388_103];
     match (refusal.code, refusal.subcode) {
-        (_, Some(subcode)) if CANNOT_BE_MOVED.contains(&subcode) => {
+        (_, Some(codes::MOVE_NOT_CONFIRMED | codes::CANNOT_BE_MOVED)) => {
             ". It belongs to another business account: its owner has to delete it there, or move it in WhatsApp Manager"
         }
         // Meta has no code for it.
-        (100, None) => {
+        (codes::INVALID_PARAMETER, None) => {
             ". Usually the business has reached its limit of numbers (2, or 20 once it is verified: Business settings > Security \
              center), or spec.requestedName breaks Meta's rules for display names"
         }

@@ -15,8 +15,9 @@ use crate::{
         plan::Requeue,
         summary::{ConditionValue, Progress},
     },
+    graph::codes,
     k8s::secrets::{delete_command, set_command},
-    ledger::{HALF_DEREGISTERED, Refusal, WINDOW},
+    ledger::{Refusal, WINDOW},
     messages::{Reason, commands, when},
 };
 
@@ -25,8 +26,6 @@ pub const OWN_ATTEMPTS: usize = 5;
 /// How many it makes when a person requests them.
 pub const MOST_ATTEMPTS: usize = 10;
 
-/// Meta's codes for PINs that were tried too often, or too fast.
-const GUESSED: [i64; 2] = [133_008, 133_009];
 /// What comes next for a number that is verified and not registered.
 pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
     if at.object.spec.registration.is_none() || at.facts.is_registered() {
@@ -144,7 +143,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyRepor
         return None;
     }
     // After a second deregistration it may be registered again, at its `until`.
-    let halfway = refusal.code == HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
+    let halfway = refusal.code == codes::HALF_DEREGISTERED && refusal.times == 1 && refusal.until.is_none();
     let deregistration = at.inputs.ledger.refusals.get(&Operation::Deregister).filter(|_| halfway);
     if halfway && deregistration.is_none_or(|refusal| refusal.until.is_some_and(|until| until <= at.now())) {
         return Some(Decision::Act(at.send(CallInput::Deregister, None, None)));
@@ -152,7 +151,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyRepor
     let refusal = deregistration.unwrap_or(refusal);
     match refusal.until {
         Some(until) if at.now() < until => {
-            let guessed = GUESSED.contains(&refusal.code);
+            let guessed = matches!(refusal.code, codes::TOO_MANY_PINS | codes::PINS_TOO_FAST);
             let message = format!(
                 "Meta did not register the number; the operator retries at {}: {}{}. To retry at once: {}",
                 when(until),
@@ -294,18 +293,19 @@ fn compared(at: &NumberView<'_>) -> Option<ConditionValue> {
         return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
     }
     let known = at.inputs.pin.known()?;
-    if let Some(open) =
-        at.inputs.open_onboarding_call().filter(|open| open.unknown && open.input.operation() == Operation::SetPin)
-    {
+    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
+    let open = at.inputs.open_onboarding_call();
+    let open = open.filter(|open| open.unknown && open.input.operation() == Operation::SetPin);
+    let possible = at.inputs.ledger.possible_pins.last().filter(|_| !refused).map(|pin| pin.time);
+    if let Some(time) = open.map(|open| open.time).or(possible) {
         let message = format!(
             "the request of {} to set a PIN got no reply, so the operator does not know which PIN is in force. The number's \
              ledger keeps those that may be. To put the one in {place} in force: {}",
-            when(open.time),
+            when(time),
             commands::request(at.object, Action::ResetPin)
         );
         return Some(ConditionValue::unknown(Reason::PINUnknown, message));
     }
-    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
     Some(match &at.inputs.ledger.pin {
         Some(in_force) if *in_force == known.value => {
             ConditionValue::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))

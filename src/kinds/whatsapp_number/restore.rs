@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::inputs::{Inputs, SecretRead};
 use crate::{
-    api::{NumberPhase, WhatsAppNumber},
+    api::{CodeMethod, NumberPhase, WhatsAppNumber},
     calls::Operation,
     ledger::{Ledger, SentCode},
     messages::Reason,
@@ -24,7 +24,7 @@ pub fn recalled(object: &WhatsAppNumber) -> Ledger {
     if let Some(verification) = &status.verification
         && let Some(requested_at) = &verification.requested_at
     {
-        let method = verification.method.clone().unwrap_or_default();
+        let method = verification.method.as_deref().and_then(CodeMethod::named).unwrap_or_default();
         let (baseline, tried) = (None, Vec::new());
         ledger.code = Some(SentCode { requested_at: requested_at.0, method, baseline, tried, certain: false });
     }

@@ -70,7 +70,7 @@ fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
     status.registration = (registration != RegistrationStatus::default()).then_some(registration);
     status.verification = ledger.code.as_ref().map(|code| VerificationStatus {
         requested_at: Some(whole_seconds(code.requested_at)),
-        method: Some(code.method.clone()),
+        method: Some(code.method.as_str().to_owned()),
         attempts: i32::try_from(code.tried.len()).unwrap_or(i32::MAX),
     });
     if let Some(webhook) = &ledger.webhook {
@@ -90,8 +90,8 @@ fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
     ];
     let refusal = input.iter().find_map(|operation| ledger.refusals.get(operation));
     status.last_error = refusal.map(|refusal| LastError {
-        code: refusal.code,
-        subcode: refusal.subcode,
+        code: i64::from(refusal.code),
+        subcode: refusal.subcode.map(i64::from),
         class: refusal.class.clone(),
         message: refusal.message.clone(),
     });

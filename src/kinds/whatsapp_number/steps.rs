@@ -80,12 +80,6 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
         Step::Repeat { id, before } => again(at, hold, &id, before).await,
         Step::Resolve { id, end } => settle(at, hold, &id, end).await,
         Step::RecordObservation { id, connected, shown } => note(at, hold, id, connected, shown).await,
-        Step::FlushLedger => {
-            if let Some(book) = &mut hold.book {
-                book.save(|_| {}).await?;
-            }
-            Ok(Then::Plan)
-        }
         Step::CreatePinSecret => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
             forward(at, &value).await?;
@@ -180,11 +174,7 @@ async fn send(
 async fn again(at: &At<'_>, hold: &mut ReconcileSession, id: &str, before: String) -> Result<Then, Error> {
     let Some(ledger) = hold.book.as_ref().and_then(|book| book.ledger()) else { return Ok(Then::Plan) };
     let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
-    let secret = match intent.input {
-        CallInput::VerifyCode => ledger.code_tried.clone(),
-        CallInput::Register | CallInput::RegisterAgain | CallInput::SetPin { .. } => ledger.pin_tried.clone(),
-        _ => None,
-    };
+    let secret = ledger.secret_of(id).cloned();
     let (account, number) = match &intent.input {
         CallInput::AddNumber { account, .. } => (Some(account.clone()), None),
         _ => (ledger.business_account_id.clone(), intent.phone_number_id.clone()),

@@ -99,13 +99,9 @@ fn put_code(object: &WhatsAppNumber, held: &SecretRead) -> String {
 /// The call that has a code sent. What the code's Secret holds now is not the code.
 pub fn code_request(at: &NumberView<'_>) -> CallInput {
     let verification = at.object.spec.verification.clone().unwrap_or_default();
-    let method = match verification.method {
-        CodeMethod::Sms => "SMS",
-        CodeMethod::Voice => "Voice",
-    };
     let baseline = at.inputs.code.fingerprint().map(str::to_owned);
     CallInput::RequestCode {
-        method: method.to_owned(),
+        method: verification.method,
         language: verification.language.unwrap_or_else(|| LANGUAGE.to_owned()),
         baseline,
     }
@@ -134,8 +130,8 @@ fn not_sent(at: &NumberView<'_>, refusal: &Refusal, another: bool) -> Decision<R
         Some(_) => Decision::Act(at.send(code_request(at), None, None)),
         None => {
             let other = match at.object.spec.verification.as_ref().map(|verification| verification.method) {
-                Some(CodeMethod::Voice) => "SMS",
-                _ => "Voice",
+                Some(CodeMethod::Voice) => CodeMethod::Sms.as_str(),
+                _ => CodeMethod::Voice.as_str(),
             };
             let message = format!(
                 "{}. Make sure that the number can receive the code, or choose the other method: {}; then request a code: {}",
@@ -193,9 +189,9 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision<ReadyReport> {
     let how = put_code(at.object, &at.inputs.code) + &lacking;
     let another = commands::request(at.object, Action::RequestCode);
     let (reason, message) = if code.tried.is_empty() {
-        let sent = match (code.certain, code.method.as_str()) {
-            (true, "Voice") => "Meta gave a code by voice call",
-            (true, _) => "Meta sent a code by SMS",
+        let sent = match (code.certain, code.method) {
+            (true, CodeMethod::Voice) => "Meta gave a code by voice call",
+            (true, CodeMethod::Sms) => "Meta sent a code by SMS",
             (false, _) => "Meta probably sent a code (its reply was lost)",
         };
         let time = when(code.requested_at);

@@ -15,16 +15,13 @@ use crate::{
         plan::Requeue,
         summary::{ConditionValue, Progress},
     },
+    graph::codes,
     ledger::{Refusal, Webhook},
     messages::{Reason, commands, when},
 };
 
 /// So many changes by others the operator reverts within a day; then it leaves them.
 const FIGHTS: usize = 2;
-/// Meta's code for an app that does not listen to the account yet.
-const NOT_SUBSCRIBED: i64 = 100;
-/// Meta's code for a callback that did not answer as it should.
-const CALLBACK_FAILED: i64 = 2200;
 
 /// A call outside onboarding that another process began, or whose reply this one lost: Meta shows its outcome, or it is made
 /// again as if it had never been.
@@ -196,7 +193,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
     let webhook = at.object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());
     let secret = webhook.map(|webhook| &webhook.verify_token_ref);
     let (reason, progress, message) = match refusal.code {
-        CALLBACK_FAILED => (
+        codes::CALLBACK_NOT_VERIFIED => (
             Reason::CallbackRefused,
             Progress::Reconciling,
             format!(
@@ -205,7 +202,8 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
                 secret.map_or_else(String::new, |secret| call_back(at.object, secret))
             ),
         ),
-        NOT_SUBSCRIBED => (
+        // The app does not listen to the account yet.
+        codes::INVALID_PARAMETER => (
             Reason::NotSubscribed,
             Progress::Stalled,
             format!(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use waba_operator::graph::{Class, Timing};
+use waba_operator::graph::Class;
+use waba_operator::timing::Timing;
 
 use super::{Add, ClearWebhook, Op, Register, Scene, SetPin, WriteProfile, error, name};
 use crate::faults::mishaps;
@@ -88,7 +89,7 @@ async fn a_lost_reply_is_unknown_although_the_call_was_carried_out() {
 
 #[tokio::test]
 async fn a_call_without_reply_times_out_as_unknown() {
-    let timing = Timing { request: Duration::from_millis(400), ..timing() };
+    let timing = Timing { call_timeout: Duration::from_millis(400), ..timing() };
     for at in ["before", "after"] {
         let scene = Scene::with(timing.clone()).await;
         for op in [Add, Register, SetPin, ClearWebhook, WriteProfile] {

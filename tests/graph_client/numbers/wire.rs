@@ -1,7 +1,8 @@
 //! What is sent to Meta.
 
 use serde_json::{Value, json};
-use waba_operator::graph::{CodeMethod, Outcome, Priority};
+use waba_operator::api::CodeMethod;
+use waba_operator::graph::{Outcome, Priority};
 
 use super::{
     Add, ClearWebhook, Deregister, Op, Register, RequestCode, Scene, SetPin, SetWebhook, UNVERIFIED, VERIFIED,
@@ -75,7 +76,8 @@ async fn an_added_number_has_an_id() {
     let outcome = scene.world.client.add_number(&access(), WABA, ("33", "699999999"), "INO Paris").await;
     let Outcome::Done(id) = outcome else { panic!("{outcome:?}") };
     let number = scene.world.client.read_number(&access(), WABA, &id, Priority::Write).await.unwrap();
-    assert_eq!((number.digits().as_str(), number.verified_name.as_deref()), ("33699999999", Some("INO Paris")));
+    let digits = number.display_phone_number.as_deref().and_then(waba_operator::observe::digits::parse);
+    assert_eq!((digits, number.verified_name.as_deref()), (Some(33_699_999_999), Some("INO Paris")));
 }
 
 #[tokio::test]

@@ -133,7 +133,6 @@ async fn remember(
         }
         Err(problem) => return Err(problem.into()),
     }
-    inputs.unwritten = book.is_unwritten();
     inputs.evidence = book.evidence(read);
     inputs.counts_from = book.counts_from();
     let open = inputs.ledger.intents.iter();
@@ -169,7 +168,7 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
             && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
     };
     let goes_first = |competing_object: &&WhatsAppNumber| {
-        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, competing_object))
+        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, *competing_object))
     };
     let earlier_claimant = competitors.iter().find(owns).or_else(|| competitors.iter().find(goes_first));
     inputs.earlier_claimant = earlier_claimant.map(|earlier_claimant| display_name(earlier_claimant, at.namespace));

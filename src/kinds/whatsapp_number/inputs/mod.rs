@@ -170,8 +170,6 @@ pub struct Inputs {
     pub ledger: Ledger,
     /// Whether that was restored from the status, and has to be recorded before anything in it changes.
     pub recalled: bool,
-    /// Whether the end of a call counts already and is not written down: it may wait for the next call, if one comes.
-    pub unwritten: bool,
     /// Why the ledger cannot be used, for people.
     pub blocker: Option<Blocker>,
     /// What reads prove since the last call that changed the number.
@@ -218,7 +216,6 @@ impl Default for Inputs {
             held: false,
             ledger: Ledger::default(),
             recalled: false,
-            unwritten: false,
             blocker: None,
             evidence: Evidence::FULL,
             counts_from: None,
@@ -286,8 +283,6 @@ pub enum Step {
         /// Its outcome.
         end: Resolution,
     },
-    /// Record the outcomes of calls.
-    FlushLedger,
     /// Record that the number belongs to this object, and what Meta shows of it.
     RecordObservation {
         /// The number's ID, and its account.

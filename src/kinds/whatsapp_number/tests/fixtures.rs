@@ -21,8 +21,8 @@ use serde_json::{Value as Json, json};
 use crate::kinds::whatsapp_number::inputs::{Blocker, KnownSecret, Resolution, SecretRead, Step};
 use crate::{
     api::{
-        Action, AppRef, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification, WhatsAppNumber,
-        WhatsAppNumberSpec,
+        Action, AppRef, CodeMethod, Direction, Incoming, NumberWebhook, Registration, SecretKeyRef, Verification,
+        WhatsAppNumber, WhatsAppNumberSpec,
     },
     calls::{CallInput, Operation},
     controller::{
@@ -158,7 +158,7 @@ pub fn bad(value: &str) -> SecretRead {
     SecretRead::Invalid(Blocker::invalid(NAMESPACE, &reference, ("is not six digits", "YOUR_PIN"), fingerprint(value)))
 }
 
-pub fn refusal(code: i64, until: Option<i64>) -> CallOutcome {
+pub fn refusal(code: u32, until: Option<i64>) -> CallOutcome {
     CallOutcome::Refused(Refusal {
         code,
         subcode: None,
@@ -213,7 +213,7 @@ pub fn coded(scene: &mut Number, ended: CallOutcome, minute: i64) {
     let baseline = Some(fingerprint("000000"));
     made(
         scene,
-        CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline },
+        CallInput::RequestCode { method: CodeMethod::Sms, language: "en_US".into(), baseline },
         None,
         ended,
         minute,
@@ -263,7 +263,7 @@ pub fn words(scene: &Number, step: &Step) -> String {
             assert_eq!(id.as_deref(), (input.operation() != Operation::AddNumber).then_some(ID));
             let detail = match input {
                 CallInput::AddNumber { name, .. } => format!(" {name}"),
-                CallInput::RequestCode { method, language, .. } => format!(" {method} {language}"),
+                CallInput::RequestCode { method, language, .. } => format!(" {} {language}", method.as_str()),
                 CallInput::SetWebhook { url, again } => format!(" {url}{}", if *again { " again" } else { "" }),
                 CallInput::WriteProfile { fields } => format!(" {}", serde_json::to_string(fields).unwrap()),
                 _ => secret.as_ref().map_or(String::new(), |known| format!(" {}", known.value.0.expose_secret())),
@@ -277,7 +277,6 @@ pub fn words(scene: &Number, step: &Step) -> String {
         Step::Resolve { id, end: Resolution::Lost } => format!("settle {} lost", of(id)),
         Step::Resolve { id, end: Resolution::GivenUp } => format!("settle {} given up", of(id)),
         Step::RecordObservation { .. } => "note".to_owned(),
-        Step::FlushLedger => "write down".to_owned(),
         Step::CreatePinSecret => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),

@@ -10,7 +10,7 @@ use super::fixtures::{
     next, number, read_once, reads_lag, refusal, rows, shows, unregistered, unusable,
 };
 use crate::{
-    api::{Action, Profile},
+    api::{Action, CodeMethod, Profile},
     calls::{CallInput, Operation},
     controller::{app_reference::AppReference, testing::WHY},
     ledger::CallOutcome,
@@ -257,7 +257,7 @@ fn what_another_process_was_at_is_left_alone_for_a_while() {
         (CallInput::RegisterAgain, "PINRequired"),
         (CallInput::SetPin { then_register: true }, "PINRequired"),
         (CallInput::Deregister, "PINRequired"),
-        (CallInput::RequestCode { method: "SMS".into(), language: "en_US".into(), baseline: None }, "PINRequired"),
+        (CallInput::RequestCode { method: CodeMethod::Sms, language: "en_US".into(), baseline: None }, "PINRequired"),
     ] {
         let operation = input.operation();
         let mut scene = verified();

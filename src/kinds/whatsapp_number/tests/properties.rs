@@ -196,11 +196,7 @@ impl Play {
             }
             Step::Repeat { id, before } => {
                 let intent = inputs.ledger.intent(&id).unwrap().clone();
-                let secret = match intent.input {
-                    CallInput::VerifyCode => inputs.ledger.code_tried.clone(),
-                    CallInput::Register | CallInput::SetPin { then_register: true } => inputs.ledger.pin_tried.clone(),
-                    _ => None,
-                };
+                let secret = inputs.ledger.secret_of(&id).cloned();
                 let needs = matches!(
                     intent.input,
                     CallInput::VerifyCode | CallInput::Register | CallInput::SetPin { then_register: true }
@@ -225,10 +221,6 @@ impl Play {
             Step::RecordObservation { id, connected, shown } => {
                 let owner = inputs.ledger.owner.clone();
                 inputs.ledger.note(owner, id, connected, shown);
-                true
-            }
-            Step::FlushLedger => {
-                inputs.unwritten = false;
                 true
             }
             Step::CreatePinSecret => {
