@@ -53,12 +53,14 @@ impl CachedProfile {
     /// When it is to be read (again).
     fn due(&self, look: &Look, now: Instant) -> Instant {
         let unsettled = look.unsettled && !self.counts(look) && look.counts_from.is_none_or(|from| from <= now);
-        // A spec stays new until the status is written, which is after this reconcile's next look.
         if !(look.is_new || look.requested || unsettled) {
             return self.next;
         }
         let Some(Attempt { ended, pause }) = self.attempt else { return now };
-        self.next.min(ended + pause.max(Duration::from_secs(1)))
+        // A spec stays new until the status is written, which is after this reconcile's next look, however short waits are.
+        let new_only = look.is_new && !look.requested && !unsettled;
+        let pause = if new_only { pause.max(Duration::from_secs(1)) } else { pause };
+        self.next.min(ended + pause)
     }
 
     fn counts(&self, look: &Look) -> bool {
