@@ -24,7 +24,7 @@ pub use duration::{GoDuration, NotADuration};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
     SecretKeyRef, Transition, whole_seconds,
 };
 pub use whatsapp_number::*;

@@ -11,14 +11,13 @@ use jiff::Timestamp;
 
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},
-    calls::{CallInput, Operation},
+    calls::{Budget, CallInput, Operation, WINDOW},
     controller::{
         app_reference::{AppReference, expired, not_ready},
         preconditions::{Input, Plan, Report, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::codes,
-    ledger::WINDOW,
     messages::{Reason, commands},
     observe::Observation,
 };
@@ -188,8 +187,7 @@ fn deregister(at: &NumberView<'_>) -> Planned {
         return waits(Reason::RegistrationLocked, message, at.until(until));
     }
     let attempts = inputs.ledger.recent(Operation::Deregister, at.now());
-    if attempts.len() >= OWN_ATTEMPTS {
-        let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
+    if let Some(until) = (Budget { calls: OWN_ATTEMPTS, window: WINDOW }).next(&attempts, at.now()) {
         let message = retain(
             at.object,
             &format!(
