@@ -23,9 +23,9 @@ use kube::{
 };
 use tracing::{debug, error, warn};
 
-use super::store::{Cached, Key, Kind, Objects, ScopeFeed};
-use crate::api::labels::DEREGISTER;
+use super::store::{Cached, Key, Objects, ScopeFeed};
 use crate::{
+    api::Kind,
     k8s::{
         backoff::{Backoff, Delays},
         timeout,
@@ -138,7 +138,8 @@ async fn guarded<K: Kind, R: Reconciler<K>>(
     }
     // What is being deleted concerns us only while it waits for us.
     let ours = |object: &K| {
-        object.meta().deletion_timestamp.is_none() || object.finalizers().iter().any(|name| name == DEREGISTER)
+        object.meta().deletion_timestamp.is_none()
+            || object.finalizers().iter().any(|name| Some(&**name) == K::FINALIZER)
     };
     let Some(object) = cached.object().filter(ours) else { return Ok(Action::await_change()) };
     let kind = K::NAME;

@@ -12,9 +12,8 @@ use kube::{
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec};
 use tracing::error;
 
-use super::Kind;
 use crate::{
-    api::{AppKey, ManagedStatus},
+    api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{STALLED, is_true},
 };
 

@@ -4,7 +4,7 @@ mod cached;
 
 pub use cached::{Cached, Key};
 
-use std::{hash::Hash, sync::Arc};
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use futures::channel::mpsc;
@@ -18,25 +18,7 @@ use kube::{
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::api::{AppKey, Managed};
-
-/// One of the operator's kinds.
-pub trait Kind: Managed {
-    /// The thing at Meta that an object stands for; two objects with the same claim compete for it.
-    type Claim: Eq + Hash + Clone + Send + Sync + 'static;
-
-    /// The object's claim.
-    fn claim(&self) -> Self::Claim;
-
-    /// The app that the object belongs to.
-    fn app(&self) -> AppKey;
-
-    /// The account that holds what the object stands for, as far as known.
-    fn held_by(&self) -> Option<&str>;
-
-    /// The Secrets in its namespace that it looks at.
-    fn secrets(&self) -> Vec<String>;
-}
+use crate::api::Kind;
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
 struct Scope<K: Kind> {

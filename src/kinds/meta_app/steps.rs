@@ -19,13 +19,12 @@ use super::{
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::{Action, AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
+    api::{Action, AppKey, Kind, MessageTemplate, MetaApp, WhatsAppNumber},
     calls::{AppOperation, CallGateway, Journal, Sent},
     controller::{
         actions,
         context::{Context, Error},
         runner::CONCURRENCY,
-        store::Kind,
     },
     graph::{Access, AppCredentials, CredentialsError, ExchangedToken, Outcome, types::Expiry},
     k8s::{

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::{
-    binding, conditions, deletion,
+    Numbers, binding, conditions, deletion,
     inputs::{SecretRead, Step},
     onboarding::{self, Decision, NumberView, ReadyReport},
     profile::{self, Standing},
@@ -17,7 +17,9 @@ use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
     controller::{
         app_reference::AppReference,
-        preconditions::{Input, Plan, Preconditions, Report, Requeue, not_found, preconditions},
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
+        preconditions::{Preconditions, not_found, preconditions},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::NumberStatus,
@@ -33,7 +35,7 @@ const BOUND: &str = "Bound";
 type Planned = Plan<WhatsAppNumberStatus, Step>;
 
 /// What to do about a number.
-pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
+pub fn plan(input: &Input<'_, Numbers>) -> Planned {
     let Input { object, app, inputs, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
         return deletion::release(input);
@@ -119,7 +121,7 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// A request for a new token is passed on to the app, by whoever may refer to it.
-pub fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
+pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut Requests) -> Option<Step> {
     let Input { object, inputs, link, .. } = input;
     let value = inputs.asked.get(&Action::RefreshToken)?;
     let why = match link {

@@ -12,7 +12,7 @@ use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     calls::{Budget, CallInput, Operation, WINDOW},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     graph::codes,
