@@ -15,4 +15,4 @@ pub use intent::{CallInput, Intent};
 pub use journal::Journal;
 pub use operation::{AppOperation, Class, Operation, WINDOW};
 pub use recovery::{Evidence, Recovery, Shown};
-pub use send::{CallGateway, Charge, Sent};
+pub use send::{CallGateway, Charge, FENCE_MARGIN, Sent};

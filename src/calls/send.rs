@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A call is only begun with a lease that outlasts its timeout by this.
-const FENCE_MARGIN: Duration = Duration::from_secs(5);
+pub const FENCE_MARGIN: Duration = Duration::from_secs(5);
 /// An intent that is older than this is not acted on: another process may have recovered it meanwhile.
 const FRESH_INTENT: Duration = Duration::from_secs(5);
 

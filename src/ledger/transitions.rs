@@ -40,6 +40,7 @@ impl Ledger {
         }
         if ended != CallOutcome::NotSent {
             self.forget_replaced(place, &ended);
+            self.drop_unused_secrets();
         }
         let intent = self.intents[place].clone();
         let operation = intent.input.operation();

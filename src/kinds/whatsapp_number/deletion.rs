@@ -8,7 +8,6 @@ use super::{
     registration::OWN_ATTEMPTS,
     requests::Requests,
 };
-use jiff::Timestamp;
 
 use crate::{
     api::{ManagedStatus, ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber, WhatsAppNumberStatus},

@@ -224,7 +224,7 @@ fn a_lost_reply_to_a_registration_under_a_new_name_leaves_the_pin_unknown() {
     for (in_force, expected) in [("111111", "Unknown/PINUnknown"), ("004217", "True/PINSynced")] {
         let mut scene = connected();
         scene.inputs.ledger.pin = Some(in_force.into());
-        scene.inputs.pin = known("004217");
+        scene.inputs.pin = super::fixtures::known("004217");
         made(&mut scene, CallInput::RegisterAgain, Some("004217"), CallOutcome::Unknown, -5);
         next(&mut scene);
         assert_eq!(scene.condition("PINSynced").as_deref(), Some(expected), "{in_force}");
