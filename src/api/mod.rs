@@ -26,7 +26,7 @@ pub use kind::{Kind, ManagedStatus};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, ManagementPolicy, NEVER_OBSERVED, SecretKeyRef, SpecError,
-    Transition, whole_seconds,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, ManagementPolicy, NEVER_OBSERVED, SecretKeyRef, SpecError, Transition,
+    whole_seconds,
 };
 pub use whatsapp_number::*;

@@ -77,27 +77,6 @@ pub struct Transition {
     pub message: String,
 }
 
-/// A call that changes Meta, noted before it is sent, so that its outcome is never forgotten.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Intent {
-    /// Random name of this one call.
-    pub id: String,
-    /// What was asked of Meta.
-    pub operation: String,
-    /// HMAC-SHA256 of what was sent, under a key of the operator.
-    pub inputs: String,
-    /// What Meta showed before the call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    /// Which try this is, from 1.
-    pub attempt: i32,
-    /// Value of the annotation that asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
-    /// When it was noted.
-    pub time: Time,
-}
-
 /// A time as status holds it: whole seconds, so that what is read back equals what was written.
 #[must_use]
 pub fn whole_seconds(time: Timestamp) -> Time {

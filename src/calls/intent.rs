@@ -1,4 +1,4 @@
-//! What is asked of Meta, and the note of it that is made before.
+//! A number's call, and the intent that its ledger has of it before the call is made.
 
 use std::collections::BTreeMap;
 

@@ -1,17 +1,24 @@
-//! Every call that changes a number, and how the operator finds out what became of one whose answer was lost. The tests
-//! that kill the operator at every point are generated from this list.
+//! Every call that changes something at Meta: one closed list per journal, so that a ledger cannot hold an app's call. Each
+//! row says how the operator recovers from a lost reply, which action asks for the call, and as what Meta counts it. The tests
+//! that kill the operator at every point are generated from the list of numbers.
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Action;
+
+/// The window in which Meta counts registrations, and the operator codes.
+pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
 
 /// What can be believed and done after a call whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// The same input leads to the same end: it is done again.
     Absorbing,
+    /// Meta refuses a double: it is looked up, then adopted or made again.
+    Guarded,
     /// Meta shows whether it happened: reads decide, and if it did not, it is done again, once.
     Observable,
     /// Nothing shows whether it happened, and it must not happen twice: it is taken to have happened.
@@ -19,12 +26,15 @@ pub enum Class {
 }
 
 macro_rules! operations {
-    ($($(#[$meta:meta])* $name:ident = $word:literal, $class:ident, $action:expr;)+) => {
-        /// A call that changes a number.
+    (
+        $(#[$about:meta])* $list:ident:
+        $($(#[$meta:meta])* $name:ident = $word:literal, $class:ident, $action:expr, $counted:expr;)+
+    ) => {
+        $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Operation { $($(#[$meta])* #[serde(rename = $word)] $name,)+ }
+        pub enum $list { $($(#[$meta])* #[serde(rename = $word)] $name,)+ }
 
-        impl Operation {
+        impl $list {
             /// All there are.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
@@ -34,7 +44,13 @@ macro_rules! operations {
                 match self { $(Self::$name => $word,)+ }
             }
 
-            /// What a lost answer leads to.
+            /// As what Meta counts the call within [`WINDOW`], or the operator does; `None`: nobody counts it.
+            #[must_use]
+            pub fn counted(self) -> Option<Self> {
+                match self { $(Self::$name => $counted,)+ }
+            }
+
+            /// What a lost reply leads to.
             #[must_use]
             pub fn class(self) -> Class {
                 match self { $(Self::$name => Class::$class,)+ }
@@ -50,27 +66,39 @@ macro_rules! operations {
 }
 
 operations! {
+    /// A call that changes a number. Its journal is the number's ledger.
+    Operation:
     /// Adds the number to its account.
-    AddNumber = "addNumber", Observable, Some(Action::Reconcile);
+    AddNumber = "addNumber", Observable, Some(Action::Reconcile), None;
     /// Has a code sent.
-    RequestCode = "requestCode", Blind, Some(Action::RequestCode);
+    RequestCode = "requestCode", Blind, Some(Action::RequestCode), Some(Self::RequestCode);
     /// Brings a code back.
-    VerifyCode = "verifyCode", Observable, Some(Action::RequestCode);
+    VerifyCode = "verifyCode", Observable, Some(Action::RequestCode), None;
     /// Registers a number that is not registered.
-    Register = "register", Observable, Some(Action::Register);
+    Register = "register", Observable, Some(Action::Register), Some(Self::Register);
     /// Registers a connected number again, for its new name.
-    RegisterAgain = "registerAgain", Blind, Some(Action::Register);
+    RegisterAgain = "registerAgain", Blind, Some(Action::Register), Some(Self::Register);
     /// Puts a PIN in force.
-    SetPin = "setPin", Absorbing, Some(Action::ResetPin);
+    SetPin = "setPin", Absorbing, Some(Action::ResetPin), None;
     /// Takes the number off the Cloud API.
-    Deregister = "deregister", Observable, Some(Action::Register);
+    Deregister = "deregister", Observable, Some(Action::Register), Some(Self::Deregister);
     /// Sets the number's own callback.
-    SetWebhook = "setWebhook", Absorbing, None;
+    SetWebhook = "setWebhook", Absorbing, None, None;
     /// Removes the number's own callback.
-    ClearWebhook = "clearWebhook", Absorbing, None;
+    ClearWebhook = "clearWebhook", Absorbing, None, None;
     /// Changes fields of the profile.
-    WriteProfile = "writeProfile", Absorbing, None;
+    WriteProfile = "writeProfile", Absorbing, None, None;
 }
+
+operations! {
+    /// A call that changes what an app has. Its journal is the app's token Secret.
+    AppOperation:
+    /// Exchanges the token for one that lasts longer.
+    ExchangeToken = "exchangeToken", Absorbing, Some(Action::RefreshToken), None;
+}
+
+#[cfg(test)]
+pub(super) use operations;
 
 impl Operation {
     /// Whether it moves the number along its ladder: of those, one at a time.
@@ -85,16 +113,10 @@ impl Operation {
         matches!(self, Self::Register | Self::RegisterAgain | Self::SetPin)
     }
 
-    /// As what Meta counts it: both ways to register are one.
+    /// The operation under which its attempts and refusals are kept: both ways to register are one.
     #[must_use]
     pub fn counted_as(self) -> Self {
-        if self == Self::RegisterAgain { Self::Register } else { self }
-    }
-
-    /// Whether Meta, or the operator, counts how often it is tried.
-    #[must_use]
-    pub fn is_counted(self) -> bool {
-        matches!(self.counted_as(), Self::Register | Self::Deregister | Self::RequestCode)
+        self.counted().unwrap_or(self)
     }
 
     /// Whether Meta may show the number otherwise afterwards, so that reads from before count no more. A code that was sent

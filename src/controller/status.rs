@@ -52,7 +52,10 @@ pub async fn write_status<K: Kind>(
         let goes_on = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
         let fine = goes_on && !Reason::named(&transition.reason).is_some_and(Reason::is_for_people);
         let type_ = if fine { EventType::Normal } else { EventType::Warning };
-        context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
+        // A step on the way that needs nobody is in the history, and the next Event says where it led.
+        if !fine || !Reason::named(&transition.reason).is_some_and(Reason::is_passing) {
+            context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
+        }
     }
     for request in requests {
         if let Err(why) = &request.verdict {

@@ -20,6 +20,17 @@ pub enum Outcome<T> {
 const UNSURE: [u32; 4] = [codes::UNKNOWN, codes::SERVICE_DOWN, codes::INTERNAL, codes::SERVICE_UNAVAILABLE];
 
 impl<T> Outcome<T> {
+    /// What became of the call, for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Refused(_) => "refused",
+            Self::NotSent(_) => "not sent",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
     /// The same outcome with another value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {

@@ -18,7 +18,7 @@ use super::{
     store::{self, LedgerProblem, secret_name},
     transitions::CallOutcome,
 };
-use crate::calls::intent::Intent;
+use crate::calls::{Evidence, intent::Intent};
 use crate::{k8s::secrets::OwnedSecret, timing::Timing};
 
 /// The version of a Secret that the watch last saw, by its name.
@@ -77,20 +77,6 @@ pub(crate) struct Finished {
     pub(crate) ended: CallOutcome,
     /// Meta's clock.
     pub(crate) at: Timestamp,
-}
-
-/// What reads of Meta say of the number, seen from the last call that changed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Evidence {
-    /// A read that began long enough after the call.
-    pub fresh: bool,
-    /// Two of them, far enough apart to prove that something did not happen.
-    pub twice: bool,
-}
-
-impl Evidence {
-    /// Where nothing was changed.
-    pub const FULL: Self = Self { fresh: true, twice: true };
 }
 
 impl Ledgers {

@@ -1,5 +1,4 @@
-//! What must not be forgotten of a number: calls that were begun, attempts that Meta counts, codes that were sent, PINs.
-//! And the only way to a call that cannot be repeated.
+//! Durable record of calls, attempts and PINs per number: the [journal](crate::calls::Journal) of a number's calls.
 //!
 //! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
 //! namespace, which outlives status, name, namespace and object. [`LedgerHandle`] holds one while it is worked with;
@@ -9,11 +8,15 @@
 pub(crate) mod handle;
 pub(crate) mod parts;
 pub(crate) mod record;
+pub(crate) mod restore;
+pub(crate) mod send;
 pub(crate) mod store;
 pub(crate) mod transitions;
 
-pub use handle::{Evidence, LedgerHandle, Ledgers};
+pub use crate::calls::Evidence;
+pub use handle::{LedgerHandle, Ledgers};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
-pub use record::{Ledger, NewIntent, PossiblePin, WINDOW};
+pub use record::{Ledger, NewIntent, PossiblePin};
+pub use send::{CallReport, CallRequest, Target};
 pub use store::{LedgerProblem, PREFIX, secret_name};
 pub use transitions::CallOutcome;

@@ -1,19 +1,17 @@
-//! What is remembered of one number. Pure: how a call's beginning and its end change the memory.
+//! The record of one number, and how an intent changes it. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::parts::{Owner, ProfileField, Refusal, SentCode, Webhook};
 use crate::calls::{
+    budget::recent,
     intent::{CallInput, Intent},
-    operation::Operation,
+    operation::{Operation, WINDOW},
 };
 use crate::{api::Action, k8s::secrets::ComparableSecret};
-
-/// The window in which Meta counts registrations, and codes are counted here.
-pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
 
 /// A PIN that Meta may have put in force, by a call whose reply was lost. Its value is in [`Ledger::secrets`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,8 +115,8 @@ impl Ledger {
     /// How often an operation was tried within Meta's window.
     #[must_use]
     pub fn recent(&self, operation: Operation, now: Timestamp) -> Vec<Timestamp> {
-        let times = self.attempts.get(&operation.counted_as()).into_iter().flatten();
-        times.filter(|time| now.duration_since(**time) < WINDOW).copied().collect()
+        let made = self.attempts.get(&operation.counted_as()).map(Vec::as_slice).unwrap_or_default();
+        recent(made, WINDOW, now)
     }
 
     /// The open intent with which this operation has to wait.
@@ -204,8 +202,8 @@ impl Ledger {
         }
     }
 
-    /// Writes down a call before it is made. It takes the place of what it conflicts with: either that was found not to have
-    /// happened, or a person decides.
+    /// Adds the intent of a call. It replaces open calls that conflict with it: reads showed that they did not happen, or a
+    /// person decided.
     pub fn begin(&mut self, begin: NewIntent) {
         let NewIntent { id, input, inputs, before, secret, action, now } = begin;
         let operation = input.operation();
@@ -221,10 +219,10 @@ impl Ledger {
             // Should the next code not be sent, this one stays tried.
             self.code_tried(open);
         }
-        if operation.is_counted() {
+        if let Some(counted) = operation.counted() {
             let mut times = self.recent(operation, now);
             times.push(now);
-            self.attempts.insert(operation.counted_as(), times);
+            self.attempts.insert(counted, times);
         }
         let handled_before = action
             .as_ref()

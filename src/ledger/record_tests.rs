@@ -1,6 +1,7 @@
 //! What is remembered after what.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;

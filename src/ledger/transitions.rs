@@ -1,4 +1,4 @@
-//! How a call's end changes what is remembered of a number. Pure.
+//! How the outcome of a call changes the record of a number. Pure.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,7 +31,7 @@ pub enum CallOutcome {
 }
 
 impl Ledger {
-    /// Writes down how a call ended. An intent that is not there any more was settled by somebody else: nothing changes.
+    /// Records the outcome of a call. If the intent is gone, another process resolved it, and nothing changes.
     pub fn finish(&mut self, id: &str, ended: CallOutcome, now: Timestamp) {
         let Some(place) = self.intents.iter().position(|intent| intent.id == id) else { return };
         // Somebody else has found as much already, and is at work on it.
@@ -40,6 +40,7 @@ impl Ledger {
         }
         if ended != CallOutcome::NotSent {
             self.forget_replaced(place, &ended);
+            self.drop_unused_secrets();
         }
         let intent = self.intents[place].clone();
         let operation = intent.input.operation();

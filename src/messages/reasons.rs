@@ -241,6 +241,12 @@ impl Reason {
         Self::ALL.iter().find(|reason| reason.as_str() == word).copied()
     }
 
+    /// Whether it only reports that the operator waits for Meta to show what Meta has accepted.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        matches!(self, Self::Registering | Self::Settling)
+    }
+
     /// Whether it is something that people mend, whatever condition says it, and whether or not the whole stands still for it.
     #[must_use]
     pub fn is_for_people(self) -> bool {

@@ -8,13 +8,13 @@ use kube::{Client, ResourceExt, api::DeleteParams};
 use serde_json::{Value, json};
 use waba_operator::{
     api::CodeMethod,
-    calls::{CallGateway, CallInput, CallReport, CallRequest, Operation, Target},
+    calls::{CallGateway, CallInput, Operation},
     graph::{self, Access, AppCredentials},
     k8s::{
         lease::{Fence, Lease, LeaseConfig},
         secrets::ComparableSecret,
     },
-    ledger::{CallOutcome, Ledger, LedgerProblem, Ledgers, NewIntent, Owner},
+    ledger::{CallOutcome, CallReport, CallRequest, Ledger, LedgerProblem, Ledgers, NewIntent, Owner, Target},
     timing::Timing,
 };
 

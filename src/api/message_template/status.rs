@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Authentication, Body, Button, Carousel, Category, Footer, Header, LimitedTimeOffer, ParameterFormat};
 use crate::api::{
-    GoDuration, Intent, Transition,
+    GoDuration, Transition,
     action::handled,
     kind::managed_status,
     open_enum::vocabulary,
@@ -106,9 +106,6 @@ pub struct MessageTemplateStatus {
     /// What Meta has, in the words of the spec; with managementPolicy Observe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<ObservedContent>,
-    /// The call to Meta whose outcome is not settled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
     /// Ready, Reconciling, Stalled, Suspended, Submitted, Approved, CategoryMatches, InSync.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

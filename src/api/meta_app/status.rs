@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    Intent, Transition,
+    Transition,
     action::handled,
     kind::managed_status,
     open_enum::vocabulary,
@@ -98,9 +98,6 @@ pub struct MetaAppStatus {
     /// Throttles of Meta that last longer than five minutes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttles: Vec<Throttle>,
-    /// The call to Meta whose outcome is not settled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
     /// Ready, Reconciling, Stalled, Suspended, CredentialsValid, TokenValid, AccountsSynced, WebhookConfigured,
     /// BindingTokenValid.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -167,7 +167,7 @@ fn superseded_among<'a, K: Kind>(
 ) -> impl Iterator<Item = ObjectVersion> + 'a {
     let key = app.app();
     // An import creates its objects beside the app: others are not unpacked.
-    let beside = objects.contested(|object| object.app == key && object.meta().namespace == app.metadata.namespace);
+    let beside = objects.contested(|object| object.app == key && object.key.namespace() == &*key.namespace);
     let made = beside.into_iter().filter(|object| import::is_untouched(object, &app.name_any()));
     made.filter(|object| authored(context, &objects.competitors(object), app)).map(|object| ObjectVersion::of(&object))
 }

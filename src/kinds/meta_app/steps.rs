@@ -20,8 +20,13 @@ use super::{
 };
 use crate::{
     api::{Action, AppKey, Kind, MessageTemplate, MetaApp, WhatsAppNumber},
-    controller::{actions, context::Error, runner::CONCURRENCY},
-    graph::{Access, AppCredentials, CredentialsError, Outcome, types::Expiry},
+    calls::{AppOperation, CallGateway, Journal, Sent},
+    controller::{
+        actions,
+        context::{Context, Error},
+        runner::CONCURRENCY,
+    },
+    graph::{Access, AppCredentials, CredentialsError, ExchangedToken, Outcome, types::Expiry},
     k8s::{
         events::EventType,
         secrets::OwnedSecret,
@@ -169,8 +174,7 @@ impl Apps {
         Ok(())
     }
 
-    /// Exchanges the live token. Repeating it does no harm: the old token keeps working, and each answer is proven
-    /// before it is used. A new one that is lost on the way to its Secret is lost, and the old one stays.
+    /// Exchanges the live token.
     async fn exchange(
         &self,
         app: &MetaApp,
@@ -181,47 +185,15 @@ impl Apps {
         token_secret_content: &TokenSecret,
     ) -> Result<(), Error> {
         let Some(live) = &token_secret_content.live else { return Ok(()) };
-        if !self.context.fence.valid_for(self.context.timing.lead_for_a_call()) {
-            return Err(Error::Stale);
+        let access = access(credentials.clone(), live, input);
+        let Context { graph, fence, timing, .. } = &*self.context;
+        let gateway = CallGateway { graph, fence, timing };
+        let mut journal = TokenJournal { apps: self, app, key, memory, credentials, input, token_secret_content, live };
+        let call = async { Some(graph.exchange_token(&access).await) };
+        match gateway.send(None, &mut journal, (), call).await? {
+            Sent::Finished(result) => result,
+            Sent::Held(_) => Err(Error::Stale),
         }
-        let outcome = self.context.graph.exchange_token(&access(credentials.clone(), live, input)).await;
-        let exchanged = match outcome {
-            Outcome::Done(new) => {
-                let fingerprint = self.context.fingerprints.of("token", &new.token);
-                let info = self.context.graph.debug_token(&credentials, &input.version, &new.token).await.ok();
-                let ends = |info: &crate::graph::types::TokenInfo| match info.expires {
-                    Expiry::Never => None,
-                    Expiry::At(at) => Some(at),
-                };
-                let old = memory.facts.live.answer(&live.fingerprint).and_then(|i| i.as_ref()).and_then(ends);
-                // What cannot be inspected now is stored, and proven later.
-                let later = info.as_ref().map(ends).is_none_or(|new| new.is_none() || new > old);
-                if fingerprint == live.fingerprint || !later {
-                    Exchanged::NothingBetter
-                } else {
-                    match self.keep(app, key, memory, &token_secret_content.exchanged(new.token, fingerprint)).await {
-                        Ok(()) => Exchanged::Stored,
-                        Err(error) if error.is_stale() => return Err(error),
-                        // Or Meta would be asked for one more token with every try to store one.
-                        Err(error) => Exchanged::Refused(format!("a new one could not be stored: {error}")),
-                    }
-                }
-            }
-            Outcome::Refused(error) => Exchanged::Refused(format!("Meta refused to exchange it: {error}")),
-            Outcome::NotSent(error) | Outcome::Unknown(error) => {
-                if input.exchange_asked {
-                    // Whoever asked is told, and asks again; tries of our own just go on.
-                    self.announce_exchange(app, &Exchanged::Refused(format!("it could not be exchanged: {error}")));
-                }
-                memory.facts.exchange.fail(&live.stem, error, Instant::now());
-                memory.note_exchange(app, input);
-                return Ok(());
-            }
-        };
-        self.announce_exchange(app, &exchanged);
-        memory.facts.exchange.learn(&live.stem, exchanged, Instant::now());
-        memory.note_exchange(app, input);
-        Ok(())
     }
 
     fn announce_exchange(&self, app: &MetaApp, exchanged: &Exchanged) {
@@ -279,6 +251,77 @@ impl Apps {
         info!(app = app.name_any(), namespace = app.namespace(), numbers, templates, "imported");
         let reference = kube::Resource::object_ref(app, &());
         self.context.events.publish(&reference, EventType::Normal, "Imported", "Import", &note);
+    }
+}
+
+/// The token Secret, as the journal of an exchange. It needs no intent: an exchange is absorbing, because the old token keeps
+/// working, and each new one is proven before it is used. So a new token that is lost on the way to the Secret does no harm.
+struct TokenJournal<'a, 'i> {
+    apps: &'a Apps,
+    app: &'a MetaApp,
+    key: &'a AppKey,
+    memory: &'a mut Memory,
+    credentials: AppCredentials,
+    input: &'a Input<'i>,
+    token_secret_content: &'a TokenSecret,
+    live: &'a Token,
+}
+
+impl Journal for TokenJournal<'_, '_> {
+    type Intent = ();
+    type Reply = ExchangedToken;
+    type Report = Result<(), Error>;
+    type Problem = Error;
+
+    async fn begin(&mut self, (): ()) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn finish(&mut self, outcome: Option<Outcome<ExchangedToken>>) -> Result<(), Error> {
+        let Self { apps, app, key, ref credentials, input, token_secret_content, live, .. } = *self;
+        let result = outcome.as_ref().map_or("not sent", Outcome::as_str);
+        info!(app = %key, operation = AppOperation::ExchangeToken.as_str(), outcome = result, "asked Meta");
+        let exchanged = match outcome {
+            None => return Err(Error::Stale),
+            Some(Outcome::Done(new)) => {
+                let fingerprint = apps.context.fingerprints.of("token", &new.token);
+                let info = apps.context.graph.debug_token(credentials, &input.version, &new.token).await.ok();
+                let ends = |info: &crate::graph::types::TokenInfo| match info.expires {
+                    Expiry::Never => None,
+                    Expiry::At(at) => Some(at),
+                };
+                let old = self.memory.facts.live.answer(&live.fingerprint).and_then(|i| i.as_ref()).and_then(ends);
+                // What cannot be inspected now is stored, and proven later.
+                let later = info.as_ref().map(ends).is_none_or(|new| new.is_none() || new > old);
+                if fingerprint == live.fingerprint || !later {
+                    Exchanged::NothingBetter
+                } else {
+                    match apps
+                        .keep(app, key, self.memory, &token_secret_content.exchanged(new.token, fingerprint))
+                        .await
+                    {
+                        Ok(()) => Exchanged::Stored,
+                        Err(error) if error.is_stale() => return Err(error),
+                        // Or Meta would be asked for one more token with every try to store one.
+                        Err(error) => Exchanged::Refused(format!("a new one could not be stored: {error}")),
+                    }
+                }
+            }
+            Some(Outcome::Refused(error)) => Exchanged::Refused(format!("Meta refused to exchange it: {error}")),
+            Some(Outcome::NotSent(error) | Outcome::Unknown(error)) => {
+                if input.exchange_asked {
+                    // Whoever asked is told, and asks again; tries of our own just go on.
+                    apps.announce_exchange(app, &Exchanged::Refused(format!("it could not be exchanged: {error}")));
+                }
+                self.memory.facts.exchange.fail(&live.stem, error, Instant::now());
+                self.memory.note_exchange(app, input);
+                return Ok(());
+            }
+        };
+        apps.announce_exchange(app, &exchanged);
+        self.memory.facts.exchange.learn(&live.stem, exchanged, Instant::now());
+        self.memory.note_exchange(app, input);
+        Ok(())
     }
 }
 

@@ -1,7 +1,5 @@
 //! What deleting the object does: by policy the operator deregisters the number, once, for the object it belongs to. Pure.
 
-use jiff::Timestamp;
-
 use super::{
     Numbers,
     actions::{self, ActionRequests},
@@ -13,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber},
-    calls::{CallInput, Operation},
+    calls::{Budget, CallInput, Operation, WINDOW},
     controller::{
         app_reference::{AppReference, expired, not_ready},
         managed_resource::Input,
@@ -21,7 +19,6 @@ use crate::{
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::codes,
-    ledger::WINDOW,
     messages::{Reason, commands, when},
     observe::Observation,
 };
@@ -192,8 +189,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
         return waits(Reason::RegistrationLocked, message, at.until(until));
     }
     let attempts = inputs.ledger.recent(Operation::Deregister, at.now());
-    if attempts.len() >= OWN_ATTEMPTS {
-        let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
+    if let Some(until) = (Budget { calls: OWN_ATTEMPTS, window: WINDOW }).next(&attempts, at.now()) {
         let message = retain(
             at.object,
             &format!(

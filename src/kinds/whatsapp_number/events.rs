@@ -1,11 +1,11 @@
-//! What an Event tells of a call that was made. Pure.
+//! Which Event reports a call. Pure.
 
 use super::recovery::words;
 use crate::{calls::Operation, k8s::events::EventType, ledger::CallOutcome};
 
-/// Type, reason and note, where the status alone does not tell: what Meta refused, in its own words, and what the operator has
-/// done that no phase shows.
-pub fn told(
+/// Type, reason and note of the Event, if the status alone does not report the call: a refusal in Meta's words, and what no
+/// phase shows.
+pub fn event_for(
     operation: Operation,
     ended: &CallOutcome,
     quote: Option<&str>,
@@ -35,7 +35,7 @@ mod tests {
     fn what_no_phase_shows_is_told() {
         let ordinary = [Operation::AddNumber, Operation::RequestCode, Operation::VerifyCode, Operation::Register];
         for operation in Operation::ALL {
-            let reason = |ended: &CallOutcome| told(*operation, ended, None).map(|(_, reason, _)| reason);
+            let reason = |ended: &CallOutcome| event_for(*operation, ended, None).map(|(_, reason, _)| reason);
             assert_eq!(
                 reason(&CallOutcome::Unknown).or(reason(&CallOutcome::NotSent)),
                 None,
@@ -45,7 +45,7 @@ mod tests {
             let done = reason(&CallOutcome::Done(None));
             assert!(done.is_none() || !ordinary.contains(operation), "{operation}: its phase tells");
         }
-        let note = |quote| told(Operation::WriteProfile, &refusal(100, None), quote).map(|(_, _, note)| note);
+        let note = |quote| event_for(Operation::WriteProfile, &refusal(100, None), quote).map(|(_, _, note)| note);
         assert_eq!(note(None).as_deref(), Some("Meta did not change the profile: Meta refused with 100"));
         let quoted = note(Some("about is too long")).unwrap_or_default();
         assert!(quoted.ends_with("with 100; in its words: about is too long"), "{quoted}");

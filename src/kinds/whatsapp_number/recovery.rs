@@ -1,4 +1,4 @@
-//! Calls whose outcome is not known: what reads say of them, when they are made again, and when a person is asked. Pure.
+//! Calls whose outcome is unknown: what reads of Meta show, when the operator repeats a call, and when a person decides. Pure.
 
 use super::{
     actions::{self, ActionRequests},
@@ -8,19 +8,14 @@ use super::{
 };
 use crate::{
     api::NumberPhase,
-    calls::{Class, Intent, Operation},
+    calls::{Class, Intent, Operation, Recovery, Shown, recovery},
     controller::plan::Requeue,
     graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
     messages::{Reason, commands, when},
 };
 
-/// How often an absorbing call is made again before a person is asked.
-const ABSORBING_TRIES: u32 = 3;
-/// How often an observable call is made in all.
-const OBSERVABLE_TRIES: u32 = 2;
-
-/// What a person asks for in place of a call whose outcome is not known, if that can be done. What reads can tell is found
-/// out first: after a second registration, with another PIN, nobody could say any more which of the two is in force.
+/// The action by which a person replaces a call whose outcome is unknown, if the operator can act on it. Reads come first:
+/// after a second registration with another PIN, nobody could say which of the two is in force.
 pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let operation = intent.input.operation();
     if operation.class() == Class::Observable && !at.inputs.evidence.twice {
@@ -30,7 +25,7 @@ pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut ActionReques
     action.map_or(Decision::NotManaged, |action| actions::one(at, action, requests))
 }
 
-/// A call whose outcome is not known comes before everything else.
+/// What to do about a call whose outcome is unknown, before anything else.
 pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     let inputs = at.inputs;
     let operation = intent.input.operation();
@@ -43,42 +38,41 @@ pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     if is_of_another(intent, at.facts) {
         return settle(intent, Resolution::GivenUp);
     }
-    if happened(operation, at.facts) {
-        let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
-        return settle(intent, Resolution::Happened(id));
-    }
-    if operation == Operation::SetPin {
-        // Refused once more, it is still not known what became of it before.
+    let shown = if happened(operation, at.facts) { Shown::Done } else { Shown::NotDone };
+    let next = recovery::next(operation.class(), shown, inputs.evidence, intent.attempt);
+    if operation == Operation::SetPin && next != Recovery::AskPerson {
+        // Meta refused the repeated call; what became of the first one is still unknown.
         let pause = inputs.ledger.refusals.get(&operation).and_then(|refusal| refusal.until);
-        let more = intent.attempt < ABSORBING_TRIES;
-        if let Some(until) = pause.filter(|until| more && inputs.now < *until) {
+        if let Some(until) = pause.filter(|until| inputs.now < *until) {
             return pending(at, intent, at.until(until));
         }
-        return match (more, inputs.evidence.fresh) {
-            (true, true) => again(at, intent),
-            (true, false) => pending(at, intent, at.fresh()),
-            (false, _) => undecided(at, intent),
-        };
     }
-    if !inputs.evidence.twice {
-        return pending(at, intent, at.proof());
+    match next {
+        Recovery::Adopt => {
+            let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
+            settle(intent, Resolution::Happened(id))
+        }
+        Recovery::AwaitRead => pending(at, intent, at.fresh()),
+        Recovery::AwaitProof => pending(at, intent, at.proof()),
+        _ if !is_still_wanted(at, operation) => settle(intent, Resolution::GivenUp),
+        Recovery::Repeat if is_possible(at, operation) => again(at, intent),
+        _ if operation == Operation::VerifyCode => {
+            settle(intent, Resolution::DidNot("Meta did not accept the code, and gave no reason".to_owned()))
+        }
+        _ => undecided(at, intent),
     }
-    if !is_still_wanted(at, operation) {
-        return settle(intent, Resolution::GivenUp);
-    }
-    if operation == Operation::VerifyCode {
-        let alive = inputs.ledger.code.as_ref().is_some_and(|code| inputs.now < code.expires());
-        return if alive && intent.attempt < OBSERVABLE_TRIES {
-            again(at, intent)
-        } else {
-            settle(intent, Resolution::DidNot("Meta did not take the code, and did not say why".to_owned()))
-        };
-    }
-    let paused = operation == Operation::Register && super::registration::paused(at).is_some();
-    if intent.attempt < OBSERVABLE_TRIES && !paused { again(at, intent) } else { undecided(at, intent) }
 }
 
-/// Whether the line has come to another account since, under another id: what was asked of the one says nothing of the other.
+/// Whether the same call can be made again now.
+fn is_possible(at: &NumberView<'_>, operation: Operation) -> bool {
+    match operation {
+        Operation::VerifyCode => at.inputs.ledger.code.as_ref().is_some_and(|code| at.now() < code.expires()),
+        Operation::Register => super::registration::paused(at).is_none(),
+        _ => true,
+    }
+}
+
+/// Whether the number has moved to another account since, under another id: then the call says nothing about it.
 pub fn is_of_another(intent: &Intent, facts: &PhoneNumber) -> bool {
     intent.phone_number_id.as_deref().is_some_and(|id| id != &*facts.id)
 }
@@ -116,8 +110,8 @@ fn again(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
 
 fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision<ReadyReport> {
     let message = format!(
-        "Meta was asked at {} to {}, and the answer was lost; the operator finds out from what Meta shows whether it \
-         happened, and does nothing twice meanwhile",
+        "at {} the operator requested Meta to {}, and the reply was lost; the operator reads from Meta whether it happened, \
+         and repeats nothing until then",
         when(intent.time),
         words(intent.input.operation())
     );
@@ -131,12 +125,12 @@ fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
         operation.action().map_or_else(String::new, |action| format!(": {}", commands::request(at.object, action)));
     let refusal = at.inputs.ledger.refusals.get(&operation).filter(|refusal| refusal.inputs == intent.inputs);
     let answer = match refusal.filter(|_| operation == Operation::SetPin) {
-        Some(refusal) => format!("the first answer was lost, and the last one was a refusal ({})", refusal.message),
-        None => "each answer was lost".to_owned(),
+        Some(refusal) => format!("the first reply was lost, and the last one was a refusal ({})", refusal.message),
+        None => "each reply was lost".to_owned(),
     };
     let message = format!(
-        "Meta was asked {} times to {} (last at {}), and {answer}; Meta does not show that it happened. Look into WhatsApp \
-         Manager > Phone numbers, then ask for it anew{how}",
+        "the operator requested Meta {} times to {} (last at {}), and {answer}; Meta does not show that it happened. Look into \
+         WhatsApp Manager > Phone numbers, then request it again{how}",
         intent.attempt,
         words(operation),
         when(intent.time),
@@ -144,7 +138,7 @@ fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     ReadyReport::stalled(at.phase(), Reason::OutcomeUnknown, message)
 }
 
-/// An operation in a sentence: "Meta was asked to …".
+/// An operation in a sentence: "the operator requested Meta to …".
 pub fn words(operation: Operation) -> &'static str {
     match operation {
         Operation::AddNumber => "add the number",

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::{
     api::{Action, NumberPhase, SecretKeyRef, WhatsAppNumber},
-    calls::{CallInput, Operation},
+    calls::{Budget, CallInput, Operation, WINDOW},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     graph::codes,
     k8s::secrets::{delete_command, set_command},
-    ledger::{Refusal, WINDOW},
+    ledger::Refusal,
     messages::{Reason, commands, when},
 };
 
@@ -106,10 +106,7 @@ pub fn paused(at: &NumberView<'_>) -> Option<Decision<ReadyReport>> {
         ));
     }
     let attempts = ledger.recent(Operation::Register, at.now());
-    if attempts.len() < OWN_ATTEMPTS {
-        return None;
-    }
-    let until = attempts[attempts.len() - OWN_ATTEMPTS].checked_add(WINDOW).unwrap_or(Timestamp::MAX);
+    let until = Budget { calls: OWN_ATTEMPTS, window: WINDOW }.next(&attempts, at.now())?;
     let message = format!(
         "{OWN_ATTEMPTS} registrations failed within 72 hours, and Meta locks a number after ten; the operator continues at \
          {}. To retry before then: {}",

@@ -1,34 +1,15 @@
 //! What a status tells of the time that no ledger remembers. Pure.
 
-use jiff::Timestamp;
-
 use super::inputs::{Inputs, SecretRead};
 use crate::{
-    api::{CodeMethod, NumberPhase, WhatsAppNumber},
-    calls::Operation,
-    ledger::{Ledger, SentCode},
+    api::{NumberPhase, WhatsAppNumber},
+    ledger::Ledger,
     messages::Reason,
 };
 
-/// What the status tells of a ledger that was lost: what Meta counts, and the code that was sent.
+/// What the status tells of a ledger that was lost.
 pub fn recalled(object: &WhatsAppNumber) -> Ledger {
-    let mut ledger = Ledger::default();
-    let Some(status) = &object.status else { return ledger };
-    if let Some(registration) = &status.registration {
-        let attempts: Vec<Timestamp> = registration.attempts.iter().map(|time| time.0).collect();
-        if !attempts.is_empty() {
-            ledger.attempts.insert(Operation::Register, attempts);
-        }
-        ledger.blocked_until = registration.blocked_until.as_ref().map(|time| time.0);
-    }
-    if let Some(verification) = &status.verification
-        && let Some(requested_at) = &verification.requested_at
-    {
-        let method = verification.method.as_deref().and_then(CodeMethod::named).unwrap_or_default();
-        let (baseline, tried) = (None, Vec::new());
-        ledger.code = Some(SentCode { requested_at: requested_at.0, method, baseline, tried, certain: false });
-    }
-    ledger
+    object.status.as_ref().map(Ledger::from_status).unwrap_or_default()
 }
 
 /// What PIN and code hold now was there when the ledger was: a PIN that the status calls refused is not sent once more,
@@ -66,7 +47,10 @@ mod tests {
             Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
         },
     };
-    use crate::{calls::CallInput, ledger::CallOutcome};
+    use crate::{
+        calls::{CallInput, Operation},
+        ledger::CallOutcome,
+    };
 
     /// The ledger is lost, and its number's status is not.
     fn forgets(scene: &mut Number) {

@@ -1,4 +1,4 @@
-//! Carries out what a number's plan asks for.
+//! Carries out the steps of a number's plan.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::{
     Numbers, binding,
-    events::told,
+    events::event_for,
     inputs::{
         Blocker, KnownSecret, Resolution, Step,
         collect::{ReconcileSession, digest, unusable},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     api::{Action, MetaApp, WhatsAppNumber, labels::DEREGISTER},
-    calls::{CallGateway, CallInput, CallReport, CallRequest, Target},
+    calls::{CallGateway, CallInput},
     controller::{
         context::Error,
         managed_resource::{ReconcileContext, Then},
@@ -32,25 +32,25 @@ use crate::{
         secrets::{ComparableSecret, FOR_NUMBER, OwnedProblem, OwnedSecret},
         timeout::call,
     },
-    ledger::{CallOutcome, NewIntent, Owner, Refusal},
+    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Owner, Refusal, Target},
     messages::Reason,
 };
 
 type At<'a> = ReconcileContext<'a, Numbers>;
 
-/// See the module. A Secret that cannot be written for a reason that lasts is told, not tried again and again.
+/// See the module. If the API server refuses to write a Secret, the status reports it, and the operator does not retry at once.
 pub async fn carry_out(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
     let makes_pin = step == Step::CreatePinSecret;
     let binds = matches!(step, Step::WriteBinding(_) | Step::DeleteBinding);
     match take(at, hold, step).await {
         Err(Error::Secret(problem)) if (makes_pin || binds) && problem.is_refusal() => {
-            warn!(number = at.object.spec.phone_number, %problem, "a Secret cannot be written");
+            warn!(number = at.object.spec.phone_number, %problem, "a Secret was not written");
             let blocker = Blocker::new(Reason::SecretNotWritten, problem.to_string());
             *(if binds { &mut hold.not_bound } else { &mut hold.no_pin }) = Some(blocker);
             Ok(Then::Plan)
         }
         Err(Error::Ledger(problem)) if problem.is_lasting() => {
-            warn!(number = at.object.spec.phone_number, %problem, "what is remembered of a number cannot be written down");
+            warn!(number = at.object.spec.phone_number, %problem, "a number's ledger was not written");
             hold.blocker = Some(unusable(&problem));
             Ok(Then::Plan)
         }
@@ -121,7 +121,7 @@ fn owner(at: &At<'_>) -> Owner {
     Owner { uid: at.object.uid().unwrap_or_default(), namespace: at.namespace.to_owned(), name: at.object.name_any() }
 }
 
-/// Names what goes into a call, so that it can be told whether another one would be the same.
+/// Fingerprint of all inputs of a call, by which the plan recognizes the same call.
 fn inputs(at: &At<'_>, input: &CallInput, secret: Option<&KnownSecret>) -> String {
     match input {
         CallInput::VerifyCode | CallInput::Register | CallInput::RegisterAgain | CallInput::SetPin { .. } => {
@@ -152,7 +152,7 @@ async fn send(
         hold.held_back = Some("the MetaApp's token is not in use yet".to_owned());
         return Ok(Then::Plan);
     };
-    // A verify token is no PIN: it can be read from its Secret again, and is not kept.
+    // The operator can read a verify token from its Secret again, so the ledger does not keep it.
     let is_webhook = matches!(begin.input, CallInput::SetWebhook { .. });
     let verify_token = if is_webhook { begin.secret.take().map(|ComparableSecret(token)| token) } else { None };
     let target = Target { access, account, id: id.unwrap_or_default(), number: at.object.spec.phone_number.clone() };
@@ -161,7 +161,7 @@ async fn send(
     let sending = CallRequest { begin, target, verify_token, owner: owner(at) };
     match book.send(&gateway, sending).await? {
         CallReport::CallOutcome(ended, quote) => {
-            if let Some((type_, reason, note)) = told(operation, &ended, quote.as_deref()) {
+            if let Some((type_, reason, note)) = event_for(operation, &ended, quote.as_deref()) {
                 context.events.publish(&at.object.object_ref(&()), type_, reason, "Ask", &note);
             }
         }
@@ -170,7 +170,7 @@ async fn send(
     Ok(Then::Plan)
 }
 
-/// The call of an open intent once more, as it was.
+/// Repeats the call of an open intent, with its inputs.
 async fn again(at: &At<'_>, hold: &mut ReconcileSession, id: &str, before: String) -> Result<Then, Error> {
     let Some(ledger) = hold.book.as_ref().and_then(|book| book.ledger()) else { return Ok(Then::Plan) };
     let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
@@ -210,7 +210,7 @@ async fn settle(at: &At<'_>, hold: &mut ReconcileSession, id: &str, end: Resolut
             })
         }
     };
-    info!(number = at.object.spec.phone_number, id, ?ended, "found out what became of a call");
+    info!(number = at.object.spec.phone_number, id, ?ended, "resolved a call whose outcome was unknown");
     book.settle(id, ended, at.context.graph.now()).await?;
     Ok(Then::Plan)
 }
@@ -228,7 +228,7 @@ async fn note(
     Ok(Then::Plan)
 }
 
-/// Creates the Secret with the PIN; only what is read back from it is used.
+/// Creates the Secret with the PIN; the operator uses only what it reads back.
 async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Error> {
     let client = &at.context.client;
     let reference = registration::pin_ref(at.object);
@@ -237,7 +237,7 @@ async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Erro
         kept.map_or_else(|| format!("{:06}", rand::random_range(0..1_000_000)).into(), |ComparableSecret(pin)| pin);
     let number = digits_of(at.object).to_string();
     let there = OwnedSecret::read(client, at.namespace, &reference.name).await?;
-    // One whose key somebody has removed is filled again; a value that is there stays.
+    // A key that somebody removed is written again; a value that is there stays.
     let mut secret = there.unwrap_or_else(|| OwnedSecret::new(at.namespace, &reference.name, None));
     let is_free = secret.annotation(FOR_NUMBER).is_none_or(|made_for| made_for == number);
     if is_free && secret.get(&reference.key).is_none() {
@@ -258,7 +258,7 @@ async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Erro
     Ok(Then::Plan)
 }
 
-/// Passes a request on to the app: its annotation is the request's, unless a later one is there.
+/// Passes a request on to the MetaApp, unless the MetaApp already has a later one.
 async fn forward(at: &At<'_>, value: &str) -> Result<(), Error> {
     let key = Action::RefreshToken.annotation();
     let api = Api::<MetaApp>::namespaced(at.context.client.clone(), &at.app.namespace);
@@ -308,13 +308,13 @@ async fn unbind(at: &At<'_>) -> Result<Then, Error> {
     Ok(Then::Plan)
 }
 
-/// Has the object wait when it is deleted, or go.
+/// Adds or removes the finalizer.
 async fn finalizer(at: &At<'_>, wanted: bool) -> Result<Then, Error> {
     let api = Api::<WhatsAppNumber>::namespaced(at.context.client.clone(), at.namespace);
     let mut finalizers: Vec<&str> = at.object.finalizers().iter().map(String::as_str).collect();
     finalizers.retain(|name| *name != DEREGISTER);
     finalizers.extend(wanted.then_some(DEREGISTER));
-    // Under the version that was read, and whoever owns the field: a restored object's is not ours.
+    // A merge patch, under the version that was read: in a restored object the field may belong to another manager.
     let patch = json!({"metadata": {
         "uid": at.object.uid(), "resourceVersion": at.object.resource_version(), "finalizers": finalizers,
     }});

@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use crate::messages::Reason;
 use crate::{
     api::{Action, AppKey, SecretKeyRef},
-    calls::{CallInput, Intent},
+    calls::{CallInput, Evidence, Intent},
     graph::types,
     k8s::secrets::{ComparableSecret, set_command},
-    ledger::{Evidence, Ledger},
+    ledger::Ledger,
 };
 
 /// What a Secret holds for the number.

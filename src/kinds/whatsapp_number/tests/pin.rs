@@ -218,7 +218,21 @@ fn a_pause_for_guessed_pins_tells_until_when() {
     }
 }
 
-/// Whether it is in force nobody knows, once an answer was lost.
+/// Where the number had no PIN at Meta, the registration has put one in force.
+#[test]
+fn a_lost_reply_to_a_registration_under_a_new_name_leaves_the_pin_unknown() {
+    for (in_force, expected) in [("111111", "Unknown/PINUnknown"), ("004217", "True/PINSynced")] {
+        let mut scene = connected();
+        scene.inputs.ledger.pin = Some(in_force.into());
+        scene.inputs.pin = super::fixtures::known("004217");
+        made(&mut scene, CallInput::RegisterAgain, Some("004217"), CallOutcome::Unknown, -5);
+        next(&mut scene);
+        assert_eq!(scene.condition("PINSynced").as_deref(), Some(expected), "{in_force}");
+        assert_eq!(scene.inputs.ledger.pin_to_keep(), Some(&"004217".into()), "a deleted Secret comes back as it was");
+    }
+}
+
+/// Nobody knows whether the PIN is in force once a reply was lost.
 #[test]
 fn a_refusal_says_nothing_of_the_time_before() {
     let set = || CallInput::SetPin { then_register: false };

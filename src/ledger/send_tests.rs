@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{graph::AppCredentials, ledger::Ledgers};
+use crate::{graph::AppCredentials, k8s::lease::Fence, ledger::Ledgers};
 
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
