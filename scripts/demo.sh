@@ -19,7 +19,7 @@ run() {
   "$@" | sed 's/^/    /'
 }
 
-# wait_for OBJECT JSONPATH VALUE: until the object says so, for a minute and a half.
+# wait_for OBJECT JSONPATH VALUE: until the object has the value, for a minute and a half.
 wait_for() {
   if kubectl --namespace meta wait "$1" --for="jsonpath=$2=$3" --timeout=90s >/dev/null; then
     printf '    \033[32mtrue:\033[0m %s has %s = %s\n' "$1" "$2" "$3"

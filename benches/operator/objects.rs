@@ -13,7 +13,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use waba_operator::api::{Action, Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
+use waba_operator::api::{Action, Kind, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
 
 use crate::{
     Failure,
@@ -149,7 +149,7 @@ impl Objects {
         Ok(self.reported_of::<WhatsAppNumber>().await? + self.reported_of::<MessageTemplate>().await?)
     }
 
-    async fn reported_of<K: Managed>(&self) -> Result<usize, Failure> {
+    async fn reported_of<K: Kind>(&self) -> Result<usize, Failure> {
         let objects = self.api::<K>().list(&ListParams::default()).await?;
         Ok(objects.iter().filter(|object| object.status().is_some_and(|status| status.phase().is_some())).count())
     }

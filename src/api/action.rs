@@ -83,13 +83,13 @@ pub(crate) use handled;
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
+    use crate::api::{Kind, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber};
     use kube::core::object::HasStatus;
 
     /// Notes every action of a kind and returns the status as JSON.
-    fn all_handled<K: Managed>() -> serde_json::Value {
+    fn all_handled<K: Kind>() -> serde_json::Value {
         let mut status = <K as HasStatus>::Status::default();
-        for action in K::ACTIONS {
+        for action in <K as HasStatus>::Status::ACTIONS {
             assert_eq!(status.handled(*action), None);
             status.set_handled(*action, action.annotation());
             assert_eq!(status.handled(*action), Some(action.annotation()));

@@ -8,6 +8,7 @@ mod crd;
 #[cfg(test)]
 mod crd_tests;
 mod duration;
+mod kind;
 pub mod labels;
 mod message_template;
 mod meta_app;
@@ -21,10 +22,11 @@ pub use action::Action;
 pub use app_key::AppKey;
 pub use crd::{crds, render, write_crds};
 pub use duration::{GoDuration, NotADuration};
+pub use kind::{Kind, ManagedStatus};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, Managed, ManagedStatus, ManagementPolicy, NEVER_OBSERVED, Problem,
-    SecretKeyRef, Transition, whole_seconds,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, Intent, ManagementPolicy, NEVER_OBSERVED, SecretKeyRef, SpecError,
+    Transition, whole_seconds,
 };
 pub use whatsapp_number::*;

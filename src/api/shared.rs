@@ -1,20 +1,12 @@
 //! What the three kinds have in common.
 
-use std::fmt::Debug;
-
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::{
-    KubeSchema,
-    core::{
-        NamespaceResourceScope, Resource,
-        object::{HasSpec, HasStatus},
-    },
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::{Action, rules};
+use super::rules;
 
 /// API group of every kind.
 pub const GROUP: &str = "waba.dev";
@@ -106,123 +98,6 @@ pub struct Intent {
     pub time: Time,
 }
 
-/// A kind of this API, as the generic parts of the operator see it.
-pub trait Managed:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + HasSpec
-    + HasStatus<Status: ManagedStatus>
-    + Clone
-    + Debug
-    + Serialize
-    + DeserializeOwned
-    + Send
-    + Sync
-    + 'static
-{
-    /// The kind's name, for metrics and logs.
-    const NAME: &'static str;
-    /// The kind's short name, for commands.
-    const SHORT: &'static str;
-    /// The actions this kind knows.
-    const ACTIONS: &'static [Action];
-
-    /// Whether everything stands still for this object: no call to Meta.
-    fn suspend(&self) -> bool;
-
-    /// Whether the operator may write to Meta for this object.
-    fn management_policy(&self) -> ManagementPolicy;
-
-    /// Whether deleting this object leaves Meta as it is (`deletionPolicy: Retain`).
-    fn retains(&self) -> bool;
-}
-
-/// The parts of a status that every kind has.
-pub trait ManagedStatus:
-    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
-{
-    /// The `metadata.generation` this status is about; [NEVER_OBSERVED] on a new object.
-    fn observed_generation(&self) -> i64;
-    /// Sets the generation this status is about.
-    fn set_observed_generation(&mut self, generation: i64);
-    /// The phase as text, once there is one.
-    fn phase(&self) -> Option<&str>;
-    /// The conditions, unique by type.
-    fn conditions(&self) -> &[Condition];
-    /// The conditions, to be changed.
-    fn conditions_mut(&mut self) -> &mut Vec<Condition>;
-    /// The last transitions, newest last.
-    fn history(&self) -> &[Transition];
-    /// The last transitions, to be changed; [HISTORY_LIMIT] at most.
-    fn history_mut(&mut self) -> &mut Vec<Transition>;
-    /// The value of an action's annotation that was handled last.
-    fn handled(&self, action: Action) -> Option<&str>;
-    /// Notes the value of an action's annotation as handled.
-    fn set_handled(&mut self, action: Action, value: &str);
-}
-
-/// Implements [`Managed`] and [`ManagedStatus`] for a kind whose fields have the usual names.
-macro_rules! managed {
-    ($kind:ident ($short:literal), $status:ty, $handled:ty, retain = $retain:path) => {
-        impl $crate::api::Managed for $kind {
-            const NAME: &'static str = stringify!($kind);
-            const SHORT: &'static str = $short;
-            const ACTIONS: &'static [$crate::api::Action] = <$handled>::ACTIONS;
-
-            fn suspend(&self) -> bool {
-                self.spec.suspend
-            }
-
-            fn management_policy(&self) -> $crate::api::ManagementPolicy {
-                self.spec.management_policy
-            }
-
-            fn retains(&self) -> bool {
-                self.spec.deletion_policy == $retain
-            }
-        }
-
-        impl $crate::api::ManagedStatus for $status {
-            fn observed_generation(&self) -> i64 {
-                self.observed_generation
-            }
-
-            fn set_observed_generation(&mut self, generation: i64) {
-                self.observed_generation = generation;
-            }
-
-            fn phase(&self) -> Option<&str> {
-                self.phase.as_ref().map(|phase| phase.as_str())
-            }
-
-            fn conditions(&self) -> &[Condition] {
-                &self.conditions
-            }
-
-            fn conditions_mut(&mut self) -> &mut Vec<Condition> {
-                &mut self.conditions
-            }
-
-            fn history(&self) -> &[Transition] {
-                &self.history
-            }
-
-            fn history_mut(&mut self) -> &mut Vec<Transition> {
-                &mut self.history
-            }
-
-            fn handled(&self, action: $crate::api::Action) -> Option<&str> {
-                self.handled.get(action)
-            }
-
-            fn set_handled(&mut self, action: $crate::api::Action, value: &str) {
-                self.handled.set(action, value);
-            }
-        }
-    };
-}
-
-pub(crate) use managed;
-
 /// A time as status holds it: whole seconds, so that what is read back equals what was written.
 #[must_use]
 pub fn whole_seconds(time: Timestamp) -> Time {
@@ -241,7 +116,7 @@ pub(crate) fn never_observed() -> i64 {
 
 /// Something in a spec that the API server cannot check and the operator therefore does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct SpecError {
     /// Path of the field, from the object's root.
     pub field: String,
     /// What is wrong and what to write instead.
@@ -253,7 +128,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::api::{DirectionSummary, MetaAppStatus};
+    use crate::api::{DirectionSummary, ManagedStatus, MetaAppStatus};
 
     #[test]
     fn times_are_read_back_as_they_were_written() {

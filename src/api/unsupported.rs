@@ -18,10 +18,8 @@ pub struct Later<Spec> {
     is_set: fn(&Spec) -> bool,
 }
 
-/// Actions of a MetaApp that are not acted on yet.
-pub const META_APP_ACTIONS: &[Action] = &[Action::Login];
-/// Actions of a MessageTemplate that are not acted on yet.
-pub const MESSAGE_TEMPLATE_ACTIONS: &[Action] = &[Action::Submit];
+/// Actions that are not acted on yet.
+pub const ACTIONS: &[Action] = &[Action::Login, Action::Submit];
 
 const META_APP: &[Later<MetaAppSpec>] = &[
     Later {

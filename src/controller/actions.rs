@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use crate::api::{Action, Managed, ManagedStatus};
+use crate::api::{Action, Kind, ManagedStatus, unsupported};
 
 /// Older requests are not acted on: a restored backup or a reverted commit must not repeat them.
 const LATEST: SignedDuration = SignedDuration::from_hours(1);
@@ -22,11 +22,11 @@ pub struct Request {
 }
 
 /// The annotations of `object` that its status has not echoed yet.
-pub fn requests<K: Managed>(object: &K, now: Timestamp) -> Vec<Request> {
+pub fn requests<K: Kind>(object: &K, now: Timestamp) -> Vec<Request> {
     let default = K::Status::default();
     let status = object.status().unwrap_or(&default);
     let created = object.creation_timestamp().map(|time| time.0);
-    K::ACTIONS
+    K::Status::ACTIONS
         .iter()
         .filter_map(|&action| {
             let value = object.annotations().get(action.annotation())?;
@@ -34,7 +34,7 @@ pub fn requests<K: Managed>(object: &K, now: Timestamp) -> Vec<Request> {
             (handled != Some(value)).then(|| Request {
                 action,
                 value: value.clone(),
-                verdict: judge(value, handled, created, now),
+                verdict: judge(value, handled, created, now).and_then(|()| is_supported(action)),
             })
         })
         .collect()
@@ -43,6 +43,13 @@ pub fn requests<K: Managed>(object: &K, now: Timestamp) -> Vec<Request> {
 /// Whether one of them asks to read Meta now.
 pub fn asks_to_read(requests: &[Request]) -> bool {
     requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok())
+}
+
+fn is_supported(action: Action) -> Result<(), String> {
+    if unsupported::ACTIONS.contains(&action) {
+        return Err("this version of the operator does not support it yet".to_owned());
+    }
+    Ok(())
 }
 
 fn judge(value: &str, handled: Option<&str>, created: Option<Timestamp>, now: Timestamp) -> Result<(), String> {

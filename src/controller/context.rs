@@ -14,9 +14,8 @@ use super::{
     store::{Key, Objects},
     user_secrets::Secrets,
 };
-use crate::kinds::whatsapp_number::{Bindings, Profiles};
 use crate::{
-    api::{AppKey, AppRef, MessageTemplate, MetaApp, WhatsAppNumber},
+    api::{AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
     graph,
     k8s::{events::Events, fingerprint::Fingerprinter, lease::Fence, secrets::OwnedProblem, timeout::ApiError},
     ledger::{LedgerProblem, Ledgers},
@@ -47,10 +46,6 @@ pub struct Context {
     pub secrets: Arc<Secrets>,
     /// What is remembered of each number.
     pub ledgers: Arc<Ledgers>,
-    /// What is known of profiles.
-    pub profiles: Profiles,
-    /// What is known of binding Secrets.
-    pub bindings: Arc<Bindings>,
     /// Names secrets without showing them.
     pub fingerprints: Fingerprinter,
     /// Whether this process may (still) write to Meta.
@@ -68,17 +63,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// The app that an object in `namespace` refers to, and how it stands for it.
-    #[must_use]
-    pub fn link(&self, reference: &AppRef, namespace: &str) -> (AppKey, AppReference) {
-        let key = app_reference::key(reference, namespace);
-        let link = self.link_to(&key, namespace);
-        (key, link)
-    }
-
     /// How an app stands for an object in `namespace`.
     #[must_use]
-    pub fn link_to(&self, key: &AppKey, namespace: &str) -> AppReference {
+    pub fn link(&self, key: &AppKey, namespace: &str) -> AppReference {
         let object = self.apps.get(&Key::new(&key.namespace, &key.name));
         if object.as_ref().is_some_and(|object| !object.usable) {
             return AppReference::unreadable(key);

@@ -1,109 +1,19 @@
 //! How a number or template stands before Meta's facts of it are judged: the same for both kinds. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
     app_reference::{AppReference, expired},
-    managed_resource::ManagedResource,
+    managed_resource::{Input, ManagedResource},
+    plan::{Proof, Requeue},
     summary::{ConditionValue, Progress, StatusSummary},
 };
 use crate::messages::{Reason, commands};
 use crate::{
-    api::{Action, AppKey, ManagedStatus, Problem},
+    api::{Kind, ManagedStatus, SpecError},
     k8s::conditions::{self, READY},
     observe::Observation,
-    timing::Timing,
 };
-
-/// What a read by id says of something that no account lists.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Proof<T> {
-    /// Meta does not have it, or does not show it to this token.
-    Gone,
-    /// Meta has it, and shows this.
-    Elsewhere(T),
-}
-
-/// Everything a plan is made from.
-pub struct Input<'a, K: ManagedResource> {
-    /// The object.
-    pub object: &'a K,
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// The app it refers to.
-    pub app: &'a AppKey,
-    /// How the app stands.
-    pub link: &'a AppReference,
-    /// What the app's accounts show.
-    pub seen: Observation<K::Facts>,
-    /// Who stands for the same thing before this object, if anybody; told only where it may be.
-    pub competing_object: Option<String>,
-    /// What the spec asks for and cannot be.
-    pub problems: Vec<Problem>,
-    /// What a read by id said, where one was made.
-    pub proof: Option<Proof<K::Facts>>,
-    /// What the kind looks at besides.
-    pub inputs: K::Inputs,
-    /// For waits.
-    pub instant: Instant,
-    /// Every wait.
-    pub timing: &'a Timing,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub enum Plan<S, T> {
-    /// It cannot be told yet how the object stands: its status stays.
-    Open(Requeue),
-    /// This first; then it is planned again.
-    Step(T),
-    /// Write this, if it is not what stands there already.
-    Report(Report<S>),
-}
-
-/// How an object stands, and what follows.
-#[derive(Debug, PartialEq)]
-pub struct Report<S> {
-    /// With everything but its conditions and history.
-    pub status: Box<S>,
-    /// Those.
-    pub verdict: StatusSummary,
-    /// When to look again.
-    pub next: Requeue,
-    /// Requests that are not acted on, and why.
-    pub ignored: Vec<(Action, String)>,
-    /// Requests that wait.
-    pub waiting: Vec<Action>,
-}
-
-impl<S> Report<S> {
-    /// There is nothing more to be done.
-    pub fn new(status: S, verdict: StatusSummary) -> Self {
-        Self { status: Box::new(status), verdict, next: Requeue::Nothing, ignored: Vec::new(), waiting: Vec::new() }
-    }
-}
-
-/// What has to come before it can be told how an object stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Requeue {
-    /// Whatever comes next, or nothing: all is said.
-    Nothing,
-    /// Time: look again after this.
-    After(Duration),
-    /// A new read of its account: ask for it, and look again after this.
-    AfterRead(Duration),
-    /// A read of its account that begins at this time or later.
-    AfterReadSince(Instant),
-    /// Reads of its account, so far apart, until it shows something else.
-    PollUntilChanged(Duration),
-    /// A read by its id.
-    Proof {
-        /// The account that held it.
-        account: String,
-        /// Its id.
-        id: String,
-    },
-}
 
 /// How an object stands, as far as that is the same for every kind.
 #[derive(Debug)]
@@ -142,7 +52,7 @@ pub enum Preconditions<'a, T> {
 }
 
 /// How the object stands.
-pub fn preconditions<'a, K: ManagedResource>(input: &'a Input<'_, K>) -> Preconditions<'a, K::Facts> {
+pub fn preconditions<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
     let Input { object, app, namespace, .. } = input;
     if object.suspend() {
         let message = format!(
@@ -152,7 +62,7 @@ pub fn preconditions<'a, K: ManagedResource>(input: &'a Input<'_, K>) -> Precond
         let finding = ConditionValue::unknown(Reason::Suspended, message);
         return Preconditions::Suspended(StatusSummary::keeping(finding, Progress::Suspended));
     }
-    if let Some(Problem { field, message }) = input.problems.first() {
+    if let Some(SpecError { field, message }) = object.spec_errors().first() {
         let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", *object));
         let finding = ConditionValue::no(Reason::InvalidSpec, message);
         return Preconditions::Kept(StatusSummary::keeping(finding, Progress::Stalled));
@@ -160,7 +70,7 @@ pub fn preconditions<'a, K: ManagedResource>(input: &'a Input<'_, K>) -> Precond
     // Whoever may not refer to the app is not told who else does.
     if let Some(competing_object) = input.competing_object.as_ref().filter(|_| *input.link != AppReference::NotAllowed)
     {
-        let name = object.known_as();
+        let name = object.title();
         let message = format!(
             "{name} is managed by {competing_object}; delete one of the two, nothing is done for this one. To delete this one, which \
              changes nothing at Meta: {}",
@@ -211,11 +121,11 @@ pub fn preconditions<'a, K: ManagedResource>(input: &'a Input<'_, K>) -> Precond
 }
 
 /// Gone is what two complete reads far enough apart lack, and, where there once was an id, a read by that id too.
-fn absent<'a, K: ManagedResource>(
-    input: &'a Input<'_, K>,
+fn absent<'a, R: ManagedResource>(
+    input: &'a Input<'_, R>,
     since: Instant,
     read: Instant,
-) -> Preconditions<'a, K::Facts> {
+) -> Preconditions<'a, R::Facts> {
     if is_told(input.object) {
         // Said once it stays said, also by the next process: nobody knows it better without new reads.
         return Preconditions::Open(Requeue::Nothing);
@@ -241,7 +151,7 @@ pub fn not_found(message: String) -> StatusSummary {
 }
 
 /// Whether the status says already, of this very spec, that the thing is not there.
-fn is_told<K: ManagedResource>(object: &K) -> bool {
+fn is_told<K: Kind>(object: &K) -> bool {
     let Some(status) = object.status() else { return false };
     let reason = conditions::find(status.conditions(), READY).map(|ready| ready.reason.as_str());
     let absent = [

@@ -18,10 +18,10 @@ use tracing::{error, warn};
 
 use super::{
     queue::Queue,
-    store::{Cached, Key, Kind, Objects, ScopeFeed, Update, Watched},
+    store::{Cached, Key, Objects, ScopeFeed, Update, Watched},
 };
-use crate::api::labels::DEREGISTER;
 use crate::{
+    api::Kind,
     k8s::{
         backoff::{Backoff, Delays},
         timeout,
@@ -167,7 +167,8 @@ impl<K: Kind, R: Reconciler<K>> Context<K, R> {
         let cached = self.objects.get(key).filter(|cached| cached.usable)?;
         // What is being deleted concerns us only while it waits for us.
         let ours = |object: &K| {
-            object.meta().deletion_timestamp.is_none() || object.finalizers().iter().any(|name| name == DEREGISTER)
+            object.meta().deletion_timestamp.is_none()
+                || object.finalizers().iter().any(|name| Some(&**name) == K::FINALIZER)
         };
         let object = cached.object().filter(ours)?;
         let kind = K::NAME;

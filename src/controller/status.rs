@@ -5,18 +5,17 @@ use kube::{Api, ResourceExt};
 use super::{
     actions::Request,
     context::{Context, Error},
-    store::Kind,
     summary::{StatusSummary, settle},
 };
+use crate::{api::labels::IMPORTED_BY, messages::Reason};
 use crate::{
-    api::ManagedStatus,
+    api::{Kind, ManagedStatus},
     k8s::{
         conditions::{READY, RECONCILING, is_true},
         events::EventType,
         status::{Patched, patch_status},
     },
 };
-use crate::{api::labels::IMPORTED_BY, messages::Reason};
 
 /// The field manager of status.
 const MANAGER: &str = "waba-operator-status";

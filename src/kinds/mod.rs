@@ -8,4 +8,4 @@ pub(crate) mod whatsapp_number;
 
 pub use message_template::Templates;
 pub use meta_app::Apps;
-pub use whatsapp_number::{Bindings, Numbers, Profiles};
+pub use whatsapp_number::{Bindings, Numbers};

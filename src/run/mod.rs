@@ -11,7 +11,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
 use crate::{
-    controller::{self, Context, Kind, Objects, Reconciler, Running, ScopeFeed, Secrets, Triggers},
+    api::Kind,
+    controller::{self, Context, Objects, Reconciler, Running, ScopeFeed, Secrets, Triggers},
     graph::{self, Finished},
     k8s::{
         client::{counting, counting_without_retries},
@@ -20,7 +21,7 @@ use crate::{
         lease::{Fence, Lease, LeaseConfig},
         restore_detector::RestoreDetector,
     },
-    kinds::{Apps, Bindings, Numbers, Profiles, Templates},
+    kinds::{Apps, Bindings, Numbers, Templates},
     ledger::Ledgers,
     observe::{Inventory, Pollers},
     server::{self, Health, Stage},
@@ -223,8 +224,6 @@ async fn work(
         namespaces,
         secrets,
         ledgers,
-        profiles: Profiles::default(),
-        bindings,
         fingerprints,
         fence,
         events,
@@ -237,7 +236,7 @@ async fn work(
     let some_only = !settings.namespaces.is_empty();
     let mut controllers = Controllers { running, ended: JoinSet::new() };
     controllers.start(apps.clone(), app_feeds, Apps::new(context.clone(), wake.clone(), some_only));
-    controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone()));
+    controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone(), bindings));
     controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
     tasks.spawn(gauges(metrics.clone(), wake.clone(), settings.timing.counts_gap));

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use waba_operator::{
-    api::{Managed, WhatsAppNumber},
+    api::{WhatsAppNumber, WhatsAppNumberHandled},
     calls::Operation,
 };
 
@@ -60,7 +60,7 @@ impl Part {
         world.settle().await;
         let object = world.get::<WhatsAppNumber>(SUPPORT).await;
         let request = |object: &WhatsAppNumber| {
-            let mut actions = WhatsAppNumber::ACTIONS.iter().map(|action| action.annotation());
+            let mut actions = WhatsAppNumberHandled::ACTIONS.iter().map(|action| action.annotation());
             actions.find_map(|action| Some((action, object.annotations().get(action)?.clone())))
         };
         self.action_set = object.as_ref().and_then(request);

@@ -16,7 +16,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use waba_operator::{
-    api::{Managed, ManagedStatus, MetaApp, WhatsAppNumber},
+    api::{ManagedStatus, MetaApp, WhatsAppNumber, WhatsAppNumberHandled},
     k8s::conditions::{READY, STALLED},
 };
 
@@ -201,7 +201,7 @@ impl Person {
     async fn follow(&mut self, world: &World, object: &WhatsAppNumber, message: &str) {
         let named = Regex::new(r"waba\.dev/[a-z-]+-at").unwrap().find(message);
         let named = named.unwrap_or_else(|| panic!("the message names no action: {message}")).as_str();
-        let action = WhatsAppNumber::ACTIONS.iter().find(|action| action.annotation() == named).unwrap();
+        let action = WhatsAppNumberHandled::ACTIONS.iter().find(|action| action.annotation() == named).unwrap();
         let handled = object.status.as_ref().and_then(|status| status.handled(*action)).unwrap_or_default();
         let (times, last) = self.requested.entry(named.to_owned()).or_default();
         let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap().to_string();

@@ -4,15 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Authentication, Body, Button, Carousel, Category, Footer, Header, LimitedTimeOffer, MessageTemplate,
-    ParameterFormat, TemplateDeletionPolicy,
-};
+use super::{Authentication, Body, Button, Carousel, Category, Footer, Header, LimitedTimeOffer, ParameterFormat};
 use crate::api::{
     GoDuration, Intent, Transition,
     action::handled,
+    kind::managed_status,
     open_enum::vocabulary,
-    shared::{is_default, managed, never_observed},
+    shared::{is_default, never_observed},
 };
 
 vocabulary! {
@@ -123,12 +121,7 @@ pub struct MessageTemplateStatus {
     pub handled: MessageTemplateHandled,
 }
 
-managed!(
-    MessageTemplate("wamt"),
-    MessageTemplateStatus,
-    MessageTemplateHandled,
-    retain = TemplateDeletionPolicy::Retain
-);
+managed_status!(MessageTemplateStatus, MessageTemplateHandled);
 
 /// Meta's explanation of a refusal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

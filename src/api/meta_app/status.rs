@@ -4,12 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AppDeletionPolicy, MetaApp};
 use crate::api::{
     Intent, Transition,
     action::handled,
+    kind::managed_status,
     open_enum::vocabulary,
-    shared::{is_default, managed, never_observed},
+    shared::{is_default, never_observed},
 };
 
 vocabulary! {
@@ -114,7 +114,7 @@ pub struct MetaAppStatus {
     pub handled: MetaAppHandled,
 }
 
-managed!(MetaApp("mapp"), MetaAppStatus, MetaAppHandled, retain = AppDeletionPolicy::Retain);
+managed_status!(MetaAppStatus, MetaAppHandled);
 
 /// An app as Meta knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

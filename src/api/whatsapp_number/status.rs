@@ -4,12 +4,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, NumberDeletionPolicy, WhatsAppNumber};
+use super::Direction;
 use crate::api::{
     Transition,
     action::handled,
+    kind::managed_status,
     open_enum::vocabulary,
-    shared::{is_default, managed, never_observed},
+    shared::{is_default, never_observed},
 };
 
 vocabulary! {
@@ -164,7 +165,7 @@ pub struct WhatsAppNumberStatus {
     pub handled: WhatsAppNumberHandled,
 }
 
-managed!(WhatsAppNumber("wan"), WhatsAppNumberStatus, WhatsAppNumberHandled, retain = NumberDeletionPolicy::Retain);
+managed_status!(WhatsAppNumberStatus, WhatsAppNumberHandled);
 
 /// Meta's word on whether a number can send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

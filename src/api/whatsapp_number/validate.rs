@@ -3,13 +3,13 @@
 use jiff::tz;
 
 use super::WhatsAppNumberSpec;
-use crate::api::Problem;
+use crate::api::SpecError;
 
 /// The problems of a number's spec that the API server could not see.
 #[must_use]
-pub fn validate_number(spec: &WhatsAppNumberSpec) -> Vec<Problem> {
+pub fn validate_number(spec: &WhatsAppNumberSpec) -> Vec<SpecError> {
     let zone = spec.time_zone.as_ref().filter(|zone| tz::db().get(zone).is_err());
-    zone.map(|zone| Problem {
+    zone.map(|zone| SpecError {
         field: "spec.timeZone".to_owned(),
         message: format!("there is no time zone {zone:?}: write an IANA name, such as Europe/Paris"),
     })

@@ -7,11 +7,11 @@ use std::{fmt, marker::PhantomData};
 use tracing::error;
 
 use super::{
-    Key, Kind,
+    Key,
     packed::{Packed, Packer},
 };
 use crate::{
-    api::{AppKey, ManagedStatus},
+    api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{STALLED, is_true},
 };
 

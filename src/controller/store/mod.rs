@@ -10,38 +10,19 @@ pub use cached::Cached;
 pub use key::Key;
 pub use watched::Watched;
 
-use std::{hash::Hash, sync::Arc};
+use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
 use futures::channel::mpsc;
-use kube::{core::object::HasSpec, runtime::watcher::Event};
+use kube::runtime::watcher::Event;
 use parking_lot::RwLock;
-use serde::Serialize;
 use tokio::sync::watch;
 use tracing::error;
 
-use crate::api::{AppKey, Managed};
+use crate::api::Kind;
 use claims::Claims;
 use packed::Packer;
 use watched::Parsed;
-
-/// One of the operator's kinds.
-pub trait Kind: Managed + HasSpec<Spec: Default + Serialize> {
-    /// The thing at Meta that an object stands for; two objects with the same claim compete for it.
-    type Claim: Eq + Hash + Clone + Send + Sync + 'static;
-
-    /// The object's claim.
-    fn claim(&self) -> Self::Claim;
-
-    /// The app that the object belongs to.
-    fn app(&self) -> AppKey;
-
-    /// The account that holds what the object stands for, as far as known.
-    fn held_by(&self) -> Option<&str>;
-
-    /// The Secrets in its namespace that it looks at.
-    fn secrets(&self) -> Vec<String>;
-}
 
 /// Objects of one kind in one namespace, or in all (`namespace: None`): one watch each.
 struct Scope<K: Kind> {

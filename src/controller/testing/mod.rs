@@ -6,18 +6,19 @@ pub mod advice;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use kube::{Resource, core::object::HasStatus};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
     app_reference::AppReference,
-    managed_resource::ManagedResource,
-    preconditions::{Input, Plan, Proof, Requeue},
+    managed_resource::{Input, ManagedResource, StatusOf},
+    plan::{Plan, Proof, Requeue},
     summary::{StatusSummary, settle},
 };
 use crate::{
-    api::{AppKey, ManagedStatus},
+    api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{READY, RECONCILING, STALLED, check_invariants, find},
     observe::Observation,
     timing::Timing,
@@ -35,27 +36,27 @@ pub const WHY: &str = "why: kubectl -n cc describe mapp ino-cx";
 pub const MINUTE: Duration = Duration::from_mins(1);
 
 /// An object, and all that a plan looks at.
-pub struct Scene<K: ManagedResource> {
-    pub object: K,
+pub struct Scene<R: ManagedResource> {
+    pub object: R::Object,
     pub app: AppKey,
     pub link: AppReference,
-    pub seen: Observation<K::Facts>,
+    pub seen: Observation<R::Facts>,
     pub competing_object: Option<String>,
-    pub proof: Option<Proof<K::Facts>>,
-    pub inputs: K::Inputs,
+    pub proof: Option<Proof<R::Facts>>,
+    pub inputs: R::Inputs,
     pub instant: Instant,
     /// When what is told is written.
     pub written: Timestamp,
 }
 
-impl<K: ManagedResource> Scene<K> {
+impl<R: ManagedResource> Scene<R> {
     /// A new object whose app is ready and has read nothing.
-    pub fn new(mut object: K) -> Self {
+    pub fn new(mut object: R::Object) -> Self {
         object.meta_mut().generation = Some(1);
         object.meta_mut().namespace = Some(NAMESPACE.to_owned());
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
-        let inputs = K::Inputs::default();
+        let inputs = R::Inputs::default();
         let written = "2026-11-22T10:00:00Z".parse().unwrap();
         Self {
             object,
@@ -71,7 +72,7 @@ impl<K: ManagedResource> Scene<K> {
     }
 
     /// The account shows this.
-    pub fn shows(&mut self, facts: K::Facts) {
+    pub fn shows(&mut self, facts: R::Facts) {
         self.seen = Observation::Present { account: ACCOUNT.into(), facts, read: self.instant, stale: false };
     }
 
@@ -90,22 +91,21 @@ impl<K: ManagedResource> Scene<K> {
     }
 
     /// A person changed the spec.
-    pub fn edit(&mut self, change: impl FnOnce(&mut K)) {
+    pub fn edit(&mut self, change: impl FnOnce(&mut R::Object)) {
         change(&mut self.object);
         let generation = self.object.meta().generation.unwrap_or_default();
         self.object.meta_mut().generation = Some(generation + 1);
     }
 
     /// What is to be done.
-    pub fn plan(&self) -> Plan<K::Status, K::Step> {
-        K::plan(&Input {
+    pub fn plan(&self) -> Plan<StatusOf<R>, R::Step> {
+        R::plan(&Input {
             object: &self.object,
             namespace: NAMESPACE,
             app: &self.app,
             link: &self.link,
             seen: self.seen.clone(),
             competing_object: self.competing_object.clone(),
-            problems: self.object.problems(),
             proof: self.proof.clone(),
             inputs: self.inputs.clone(),
             instant: self.instant,
@@ -113,7 +113,7 @@ impl<K: ManagedResource> Scene<K> {
         })
     }
 
-    fn settled(&self, mut status: K::Status, verdict: &StatusSummary, now: Timestamp) -> K::Status {
+    fn settled(&self, mut status: StatusOf<R>, verdict: &StatusSummary, now: Timestamp) -> StatusOf<R> {
         let before = self.object.status().cloned().unwrap_or_default();
         let generation = self.object.meta().generation.unwrap_or_default();
         settle(&mut status, &before, verdict, generation, now);
@@ -171,10 +171,10 @@ impl<K: ManagedResource> Scene<K> {
 }
 
 /// A case of a table: why it is so, what is so, and what [`Scene::told`] says then.
-pub type Case<K> = (&'static str, fn(&mut Scene<K>), &'static str);
+pub type Case<R> = (&'static str, fn(&mut Scene<R>), &'static str);
 
 /// Reconciles once for each case.
-pub fn table<K: ManagedResource>(scene: fn() -> Scene<K>, cases: &[Case<K>]) {
+pub fn table<R: ManagedResource>(scene: fn() -> Scene<R>, cases: &[Case<R>]) {
     for (reason, change, expected) in cases {
         let mut scene = scene();
         change(&mut scene);
@@ -237,10 +237,10 @@ pub fn word(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Cl
     prop::sample::select(words).prop_map(|word| if word.is_empty() { Value::Null } else { json!(word) })
 }
 
-impl<K: ManagedResource> Scene<K> {
+impl<R: ManagedResource> Scene<R> {
     /// Reconciles after each event; [`Scene::reconcile`] checks every status. The phase tells of suspension as long as it
     /// lasts, and no longer.
-    pub fn play(&mut self, events: Vec<Event<K::Facts>>, edits: &[fn(&mut K)]) {
+    pub fn play(&mut self, events: Vec<Event<R::Facts>>, edits: &[fn(&mut R::Object)]) {
         for event in events {
             match event {
                 Event::Shows(facts) => self.shows(facts),

@@ -2,19 +2,20 @@
 
 use std::convert::Infallible;
 
-use super::{conditions, status};
+use super::{Templates, conditions, status};
 use crate::{
-    api::{MessageTemplate, MessageTemplateStatus, TemplatePhase, unsupported},
+    api::{Kind, MessageTemplate, MessageTemplateStatus, TemplatePhase, unsupported},
     controller::{
-        managed_resource::ManagedResource,
-        preconditions::{Input, Plan, Preconditions, Report, not_found, preconditions},
+        managed_resource::Input,
+        plan::{Plan, Report},
+        preconditions::{Preconditions, not_found, preconditions},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     messages::Reason,
 };
 
 /// What to do about a template.
-pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus, Infallible> {
+pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Infallible> {
     let Input { object, app, .. } = input;
     let base = status::from_spec(object);
     let account = &object.spec.business_account_id;
@@ -40,7 +41,7 @@ pub fn plan(input: &Input<'_, MessageTemplate>) -> Plan<MessageTemplateStatus, I
             let message = format!(
                 "{} (id {id}) is gone from business account {account}, or no longer visible to MetaApp {app}; delete \
                  this object, or create the template again in WhatsApp Manager > Message templates",
-                object.known_as()
+                object.title()
             );
             unread(object, base, TemplatePhase::NotFound, not_found(message))
         }
@@ -59,7 +60,7 @@ fn kept(base: MessageTemplateStatus, verdict: StatusSummary) -> Plan<MessageTemp
 
 /// What is not there and is asked for waits to be sent; what is only to be observed is missing.
 fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Infallible> {
-    let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.known_as());
+    let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.title());
     let later = unsupported::message_template(&object.spec);
     if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {
         let finding = ConditionValue::no(Reason::NotYetSupported, format!("{nowhere}, and {}", entry.message));

@@ -16,8 +16,6 @@ use crate::{
     observe::{Snapshot, TemplateKey, digits},
 };
 
-/// Which `MetaApp` created an object; without the label an imported object is the user's own.
-
 /// How many objects are created before the app's status is looked at again.
 const BATCH: usize = 512;
 

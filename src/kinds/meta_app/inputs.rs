@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{
-        Action, AppKey, Counts, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase,
+        Action, AppKey, Counts, Kind, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase,
         WhatsAppNumber,
     },
     controller::{
@@ -20,7 +20,7 @@ use crate::{
         app_reference::AppReference,
         context::Context,
         ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
-        store::{Cached, Kind},
+        store::Cached,
     },
     k8s::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
     messages::Reason,
@@ -186,7 +186,7 @@ impl Apps {
 fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp) -> bool {
     let counts = |object: &K| {
         let namespace = object.namespace().unwrap_or_default();
-        object.app() == app.app() && context.link_to(&app.app(), &namespace) == AppReference::Ready
+        object.app() == app.app() && context.link(&app.app(), &namespace) == AppReference::Ready
     };
     claimants.iter().any(|object| !is_imported(object) && counts(object))
 }

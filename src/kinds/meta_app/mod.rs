@@ -30,9 +30,8 @@ use self::{
     plan::{Report, plan},
 };
 use crate::controller::status::write_status;
-use crate::controller::store::Kind;
 use crate::{
-    api::{Action, AppKey, ManagementPolicy, MetaApp},
+    api::{Action, AppKey, Kind, ManagementPolicy, MetaApp},
     k8s::secrets::{ComparableSecret, OwnedSecret, Unusable},
     observe::{AppState, AppSummary, BindingToken, Polling},
 };
@@ -67,6 +66,9 @@ struct Memory {
 impl Kind for MetaApp {
     type Claim = Box<str>;
 
+    const NAME: &'static str = "MetaApp";
+    const SHORT: &'static str = "mapp";
+
     fn claim(&self) -> Self::Claim {
         self.spec.app_id.as_str().into()
     }
@@ -75,8 +77,8 @@ impl Kind for MetaApp {
         AppKey::new(&self.namespace().unwrap_or_default(), &self.name_any())
     }
 
-    fn held_by(&self) -> Option<&str> {
-        None
+    fn title(&self) -> String {
+        format!("app {}", self.spec.app_id)
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -84,6 +86,10 @@ impl Kind for MetaApp {
         let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
         let named = references.into_iter().flatten().map(|reference| reference.name.clone());
         named.chain([format!("{}-token", self.name_any())]).collect()
+    }
+
+    fn suspend(&self) -> bool {
+        self.spec.suspend
     }
 }
 
@@ -102,7 +108,6 @@ impl Reconciler<MetaApp> for Apps {
         let kept = self.memory_of(&key, &app);
         let mut memory = kept.lock().await;
         let mut requests = actions::requests(&*app, self.context.graph.now());
-        refuse_login(&mut requests);
         let mut report = loop {
             self.context.leads()?;
             let input = self.gather(&app, &key, &mut memory, &requests).await;
@@ -247,13 +252,6 @@ impl Memory {
     /// A Secret that was just written may not have reached the watch yet.
     fn owned_is_settled(&self) -> bool {
         self.facts.owned_written.is_none_or(|at| at.elapsed() > Duration::from_secs(10))
-    }
-}
-
-/// A request to log in is told that it is not acted on.
-fn refuse_login(requests: &mut [Request]) {
-    for request in requests.iter_mut().filter(|r| r.action == Action::Login && r.verdict.is_ok()) {
-        request.verdict = Err("this version of the operator does not support it yet".to_owned());
     }
 }
 

@@ -19,9 +19,9 @@ use super::{
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::{Action, AppKey, MessageTemplate, MetaApp, WhatsAppNumber},
+    api::{Action, AppKey, Kind, MessageTemplate, MetaApp, WhatsAppNumber},
     calls::FENCE_MARGIN,
-    controller::{actions, context::Error, runner::CONCURRENCY, store::Kind},
+    controller::{actions, context::Error, runner::CONCURRENCY},
     graph::{Access, AppCredentials, CredentialsError, Outcome, types::Expiry},
     k8s::{
         events::EventType,

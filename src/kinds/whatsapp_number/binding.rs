@@ -12,7 +12,7 @@ use crate::{
     api::{Direction, WhatsAppNumber},
     controller::{
         app_reference,
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     graph::types::PhoneNumber,

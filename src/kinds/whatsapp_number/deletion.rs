@@ -1,6 +1,7 @@
 //! What deleting the object does: by policy the number is deregistered, once, by whom it belongs to. Pure.
 
 use super::{
+    Numbers,
     inputs::{Inputs, Resolution, Step},
     onboarding::{self, Decision, NumberView, when},
     recovery,
@@ -14,7 +15,8 @@ use crate::{
     calls::{CallInput, Operation},
     controller::{
         app_reference::{AppReference, expired, not_ready},
-        preconditions::{Input, Plan, Report, Requeue},
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     ledger::{HALF_DEREGISTERED, WINDOW},
@@ -32,7 +34,7 @@ pub fn wants_finalizer(object: &WhatsAppNumber, registered: bool) -> bool {
 }
 
 /// What comes next for an object that is being deleted.
-pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
+pub fn release(input: &Input<'_, Numbers>) -> Planned {
     let Input { object, inputs, .. } = input;
     if object.spec.deletion_policy == NumberDeletionPolicy::Retain {
         return Plan::Step(Step::RemoveFinalizer(None));
@@ -53,7 +55,7 @@ pub fn release(input: &Input<'_, WhatsAppNumber>) -> Planned {
     planned
 }
 
-fn wait_or_deregister(input: &Input<'_, WhatsAppNumber>) -> Planned {
+fn wait_or_deregister(input: &Input<'_, Numbers>) -> Planned {
     let Input { object, inputs, app, namespace, link, .. } = input;
     let blocked = match link {
         AppReference::Expired(why) => Some((Reason::ExpiredToken, expired(why, app, namespace))),
@@ -80,7 +82,7 @@ fn wait_or_deregister(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// Why nothing is done at Meta, if nothing is.
-fn lets_go(input: &Input<'_, WhatsAppNumber>) -> Option<String> {
+fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     let Input { object, inputs, link, .. } = input;
     let why = if object.spec.suspend {
         "spec.suspend is true"

@@ -15,7 +15,7 @@ use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     calls::CallInput,
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     graph::types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},

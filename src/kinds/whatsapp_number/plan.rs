@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::{
-    binding, conditions, deletion,
+    Numbers, binding, conditions, deletion,
     inputs::{SecretRead, Step},
     onboarding::{self, Decision, NumberView, ReadyReport},
     profile::{self, Standing},
@@ -17,7 +17,9 @@ use crate::{
     api::{Action, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber, WhatsAppNumberStatus},
     controller::{
         app_reference::AppReference,
-        preconditions::{Input, Plan, Preconditions, Report, Requeue, not_found, preconditions},
+        managed_resource::Input,
+        plan::{Plan, Report, Requeue},
+        preconditions::{Preconditions, not_found, preconditions},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::NumberStatus,
@@ -33,7 +35,7 @@ const BOUND: &str = "Bound";
 type Planned = Plan<WhatsAppNumberStatus, Step>;
 
 /// What to do about a number. What has ended is written down, unless a read that is awaited may lead to the next call.
-pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
+pub fn plan(input: &Input<'_, Numbers>) -> Planned {
     let planned = decide(input);
     let is_last = match &planned {
         Plan::Step(_) => false,
@@ -46,7 +48,7 @@ pub fn plan(input: &Input<'_, WhatsAppNumber>) -> Planned {
     planned
 }
 
-fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
+fn decide(input: &Input<'_, Numbers>) -> Planned {
     let Input { object, app, inputs, .. } = input;
     if object.metadata.deletion_timestamp.is_some() {
         return deletion::release(input);
@@ -132,7 +134,7 @@ fn decide(input: &Input<'_, WhatsAppNumber>) -> Planned {
 }
 
 /// A request for a new token is passed on to the app, by whoever may refer to it.
-pub fn refresh_token(input: &Input<'_, WhatsAppNumber>, requests: &mut Requests) -> Option<Step> {
+pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut Requests) -> Option<Step> {
     let Input { object, inputs, link, .. } = input;
     let value = inputs.asked.get(&Action::RefreshToken)?;
     let why = match link {

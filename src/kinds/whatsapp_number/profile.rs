@@ -15,7 +15,7 @@ use crate::{
     api::Profile,
     calls::{CallInput, Operation},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     graph::types,

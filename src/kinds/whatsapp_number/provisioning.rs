@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
-    controller::preconditions::Requeue,
+    controller::plan::Requeue,
     ledger::Refusal,
     messages::{Reason, commands},
     observe::digits::{self, Misfit},

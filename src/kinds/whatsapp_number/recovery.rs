@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::NumberPhase,
     calls::{Class, Intent, Operation},
-    controller::preconditions::Requeue,
+    controller::plan::Requeue,
     graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
     messages::Reason,
 };

@@ -12,7 +12,7 @@ use crate::{
     api::{Action, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Operation},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     k8s::secrets::delete_command,

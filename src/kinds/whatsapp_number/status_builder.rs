@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumberStatus},
     controller::{
-        preconditions::{Plan, Requeue},
+        plan::{Plan, Requeue},
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::{NameStatus, PhoneNumber},

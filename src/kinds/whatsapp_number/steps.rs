@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    binding,
+    Numbers, binding,
     events::told,
     hints,
     inputs::{
@@ -20,9 +20,8 @@ use super::{
     },
     profile, provisioning,
 };
-use crate::api::labels::DEREGISTER;
 use crate::{
-    api::{Action, MetaApp, WhatsAppNumber},
+    api::{Action, MetaApp, WhatsAppNumber, labels::DEREGISTER},
     calls::{CallGateway, CallInput, CallReport, CallRequest, Target},
     controller::{
         context::Error,
@@ -38,7 +37,7 @@ use crate::{
     messages::Reason,
 };
 
-type At<'a> = ReconcileContext<'a, WhatsAppNumber>;
+type At<'a> = ReconcileContext<'a, Numbers>;
 
 /// See the module. A Secret that cannot be written for a reason that lasts is told, not tried again and again.
 pub async fn carry_out(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
@@ -104,7 +103,7 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
                 None => Err(None),
             };
             let uid = at.object.uid().unwrap_or_default();
-            at.context.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
+            at.reconciler.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
             Ok(Then::Plan)
         }
         Step::WriteBinding(content) => bind(at, &content).await,
@@ -306,13 +305,13 @@ async fn bind(at: &At<'_>, content: &[(&'static str, ComparableSecret)]) -> Resu
     }
     let saved = secret.save(client).await?;
     let digest = digest(at.context, content);
-    at.context.bindings.remember(at.namespace, &name, saved.resource_version(), &digest);
+    at.reconciler.bindings.remember(at.namespace, &name, saved.resource_version(), &digest);
     Ok(Then::Plan)
 }
 
 async fn unbind(at: &At<'_>) -> Result<Then, Error> {
     let (client, name) = (&at.context.client, binding::secret_name(at.object));
-    at.context.bindings.forget(at.namespace, &name);
+    at.reconciler.bindings.forget(at.namespace, &name);
     if let Some(secret) = OwnedSecret::read(client, at.namespace, &name).await? {
         secret.delete(client).await?;
         warn!(namespace = at.namespace, name, "binding Secret deleted");

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{Action, CodeMethod, NumberPhase},
     calls::{CallInput, Operation},
-    controller::preconditions::Requeue,
+    controller::plan::Requeue,
     graph::types::CodeVerificationStatus,
     ledger::{Refusal, SentCode},
     messages::{Reason, commands},

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     calls::{CallInput, Intent, Operation},
     controller::{
-        preconditions::Requeue,
+        plan::Requeue,
         summary::{ConditionValue, Progress},
     },
     ledger::{Refusal, Webhook},

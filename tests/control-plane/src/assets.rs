@@ -20,7 +20,7 @@ pub fn assets() -> PathBuf {
 /// The path of `etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl` or `helm`.
 ///
 /// # Errors
-/// [`Error::MissingBinary`], which says how to get it.
+/// [`Error::MissingBinary`], whose message has the command that builds it.
 pub fn binary(name: &str) -> Result<PathBuf, Error> {
     let folder = assets();
     let path = folder.join(name);

@@ -23,7 +23,7 @@ const OPERATOR_NAMESPACE: &str = "waba-system";
 /// Meta's waits of hours become minutes, so that a person can watch them.
 const SPEEDUP: &str = "30";
 
-/// How long a program may take to end when asked to, before it is killed.
+/// How long a program may take to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// The file that marks a run folder as ours, and that is locked while somebody works on it.
@@ -266,7 +266,7 @@ fn output(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, Error> {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(what)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A command that ends without reading says why on standard error.
+        // A command that ends without reading writes the reason to standard error.
         let _ = stdin.write_all(input);
     }
     let output = child.wait_with_output().context(what)?;

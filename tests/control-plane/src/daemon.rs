@@ -31,7 +31,7 @@ impl Daemon {
         self.folder.join(format!("{}.{extension}", self.name))
     }
 
-    /// Starts the program unless it runs; says whether it did.
+    /// Starts the program unless it runs; returns whether it started it.
     pub(crate) fn ensure(&self, command: &mut Command) -> Result<bool, Error> {
         let path = self.path("pid");
         let what = || format!("writing {}", path.display());
@@ -81,14 +81,14 @@ impl Daemon {
         }
     }
 
-    /// Asks the program to end, and kills it if it takes longer than `grace`; says whether it ran.
+    /// Sends SIGTERM, and SIGKILL after `grace`; returns whether the program ran.
     pub(crate) fn stop(&self, grace: Duration) -> Result<bool, Error> {
         let Some(pid) = self.pid()? else { return Ok(false) };
-        let asked = Instant::now();
+        let signalled = Instant::now();
         // It may end between our look and our signal; then there is nothing to do.
         let _ = kill_process(pid, Signal::TERM);
         while self.pid()? == Some(pid) {
-            if asked.elapsed() > grace {
+            if signalled.elapsed() > grace {
                 let _ = kill_process(pid, Signal::KILL);
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// Why a control plane could not be started, stopped or asked. The messages say what a person can do about it.
+/// Why a control plane could not be started, stopped or called. The messages name the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program of this workspace has not been built.
@@ -50,7 +50,7 @@ pub enum Error {
     Io {
         /// What was tried, with the path or program.
         what: String,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// No key or certificate could be made.

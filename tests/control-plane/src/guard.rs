@@ -61,7 +61,7 @@ impl Guarded {
     /// Kills the program and waits until it is gone; the folder stays.
     pub(crate) fn end(&mut self) {
         if let Some(mut stdin) = self.guard.stdin.take() {
-            // A guard that has ended already has nothing to be told.
+            // A guard that has ended already needs no signal.
             let _ = stdin.write_all(b"\n");
             let _ = self.guard.wait();
         }

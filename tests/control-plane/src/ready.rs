@@ -8,7 +8,7 @@ use kube::{Client, Config};
 
 use crate::{Error, PATIENCE};
 
-/// Asks `check` again and again until it says yes. Between two questions `alive` may give up with an error; what it returns
+/// Repeats `check` until it succeeds. Between two checks `alive` may give up with an error; what it returns
 /// otherwise (the end of a log, say) goes into the error when time is up.
 pub(crate) async fn until(
     what: &str,
@@ -16,7 +16,7 @@ pub(crate) async fn until(
     mut check: impl AsyncFnMut() -> bool,
 ) -> Result<(), Error> {
     let started = Instant::now();
-    // A check that hangs (a server that accepts and never answers) is asked again, too.
+    // A check that hangs (a server that accepts and never answers) is repeated, too.
     while !tokio::time::timeout(Duration::from_secs(5), check()).await.unwrap_or(false) {
         let detail = alive()?;
         if started.elapsed() > PATIENCE {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use waba_operator::{
-    api::{Managed, ManagedStatus},
+    api::{Kind, ManagedStatus},
     k8s::conditions,
 };
 
@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Waits until the object exists and `wanted` accepts it.
-    pub async fn until<K: Managed>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
+    pub async fn until<K: Kind>(&self, name: &str, what: &str, wanted: impl Fn(&K) -> bool) -> K {
         let ask = async || self.get::<K>(name).await.filter(&wanted);
         let why = async || {
             let object = serde_yaml::to_string(&self.get::<K>(name).await).unwrap();
@@ -49,7 +49,7 @@ impl World {
 
     /// Waits until the object's status is up to date with its spec, has this phase, and Ready is as given:
     /// `True/Enabled`.
-    pub async fn until_phase<K: Managed>(&self, name: &str, phase: &str, ready: &str) -> K {
+    pub async fn until_phase<K: Kind>(&self, name: &str, phase: &str, ready: &str) -> K {
         self.until(name, &format!("phase {phase}, Ready {ready}"), |object: &K| {
             let Some(status) = object.status() else { return false };
             object.meta().generation == Some(status.observed_generation())
@@ -60,14 +60,14 @@ impl World {
     }
 
     /// Waits until a condition of the object is as given, `False/ExpiredToken`; its message.
-    pub async fn until_condition<K: Managed>(&self, name: &str, type_: &str, wanted: &str) -> String {
+    pub async fn until_condition<K: Kind>(&self, name: &str, type_: &str, wanted: &str) -> String {
         let is_so = |object: &K| condition(object, type_).is_some_and(|(state, _)| state == wanted);
         let object = self.until::<K>(name, &format!("{type_} {wanted}"), is_so).await;
         condition(&object, type_).map(|(_, message)| message).unwrap_or_default()
     }
 
     /// Waits until the object is gone.
-    pub async fn until_gone<K: Managed>(&self, name: &str) {
+    pub async fn until_gone<K: Kind>(&self, name: &str) {
         self.eventually(&format!("{name} is gone"), async || self.get::<K>(name).await.is_none().then_some(())).await;
     }
 

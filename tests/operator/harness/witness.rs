@@ -9,7 +9,7 @@ use kube::{
 };
 use tokio::task::JoinHandle;
 use waba_operator::{
-    api::{HISTORY_LIMIT, Managed, ManagedStatus, MessageTemplate, MetaApp, NEVER_OBSERVED, WhatsAppNumber},
+    api::{HISTORY_LIMIT, Kind, ManagedStatus, MessageTemplate, MetaApp, NEVER_OBSERVED, WhatsAppNumber},
     k8s::conditions::check_invariants,
 };
 
@@ -55,7 +55,7 @@ impl Drop for Witness {
     }
 }
 
-fn watch<K: Managed>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) -> JoinHandle<()> {
+fn watch<K: Kind>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) -> JoinHandle<()> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let seen = seen.clone();
     let objects = watcher(api, watcher::Config::default()).default_backoff().touched_objects();
@@ -69,7 +69,7 @@ fn watch<K: Managed>(client: &Client, namespace: &str, seen: &Arc<Mutex<Seen>>) 
     }))
 }
 
-fn rules_broken<K: Managed>(object: &K) -> Vec<String> {
+fn rules_broken<K: Kind>(object: &K) -> Vec<String> {
     let Some(status) = object.status() else { return vec![format!("{} has no status", object.name_any())] };
     let spec = serde_json::to_value(object).unwrap()["spec"]["deletionPolicy"].clone();
     if object.finalizers().iter().any(|name| name.starts_with("waba.dev/")) && spec != "Deregister" {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tracing::subscriber::DefaultGuard;
 use waba_operator::{
-    api::{Managed, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber, crds},
+    api::{Kind, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber, crds},
     k8s::conditions,
     run::Settings,
 };
@@ -187,34 +187,34 @@ impl World {
 
     // The API server.
 
-    pub fn api<K: Managed>(&self) -> Api<K> {
+    pub fn api<K: Kind>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    pub async fn create<K: Managed>(&self, object: &K) -> K {
+    pub async fn create<K: Kind>(&self, object: &K) -> K {
         self.api().create(&PostParams::default(), object).await.unwrap()
     }
 
-    pub async fn get<K: Managed>(&self, name: &str) -> Option<K> {
+    pub async fn get<K: Kind>(&self, name: &str) -> Option<K> {
         self.api().get_opt(name).await.unwrap()
     }
 
-    pub async fn names<K: Managed>(&self) -> Vec<String> {
+    pub async fn names<K: Kind>(&self) -> Vec<String> {
         let list = self.api::<K>().list(&ListParams::default()).await.unwrap();
         list.iter().map(ResourceExt::name_any).collect()
     }
 
     /// Changes an object as `kubectl patch --type merge` does.
-    pub async fn patch<K: Managed>(&self, name: &str, patch: Value) -> K {
+    pub async fn patch<K: Kind>(&self, name: &str, patch: Value) -> K {
         self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
     }
 
-    pub async fn delete<K: Managed>(&self, name: &str) {
+    pub async fn delete<K: Kind>(&self, name: &str) {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Requests an action by annotation, dated `ago` seconds before Meta's time; the value.
-    pub async fn request_action<K: Managed>(&self, name: &str, action: &str, ago: i64) -> String {
+    pub async fn request_action<K: Kind>(&self, name: &str, action: &str, ago: i64) -> String {
         let clock = self.sim.get("clock").await.unwrap();
         let now: jiff::Timestamp = clock["now"].as_str().unwrap().parse().unwrap();
         let time = now - jiff::SignedDuration::from_secs(ago);
@@ -330,7 +330,7 @@ pub fn is_poll(call: &Value, account: &str) -> bool {
 }
 
 /// A condition as `True/Enabled`, and its message.
-pub fn condition<K: Managed>(object: &K, type_: &str) -> Option<(String, String)> {
+pub fn condition<K: Kind>(object: &K, type_: &str) -> Option<(String, String)> {
     let found = conditions::find(object.status()?.conditions(), type_)?;
     Some((format!("{}/{}", found.status, found.reason), found.message.clone()))
 }

@@ -10,14 +10,15 @@ use crate::{
     api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
     controller::{
         app_reference::AppReference,
-        preconditions::{Proof, Requeue},
+        plan::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
     graph::types::Template,
+    kinds::Templates,
     observe::Observation,
 };
 
-fn scene() -> Scene<MessageTemplate> {
+fn scene() -> Scene<Templates> {
     let spec = MessageTemplateSpec {
         app_ref: AppRef { name: "ino-cx".to_owned(), namespace: None },
         business_account_id: ACCOUNT.to_owned(),
@@ -40,11 +41,11 @@ fn template(given: &Value) -> Template {
     sent(usual, given)
 }
 
-fn approved(scene: &mut Scene<MessageTemplate>) {
+fn approved(scene: &mut Scene<Templates>) {
     scene.shows(template(&json!({})));
 }
 
-fn observed() -> Scene<MessageTemplate> {
+fn observed() -> Scene<Templates> {
     let mut scene = scene();
     scene.object.spec.management_policy = ManagementPolicy::Observe;
     scene
@@ -109,7 +110,7 @@ fn what_meta_shows() {
 
 #[test]
 fn what_comes_before_meta() {
-    let cases: &[Case<MessageTemplate>] = &[
+    let cases: &[Case<Templates>] = &[
         ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
         (
             "another object goes before it, whatever its app says",
@@ -130,14 +131,14 @@ fn what_comes_before_meta() {
         ("one read proves nothing", |scene| scene.lacks(Duration::ZERO), "nothing"),
     ];
     table(scene, cases);
-    let cases: &[Case<MessageTemplate>] =
+    let cases: &[Case<Templates>] =
         &[("nobody will send it", |scene| scene.lacks(MINUTE), "NotFound False/NotFound Stalled")];
     table(observed, cases);
 }
 
 #[test]
 fn what_is_known_stays_while_meta_cannot_be_read() {
-    let cases: &[Case<MessageTemplate>] = &[
+    let cases: &[Case<Templates>] = &[
         ("stale", Scene::goes_stale, "Approved Unknown/Stale"),
         ("no app any more", |scene| scene.link = AppReference::Missing, "Approved Unknown/AppNotFound"),
         ("a dead token", |scene| scene.link = AppReference::Expired(WHY.into()), "Approved Unknown/AppNotReady"),

@@ -8,17 +8,18 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Binding, Blocker, HandedOut, Inputs, KnownSecret, ProfileRead, SecretRead};
 use crate::kinds::whatsapp_number::{
-    binding, hints, plan,
+    Numbers, binding, hints, plan,
     profile_cache::Look,
     restore::{recalled, recalled_values, was_enabled},
 };
 use crate::{
-    api::{Action, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
+    api::{Action, Kind, ManagementPolicy, SecretKeyRef, WhatsAppNumber},
     controller::{
         app_reference::AppReference,
         context::{Context, Error},
-        managed_resource::{ReconcileContext, sees},
+        managed_resource::ReconcileContext,
         ownership::{NumberClaim, digits_of, display_name, precedes},
+        reconcile::sees,
     },
     graph::types::PhoneNumber,
     k8s::secrets::{
@@ -66,7 +67,7 @@ pub fn ledger_digits(object: &WhatsAppNumber) -> u64 {
 }
 
 /// See the module.
-pub async fn gather(at: &ReconcileContext<'_, WhatsAppNumber>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
+pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
     let ReconcileContext { context, object, .. } = at;
     let now = context.graph.now();
     let mut inputs = Inputs {
@@ -133,7 +134,7 @@ pub fn unusable(problem: &LedgerProblem) -> Blocker {
 }
 
 /// Who else claims the number.
-fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
+fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
     let context = at.context;
     let mut competitors = context.numbers.competitors(at.object);
     competitors.retain(|competing_object| competing_object.metadata.deletion_timestamp.is_none());
@@ -146,13 +147,13 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
     let owns = |competing_object: &&WhatsAppNumber| owner.is_some() && competing_object.uid().as_deref() == owner;
     // A claim is free to make: none keeps a number from being added that cannot have it itself.
     let link = |competing_object: &WhatsAppNumber| {
-        context.link(&competing_object.spec.app_ref, &competing_object.namespace().unwrap_or_default()).1
+        context.link(&competing_object.app(), &competing_object.namespace().unwrap_or_default())
     };
     let may_add = |competing_object: &WhatsAppNumber| {
         plan::adds(competing_object) && matches!(link(competing_object), AppReference::Ready | AppReference::Waiting)
     };
     let goes_first = |competing_object: &&WhatsAppNumber| {
-        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(context, *competing_object))
+        precedes(*competing_object, at.object) && (may_add(competing_object) || sees(at.reconciler, competing_object))
     };
     let earlier_claimant = competitors.iter().find(owns).or_else(|| competitors.iter().find(goes_first));
     inputs.earlier_claimant = earlier_claimant.map(|earlier_claimant| display_name(earlier_claimant, at.namespace));
@@ -160,7 +161,7 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) {
 
 /// Requests that are to be acted on, and have not been.
 fn asked(
-    at: &ReconcileContext<'_, WhatsAppNumber>,
+    at: &ReconcileContext<'_, Numbers>,
     inputs: &Inputs,
     forwarded: bool,
 ) -> std::collections::BTreeMap<Action, String> {
@@ -177,7 +178,7 @@ fn asked(
 }
 
 /// PIN, code and verify token, where they matter.
-async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, WhatsAppNumber>, hold: &ReconcileSession) {
+async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &ReconcileSession) {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.registration.is_some() {
         let reference = hints::pin_ref(object);
@@ -263,7 +264,7 @@ fn value(
     }
 }
 
-fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> ProfileRead {
+fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>) -> ProfileRead {
     if at.object.spec.profile.is_none()
         || !matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered())
     {
@@ -282,25 +283,25 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, WhatsAppNumber>) -> Profil
         }),
         requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
-    at.context.profiles.look(&look, Instant::now(), &at.context.timing)
+    at.reconciler.profiles.look(&look, Instant::now(), &at.context.timing)
 }
 
 /// In place of a digest: the Secret is not the object's.
 const NOT_OURS: &str = "not ours";
 
 /// How the binding Secret stands.
-async fn binding(at: &ReconcileContext<'_, WhatsAppNumber>) -> Result<Binding, Error> {
-    let ReconcileContext { context, object, namespace, .. } = at;
+async fn binding(at: &ReconcileContext<'_, Numbers>) -> Result<Binding, Error> {
+    let object = at.object;
     let name = binding::secret_name(object);
     if object.spec.binding.is_none() || *at.link == AppReference::NotAllowed {
-        let there = is_ours(context, namespace, &name, object).await?;
+        let there = is_ours(at, &name).await?;
         return Ok(if there { Binding::Unwanted } else { Binding::NotManaged });
     }
     Ok(wanted_binding(at, &name).await)
 }
 
 /// How the binding Secret of an object that wants one stands.
-async fn wanted_binding(at: &ReconcileContext<'_, WhatsAppNumber>, name: &str) -> Binding {
+async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, name: &str) -> Binding {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.suspend || *at.link != AppReference::Ready {
         return Binding::Waits(
@@ -333,12 +334,12 @@ async fn wanted_binding(at: &ReconcileContext<'_, WhatsAppNumber>, name: &str) -
     };
     let wanted = wanted(at, account, facts, &access.version, token);
     let digest = digest(context, &wanted);
-    if context.bindings.is_current(context, namespace, name, &digest) {
+    if at.reconciler.bindings.is_current(context, namespace, name, &digest) {
         return Binding::Current(handed_out);
     }
     match OwnedSecret::read(&context.client, namespace, name).await {
         Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
-            context.bindings.remember(namespace, name, secret.resource_version(), &digest);
+            at.reconciler.bindings.remember(namespace, name, secret.resource_version(), &digest);
             Binding::Current(handed_out)
         }
         Ok(_) => Binding::Behind(wanted),
@@ -358,7 +359,7 @@ fn unread(problem: &OwnedProblem) -> Binding {
 }
 
 fn wanted(
-    at: &ReconcileContext<'_, WhatsAppNumber>,
+    at: &ReconcileContext<'_, Numbers>,
     account: &str,
     facts: &PhoneNumber,
     version: &str,
@@ -386,9 +387,10 @@ fn is_same(secret: &OwnedSecret, wanted: &[(&'static str, ComparableSecret)], ob
 
 /// Whether the Secret is there and the object owns it. A status may be lost, so the watch is what knows that it is there; one
 /// that is not the object's is read once per version.
-async fn is_ours(context: &Context, namespace: &str, name: &str, object: &WhatsAppNumber) -> Result<bool, Error> {
+async fn is_ours(at: &ReconcileContext<'_, Numbers>, name: &str) -> Result<bool, Error> {
+    let ReconcileContext { context, object, namespace, .. } = at;
     let Some(version) = context.secrets.version(namespace, name) else { return Ok(false) };
-    if context.bindings.is_current(context, namespace, name, NOT_OURS) {
+    if at.reconciler.bindings.is_current(context, namespace, name, NOT_OURS) {
         return Ok(false);
     }
     match OwnedSecret::read(&context.client, namespace, name).await {
@@ -397,6 +399,6 @@ async fn is_ours(context: &Context, namespace: &str, name: &str, object: &WhatsA
         Ok(None) => return Ok(false),
         Err(problem) => return Err(problem.into()),
     }
-    context.bindings.remember(namespace, name, Some(&version), NOT_OURS);
+    at.reconciler.bindings.remember(namespace, name, Some(&version), NOT_OURS);
     Ok(false)
 }

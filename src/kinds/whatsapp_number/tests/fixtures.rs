@@ -15,7 +15,7 @@ use crate::{
     },
     calls::{CallInput, Operation},
     controller::{
-        preconditions::{Plan, Requeue},
+        plan::{Plan, Requeue},
         testing::{ACCOUNT, NAMESPACE, Scene, advice, sent},
     },
     graph::types::PhoneNumber,
@@ -23,12 +23,13 @@ use crate::{
         conditions::STALLED,
         secrets::{ComparableSecret, SecretProblem, Unusable},
     },
+    kinds::Numbers,
     ledger::{CallOutcome, Evidence, LedgerProblem, NewIntent, Owner, Refusal},
     messages::Reason,
 };
 
 /// A number and its circumstances.
-pub type Number = Scene<WhatsAppNumber>;
+pub type Number = Scene<Numbers>;
 /// Why it is so, what is so, and what [`next`] says then.
 pub type Row = (&'static str, fn(&mut Number), &'static str);
 
@@ -66,7 +67,7 @@ pub fn number() -> Number {
     let mut object = WhatsAppNumber::new("support-fr", spec);
     object.metadata.namespace = Some(NAMESPACE.to_owned());
     object.metadata.uid = Some("uid".to_owned());
-    let mut scene = Scene::new(object);
+    let mut scene = Number::new(object);
     scene.inputs.held = true;
     scene.inputs.now = at(0);
     scene.inputs.ledger.owner = Owner { uid: "uid".into(), namespace: NAMESPACE.into(), name: "support-fr".into() };

@@ -11,15 +11,16 @@ use crate::{
     api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     controller::{
         app_reference::AppReference,
-        preconditions::{Proof, Requeue},
+        plan::{Proof, Requeue},
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
+    kinds::Numbers,
     ledger::CallOutcome,
     observe::Observation,
 };
 
-fn scene() -> Scene<WhatsAppNumber> {
+fn scene() -> Scene<Numbers> {
     let spec = WhatsAppNumberSpec {
         app_ref: crate::api::AppRef { name: "ino-cx".to_owned(), namespace: None },
         phone_number: "+33612345678".to_owned(),
@@ -29,28 +30,28 @@ fn scene() -> Scene<WhatsAppNumber> {
     Scene::new(WhatsAppNumber::new("support-fr", spec))
 }
 
-fn connected(scene: &mut Scene<WhatsAppNumber>) {
+fn connected(scene: &mut Scene<Numbers>) {
     scene.shows(number(&json!({})));
 }
 
-fn unregistered(scene: &mut Scene<WhatsAppNumber>) {
+fn unregistered(scene: &mut Scene<Numbers>) {
     scene.shows(number(&json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"})));
 }
 
-fn unverified(scene: &mut Scene<WhatsAppNumber>) {
+fn unverified(scene: &mut Scene<Numbers>) {
     scene.shows(number(&json!({"status": "PENDING", "platform_type": "NOT_APPLICABLE",
         "code_verification_status": "NOT_VERIFIED"})));
 }
 
-fn blocked(scene: &mut Scene<WhatsAppNumber>) {
+fn blocked(scene: &mut Scene<Numbers>) {
     scene.shows(number(&json!({"health_status": {"can_send_message": "BLOCKED"}})));
 }
 
-fn asks_to_verify(scene: &mut Scene<WhatsAppNumber>) {
+fn asks_to_verify(scene: &mut Scene<Numbers>) {
     scene.object.spec.verification = Some(Verification::default());
 }
 
-fn observed() -> Scene<WhatsAppNumber> {
+fn observed() -> Scene<Numbers> {
     let mut scene = scene();
     scene.object.spec.management_policy = ManagementPolicy::Observe;
     scene
@@ -61,7 +62,7 @@ fn what_meta_shows() {
     macro_rules! shows {
         ($($facts:tt)+) => { |scene| scene.shows(number(&json!({$($facts)+}))) };
     }
-    let cases: &[Case<WhatsAppNumber>] = &[
+    let cases: &[Case<Numbers>] = &[
         ("connected to the Cloud API", connected, "Enabled True/Enabled"),
         (
             "verification counts only until registration",
@@ -88,7 +89,7 @@ fn what_meta_shows() {
 
 #[test]
 fn what_the_object_asks_for() {
-    let cases: &[Case<WhatsAppNumber>] = &[
+    let cases: &[Case<Numbers>] = &[
         (
             "a block that an enabled number does not need",
             |scene| {
@@ -111,7 +112,7 @@ fn what_the_object_asks_for() {
 
 #[test]
 fn what_is_only_observed_is_ready_once_it_is_read() {
-    let cases: &[Case<WhatsAppNumber>] = &[
+    let cases: &[Case<Numbers>] = &[
         ("enabled stays enabled", connected, "Enabled True/Enabled"),
         ("an unable one is told faithfully", blocked, "Enabled True/Observed"),
         ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Observed"),
@@ -131,7 +132,7 @@ fn what_is_only_observed_is_ready_once_it_is_read() {
 
 #[test]
 fn what_comes_before_meta() {
-    let cases: &[Case<WhatsAppNumber>] = &[
+    let cases: &[Case<Numbers>] = &[
         ("suspended", |scene| scene.object.spec.suspend = true, "Suspended Unknown/Suspended Suspended"),
         (
             "suspension goes before everything",
@@ -189,7 +190,7 @@ fn what_comes_before_meta() {
 
 #[test]
 fn what_is_known_stays_while_meta_cannot_be_read() {
-    let cases: &[Case<WhatsAppNumber>] = &[
+    let cases: &[Case<Numbers>] = &[
         ("stale", Scene::goes_stale, "Enabled Unknown/Stale"),
         ("no app any more", |scene| scene.link = AppReference::Missing, "Enabled Unknown/AppNotFound"),
         ("the app cannot read", |scene| scene.link = AppReference::NotReady(WHY.into()), "Enabled Unknown/AppNotReady"),

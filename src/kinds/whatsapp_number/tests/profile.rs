@@ -17,7 +17,7 @@ use crate::{
     api::{ManagementPolicy, Profile},
     calls::CallInput,
     controller::{
-        preconditions::{Plan, Requeue},
+        plan::{Plan, Requeue},
         testing::{MINUTE, sent},
     },
     graph::types,

@@ -14,7 +14,7 @@ use crate::kinds::whatsapp_number::inputs::{ProfileRead, Resolution, Step};
 use crate::{
     api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning},
     calls::{CallInput, Operation},
-    controller::{preconditions::Plan, testing::MINUTE},
+    controller::{plan::Plan, testing::MINUTE},
     graph::types::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
     k8s::secrets::ComparableSecret,
     ledger::{CallOutcome, Evidence, NewIntent, Refusal},

@@ -131,7 +131,7 @@ fn what_was_added_is_waited_for_and_never_added_again() {
     next(&mut scene);
     scene.lacks(MINUTE);
     assert!(next(&mut scene).starts_with("open: Proof"), "it once had an id");
-    scene.proof = Some(crate::controller::preconditions::Proof::Gone);
+    scene.proof = Some(crate::controller::plan::Proof::Gone);
     assert_eq!(next(&mut scene), "NotFound False/NotFound Stalled");
 }
 

@@ -12,7 +12,7 @@ use super::fixtures::{
 use crate::{
     api::{Action, ManagementPolicy},
     calls::CallInput,
-    controller::preconditions::{Plan, Requeue},
+    controller::plan::{Plan, Requeue},
     ledger::CallOutcome,
 };
 

@@ -11,7 +11,7 @@ use crate::kinds::whatsapp_number::inputs::{SecretRead, Step};
 use crate::{
     api::{Action, CodeMethod, ManagementPolicy, Verification},
     calls::CallInput,
-    controller::preconditions::Plan,
+    controller::plan::Plan,
     ledger::CallOutcome,
 };
 

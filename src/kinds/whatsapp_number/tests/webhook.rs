@@ -12,7 +12,7 @@ use crate::{
     api::ManagementPolicy,
     calls::CallInput,
     controller::{
-        preconditions::{Plan, Requeue},
+        plan::{Plan, Requeue},
         testing::MINUTE,
     },
     ledger::CallOutcome,

@@ -28,7 +28,7 @@ fn event(account: &str, field: &'static str, value: Value) -> Event {
     Event { account: account.to_owned(), entry: None, field, value, number: None, message: None, told: Vec::new() }
 }
 
-/// An app came to an account, or left it: told to that app alone, in the name of the business.
+/// An app came to an account, or left it: delivered to that app alone, in the name of the business.
 pub(crate) fn of_app(world: &World, account: &str, app: &str, name: &str) -> Option<Event> {
     let owner = world.estate.get(Kind::Account, account)?.text("business");
     let info = json!({"waba_id": account, "owner_business_id": owner, "partner_app_id": app});

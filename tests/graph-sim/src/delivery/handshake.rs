@@ -1,4 +1,4 @@
-//! Meta asks a callback to prove that it is the caller's, before it believes in it.
+//! Meta verifies a callback with a GET request before it uses it.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::meta::callbacks::Callback;
 /// How long Meta waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Asks; the error says what was wrong, as Meta does.
+/// Sends the verification request. The error names what was wrong, as Meta does.
 pub(crate) async fn ask(callback: &Callback) -> Result<(), String> {
     let challenge = (rand::random::<u32>() | 1 << 30).to_string();
     let answer = match send(callback, &challenge).await {
@@ -27,7 +27,7 @@ pub(crate) async fn ask(callback: &Callback) -> Result<(), String> {
     Err(format!("HTTP Status Code = {}; HTTP Message = {phrase}", status.as_u16()))
 }
 
-/// One for all, since it takes long to make. It keeps no connection: whoever asks next may live in another runtime.
+/// One for all, since it takes long to make. It keeps no connection: the next request may come from another runtime.
 static CLIENT: LazyLock<reqwest::Result<reqwest::Client>> = LazyLock::new(|| {
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none());
     client.pool_max_idle_per_host(0).build()

@@ -30,7 +30,7 @@ pub(crate) struct Event {
     pub(crate) number: Option<String>,
     /// The message's id, to record its fate.
     pub(crate) message: Option<String>,
-    /// Who is told, whatever happens until the delivery; empty: whoever listens then.
+    /// The receivers, fixed when the event happened; empty: whoever is subscribed at delivery.
     pub(crate) told: Vec<Target>,
 }
 

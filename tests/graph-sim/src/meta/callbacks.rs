@@ -1,4 +1,4 @@
-//! Callback URLs as callers give them, before Meta asks them to prove themselves.
+//! Callback URLs as callers give them, before Meta verifies them.
 
 use reqwest::Url;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::errors::GraphError;
 
-/// One field asked for: `phone_numbers.limit(100).after(x){id,status}`.
+/// One requested field: `phone_numbers.limit(100).after(x){id,status}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Want {
     pub(crate) name: String,

@@ -52,7 +52,7 @@ pub(crate) enum Reply {
     Question(Question),
 }
 
-/// A call that waits for what a callback says to Meta's handshake.
+/// A call that waits for the callback's reply to Meta's verification request.
 pub(crate) struct Question {
     callback: Callback,
     change: Change,
@@ -266,7 +266,7 @@ impl Turn<'_> {
                 note(parameter);
             }
         }
-        // `pretty=0` is how the links that Meta makes can be told from the caller's own.
+        // `pretty=0` is how the links that Meta makes can be distinguished from the caller's own.
         let link = self.params.text("pretty").as_deref() == Some("0") && self.params.has("access_token");
         if link && (self.params.has("after") || self.params.has("before")) {
             self.world.journal.violation(

@@ -64,7 +64,7 @@ fn webhook_configuration(reader: &Reader<'_>, record: &Record, account: &str) ->
     (!levels.is_empty()).then_some(Value::Object(levels))
 }
 
-/// `GET /{account}/phone_numbers`: newest onboarding first, unless asked otherwise.
+/// `GET /{account}/phone_numbers`: newest onboarding first, unless the request sorts otherwise.
 pub(crate) fn list(
     reader: &Reader<'_>,
     view: View,

@@ -17,7 +17,7 @@ pub(crate) const ARGUMENTS: &[&str] = &["limit", "after", "before"];
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;
 
-/// The page a caller asks for.
+/// The page that a request wants.
 pub(crate) struct Page<'a> {
     owner: &'a Subject,
     edge: &'a str,

@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
         Self { estate: &world.estate, world, viewer, version, base, now: world.clock.unix(), nonce }
     }
 
-    /// An object with the fields asked for, or its default ones. Absent values are left out, as are empty edges.
+    /// An object with the requested fields, or its default ones. Absent values are left out, as are empty edges.
     pub(crate) fn node(&self, view: View, subject: &Subject, wants: &[Want]) -> Result<Value, GraphError> {
         let Subject { kind, key } = subject;
         let record = self.estate.see(view, *kind, key, self.now).ok_or_else(|| errors::unsupported("GET", key))?;

@@ -66,7 +66,7 @@ fn subscribe(turn: &mut Turn<'_>, account: &str, app: &str, entry: Option<&Value
 
 fn unsubscribe(world: &mut World, account: &str, app: &str) -> Option<String> {
     subscription(world, account, app)?;
-    // Who leaves is told as well.
+    // An app that unsubscribes gets the event too.
     let farewell = events::of_app(world, account, app, "PARTNER_APP_UNINSTALLED");
     replace(world, account, app, None);
     if let Some(event) = farewell {

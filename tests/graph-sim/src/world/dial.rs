@@ -33,7 +33,7 @@ pub(crate) fn canonical(text: &str) -> String {
     short(&digits(text))
 }
 
-/// Whether two spellings end in the same digits, as those of one number do: tells most numbers apart at once.
+/// Whether two spellings end in the same digits, as those of one number do: distinguishes most numbers at once.
 pub(crate) fn end_alike(one: &str, other: &str) -> bool {
     let end = |text: &str| -> [Option<char>; 6] {
         let mut digits = text.chars().rev().filter(char::is_ascii_digit);

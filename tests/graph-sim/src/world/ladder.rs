@@ -103,7 +103,7 @@ struct PinSet {
     set_by: Option<u64>,
 }
 
-/// What Meta says to a PIN; waits in seconds.
+/// Meta's reply to a PIN; waits in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Right,

@@ -12,13 +12,13 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// Remembers what it received, and answers what it is told to. It knows the verify token `secret-word`.
+/// Records what it receives, and replies as configured. It knows the verify token `secret-word`.
 #[derive(Clone, Default)]
 pub struct Callback {
     pub inbox: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     pub refusing: Arc<Mutex<u32>>,
     pub arrived: Arc<Notify>,
-    /// The paths on which Meta asked it to prove itself.
+    /// The paths on which Meta sent a verification request.
     pub asked: Arc<Mutex<Vec<String>>>,
     pub url: String,
 }
@@ -56,7 +56,7 @@ async fn wrong() -> &'static str {
 }
 
 impl Callback {
-    /// `/hook` and everything below proves itself; `/wrong` answers, but not what it was asked.
+    /// `/hook` and everything below replies with the challenge; `/wrong` replies with something else.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());

@@ -45,7 +45,7 @@ async fn an_override_needs_a_subscription_first_and_an_empty_post_ends_it() {
     let early = bench.post(APPS, override_to(&callback)).await;
     assert_eq!((early.status, early.error()), (400, (100, 0)));
     assert!(early.body["error"]["message"].as_str().unwrap().starts_with("(#100) Before override"));
-    assert!(callback.asked.lock().unwrap().is_empty(), "nobody was asked");
+    assert!(callback.asked.lock().unwrap().is_empty(), "no verification request was sent");
     bench.post(APPS, json!({})).await;
     assert_eq!(bench.post(APPS, override_to(&callback)).await.body, json!({"success": true}));
     assert_eq!(bench.effect().await, "account 300: override of app 100 set");

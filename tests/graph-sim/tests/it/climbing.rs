@@ -11,7 +11,7 @@ use crate::support::{Bench, NUMBER, TOKEN, estate};
 
 const NEW: &str = "502";
 
-/// Every call that changes a number: its path, its body, and what the log tells of it.
+/// Every call that changes a number: its path, its body, and the effect that the log has for it.
 fn writes(code: &Value, callback: &Callback) -> Vec<(String, Value, &'static str)> {
     let on = |number: &str, edge: &str| format!("/v25.0/{number}{edge}");
     let webhook = json!({"override_callback_uri": callback.url, "verify_token": WORD});

@@ -1,4 +1,4 @@
-//! Where sources contradict each other, recordings win: one test for each question that can be asked here.
+//! Where sources contradict each other, recordings win: one test for each contradiction that the simulator models.
 
 use reqwest::Method;
 use serde_json::json;

@@ -145,7 +145,7 @@ impl Bench {
         self.post(&format!("/v25.0/{id}/register"), json!({"messaging_product": "whatsapp", "pin": pin})).await
     }
 
-    /// What the last call changed, as the log tells it.
+    /// What the last call changed, from the log.
     pub async fn effect(&self) -> Value {
         self.control.calls(0).await.unwrap().last().unwrap()["effect"].clone()
     }

@@ -92,5 +92,5 @@ async fn numbers_are_read_by_account() {
     for number in &numbers[5..] {
         bench.get(&format!("/v25.0/{number}")).await;
     }
-    assert_eq!(bench.rules().await, ["get-per-number"], "said once");
+    assert_eq!(bench.rules().await, ["get-per-number"], "reported once");
 }

@@ -100,7 +100,7 @@ fn check_messaging(turn: &Turn<'_>, viewer: &Viewer) -> Result<(), GraphError> {
     tokens::check_scope(turn.world, viewer, MESSAGING)
 }
 
-/// Meta's policy on names goes further; this is what can be told without a person.
+/// Meta's policy on names goes further; these are the rules that need no person.
 fn check_name(parameter: &str, name: &str) -> Result<(), GraphError> {
     if (2..=75).contains(&name.trim().chars().count()) {
         Ok(())

@@ -41,7 +41,7 @@ const VERTICALS: [&str; 22] = [
     "TRAVEL",
 ];
 
-/// `GET`: flat, and nothing but the fields that are asked for and there.
+/// `GET`: flat, and only the requested fields that have a value.
 pub(crate) fn read(turn: &Turn<'_>, number: &str) -> Result<Done, GraphError> {
     turn.allow(&["fields"])?;
     let wants = fields::parse(&turn.params.required("fields")?)?;

@@ -1,4 +1,4 @@
-//! What Meta says no with on the ladder.
+//! The errors with which Meta refuses an onboarding call.
 
 use crate::meta::errors::{GraphError, Titled};
 
