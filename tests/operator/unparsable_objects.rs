@@ -6,7 +6,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use waba_operator::api::{Managed, MetaApp, WhatsAppNumber, crds};
+use waba_operator::api::{Kind, MetaApp, WhatsAppNumber, crds};
 
 use crate::harness::{
     manifests::{INO, app, number},
@@ -32,7 +32,7 @@ async fn upgrade_crds(plane: &ControlPlane) {
 }
 
 /// Patches the object as soon as the API server takes the value.
-async fn patch<K: Managed>(world: &World, name: &str, patch: Value) {
+async fn patch<K: Kind>(world: &World, name: &str, patch: Value) {
     let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
     // The reply does not fit this operator's API either.
     let api: Api<K> = world.api();

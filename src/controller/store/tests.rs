@@ -1,6 +1,7 @@
 //! Which objects exist and claim what, while watches bring them, delete them and list them again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
