@@ -4,7 +4,8 @@ use std::slice;
 
 use ahash::AHashMap;
 
-use super::{Key, Kind};
+use super::Key;
+use crate::api::Kind;
 
 /// Keys of objects by claim.
 pub struct Claims<K: Kind>(AHashMap<K::Claim, Claimants>);

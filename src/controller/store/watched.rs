@@ -9,7 +9,8 @@ use kube::{
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{Key, Kind};
+use super::Key;
+use crate::api::Kind;
 
 /// See the module. A page of a list holds only text, until one object after the other is parsed.
 #[derive(Clone)]
