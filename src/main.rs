@@ -100,7 +100,7 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
         leader_elect: arguments.leader_elect,
         timing: Timing::new(arguments.speedup),
     };
-    Box::pin(run(settings, config, told_to_stop()?, None)).await?;
+    Box::pin(run(settings, config, shutdown_signal()?, None)).await?;
     info!("stopped");
     Ok(())
 }
@@ -112,7 +112,7 @@ fn namespaces(given: &[String]) -> Vec<String> {
 }
 
 /// Resolves on SIGTERM and SIGINT.
-fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -121,7 +121,7 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        info!("told to stop");
+        info!("shutdown signal received");
     })
 }
 

@@ -95,7 +95,7 @@ pub struct Timing {
     pub longest_turn: Duration,
     /// How long Meta locks a number after too many registrations (code 133016).
     pub register_lock: Duration,
-    /// How long to leave a number alone after other limits of its own, whose end Meta tells in prose only.
+    /// How long to leave a number alone after other limits of its own, whose end Meta names in prose only.
     pub number_rest: Duration,
     /// How long to try no other PIN after they came too fast (code 133009).
     pub pin_rest: Duration,

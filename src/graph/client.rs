@@ -100,7 +100,7 @@ impl Client {
         self.inner.clock.skew()
     }
 
-    /// What is left of an account's bucket (of the app's own, without an account), in percent, if Meta told of late.
+    /// What is left of an account's bucket (of the app's own, without an account), in percent, if Meta reported it of late.
     #[must_use]
     pub fn budget_left(&self, app_id: &str, waba_id: Option<&str>) -> Option<u8> {
         self.inner.budget.gate(app_id, waba_id).left()

@@ -1,4 +1,4 @@
-//! What the client is told when it is built, and with each call.
+//! What the client takes when it is built, and with each call.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub struct Finished<'a> {
     pub waba_id: Option<&'a str>,
     /// From the first byte sent to the last byte read.
     pub duration: Duration,
-    /// What is left of the account's (or the app's) budget, in percent, where Meta told.
+    /// What is left of the account's (or the app's) budget, in percent, where Meta reported it.
     pub budget_left: Option<u8>,
 }
 

@@ -201,7 +201,7 @@ impl Gate {
         }
     }
 
-    /// Meta refused a call for being one too many. The end is the one that its header told, or grows with each refusal.
+    /// Meta refused a call for being one too many. The end is the one that its header named, or grows with each refusal.
     pub fn throttled(&self, regain: Duration, clock: &Clock) -> Timestamp {
         let mut state = self.state();
         let grown = self.timing.throttle_first * 2u32.saturating_pow(state.strikes);
@@ -225,7 +225,7 @@ impl Gate {
         self.state().closed.filter(|until| clock.now() < *until)
     }
 
-    /// What is left of the bucket in percent, if Meta told within the window.
+    /// What is left of the bucket in percent, if Meta reported it within the window.
     pub fn left(&self) -> Option<u8> {
         let (usage, _) = self.state().usage.filter(|(_, seen)| since(*seen) < self.timing.budget_window)?;
         Some(100u8.saturating_sub(usage.percent))

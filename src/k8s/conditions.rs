@@ -27,7 +27,7 @@ pub enum State {
     True,
     /// It is not so.
     False,
-    /// It cannot be told.
+    /// It is not known.
     Unknown,
 }
 

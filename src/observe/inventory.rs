@@ -218,7 +218,7 @@ impl Inventory {
         let before = state.snapshot.take();
         let snapshot = Snapshot::new(read, before.as_ref());
         let mut changes = snapshot.changes(before.as_ref());
-        // Objects that were told of the failure have to be told of its end.
+        // Objects that report the failure must report its end.
         changes.fresh |= state.failure.take().is_some() | std::mem::take(&mut state.interrupted);
         state.snapshot = Some(Arc::new(snapshot));
         state.failing_since = None;

@@ -64,7 +64,7 @@ fn fails(inventory: &Inventory, account: &str, code: u32, at: Instant) -> bool {
 }
 
 /// Where a number is seen, and how: `there`, `gone`, and so on.
-fn told<T>(seen: &Observation<T>) -> String {
+fn shown<T>(seen: &Observation<T>) -> String {
     match seen {
         Observation::Unread => "unread".to_owned(),
         Observation::Unreadable => "unreadable".to_owned(),
@@ -138,12 +138,12 @@ fn what_is_seen_of_a_number() {
     for (reason, account, happens, expected) in cases {
         let inventory = inventory(AppState::Ready, &[ONE, TWO]);
         happens(&inventory, Instant::now());
-        assert_eq!(told(&inventory.number(&app(), *account, DIGITS)), *expected, "{reason}");
+        assert_eq!(shown(&inventory.number(&app(), *account, DIGITS)), *expected, "{reason}");
     }
     let other = AppKey::new("meta", "other");
-    assert_eq!(told(&inventory(AppState::Ready, &[ONE]).number(&other, None, DIGITS)), "unread", "no such app");
+    assert_eq!(shown(&inventory(AppState::Ready, &[ONE]).number(&other, None, DIGITS)), "unread", "no such app");
     let starting = inventory(AppState::Starting, &[]);
-    assert_eq!(told(&starting.number(&app(), Some(ONE), DIGITS)), "unread", "nobody knows which accounts there are");
+    assert_eq!(shown(&starting.number(&app(), Some(ONE), DIGITS)), "unread", "nobody knows which accounts there are");
 }
 
 #[test]
@@ -151,17 +151,17 @@ fn what_cannot_be_read_for_long_is_stale() {
     let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     let view = AppSummary { standing: AppState::Ready, stale_after: Duration::ZERO, ..AppSummary::default() };
     inventory.set_app(&app(), view, &[ONE.to_owned()]);
-    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), "unread", "nothing failed yet");
+    assert_eq!(shown(&inventory.number(&app(), None, DIGITS)), "unread", "nothing failed yet");
     fails(&inventory, ONE, 2, now);
-    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), "unreadable", "never read, for too long");
+    assert_eq!(shown(&inventory.number(&app(), None, DIGITS)), "unreadable", "never read, for too long");
     shows(&inventory, ONE, &[number(DIGITS, &json!({}))], now);
-    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}"), "reads go on, however seldom");
+    assert_eq!(shown(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}"), "reads go on, however seldom");
     fails(&inventory, ONE, 2, now);
-    assert_eq!(told(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}, stale"));
-    assert_eq!(told(&inventory.number(&app(), None, 1)), "absent for 0 s, stale");
+    assert_eq!(shown(&inventory.number(&app(), None, DIGITS)), format!("in {ONE}, stale"));
+    assert_eq!(shown(&inventory.number(&app(), None, 1)), "absent for 0 s, stale");
     inventory.start_anew(&app(), ONE);
     assert_eq!(
-        told(&inventory.number(&app(), None, DIGITS)),
+        shown(&inventory.number(&app(), None, DIGITS)),
         format!("in {ONE}"),
         "a new way to read has not failed yet"
     );
@@ -171,7 +171,7 @@ fn what_cannot_be_read_for_long_is_stale() {
 fn absence_counts_from_the_first_read_that_lacks_it() {
     let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     let there = |digits: u64| [number(digits, &json!({}))];
-    let absent = |digits: u64| told(&inventory.number(&app(), None, digits));
+    let absent = |digits: u64| shown(&inventory.number(&app(), None, digits));
     shows(&inventory, ONE, &there(DIGITS), now);
     shows(&inventory, ONE, &[], now + 10 * MINUTE);
     assert_eq!(absent(DIGITS), "absent for 0 s", "it was there a moment ago");
@@ -188,11 +188,11 @@ fn absence_counts_alike_for_every_spelling() {
     let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     let (shown, spelled) = (5_215_512_345_678, 525_512_345_678);
     shows(&inventory, ONE, &[number(shown, &json!({}))], now);
-    assert_eq!(told(&inventory.number(&app(), None, spelled)), format!("in {ONE}"));
+    assert_eq!(shown(&inventory.number(&app(), None, spelled)), format!("in {ONE}"));
     shows(&inventory, ONE, &[], now + 10 * MINUTE);
     for digits in [shown, spelled] {
         assert_eq!(
-            told(&inventory.number(&app(), None, digits)),
+            shown(&inventory.number(&app(), None, digits)),
             "absent for 0 s",
             "{digits}: one read proves nothing"
         );
@@ -258,7 +258,7 @@ fn accounts_that_are_not_listed_any_more_are_forgotten() {
     shows(&inventory, ONE, &[number(DIGITS, &json!({}))], now);
     let view = AppSummary { standing: AppState::Ready, ..AppSummary::default() };
     assert!(inventory.set_app(&app(), view, &[TWO.to_owned()]));
-    assert_eq!(told(&inventory.number(&app(), Some(ONE), DIGITS)), "unmanaged");
+    assert_eq!(shown(&inventory.number(&app(), Some(ONE), DIGITS)), "unmanaged");
     assert_eq!(shows(&inventory, ONE, &[], now), Changes::default(), "a read that ends later concerns nobody");
     assert!(!fails(&inventory, ONE, 2, now));
     assert!(!inventory.set_template_limit(&app(), ONE, 250));

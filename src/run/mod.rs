@@ -37,7 +37,7 @@ const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
 
-/// What the operator is told when it starts.
+/// How the operator is started.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where the Graph API answers.
@@ -54,7 +54,7 @@ pub struct Settings {
     pub timing: Timing,
 }
 
-/// Why the operator ended otherwise than asked.
+/// Why the operator ended other than by a shutdown.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Health and metrics cannot be served.
@@ -75,14 +75,14 @@ pub enum RunError {
     #[error("the lease was lost; another operator may lead now")]
     LeaseLost,
     /// A backup of the cluster was restored.
-    #[error("the API server's data went back in time; everything has to be read anew")]
+    #[error("the API server's data went back in time; the operator restarts to read everything again")]
     Rewound,
     /// A part that must run as long as the process does has ended.
     #[error("{0} ended")]
     Ended(&'static str),
 }
 
-/// A running operator's address, told as soon as it listens.
+/// Receives the operator's address as soon as it listens.
 pub type Listening = tokio::sync::oneshot::Sender<SocketAddr>;
 
 /// Runs the operator until `stop` resolves.
@@ -131,7 +131,7 @@ fn refuse_speedup(settings: &Settings) -> Result<(), RunError> {
 
 type Stop = future::Shared<future::BoxFuture<'static, ()>>;
 
-/// Waits for the lease, if there is one to wait for, and works until told to stop or the lease is lost.
+/// Waits for the lease, if there is one to wait for, and works until the shutdown or until the lease is lost.
 async fn lead(
     settings: Settings,
     config: kube::Config,
@@ -162,8 +162,8 @@ async fn lead(
     info!("leading");
     metrics.leader(true);
     let lost = lease.lost().boxed().shared();
-    // Losing the lease ends the work like being told to stop: what was sent to Meta is still written down. The fence
-    // sees to it that nothing more is sent.
+    // A lost lease ends the work like a shutdown: outcomes of calls are still written down. The fence makes sure that
+    // nothing more is sent.
     let ends = future::select(stop, lost.clone()).map(drop).boxed().shared();
     let is_lost = || lost.peek().is_some();
     let result = work(settings, clients, ends, lease.fence(), &is_lost, health, metrics).await;
@@ -286,7 +286,7 @@ fn ledgers(client: Client, settings: &Settings, secrets: Arc<Secrets>) -> Arc<Le
     Ledgers::new(client, &settings.operator_namespace, versions, settings.timing.clone())
 }
 
-/// The controllers of the three kinds: one that ends before it was told to takes the process with it.
+/// The controllers of the three kinds: one that ends before the shutdown takes the process with it.
 struct Controllers {
     running: Running,
     ended: JoinSet<&'static str>,
@@ -338,14 +338,14 @@ impl Tasks {
     }
 }
 
-/// The key under which secrets are compared; tried until there is one, or the operator is told to stop.
+/// The key under which secrets are compared; retried until there is one or the operator shuts down.
 async fn fingerprints(client: &Client, namespace: &str, stop: Stop) -> Option<Fingerprinter> {
     let load = async {
         loop {
             match Fingerprinter::load(client, namespace).await {
                 Ok(fingerprints) => return fingerprints,
                 Err(error) => {
-                    error!(%error, namespace, "the operator's own key could not be loaded; trying again");
+                    error!(%error, namespace, "could not load the operator's own key; retrying");
                     tokio::time::sleep(START_RETRY).await;
                 }
             }

@@ -55,7 +55,7 @@ pub(super) fn secrets(
                 // What changed while the watch was away came with no event of its own.
                 Ok(Event::InitDone) => changed.tell_all(),
                 Ok(Event::Init | Event::InitApply(_)) => {}
-                Err(error) => warn!(%error, "watch of Secrets failed; trying again"),
+                Err(error) => warn!(%error, "watch of Secrets failed; retrying"),
             }
             future::ready(())
         }));
@@ -145,7 +145,7 @@ pub(super) fn namespaces(client: &Client, wake: &Triggers, tasks: &mut Tasks) ->
                     wake.numbers.enqueue_where(|number| Some(number.key.namespace()) == name.as_deref());
                     wake.templates.enqueue_where(|template| Some(template.key.namespace()) == name.as_deref());
                 }
-                Err(error) => warn!(%error, "watch of namespaces failed; trying again"),
+                Err(error) => warn!(%error, "watch of namespaces failed; retrying"),
             }
             future::ready(())
         });

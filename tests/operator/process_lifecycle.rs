@@ -211,12 +211,12 @@ async fn a_killed_program_leaves_no_process_and_a_stopped_one_logs_its_shutdown(
     test_kill_process(pid).unwrap();
     program.kill();
     test_kill_process(pid).unwrap_err();
-    assert!(!output.text().contains("told to stop"));
+    assert!(!output.text().contains("shutdown signal received"));
 
     let program = world.spawn_program(&settings).await;
     let output = program.output();
     program.stop().await;
-    assert!(output.text().contains("told to stop"), "a program that receives SIGTERM logs its shutdown");
+    assert!(output.text().contains("shutdown signal received"), "a program that receives SIGTERM logs its shutdown");
     world.finish().await;
 }
 
