@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 
 use super::token_secret_name;
 use super::{
