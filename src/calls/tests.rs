@@ -68,7 +68,7 @@ impl Journal for Status {
 
 fn graph() -> graph::Client {
     let base_url = "http://127.0.0.1:1".parse().unwrap();
-    let config = graph::Config { base_url, user_agent: "test".to_owned(), timing: graph::Timing::default() };
+    let config = graph::Config { base_url, user_agent: "test".to_owned(), timing: crate::timing::Timing::default() };
     graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap()
 }
 

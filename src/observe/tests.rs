@@ -186,11 +186,11 @@ fn absence_counts_from_the_first_read_that_lacks_it() {
 #[test]
 fn absence_counts_alike_for_every_spelling() {
     let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
-    let (shown, spelled) = (5_215_512_345_678, 525_512_345_678);
-    shows(&inventory, ONE, &[number(shown, &json!({}))], now);
+    let (listed, spelled) = (5_215_512_345_678, 525_512_345_678);
+    shows(&inventory, ONE, &[number(listed, &json!({}))], now);
     assert_eq!(shown(&inventory.number(&app(), None, spelled)), format!("in {ONE}"));
     shows(&inventory, ONE, &[], now + 10 * MINUTE);
-    for digits in [shown, spelled] {
+    for digits in [listed, spelled] {
         assert_eq!(
             shown(&inventory.number(&app(), None, digits)),
             "absent for 0 s",
