@@ -197,10 +197,8 @@ impl Play {
             Step::Repeat { id, before } => {
                 let intent = inputs.ledger.intent(&id).unwrap().clone();
                 let secret = inputs.ledger.secret_of(&id).cloned();
-                let needs = matches!(
-                    intent.input,
-                    CallInput::VerifyCode | CallInput::Register | CallInput::SetPin { then_register: true }
-                );
+                let operation = intent.input.operation();
+                let needs = operation.takes_pin() || operation == Operation::VerifyCode;
                 assert_eq!(secret.is_some(), needs, "with its secret");
                 self.call(intent.input, intent.inputs, before, secret, None)
             }
