@@ -86,7 +86,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn key(name: &str) -> Key {
         Key::new("cc", name)

@@ -93,13 +93,13 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
     let mut shutdown = running.shutdown.clone();
     let context = Context { running, objects, reconciler, backoff: Backoff::default() };
     let mut queue = Queue::default();
-    let mut reconciles = FuturesUnordered::new();
+    let mut in_flight = FuturesUnordered::new();
     loop {
-        while reconciles.len() < usize::from(CONCURRENCY)
+        while in_flight.len() < usize::from(CONCURRENCY)
             && let Some(key) = queue.pop(time::Instant::now())
         {
             let context = &context;
-            reconciles.push(async move {
+            in_flight.push(async move {
                 let requeue = context.reconcile(&key).await;
                 (key, requeue)
             });
@@ -107,7 +107,7 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
         let due = queue.next_due();
         tokio::select! {
             () = &mut shutdown => break,
-            Some((key, requeue)) = reconciles.next() => queue.done(key, requeue, time::Instant::now()),
+            Some((key, requeue)) = in_flight.next() => queue.done(key, requeue, time::Instant::now()),
             Some(event) = events.next() => match event {
                 Ok(event) => {
                     let update = context.objects.update(&mut feed, &event);
@@ -117,11 +117,11 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
                 Err(error) => warn!(kind = K::NAME, %error, "watch failed; the operator retries"),
             },
             Some(key) = feed.woken.next() => queue.push(key),
-            () = until(due), if reconciles.len() < usize::from(CONCURRENCY) => {}
+            () = until(due), if in_flight.len() < usize::from(CONCURRENCY) => {}
         }
     }
     // What is running comes to its end.
-    while reconciles.next().await.is_some() {}
+    while in_flight.next().await.is_some() {}
 }
 
 /// Resolves at this time, if there is one.

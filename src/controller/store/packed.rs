@@ -95,10 +95,10 @@ mod tests {
 
     #[test]
     fn texts_of_every_length_come_back_whatever_the_model_was() {
-        let packer = Packer::default();
+        let shelf = Packer::default();
         let lengths = [0, 3, 40, 41, 3, 400, 4_000, 0, 20_000, 100];
         let texts: Vec<_> = lengths.iter().enumerate().map(|(n, words)| text(n, *words)).collect();
-        let packed: Vec<_> = texts.iter().map(|text| packer.pack(text)).collect();
+        let packed: Vec<_> = texts.iter().map(|text| shelf.pack(text)).collect();
         for (text, packed) in texts.iter().zip(packed) {
             assert_eq!(packed.unpack().unwrap(), *text);
         }
@@ -107,9 +107,9 @@ mod tests {
 
     #[test]
     fn texts_that_are_alike_take_little_room() {
-        let packer = Packer::default();
-        packer.pack(&text(0, 100));
-        let packed: Vec<_> = (1..100).map(|n| packer.pack(&text(n, 100))).collect();
+        let shelf = Packer::default();
+        shelf.pack(&text(0, 100));
+        let packed: Vec<_> = (1..100).map(|n| shelf.pack(&text(n, 100))).collect();
         let room: usize = packed.iter().map(|packed| packed.bytes.len()).sum();
         assert!(room < 99 * 60, "{room} for 99 texts of {}", text(1, 100).len());
     }
@@ -123,8 +123,8 @@ mod tests {
 
     #[test]
     fn the_model_changes_only_for_a_much_longer_text() {
-        let packer = Packer::default();
-        let models: Vec<_> = [100, 101, 110, 20, 200].map(|words| packer.pack(&text(1, words)).model.len()).into();
+        let shelf = Packer::default();
+        let models: Vec<_> = [100, 101, 110, 20, 200].map(|words| shelf.pack(&text(1, words)).model.len()).into();
         assert!(models[..4].iter().all(|length| *length == models[0]) && models[4] > models[0], "{models:?}");
     }
 }

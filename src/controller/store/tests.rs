@@ -128,7 +128,7 @@ async fn a_kind_is_synced_once_every_namespace_is_listed() {
 fn all_claimants_of_a_line_are_enqueued() {
     let mut view = View::over(&[]);
     for (name, phone) in [("one", "+525512345678"), ("other", "+5215512345678"), ("third", "+33612345678")] {
-        view.apply(&number("cc", name, phone));
+        view.apply(number("cc", name, phone));
     }
     view.objects.enqueue_claimants(&NumberClaim::of(LINE));
     let mut woken = Vec::new();
