@@ -70,6 +70,15 @@ pub(crate) struct CacheEntry {
     origin: Option<Box<Ledger>>,
 }
 
+impl CacheEntry {
+    /// Whether there is nothing that the next one to work with the number could not find out.
+    fn is_empty(&self) -> bool {
+        let Self { known, written, last_change_at, recalled: _, first_fresh, foreign, ended, stale, origin } = self;
+        let nothing_known = known.is_none() && origin.is_none() && ended.is_empty() && foreign.is_empty() && !stale;
+        nothing_known && written.is_none() && last_change_at.is_none() && first_fresh.is_none()
+    }
+}
+
 /// How a call ended, and when.
 pub(crate) struct Finished {
     /// The intent's name.
@@ -143,7 +152,7 @@ impl Ledgers {
     /// it is looked at, however short ago this process wrote it.
     pub fn notice(&self, digits: u64, version: Option<&str>) -> bool {
         let mut slots = self.slots.lock();
-        let Some(place) = slots.get_mut(&digits) else { return false };
+        let Some(place) = slots.get_mut(&digits) else { return version.is_some() };
         let is_news = place.version.as_deref() != version;
         place.news |= is_news;
         is_news
@@ -156,6 +165,20 @@ pub struct LedgerHandle {
     ledgers: Arc<Ledgers>,
     digits: u64,
     name: String,
+}
+
+impl Drop for LedgerHandle {
+    /// A number without a ledger takes no memory while nobody works with it.
+    fn drop(&mut self) {
+        if !self.slot.is_empty() {
+            return;
+        }
+        let mut slots = self.ledgers.slots.lock();
+        // The map's and this guard's: nobody else waits for it.
+        if slots.get(&self.digits).is_some_and(|place| !place.news && Arc::strong_count(&place.slot) == 2) {
+            slots.remove(&self.digits);
+        }
+    }
 }
 
 impl LedgerHandle {

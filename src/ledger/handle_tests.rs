@@ -115,3 +115,28 @@ async fn a_call_that_somebody_else_began_is_left_alone_from_when_it_is_first_see
     );
     assert_eq!(book.slot.foreign.keys().collect::<Vec<_>>(), ["two"], "what is over is forgotten");
 }
+
+/// Thousands of numbers come and go; only those with a ledger are remembered.
+#[tokio::test]
+async fn numbers_without_a_ledger_take_no_memory() {
+    let ledgers = book().ledgers.clone();
+    for digits in 0..100 {
+        drop(ledgers.open(digits).await);
+    }
+    assert_eq!(ledgers.slots.lock().len(), 0);
+    let (mut changed, waiting) = (
+        ledgers.open(1).await,
+        tokio::spawn({
+            let ledgers = ledgers.clone();
+            async move { drop(ledgers.open(1).await) }
+        }),
+    );
+    tokio::task::yield_now().await;
+    drop(ledgers.open(2).await);
+    changed.touch();
+    drop(changed);
+    waiting.await.unwrap();
+    assert_eq!(ledgers.slots.lock().len(), 1, "what a call changed is remembered");
+    assert!(ledgers.notice(7, Some("1")), "another process wrote the first ledger of a number");
+    assert!(!ledgers.notice(7, None));
+}
