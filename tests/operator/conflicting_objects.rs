@@ -55,7 +55,7 @@ async fn of_two_objects_for_one_number_the_older_is_active_and_the_other_takes_o
         ),
     ] {
         let (_, message) = message.unwrap();
-        assert!(message.contains(&format!("managed by {older};")), "{message}");
+        assert!(message.contains(&format!("managed by {older},")), "{message}");
     }
     let versions = world.settle().await;
     world.until_polled(seed::ACCOUNT, 3).await;
