@@ -9,3 +9,20 @@ pub(crate) mod whatsapp_number;
 pub use message_template::Templates;
 pub use meta_app::Apps;
 pub use whatsapp_number::{Bindings, Numbers};
+
+use crate::{
+    api::{Kind, MessageTemplate, MetaApp, WhatsAppNumber},
+    messages::Reasons,
+};
+
+/// Condition by condition, the reasons that it can have on objects of the kind with this name. `Reconciling`, `Stalled` and
+/// `Suspended` repeat the reason of `Ready`. The pages in `docs/` list the same.
+#[must_use]
+pub fn reasons(kind: &str) -> Reasons {
+    match kind {
+        MetaApp::NAME => meta_app::REASONS,
+        WhatsAppNumber::NAME => whatsapp_number::REASONS,
+        MessageTemplate::NAME => message_template::REASONS,
+        _ => &[],
+    }
+}

@@ -228,6 +228,9 @@ reasons! {
     CategoryChanged,
 }
 
+/// Condition by condition, the reasons that it can have.
+pub type Reasons = &'static [(&'static str, &'static [Reason])];
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

@@ -6,6 +6,7 @@ pub mod advice;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, core::object::HasStatus};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     api::{AppKey, Kind, ManagedStatus},
     k8s::conditions::{READY, RECONCILING, STALLED, check_invariants, find},
+    kinds::reasons,
     observe::Observation,
     timing::Timing,
 };
@@ -134,6 +136,8 @@ impl<R: ManagedResource> Scene<R> {
         assert!(broken.is_empty(), "{broken:?} in {status:?}");
         let lacking = advice::lacking(status.conditions());
         assert!(lacking.is_empty(), "{lacking:?}");
+        let undeclared = undeclared(R::Object::NAME, status.conditions());
+        assert!(undeclared.is_empty(), "REASONS lacks {undeclared:?}");
         *self.object.status_mut() = Some(status.clone());
         match self.plan() {
             // Said it stays said.
@@ -259,4 +263,17 @@ impl<R: ManagedResource> Scene<R> {
             }
         }
     }
+}
+
+/// The conditions whose reason the kind's table does not have. The markers repeat the reason of Ready.
+pub fn undeclared(kind: &str, conditions: &[Condition]) -> Vec<String> {
+    let declared = reasons(kind);
+    let is_declared = |condition: &&Condition| {
+        let marker = [RECONCILING, STALLED, "Suspended"].contains(&condition.type_.as_str());
+        let type_ = if marker { READY } else { &condition.type_ };
+        let mut rows = declared.iter().filter(|(name, _)| *name == type_);
+        rows.any(|(_, reasons)| reasons.iter().any(|reason| reason.as_str() == condition.reason))
+    };
+    let strange = conditions.iter().filter(|condition| !is_declared(condition));
+    strange.map(|condition| format!("{} {}", condition.type_, condition.reason)).collect()
 }

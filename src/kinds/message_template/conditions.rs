@@ -5,7 +5,7 @@ use crate::{
     controller::summary::{ConditionValue, Progress, StatusSummary},
     graph::types::{RejectedReason, Template, TemplateStatus},
     k8s::conditions::State,
-    messages::Reason,
+    messages::{Reason, Reasons},
 };
 
 const APPROVED: &str = "Approved";
@@ -132,3 +132,54 @@ fn category(object: &MessageTemplate, template: &Template) -> Option<ConditionVa
         },
     ))
 }
+
+/// Condition by condition, the reasons that it can have.
+pub const REASONS: Reasons = &[
+    (
+        "Ready",
+        &[
+            Reason::Suspended,
+            Reason::Conflict,
+            Reason::AppNotFound,
+            Reason::AppNotAllowed,
+            Reason::AppSuspended,
+            Reason::AppNotReady,
+            Reason::AccountNotManaged,
+            Reason::Stale,
+            Reason::NotFound,
+            Reason::NotYetSupported,
+            Reason::Observed,
+            Reason::Approved,
+            Reason::PendingReview,
+            Reason::InAppeal,
+            Reason::PendingDeletion,
+            Reason::Paused,
+            Reason::Rejected,
+            Reason::Disabled,
+            Reason::Archived,
+            Reason::LimitExceeded,
+            Reason::Deleted,
+            Reason::UnknownStatus,
+        ],
+    ),
+    (
+        "Approved",
+        &[
+            Reason::Approved,
+            Reason::PendingReview,
+            Reason::InAppeal,
+            Reason::PendingDeletion,
+            Reason::Paused,
+            Reason::Rejected,
+            Reason::Disabled,
+            Reason::Archived,
+            Reason::LimitExceeded,
+            Reason::Deleted,
+            Reason::UnknownStatus,
+        ],
+    ),
+    ("CategoryMatches", &[Reason::CategoryMatches, Reason::CategoryChanged, Reason::UnknownStatus]),
+    ("Submitted", &[Reason::NotYetSupported]),
+    ("Releasable", &[Reason::NotYetSupported]),
+    ("InSync", &[]),
+];

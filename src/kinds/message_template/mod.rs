@@ -7,6 +7,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use conditions::REASONS;
+
 use std::{convert::Infallible, sync::Arc};
 
 use kube::ResourceExt;

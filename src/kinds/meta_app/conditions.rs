@@ -12,7 +12,7 @@ use crate::{
     api::MetaAppPhase,
     controller::summary::{ConditionValue, Progress, StatusSummary},
     k8s::conditions::{self, READY},
-    messages::Reason,
+    messages::{Reason, Reasons},
     observe::AppState,
 };
 
@@ -172,3 +172,91 @@ fn is_vague(input: &Input<'_>) -> bool {
     let ready = conditions::find(conditions, READY).map(|ready| ready.reason.as_str());
     [Reason::Reading, Reason::MetaUnreachable].iter().any(|vague| ready == Some(vague.as_str()))
 }
+
+/// Condition by condition, the reasons that it can have.
+pub const REASONS: Reasons = &[
+    (
+        "Ready",
+        &[
+            Reason::Connected,
+            Reason::Suspended,
+            Reason::Conflict,
+            Reason::InvalidSpec,
+            Reason::NotYetSupported,
+            Reason::Stale,
+            Reason::MetaUnreachable,
+            Reason::Throttled,
+            Reason::SecretNotFound,
+            Reason::SecretKeyNotFound,
+            Reason::SecretValueInvalid,
+            Reason::SecretUnreadable,
+            Reason::SecretNameTaken,
+            Reason::WrongAppID,
+            Reason::WrongAppSecret,
+            Reason::ExpiredToken,
+            Reason::TokenOfAnotherApp,
+            Reason::NoAccounts,
+            Reason::Reading,
+            Reason::ImportFailed,
+            Reason::AccountNotReadable,
+        ],
+    ),
+    (
+        "CredentialsValid",
+        &[
+            Reason::Valid,
+            Reason::SecretNotFound,
+            Reason::SecretKeyNotFound,
+            Reason::SecretValueInvalid,
+            Reason::SecretUnreadable,
+            Reason::WrongAppID,
+            Reason::WrongAppSecret,
+            Reason::MetaUnreachable,
+        ],
+    ),
+    (
+        "TokenValid",
+        &[
+            Reason::Valid,
+            Reason::TokenExpiresSoon,
+            Reason::ExchangeFailed,
+            Reason::ProvingToken,
+            Reason::TokenRejected,
+            Reason::SecretNotFound,
+            Reason::SecretKeyNotFound,
+            Reason::SecretValueInvalid,
+            Reason::SecretUnreadable,
+            Reason::SecretNameTaken,
+            Reason::ExpiredToken,
+            Reason::TokenOfAnotherApp,
+            Reason::MetaUnreachable,
+        ],
+    ),
+    (
+        "AccountsSynced",
+        &[
+            Reason::Synced,
+            Reason::Reading,
+            Reason::NoAccounts,
+            Reason::AccountNotReadable,
+            Reason::Throttled,
+            Reason::MetaUnreachable,
+            Reason::ImportFailed,
+        ],
+    ),
+    ("ClockInSync", &[Reason::ClockSkewed]),
+    ("GraphVersionServed", &[Reason::GraphVersionEnded]),
+    (
+        "BindingTokenValid",
+        &[
+            Reason::Configured,
+            Reason::SecretNotFound,
+            Reason::SecretKeyNotFound,
+            Reason::SecretValueInvalid,
+            Reason::SecretUnreadable,
+        ],
+    ),
+    ("WebhookConfigured", &[Reason::NotYetSupported]),
+    ("LoginConfigured", &[Reason::NotYetSupported]),
+    ("Releasable", &[Reason::NotYetSupported]),
+];

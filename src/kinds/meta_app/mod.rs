@@ -15,6 +15,8 @@ mod tests;
 mod token;
 mod token_secret;
 
+pub use conditions::REASONS;
+
 use std::{
     ops::ControlFlow,
     sync::Arc,

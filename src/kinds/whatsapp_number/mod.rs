@@ -29,6 +29,8 @@ mod tests;
 mod verification;
 mod webhook;
 
+pub use conditions::REASONS;
+
 use std::sync::Arc;
 
 use kube::ResourceExt;
