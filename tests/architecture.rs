@@ -20,13 +20,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("timing", &[]),
     ("telemetry", &[]),
     ("messages", &["api"]),
-    ("graph", &["telemetry", "timing"]),
+    ("graph", &["api", "telemetry", "timing"]),
     ("k8s", &["api", "telemetry"]),
     ("server", &["telemetry"]),
     ("observe", &["api", "graph", "k8s", "timing"]),
     ("calls", &["api", "graph", "k8s", "timing"]),
-    ("ledger", &["api", "calls", "k8s", "timing"]),
-    ("controller", &["api", "calls", "graph", "k8s", "ledger", "messages", "observe", "telemetry", "timing"]),
+    ("ledger", &["api", "calls", "graph", "k8s", "observe", "timing"]),
+    ("controller", &["api", "graph", "k8s", "ledger", "messages", "observe", "telemetry", "timing"]),
     ("kinds", &["api", "calls", "controller", "graph", "k8s", "ledger", "messages", "observe", "timing"]),
     ("run", &["api", "controller", "graph", "k8s", "kinds", "ledger", "observe", "server", "telemetry", "timing"]),
 ];
@@ -101,12 +101,12 @@ fn files(file: &Path, found: &mut Vec<PathBuf>) {
 
 /// Room by room, the other rooms that it names.
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    files(&root.join("lib.rs"), &mut found);
+    files(&src.join("lib.rs"), &mut found);
     let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
     for file in found.iter().filter(|file| !file.ends_with("lib.rs")) {
-        let first = file.strip_prefix(&root).unwrap().components().next().unwrap();
+        let first = file.strip_prefix(&src).unwrap().components().next().unwrap();
         let room = Path::new(first.as_os_str()).with_extension("").to_str().unwrap().to_owned();
         let mut named = Named::default();
         named.visit_file(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap());

@@ -53,8 +53,7 @@ pub enum Recovery {
 #[must_use]
 pub fn next(class: Class, shown: Shown, evidence: Evidence, attempts: u32) -> Recovery {
     match (class, shown) {
-        (Class::Blind, _) => Recovery::Adopt,
-        (Class::Guarded | Class::Observable, Shown::Done) => Recovery::Adopt,
+        (Class::Blind, _) | (Class::Guarded | Class::Observable, Shown::Done) => Recovery::Adopt,
         (Class::Guarded | Class::Observable, Shown::Other) => Recovery::Conflict,
         (Class::Absorbing, _) if attempts >= ABSORBING_TRIES => Recovery::AskPerson,
         // Meta refuses a double, so that one read is enough.

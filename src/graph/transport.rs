@@ -235,7 +235,7 @@ impl Client {
         let clock = &self.inner.clock;
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
         match kind {
-            Kind::Throttled(Scope::ManagedResource) => Class::Throttled {
+            Kind::Throttled(Scope::Object) => Class::Throttled {
                 until: super::rate_limit::later(clock.now(), subject_wait(code, &self.inner.timing)),
             },
             Kind::Throttled(Scope::Account) => Class::Throttled { until: self.gate(call).throttled(regain, clock) },

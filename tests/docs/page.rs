@@ -134,6 +134,7 @@ pub fn exposition() -> String {
     metrics.called("account", "ok", Duration::ZERO);
     metrics.budgets([("1", "2", 100.0)].into_iter());
     metrics.objects("MetaApp", &[("Connected".to_owned(), 1)].into());
+    metrics.unparsable("MetaApp", 0);
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.written("secrets", "create");
     let exposition = metrics.encode();

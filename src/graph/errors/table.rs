@@ -18,7 +18,7 @@ pub(in crate::graph) enum Scope {
     /// Every call of the app to the account.
     Account,
     /// One number or template.
-    ManagedResource,
+    Object,
 }
 
 /// What the table says of an error.
@@ -124,13 +124,13 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(613), Throttled(Scope::App), THROTTLED_APP),
     (Code(80_007), Throttled(Scope::Account), THROTTLED_ACCOUNT),
     (Code(80_008), Throttled(Scope::Account), THROTTLED_ACCOUNT),
-    (Code(130_429), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
-    (Code(131_048), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
-    (Code(131_056), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
-    (Code(131_064), Throttled(Scope::ManagedResource), THROTTLED_SENDING),
-    (Code(codes::REGISTRATION_LOCKED), Throttled(Scope::ManagedResource), "Meta has locked the number after too many registrations: for 72 hours"),
-    (Code(codes::TOO_MANY_PINS), Throttled(Scope::ManagedResource), "too many wrong PINs were tried: Meta wants a pause"),
-    (Code(codes::PINS_TOO_FAST), Throttled(Scope::ManagedResource), "PINs were tried too fast: Meta wants a pause"),
+    (Code(130_429), Throttled(Scope::Object), THROTTLED_SENDING),
+    (Code(131_048), Throttled(Scope::Object), THROTTLED_SENDING),
+    (Code(131_056), Throttled(Scope::Object), THROTTLED_SENDING),
+    (Code(131_064), Throttled(Scope::Object), THROTTLED_SENDING),
+    (Code(codes::REGISTRATION_LOCKED), Throttled(Scope::Object), "Meta has locked the number after too many registrations: for 72 hours"),
+    (Code(codes::TOO_MANY_PINS), Throttled(Scope::Object), "too many wrong PINs were tried: Meta wants a pause"),
+    (Code(codes::PINS_TOO_FAST), Throttled(Scope::Object), "PINs were tried too fast: Meta wants a pause"),
 
     // Meta is unwell.
     (Either(2_494_100), Is(Transient), "the number is under maintenance at Meta"),

@@ -135,7 +135,8 @@ impl Numbers {
 impl Reconciler<WhatsAppNumber> for Numbers {
     async fn reconcile(&self, number: Arc<WhatsAppNumber>) -> Result<Done, Error> {
         let app = self.context.inventory.app(&number.app());
-        reconcile::reconcile(self, &*under_policy_of(number, app.as_ref())).await
+        // A number's future is large, and its slots are few: kept on the heap, they do not grow the runner's.
+        Box::pin(reconcile::reconcile(self, &*under_policy_of(number, app.as_ref()))).await
     }
 
     fn on_change(&self, number: &Cached<WhatsAppNumber>) {

@@ -258,7 +258,7 @@ async fn make_pin(at: &At<'_>, hold: &mut ReconcileSession) -> Result<Then, Erro
     Ok(Then::Plan)
 }
 
-/// Passes a request on to the MetaApp, unless the MetaApp already has a later one.
+/// Passes a request on to the `MetaApp`, unless the `MetaApp` already has a later one.
 async fn forward(at: &At<'_>, value: &str) -> Result<(), Error> {
     let key = Action::RefreshToken.annotation();
     let api = Api::<MetaApp>::namespaced(at.context.client.clone(), &at.app.namespace);
