@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::{Failure, estate::Estate};
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_mins(5);
+pub const PATIENCE: Duration = Duration::from_mins(10);
 /// How often a fact that is waited for is looked at.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Without a write for this long an operator is at rest: counts are written 10 s after the last change.
