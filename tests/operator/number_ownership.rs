@@ -163,7 +163,7 @@ async fn an_object_moved_to_another_namespace_keeps_code_and_pin() {
     let conflict = there.until_phase::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
     let message = condition(&conflict, "Ready").unwrap().1;
     // Both objects have the same name; the command at the end names this one.
-    let hidden = message.contains("by an object in another namespace;") && !message.contains(&world.namespace);
+    let hidden = message.contains("by an object in another namespace,") && !message.contains(&world.namespace);
     assert!(hidden, "the message must not name the other namespace's object: {message}");
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     there.until_phase::<WhatsAppNumber>(SUPPORT, "AwaitingCode", "False/AwaitingCode").await;
