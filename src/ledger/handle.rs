@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::{
     record::Ledger,
@@ -140,10 +140,12 @@ impl Ledgers {
         let known: Vec<u64> = self.slots.lock().keys().copied().collect();
         for digits in known {
             let mut book = self.open(digits).await;
-            if book.has_unwritten_outcomes()
-                && let Err(problem) = book.load(now).await
-            {
-                warn!(number = digits, %problem, "the outcome of a call to Meta was not written to the ledger");
+            if !book.has_unwritten_outcomes() {
+                continue;
+            }
+            match book.load(now).await {
+                Ok(_) => info!(number = digits, "the outcome of a call to Meta was recorded before the end"),
+                Err(problem) => warn!(number = digits, %problem, "the outcome of a call to Meta was not recorded"),
             }
         }
     }

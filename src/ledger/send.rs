@@ -184,7 +184,7 @@ impl LedgerHandle {
         for _ in 0..WRITE_TRIES {
             match self.load(gateway.graph.now()).await {
                 Ok(_) => return,
-                Err(problem) => warn!(%problem, "the outcome of a call to Meta is not written down yet"),
+                Err(problem) => warn!(%problem, "the outcome of a call to Meta is not recorded yet"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(10));

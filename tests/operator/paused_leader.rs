@@ -133,8 +133,8 @@ async fn wakes_early(operation: Operation, point: StopPoint) {
     let is_call = |line: &&str| line.contains("asked Meta") && line.contains(&format!("\"{}\"", operation.as_str()));
     let unsent = |line: &str| line.contains("\"outcome\":\"not sent\"");
     assert!(point.is_sent() || text.lines().filter(is_call).all(unsent), "{name}: {}", output.tail(20));
-    let is_written = text.lines().any(unsent) && !text.contains("not written down yet");
-    let is_written = is_written || text.contains("is written down at the end");
+    let is_written = text.lines().any(unsent) && !text.contains("is not recorded yet");
+    let is_written = is_written || text.contains("was recorded before the end");
     assert_outcome(&world, operation, point.is_sent() || is_written).await;
     if operation != Operation::Deregister {
         world.until_polled(ACCOUNT, 1).await;
