@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, time::Instant};
 
 use super::{
     cached_answers::AppAnswers,
-    plan::{Checked, Input, Step},
+    decision::{Checked, Input, Step},
     token_secret::Token,
 };
 use crate::{

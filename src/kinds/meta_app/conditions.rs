@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     accounts::Accounts,
     credentials,
-    plan::{Blocker, Input},
+    decision::{Blocker, Input},
     token::TokenState,
 };
 use crate::{

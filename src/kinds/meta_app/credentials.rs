@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     cached_answers::{AppAnswers, Credentials},
-    plan::{Blocker, Checked, Credential, Input, Step},
+    decision::{Blocker, Checked, Credential, Input, Step},
 };
 use crate::{
     api::{MetaAppPhase, SecretKeyRef},

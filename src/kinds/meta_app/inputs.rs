@@ -6,9 +6,10 @@ use kube::ResourceExt;
 
 use super::token_secret_name;
 use super::{
-    Apps, Memory, import,
+    Apps, Memory,
+    decision::{Credential, CredentialError, Input},
+    import,
     import::{ObjectVersion, Superseded},
-    plan::{Credential, CredentialError, Input},
     token_secret::{self, TokenSecret},
 };
 use crate::{

@@ -5,6 +5,7 @@ mod accounts;
 mod cached_answers;
 mod conditions;
 mod credentials;
+mod decision;
 mod import;
 mod inputs;
 mod plan;
@@ -27,10 +28,7 @@ use ahash::AHashMap;
 use kube::ResourceExt;
 use parking_lot::Mutex;
 
-use self::{
-    cached_answers::AppAnswers,
-    plan::{Report, plan},
-};
+use self::{cached_answers::AppAnswers, decision::Report, plan::plan};
 use crate::controller::status::write_status;
 use crate::{
     api::{Action, AppKey, Kind, ManagementPolicy, MetaApp},

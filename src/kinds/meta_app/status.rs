@@ -6,8 +6,9 @@ use super::{
     accounts::Accounts,
     cached_answers::AppAnswers,
     conditions::{Summary, judge},
-    credentials, import,
-    plan::{Input, Report},
+    credentials,
+    decision::{Input, Report},
+    import,
     token::{self, TokenState},
     token_secret,
 };

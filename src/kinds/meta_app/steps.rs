@@ -14,8 +14,8 @@ use super::{
     Apps, Memory,
     cached_answers::{Credentials, Exchanged},
     credentials,
+    decision::{Input, Step},
     import::{self, ObjectVersion, Superseded, Wanted},
-    plan::{Input, Step},
     token_secret::{Token, TokenSecret},
 };
 use crate::{

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{
     accounts::{self, Readable},
     cached_answers::{AppAnswers, Exchanged},
-    plan::{Blocker, Checked, Input, Step},
+    decision::{Blocker, Checked, Input, Step},
     token_secret::{Token, TokenSecret},
 };
 use crate::{

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
-use crate::kinds::meta_app::plan::CredentialError;
+use crate::kinds::meta_app::decision::CredentialError;
 use crate::{controller::context::Error, messages::Reason, observe::AppState};
 
 const OTHER: &str = "202290129340398";

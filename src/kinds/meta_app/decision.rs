@@ -1,0 +1,178 @@
+//! The vocabulary of an app's plan: what it reads, the step it may return, and the report it ends with. Pure.
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+
+use super::{import, token_secret::TokenSecret};
+use crate::{
+    api::{Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
+    controller::summary::{ConditionValue, Progress, StatusSummary},
+    graph::Access,
+    messages::Reason,
+    observe::{AccountState, Allowed, AppState},
+    timing::Timing,
+};
+
+/// A value of a user's Secret.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The value.
+    pub value: SecretString,
+    /// Names it without showing it.
+    pub fingerprint: String,
+}
+
+/// Why something that a person provides cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialError {
+    /// From the closed list.
+    pub reason: Reason,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Whether it may pass by itself.
+    pub passing: bool,
+}
+
+/// Everything a plan is made from, besides the facts.
+pub struct Input<'a> {
+    /// The object.
+    pub app: &'a MetaApp,
+    /// The older object with the same app ID, if there is one: its name, where it may be told.
+    pub competing_object: Option<String>,
+    /// A person asked for an exchange of the token.
+    pub exchange_asked: bool,
+    /// The app secret.
+    pub secret: Result<Credential, CredentialError>,
+    /// The user's token; `None` where the spec names none.
+    pub user_token: Option<Result<Credential, CredentialError>>,
+    /// The operator's copy.
+    pub token_secret_content: Result<TokenSecret, CredentialError>,
+    /// What the pollers found, by account.
+    pub accounts: BTreeMap<Box<str>, AccountState>,
+    /// The app's objects, counted.
+    pub counts: Counts,
+    /// Objects that an import would create or delete.
+    pub import: import::Wanted,
+    /// Why the last import failed, if it did.
+    pub import_failure: Option<String>,
+    /// The Graph version to ask for.
+    pub version: String,
+    /// The Graph version that Meta serves instead, if it does.
+    pub served: Option<String>,
+    /// How far Meta's clock is ahead of ours.
+    pub skew: SignedDuration,
+    /// Whether the operator watches some namespaces only.
+    pub namespaced: bool,
+    /// Meta's clock.
+    pub now: Timestamp,
+    /// Our own clock, for waits.
+    pub instant: Instant,
+    /// Every wait.
+    pub timing: &'a Timing,
+}
+
+impl Input<'_> {
+    /// Whether the operator may write to Meta.
+    pub fn may_write(&self) -> bool {
+        self.app.spec.management_policy == ManagementPolicy::Full
+    }
+
+    /// `spec.pollInterval`, or the operator's default.
+    pub fn poll_interval(&self) -> Duration {
+        let given = self.app.spec.poll_interval.as_ref();
+        given.map_or(self.timing.default_poll_interval, |wait| self.timing.scaled(wait.to_std()))
+    }
+
+    /// Without a complete read for this long, what is shown is stale.
+    pub fn stale_after(&self) -> Duration {
+        self.poll_interval() * self.timing.stale_intervals
+    }
+}
+
+/// What the shell has to do before it plans again.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask Meta whether app ID and app secret belong together.
+    TestCredentials,
+    /// Write the operator's copy of the token.
+    SaveTokens(TokenSecret),
+    /// Ask Meta about the live token.
+    InspectLive,
+    /// Ask Meta about the candidate.
+    InspectCandidate,
+    /// Try to read these accounts with the candidate.
+    Probe(Vec<Box<str>>),
+    /// Exchange the live token for one that lasts longer.
+    Exchange,
+    /// List the accounts that the live token sees.
+    Discover,
+}
+
+/// How an app stands, when nothing is left to find out.
+#[derive(Debug)]
+pub struct Report {
+    /// The status to write, without conditions and history.
+    pub status: MetaAppStatus,
+    /// Its conditions.
+    pub verdict: StatusSummary,
+    /// What the app's objects may rely on.
+    pub standing: AppState,
+    /// Who may refer to it.
+    pub allowed: Allowed,
+    /// Between two reads of an account.
+    pub interval: Duration,
+    /// How to poll the accounts, and what distinguishes this way from others; `None` polls none.
+    pub access: Option<(Access, String)>,
+    /// Which accounts there are, polled or not.
+    pub accounts: Vec<String>,
+    /// Objects to create and delete next.
+    pub import: import::Wanted,
+    /// Nothing is known yet that would be better than what the status says already: do not write it.
+    pub hold: bool,
+    /// When to plan again, if nothing happens.
+    pub wait: Option<Duration>,
+}
+
+/// Why an examination ends before the next one.
+#[derive(Debug, Clone)]
+pub struct Blocker {
+    /// The app's phase; `None`: nobody could tell, so it stays.
+    pub phase: Option<MetaAppPhase>,
+    /// What is wrong.
+    pub finding: ConditionValue,
+    /// Who has to act.
+    pub progress: Progress,
+    /// Since when Meta could not be asked, if that is what is wrong.
+    pub silent_since: Option<Instant>,
+}
+
+impl Blocker {
+    /// A person has to act.
+    pub fn stalled(phase: MetaAppPhase, finding: ConditionValue) -> Self {
+        Self { phase: Some(phase), finding, progress: Progress::Stalled, silent_since: None }
+    }
+
+    /// Meta could not be asked.
+    pub fn silence(message: String, since: Option<Instant>) -> Self {
+        let finding = ConditionValue::unknown(Reason::MetaUnreachable, message);
+        Self { phase: None, finding, progress: Progress::Reconciling, silent_since: since }
+    }
+
+    /// Something that a person provides cannot be used.
+    pub fn unusable(problem: &CredentialError) -> Self {
+        let finding = ConditionValue::no(problem.reason, problem.message.clone());
+        if problem.passing {
+            return Self { phase: None, finding, progress: Progress::Reconciling, silent_since: None };
+        }
+        Self::stalled(MetaAppPhase::Pending, finding)
+    }
+}
+
+/// Either a step to take first, or the end.
+pub type Checked<T> = ControlFlow<Step, T>;
