@@ -1,59 +1,44 @@
 //! What a kind brings to the shared reconcile loop.
 
-use std::{fmt::Debug, future::Future, time::Instant};
+use std::{fmt::Debug, future::Future, sync::Arc, time::Duration};
+
+use kube::core::object::HasStatus;
 
 use super::{
     actions::Request,
-    app_reference::AppReference,
     context::{Context, Error},
-    plan::{Plan, Proof},
-    store::Objects,
+    plan::Plan,
+    store::Cached,
 };
 use crate::{
     api::{AppKey, Kind},
-    graph::{self, Access},
-    observe::Observation,
     timing::Timing,
 };
-use kube::core::object::HasStatus;
 
 /// The status of a kind's objects.
 pub type StatusOf<R> = <<R as ManagedResource>::Object as HasStatus>::Status;
 
-/// The reconciler of a kind whose objects stand for one thing in an account of an app. The loop in
-/// [`reconcile`](super::reconcile) collects the inputs, plans, and executes one step, until the plan is a report.
+/// The reconciler of a kind. The loop in [`reconcile`](super::reconcile) collects the inputs, plans, and executes one step,
+/// until the plan is a report.
 pub trait ManagedResource: Send + Sync + Sized + 'static {
     /// The kind.
     type Object: Kind;
-    /// What Meta shows of the thing.
-    type Facts: Clone + Debug + PartialEq + Send + Sync;
-    /// Everything that the plan reads besides the object, its app and Meta's facts.
-    type Inputs: Clone + Debug + Default + Send + Sync;
+    /// Everything that the plan reads besides the object.
+    type Inputs: Send + Sync;
     /// What the plan may ask for.
-    type Step: Debug + PartialEq + Send;
+    type Step: Debug + Send;
     /// What is kept from step to step of one reconcile.
     type Session: Send;
 
     /// What the reconcilers of all kinds share.
     fn context(&self) -> &Context;
 
-    /// All objects of the kind.
-    fn objects(&self) -> &Objects<Self::Object>;
-
-    /// What the app's accounts show of the thing.
-    fn observe(&self, object: &Self::Object, app: &AppKey) -> Observation<Self::Facts>;
-
-    /// Whether Meta still has what it lists.
-    fn is_live(_: &Self::Facts) -> bool {
-        true
+    /// The object as it is reconciled: as it was written, unless something outside it restricts what it may do.
+    fn effective(&self, object: Arc<Self::Object>) -> Arc<Self::Object> {
+        object
     }
 
-    /// The uid of the object to which the thing belongs, where that is on record.
-    fn owner(_: &Self::Inputs) -> Option<&str> {
-        None
-    }
-
-    /// Begins a reconcile; the session may hold a lock on the thing.
+    /// Begins a reconcile; the session may hold a lock on what the object stands for.
     fn begin(&self, object: &Self::Object) -> impl Future<Output = Self::Session> + Send;
 
     /// Collects what the plan reads.
@@ -64,23 +49,28 @@ pub trait ManagedResource: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Self::Inputs, Error>> + Send;
 
     /// Decides. Pure.
-    fn plan(input: &Input<'_, Self>) -> Plan<StatusOf<Self>, Self::Step>;
+    fn plan(object: &Self::Object, inputs: &Self::Inputs, timing: &Timing) -> Plan<StatusOf<Self>, Self::Step>;
 
     /// Carries one step out.
     fn execute(
         &self,
         at: &ReconcileContext<'_, Self>,
+        inputs: &Self::Inputs,
         session: &mut Self::Session,
         step: Self::Step,
     ) -> impl Future<Output = Result<Then, Error>> + Send;
 
-    /// Reads the thing at Meta by its id.
-    fn read_by_id(
-        &self,
-        access: &Access,
-        account: &str,
-        id: &str,
-    ) -> impl Future<Output = Result<Self::Facts, graph::Error>> + Send;
+    /// Whether Meta was read for the object. A request to read waits for the first read.
+    fn is_read(_: &Self::Inputs) -> bool {
+        true
+    }
+
+    /// The watch brought the object, a newer version of it, or its end: whoever counts such objects, or lacks one, is
+    /// reconciled again.
+    fn on_change(&self, object: &Cached<Self::Object>);
+
+    /// The object is gone from the API server.
+    fn on_delete(&self, object: &Cached<Self::Object>);
 }
 
 /// What comes after a step.
@@ -90,6 +80,8 @@ pub enum Then {
     Plan,
     /// The object was modified: stop and wait for the watch event.
     End,
+    /// Nothing was learnt: leave the status as it is, and reconcile again after this time.
+    Requeue(Duration),
 }
 
 /// One object that is being reconciled.
@@ -102,36 +94,8 @@ pub struct ReconcileContext<'a, R: ManagedResource> {
     pub object: &'a R::Object,
     /// Its namespace.
     pub namespace: &'a str,
-    /// The app it refers to.
+    /// The app it refers to, or is.
     pub app: &'a AppKey,
-    /// How that stands.
-    pub link: &'a AppReference,
-    /// What the app's accounts show.
-    pub seen: &'a Observation<R::Facts>,
     /// New action annotations.
     pub requests: &'a [Request],
-}
-
-/// Everything that a plan reads.
-pub struct Input<'a, R: ManagedResource> {
-    /// The object.
-    pub object: &'a R::Object,
-    /// Its namespace.
-    pub namespace: &'a str,
-    /// The app it refers to.
-    pub app: &'a AppKey,
-    /// How the app stands.
-    pub link: &'a AppReference,
-    /// What the app's accounts show.
-    pub seen: Observation<R::Facts>,
-    /// The object that has the thing instead of this one, if there is one; named only where it may be.
-    pub competing_object: Option<String>,
-    /// The reply to a read by id, where one was made.
-    pub proof: Option<Proof<R::Facts>>,
-    /// What the kind reads besides.
-    pub inputs: R::Inputs,
-    /// For waits.
-    pub instant: Instant,
-    /// Every wait.
-    pub timing: &'a Timing,
 }

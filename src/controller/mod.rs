@@ -1,6 +1,7 @@
 //! The engine that all kinds share: watches feed the store, triggers feed the queue, each object is reconciled until its
 //! status says what is true. It imports no kind.
 
+pub(crate) mod account_resource;
 pub(crate) mod actions;
 pub(crate) mod app_reference;
 pub(crate) mod context;
@@ -20,8 +21,9 @@ pub(crate) mod triggers;
 pub(crate) mod user_secrets;
 
 pub use context::{Context, Error};
+pub use managed_resource::ManagedResource;
 pub use ownership::NumberClaim;
-pub use runner::{CONCURRENCY, Done, Reconciler, Running, run};
+pub use runner::{CONCURRENCY, Running, run};
 pub use store::{Cached, Key, Objects, ScopeFeed};
 pub use triggers::Triggers;
 pub use user_secrets::Secrets;

@@ -13,12 +13,12 @@ pub enum Plan<S, T> {
     /// This first; then the object is planned again.
     Step(T),
     /// Write this status, unless it is already there.
-    Report(Report<S>),
+    Report(Report<S, T>),
 }
 
 /// How an object stands, and what follows.
 #[derive(Debug, PartialEq)]
-pub struct Report<S> {
+pub struct Report<S, T> {
     /// The status without its conditions and history.
     pub status: Box<S>,
     /// Conditions and history.
@@ -29,12 +29,21 @@ pub struct Report<S> {
     pub ignored: Vec<(Action, String)>,
     /// Requests that wait.
     pub waiting: Vec<Action>,
+    /// A step to execute once the status is written; then the object is reconciled again.
+    pub follow_up: Option<T>,
 }
 
-impl<S> Report<S> {
+impl<S, T> Report<S, T> {
     /// With nothing more to do.
     pub fn new(status: S, verdict: StatusSummary) -> Self {
-        Self { status: Box::new(status), verdict, next: Requeue::Nothing, ignored: Vec::new(), waiting: Vec::new() }
+        Self {
+            status: Box::new(status),
+            verdict,
+            next: Requeue::Nothing,
+            ignored: Vec::new(),
+            waiting: Vec::new(),
+            follow_up: None,
+        }
     }
 }
 
@@ -51,20 +60,4 @@ pub enum Requeue {
     AfterReadSince(Instant),
     /// After reads of its account, so far apart, until one shows something else.
     PollUntilChanged(Duration),
-    /// At once, after a read by its id.
-    Proof {
-        /// The account that held it.
-        account: String,
-        /// Its id.
-        id: String,
-    },
-}
-
-/// The reply to a read by id of something that no account lists.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Proof<T> {
-    /// Meta does not have it, or does not show it to this token.
-    Gone,
-    /// Meta has it, and shows this.
-    Elsewhere(T),
 }

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::{
+    account_resource::{AccountResource, Input, Proof},
     app_reference::{AppReference, expired},
-    managed_resource::{Input, ManagedResource},
-    plan::{Proof, Requeue},
+    plan::Requeue,
     summary::{ConditionValue, Progress, StatusSummary},
 };
 use crate::messages::{Reason, commands};
@@ -20,6 +20,13 @@ use crate::{
 pub enum Preconditions<'a, T> {
     /// It cannot be told yet.
     Open(Requeue),
+    /// No account lists it any more. Whether Meta still has it, a read by its id shows.
+    Unproven {
+        /// The account that held it.
+        account: &'a str,
+        /// Its id.
+        id: &'a str,
+    },
     /// The last phase and values stay.
     Kept(StatusSummary),
     /// `spec.suspend`.
@@ -52,7 +59,7 @@ pub enum Preconditions<'a, T> {
 }
 
 /// How the object stands: the first check that says something decides.
-pub fn preconditions<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
+pub fn preconditions<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
     suspended(input)
         .or_else(|| invalid_spec(input))
         .or_else(|| conflict(input))
@@ -63,9 +70,9 @@ pub fn preconditions<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Precond
         .unwrap_or_else(|| observed(input))
 }
 
-type Checked<'a, R> = Option<Preconditions<'a, <R as ManagedResource>::Facts>>;
+type Checked<'a, R> = Option<Preconditions<'a, <R as AccountResource>::Facts>>;
 
-fn suspended<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn suspended<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let message = format!(
         "spec.suspend is true, so the operator does not call Meta for this object. To resume: {}",
         commands::patch(input.object, r#"{"suspend":false}"#)
@@ -75,7 +82,7 @@ fn suspended<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> 
     input.object.suspend().then_some(suspended)
 }
 
-fn invalid_spec<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn invalid_spec<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let SpecError { field, message } = input.object.spec_errors().into_iter().next()?;
     let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", input.object));
     let finding = ConditionValue::no(Reason::InvalidSpec, message);
@@ -83,8 +90,8 @@ fn invalid_spec<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, 
 }
 
 /// Whoever may not refer to the app does not learn who else does.
-fn conflict<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
-    let competing_object = input.competing_object.as_ref().filter(|_| *input.link != AppReference::NotAllowed)?;
+fn conflict<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+    let competing_object = input.competing_object.filter(|_| *input.link != AppReference::NotAllowed)?;
     let message = format!(
         "{} is managed by {competing_object}, so the operator does nothing for this object. Delete one of the two. To delete \
          this one, which changes nothing at Meta: {}",
@@ -95,12 +102,12 @@ fn conflict<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     Some(Preconditions::Conflict(StatusSummary::new(finding, Progress::Stalled)))
 }
 
-fn app_not_ready<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn app_not_ready<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let edit = commands::with("edit", input.object);
     input.link.verdict(input.app, input.namespace, &edit).map(Preconditions::Kept)
 }
 
-fn token_expired<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn token_expired<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     match input.link {
         AppReference::Expired(why) => Some(Preconditions::TokenExpired(expired(why, input.app, input.namespace))),
         AppReference::Waiting => Some(Preconditions::Open(Requeue::Nothing)),
@@ -108,7 +115,7 @@ fn token_expired<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a,
     }
 }
 
-fn account_not_managed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn account_not_managed<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let Input { object, app, .. } = input;
     let message = format!(
         "MetaApp {app} does not manage business account {}: assign it to its token's system user (Business settings > System \
@@ -121,7 +128,7 @@ fn account_not_managed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Check
     matches!(input.seen, Observation::Unmanaged).then_some(unmanaged)
 }
 
-fn stale<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
+fn stale<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let is_stale = matches!(
         input.seen,
         Observation::Unreadable | Observation::Present { stale: true, .. } | Observation::Absent { stale: true, .. }
@@ -134,8 +141,8 @@ fn stale<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     is_stale.then(|| Preconditions::Kept(StatusSummary::keeping(finding, Progress::Settled)))
 }
 
-fn observed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
-    match &input.seen {
+fn observed<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
+    match input.seen {
         Observation::Present { account, facts, .. } => Preconditions::Shown { account, facts },
         Observation::Absent { since, read, .. } => absent(input, *since, *read),
         Observation::Unread | Observation::Unmanaged | Observation::Unreadable => Preconditions::Open(Requeue::Nothing),
@@ -143,7 +150,7 @@ fn observed<'a, R: ManagedResource>(input: &'a Input<'_, R>) -> Preconditions<'a
 }
 
 /// Gone is what two complete reads far enough apart lack, and, where there once was an id, a read by that id too.
-fn absent<'a, R: ManagedResource>(
+fn absent<'a, R: AccountResource>(
     input: &'a Input<'_, R>,
     since: Instant,
     read: Instant,
@@ -157,11 +164,9 @@ fn absent<'a, R: ManagedResource>(
         let due = (since + gap).saturating_duration_since(input.instant);
         return Preconditions::Open(if due.is_zero() { Requeue::AfterRead(gap / 10) } else { Requeue::After(due) });
     }
-    match (input.object.recorded(), &input.proof) {
+    match (input.object.recorded(), input.proof) {
         (None, _) => Preconditions::NeverThere,
-        (Some((account, id)), None) => {
-            Preconditions::Open(Requeue::Proof { account: account.to_owned(), id: id.to_owned() })
-        }
+        (Some((account, id)), None) => Preconditions::Unproven { account, id },
         (Some((_, id)), Some(Proof::Gone)) => Preconditions::Gone { id },
         (Some(_), Some(Proof::Elsewhere(facts))) => Preconditions::Elsewhere { facts },
     }

@@ -1,28 +1,19 @@
 //! The reconcile loop that the kinds share: collect, plan, execute one step, and again, until the plan is a report.
 
-use std::{
-    cmp::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use kube::{ResourceExt, core::object::HasStatus};
-use tracing::info;
+use kube::ResourceExt;
 
 use super::{
     actions::{self, Request},
-    app_reference::AppReference,
     context::{Context, Error},
-    managed_resource::{Input, ManagedResource, ReconcileContext, Then},
-    ownership::{display_name, precedes},
-    plan::{Plan, Proof, Report, Requeue},
+    managed_resource::{ManagedResource, ReconcileContext, Then},
+    plan::{Plan, Report, Requeue},
     runner::Done,
     status::write_status,
     summary::StatusSummary,
 };
-use crate::{
-    api::{Action, AppKey, Kind, ManagedStatus},
-    observe::Observation,
-};
+use crate::api::{Action, AppKey, Kind, ManagedStatus};
 
 /// How many steps one reconcile may take. One that wants more goes round in a circle: it fails, and backs off.
 #[derive(Debug)]
@@ -51,60 +42,39 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
     let namespace = object.namespace().unwrap_or_default();
     let app = object.app();
     let mut session = reconciler.begin(object).await;
-    let mut proof = None;
     let mut changed = false;
     let mut budget = StepBudget::default();
     loop {
         budget.take()?;
         context.leads()?;
-        let link = context.link(&app, &namespace);
-        let seen = seen(reconciler, object, &app, &link);
         let requests = actions::requests(object, context.graph.now());
-        let at = ReconcileContext {
-            reconciler,
-            context,
-            object,
-            namespace: &namespace,
-            app: &app,
-            link: &link,
-            seen: &seen,
-            requests: &requests,
-        };
+        let at =
+            ReconcileContext { reconciler, context, object, namespace: &namespace, app: &app, requests: &requests };
         let inputs = reconciler.collect(&at, &mut session).await?;
-        let input = Input {
-            object,
-            namespace: &namespace,
-            app: &app,
-            link: &link,
-            seen: seen.clone(),
-            competing_object: competing_object(reconciler, object, R::owner(&inputs))
-                .map(|winner| display_name(&winner, &namespace)),
-            proof: proof.clone(),
-            inputs,
-            instant: Instant::now(),
-            timing: &context.timing,
-        };
-        match R::plan(&input) {
-            Plan::Step(step) => {
-                changed = true;
-                if reconciler.execute(&at, &mut session, step).await? == Then::End {
-                    return Ok(Done { changed, requeue: None });
+        let requeue = match R::plan(object, &inputs, &context.timing) {
+            Plan::Step(step) => match reconciler.execute(&at, &inputs, &mut session, step).await? {
+                Then::Plan => {
+                    changed = true;
+                    continue;
                 }
-            }
-            Plan::Report(report) => {
-                let requeue = requeue(context, object, &app, &report.next);
-                changed |= conclude(context, object, &app, report, requests).await?;
+                Then::End => return Ok(Done { changed: true, requeue: None }),
+                Then::Requeue(wait) => Some(wait),
+            },
+            Plan::Report(mut report) => {
+                let mut requeue = requeue(context, object, &app, &report.next);
+                let follow_up = report.follow_up.take();
+                changed |= conclude(context, object, &app, report, requests.clone()).await?;
+                if let Some(step) = follow_up {
+                    changed = true;
+                    let then = reconciler.execute(&at, &inputs, &mut session, step).await?;
+                    requeue = if let Then::Requeue(wait) = then { Some(wait) } else { Some(Duration::ZERO) };
+                }
                 return Ok(Done { changed, requeue });
             }
-            Plan::Open(Requeue::Proof { account, id }) => match read_by_id(reconciler, &app, &account, &id).await {
-                Ok(found) => proof = Some(found),
-                Err(wait) => return keep(context, object, &app, requests, &seen, Some(wait)).await,
-            },
-            Plan::Open(need) => {
-                let requeue = requeue(context, object, &app, &need);
-                return keep(context, object, &app, requests, &seen, requeue).await;
-            }
-        }
+            Plan::Open(need) => requeue(context, object, &app, &need),
+        };
+        changed |= keep(context, object, &app, requests, R::is_read(&inputs)).await?;
+        return Ok(Done { changed, requeue });
     }
 }
 
@@ -112,7 +82,7 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
 fn requeue<K: Kind>(context: &Context, object: &K, app: &AppKey, need: &Requeue) -> Option<Duration> {
     let account = object.held_by();
     match need {
-        Requeue::Nothing | Requeue::Proof { .. } => None,
+        Requeue::Nothing => None,
         Requeue::After(wait) => Some(*wait),
         Requeue::AfterRead(wait) => {
             context.pollers.read_again(app, account, context.timing.absence_gap);
@@ -136,11 +106,11 @@ fn requeue<K: Kind>(context: &Context, object: &K, app: &AppKey, need: &Requeue)
 }
 
 /// Writes how the object stands, and what became of the requests.
-async fn conclude<K: Kind>(
+async fn conclude<K: Kind, T>(
     context: &Context,
     object: &K,
     app: &AppKey,
-    report: Report<K::Status>,
+    report: Report<K::Status, T>,
     mut requests: Vec<Request>,
 ) -> Result<bool, Error> {
     requests.retain(|request| request.verdict.is_err() || !report.waiting.contains(&request.action));
@@ -152,70 +122,6 @@ async fn conclude<K: Kind>(
         }
     }
     write(context, object, app, *report.status, Some(&report.verdict), &requests).await
-}
-
-fn seen<R: ManagedResource>(
-    reconciler: &R,
-    object: &R::Object,
-    app: &AppKey,
-    link: &AppReference,
-) -> Observation<R::Facts> {
-    if *link == AppReference::Ready { reconciler.observe(object, app) } else { Observation::Unread }
-}
-
-/// Who stands for the same thing before this object: whom it belongs to, or who goes first. A claim counts only where the
-/// claimant's app sees the thing.
-fn competing_object<R: ManagedResource>(reconciler: &R, object: &R::Object, owner: Option<&str>) -> Option<R::Object> {
-    let mut competitors = reconciler.objects().competitors(object);
-    competitors.retain(|other| sees(reconciler, other));
-    competitors.sort_by(|a, b| if precedes(a, b) { Ordering::Less } else { Ordering::Greater });
-    if let Some(owner) = owner {
-        if object.uid().as_deref() == Some(owner) {
-            return if sees(reconciler, object) { None } else { competitors.into_iter().next() };
-        }
-        if let Some(owned) =
-            competitors.iter().position(|competing_object| competing_object.uid().as_deref() == Some(owner))
-        {
-            return Some(competitors.swap_remove(owned));
-        }
-    }
-    competitors.into_iter().next().filter(|first| precedes(first, object))
-}
-
-/// Whether the object's app sees the thing: now, or, where it was not read since, when its status was written. So a claim
-/// changes hands neither by a restart nor by a token that has expired.
-pub fn sees<R: ManagedResource>(reconciler: &R, object: &R::Object) -> bool {
-    let app = object.app();
-    let link = reconciler.context().link(&app, &object.namespace().unwrap_or_default());
-    match (&link, seen(reconciler, object, &app, &link)) {
-        (AppReference::Missing | AppReference::NotAllowed, _)
-        | (_, Observation::Absent { .. } | Observation::Unmanaged) => false,
-        (_, Observation::Present { facts, .. }) => R::is_live(&facts),
-        (_, Observation::Unread | Observation::Unreadable) => {
-            let phase = object.status().and_then(|status| status.phase());
-            object.recorded().is_some() && !matches!(phase, Some("NotFound" | "Conflict"))
-        }
-    }
-}
-
-/// Reads the thing by its id. An error that says nothing about the thing becomes the time after which to try again.
-async fn read_by_id<R: ManagedResource>(
-    reconciler: &R,
-    app: &AppKey,
-    account: &str,
-    id: &str,
-) -> Result<Proof<R::Facts>, Duration> {
-    let context = reconciler.context();
-    let retry = context.timing.retry_interval;
-    let access = context.pollers.access(app).ok_or(retry)?;
-    match reconciler.read_by_id(&access, account, id).await {
-        Ok(facts) => Ok(Proof::Elsewhere(facts)),
-        Err(error) if error.is_not_found() => Ok(Proof::Gone),
-        Err(error) => {
-            info!(kind = R::Object::NAME, %app, id, %error, "read by id failed");
-            Err(context.graph.pause_after(&error).unwrap_or(retry))
-        }
-    }
 }
 
 /// Writes a status. Whoever writes the echo of a request acts on it, so that it is acted on once.
@@ -234,23 +140,19 @@ async fn write<K: Kind>(
     Ok(changed)
 }
 
-/// Leaves the status as it is, but for the echo of requests that need no more knowledge. A wish to read waits for the first
+/// Leaves the status as it is, but for the echo of requests that need no more knowledge. A request to read waits for the first
 /// read, where there was none: what else it stands for is decided then.
-async fn keep<K: Kind, F: PartialEq>(
+async fn keep<K: Kind>(
     context: &Context,
     object: &K,
     app: &AppKey,
     mut requests: Vec<Request>,
-    seen: &Observation<F>,
-    requeue: Option<Duration>,
-) -> Result<Done, Error> {
-    let is_read = *seen != Observation::Unread;
+    is_read: bool,
+) -> Result<bool, Error> {
     requests.retain(|request| request.verdict.is_err() || (is_read && request.action == Action::Reconcile));
     // An object that was never reported on has no conditions yet, and gets its echo with them.
-    let status = object.status().cloned().filter(|status| !status.conditions().is_empty());
-    let changed = match status {
-        Some(status) => write(context, object, app, status, None, &requests).await?,
-        None => false,
-    };
-    Ok(Done { changed, requeue })
+    match object.status().cloned().filter(|status| !status.conditions().is_empty()) {
+        Some(status) => write(context, object, app, status, None, &requests).await,
+        None => Ok(false),
+    }
 }

@@ -2,23 +2,29 @@
 //! the kind's reconciler.
 
 use std::{
-    future::Future,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::{FutureExt, StreamExt, future, stream::FuturesUnordered};
+use futures::{
+    FutureExt, StreamExt,
+    future::{self, BoxFuture},
+    stream::FuturesUnordered,
+};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     runtime::{WatchStreamExt, watcher},
 };
 use tokio::time;
 use tracing::{error, warn};
 
 use super::{
+    context::Error,
+    managed_resource::ManagedResource,
     queue::Queue,
-    store::{Cached, Key, Objects, ScopeFeed, Update, Watched},
+    reconcile::reconcile,
+    store::{Key, Objects, ScopeFeed, Update, Watched},
 };
 use crate::{
     api::Kind,
@@ -55,22 +61,10 @@ pub struct Running {
     pub synced: future::Shared<future::BoxFuture<'static, ()>>,
 }
 
-/// What a kind brings: its reconciler, and what to do when an object is gone.
-pub trait Reconciler<K: Kind>: Send + Sync + 'static {
-    /// Brings one object's status, and what it stands for, up to date.
-    fn reconcile(&self, object: Arc<K>) -> impl Future<Output = Result<Done, super::Error>> + Send;
-
-    /// The watch brought the object, a newer version of it, or its end: who counts or lacks such objects may look again.
-    fn on_change(&self, object: &Cached<K>);
-
-    /// The object is gone from the API server.
-    fn deleted(&self, object: &Cached<K>);
-}
-
 /// Runs the controller of one kind over all its scopes until the shutdown.
-pub async fn run<K: Kind, R: Reconciler<K>>(
+pub async fn run<R: ManagedResource>(
     running: Running,
-    objects: Objects<K>,
+    objects: Objects<R::Object>,
     feeds: Vec<ScopeFeed>,
     reconciler: Arc<R>,
 ) {
@@ -79,13 +73,13 @@ pub async fn run<K: Kind, R: Reconciler<K>>(
     future::join_all(scopes).await;
 }
 
-async fn run_scope<K: Kind, R: Reconciler<K>>(
+async fn run_scope<R: ManagedResource>(
     running: Running,
-    objects: Objects<K>,
+    objects: Objects<R::Object>,
     mut feed: ScopeFeed,
     reconciler: Arc<R>,
 ) {
-    let api: Api<Watched<K>> = match &feed.namespace {
+    let api: Api<Watched<R::Object>> = match &feed.namespace {
         Some(namespace) => Api::namespaced(running.client.clone(), namespace),
         None => Api::all(running.client.clone()),
     };
@@ -114,7 +108,7 @@ async fn run_scope<K: Kind, R: Reconciler<K>>(
                     context.tell(&update);
                     update.due.into_iter().for_each(|key| queue.push(key));
                 }
-                Err(error) => warn!(kind = K::NAME, %error, "watch failed; the operator retries"),
+                Err(error) => warn!(kind = R::Object::NAME, %error, "watch failed; the operator retries"),
             },
             Some(key) = feed.woken.next() => queue.push(key),
             () = until(due), if in_flight.len() < usize::from(CONCURRENCY) => {}
@@ -132,26 +126,35 @@ async fn until(due: Option<time::Instant>) {
     }
 }
 
-struct Context<K: Kind, R> {
+struct Context<R: ManagedResource> {
     running: Running,
-    objects: Objects<K>,
+    objects: Objects<R::Object>,
     reconciler: Arc<R>,
     backoff: Backoff<Key>,
 }
 
-impl<K: Kind, R: Reconciler<K>> Context<K, R> {
+impl<R: ManagedResource> Context<R> {
     /// Says what an event of the watch brought to whom it concerns.
-    fn tell(&self, update: &Update<K>) {
+    fn tell(&self, update: &Update<R::Object>) {
         for object in &update.changed {
             self.reconciler.on_change(object);
         }
         for object in &update.gone {
             self.backoff.reset(&object.key);
-            self.reconciler.deleted(object);
+            self.reconciler.on_delete(object);
             self.reconciler.on_change(object);
             // Whoever competed with it for the same thing may have won.
             self.objects.enqueue_claimants(&object.claim);
         }
+    }
+
+    // A reconcile's future is large, and few run at a time: on the heap they do not grow the runner's own.
+    fn reconcile_now(&self, object: R::Object) -> BoxFuture<'_, Result<Done, Error>> {
+        async move {
+            let object = self.reconciler.effective(Arc::new(object));
+            reconcile(&*self.reconciler, &object).await
+        }
+        .boxed()
     }
 
     /// One reconcile: waits for the lists, catches a panic, counts the outcome, backs off after a failure. When to reconcile
@@ -163,14 +166,14 @@ impl<K: Kind, R: Reconciler<K>> Context<K, R> {
         running.synced.peek()?;
         let cached = self.objects.get(key).filter(|cached| cached.usable)?;
         // What is being deleted concerns us only while it waits for us.
-        let ours = |object: &K| {
+        let ours = |object: &R::Object| {
             object.meta().deletion_timestamp.is_none()
-                || object.finalizers().iter().any(|name| Some(&**name) == K::FINALIZER)
+                || object.finalizers().iter().any(|name| Some(&**name) == R::Object::FINALIZER)
         };
         let object = cached.object().filter(ours)?;
-        let kind = K::NAME;
+        let kind = R::Object::NAME;
         let started = Instant::now();
-        let result = timeout::catch(&running.metrics, self.reconciler.reconcile(Arc::new(object))).await;
+        let result = timeout::catch(&running.metrics, self.reconcile_now(object)).await;
         let (outcome, requeue) = match result {
             Ok(Ok(done)) => {
                 self.backoff.reset(key);

@@ -42,6 +42,13 @@ pub struct Polling {
     pub interval: Duration,
 }
 
+/// The token's name stands for the access.
+impl PartialEq for Polling {
+    fn eq(&self, other: &Self) -> bool {
+        self.token == other.token && self.interval == other.interval
+    }
+}
+
 /// What is left of Meta's call budget of an app at an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -155,8 +162,8 @@ impl Pollers {
     pub fn set(&self, app: &AppKey, polling: Option<&Polling>, accounts: &[String]) {
         let mut tasks = self.tasks.lock();
         tasks.retain(|(key, account), task| {
-            let same = |p: &Polling| p.token == task.polling.token && p.interval == task.polling.interval;
-            key != app || polling.is_some_and(|p| same(p) && accounts.iter().any(|a| **a == **account))
+            key != app
+                || polling.is_some_and(|polling| *polling == task.polling && accounts.iter().any(|a| **a == **account))
         });
         let Some(polling) = polling else { return };
         let reads = tasks.iter().find(|((key, _), _)| key == app).map(|(_, task)| task.reads.clone());

@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     api::Kind,
-    controller::{self, Context, Objects, Reconciler, Running, ScopeFeed, Secrets, Triggers},
+    controller::{self, Context, ManagedResource, Objects, Running, ScopeFeed, Secrets, Triggers},
     graph::{self, Finished},
     k8s::{
         client::{counting, counting_without_retries},
@@ -293,9 +293,9 @@ struct Controllers {
 }
 
 impl Controllers {
-    fn start<K: Kind, R: Reconciler<K>>(&mut self, objects: Objects<K>, feeds: Vec<ScopeFeed>, reconciler: R) {
+    fn start<R: ManagedResource>(&mut self, objects: Objects<R::Object>, feeds: Vec<ScopeFeed>, reconciler: R) {
         let controller = controller::run(self.running.clone(), objects, feeds, Arc::new(reconciler));
-        self.ended.spawn(controller.map(|()| K::NAME));
+        self.ended.spawn(controller.map(|()| R::Object::NAME));
     }
 
     async fn until_the_end(mut self, stop: &Stop, health: &Health) -> Result<(), RunError> {

@@ -13,9 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
+    account_resource::{AccountResource, Observed, Proof},
     app_reference::AppReference,
-    managed_resource::{Input, ManagedResource, StatusOf},
-    plan::{Plan, Proof, Requeue},
+    managed_resource::StatusOf,
+    plan::{Plan, Requeue},
     summary::{StatusSummary, settle},
 };
 use crate::{
@@ -38,27 +39,27 @@ pub const WHY: &str = "why: kubectl -n cc describe mapp ino-cx";
 pub const MINUTE: Duration = Duration::from_mins(1);
 
 /// An object, and all that a plan looks at.
-pub struct Scene<R: ManagedResource> {
+pub struct Scene<R: AccountResource> {
     pub object: R::Object,
     pub app: AppKey,
     pub link: AppReference,
     pub seen: Observation<R::Facts>,
     pub competing_object: Option<String>,
     pub proof: Option<Proof<R::Facts>>,
-    pub inputs: R::Inputs,
+    pub inputs: R::Details,
     pub instant: Instant,
     /// When what is told is written.
     pub written: Timestamp,
 }
 
-impl<R: ManagedResource> Scene<R> {
+impl<R: AccountResource> Scene<R> {
     /// A new object whose app is ready and has read nothing.
     pub fn new(mut object: R::Object) -> Self {
         object.meta_mut().generation = Some(1);
         object.meta_mut().namespace = Some(NAMESPACE.to_owned());
         let app = AppKey::new(NAMESPACE, "ino-cx");
         let instant = Instant::now();
-        let inputs = R::Inputs::default();
+        let inputs = R::Details::default();
         let written = "2026-11-22T10:00:00Z".parse().unwrap();
         Self {
             object,
@@ -101,18 +102,16 @@ impl<R: ManagedResource> Scene<R> {
 
     /// What is to be done.
     pub fn plan(&self) -> Plan<StatusOf<R>, R::Step> {
-        R::plan(&Input {
-            object: &self.object,
-            namespace: NAMESPACE,
-            app: &self.app,
-            link: &self.link,
+        let observed = Observed {
+            app: self.app.clone(),
+            link: self.link.clone(),
             seen: self.seen.clone(),
             competing_object: self.competing_object.clone(),
             proof: self.proof.clone(),
-            inputs: self.inputs.clone(),
+            details: self.inputs.clone(),
             instant: self.instant,
-            timing: &Timing::default(),
-        })
+        };
+        R::plan(&self.object, &observed, &Timing::default())
     }
 
     fn settled(&self, mut status: StatusOf<R>, verdict: &StatusSummary, now: Timestamp) -> StatusOf<R> {
@@ -178,7 +177,7 @@ impl<R: ManagedResource> Scene<R> {
 pub type Case<R> = (&'static str, fn(&mut Scene<R>), &'static str);
 
 /// Reconciles once for each case.
-pub fn table<R: ManagedResource>(scene: fn() -> Scene<R>, cases: &[Case<R>]) {
+pub fn table<R: AccountResource>(scene: fn() -> Scene<R>, cases: &[Case<R>]) {
     for (reason, change, expected) in cases {
         let mut scene = scene();
         change(&mut scene);
@@ -241,7 +240,7 @@ pub fn word(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Cl
     prop::sample::select(words).prop_map(|word| if word.is_empty() { Value::Null } else { json!(word) })
 }
 
-impl<R: ManagedResource> Scene<R> {
+impl<R: AccountResource> Scene<R> {
     /// Reconciles after each event; [`Scene::reconcile`] checks every status. The phase tells of suspension as long as it
     /// lasts, and no longer.
     pub fn play(&mut self, events: Vec<Event<R::Facts>>, edits: &[fn(&mut R::Object)]) {

@@ -2,32 +2,35 @@
 
 mod conditions;
 mod content;
+mod inputs;
 mod plan;
 mod status;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use conditions::REASONS;
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
+use self::{inputs::ReconcileSession, steps::Step};
 use crate::{
     api::{AppKey, Kind, MessageTemplate, MessageTemplateStatus},
     controller::{
+        account_resource::{AccountResource, Observed},
         app_reference,
         context::{Context, Error},
-        managed_resource::{Input, ManagedResource, ReconcileContext, Then},
+        managed_resource::{ManagedResource, ReconcileContext, Then},
         ownership::TemplateClaim,
         plan::Plan,
-        reconcile,
-        runner::{Done, Reconciler},
         store::{Cached, Objects},
         triggers::Triggers,
     },
     graph::{self, Access, Priority, types::Template},
     observe::{Observation, TemplateKey},
+    timing::Timing,
 };
 
 impl Kind for MessageTemplate {
@@ -79,28 +82,60 @@ impl Templates {
     }
 }
 
-impl Reconciler<MessageTemplate> for Templates {
-    async fn reconcile(&self, template: Arc<MessageTemplate>) -> Result<Done, Error> {
-        reconcile::reconcile(self, &*template).await
+impl ManagedResource for Templates {
+    type Object = MessageTemplate;
+    type Inputs = Observed<Self>;
+    type Step = Step;
+    type Session = ReconcileSession;
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    async fn begin(&self, _: &MessageTemplate) -> ReconcileSession {
+        ReconcileSession::default()
+    }
+
+    async fn collect(
+        &self,
+        at: &ReconcileContext<'_, Self>,
+        session: &mut ReconcileSession,
+    ) -> Result<Observed<Self>, Error> {
+        Ok(inputs::collect(at, session))
+    }
+
+    fn plan(
+        template: &MessageTemplate,
+        observed: &Observed<Self>,
+        timing: &Timing,
+    ) -> Plan<MessageTemplateStatus, Step> {
+        plan::plan(&observed.input(template, timing))
+    }
+
+    async fn execute(
+        &self,
+        at: &ReconcileContext<'_, Self>,
+        _: &Observed<Self>,
+        session: &mut ReconcileSession,
+        step: Step,
+    ) -> Result<Then, Error> {
+        Ok(steps::carry_out(at, session, step).await)
+    }
+
+    fn is_read(observed: &Observed<Self>) -> bool {
+        observed.is_read()
     }
 
     fn on_change(&self, template: &Cached<MessageTemplate>) {
         self.triggers.counts_of(template.app.clone());
     }
 
-    fn deleted(&self, _: &Cached<MessageTemplate>) {}
+    fn on_delete(&self, _: &Cached<MessageTemplate>) {}
 }
 
-impl ManagedResource for Templates {
-    type Object = MessageTemplate;
+impl AccountResource for Templates {
     type Facts = Template;
-    type Inputs = ();
-    type Step = Infallible;
-    type Session = ();
-
-    fn context(&self) -> &Context {
-        &self.context
-    }
+    type Details = ();
 
     fn objects(&self) -> &Objects<MessageTemplate> {
         &self.context.templates
@@ -109,20 +144,6 @@ impl ManagedResource for Templates {
     fn observe(&self, template: &MessageTemplate, app: &AppKey) -> Observation<Template> {
         let claim = template.claim();
         self.context.inventory.template(app, &claim.account, &claim.key)
-    }
-
-    async fn begin(&self, _: &MessageTemplate) {}
-
-    async fn collect(&self, _: &ReconcileContext<'_, Self>, (): &mut ()) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn plan(input: &Input<'_, Self>) -> Plan<MessageTemplateStatus, Infallible> {
-        plan::plan(input)
-    }
-
-    async fn execute(&self, _: &ReconcileContext<'_, Self>, (): &mut (), step: Infallible) -> Result<Then, Error> {
-        match step {}
     }
 
     async fn read_by_id(&self, access: &Access, account: &str, id: &str) -> Result<Template, graph::Error> {

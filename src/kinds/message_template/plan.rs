@@ -1,12 +1,10 @@
 //! How a template stands. Pure.
 
-use std::convert::Infallible;
-
-use super::{Templates, conditions, status};
+use super::{Templates, conditions, status, steps::Step};
 use crate::{
     api::{Kind, MessageTemplate, MessageTemplateStatus, TemplatePhase, unsupported},
     controller::{
-        managed_resource::Input,
+        account_resource::Input,
         plan::{Plan, Report},
         preconditions::{Preconditions, not_found, preconditions},
         summary::{ConditionValue, Progress, StatusSummary},
@@ -15,12 +13,15 @@ use crate::{
 };
 
 /// What to do about a template.
-pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Infallible> {
+pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Step> {
     let Input { object, app, .. } = input;
     let base = status::from_spec(object);
     let account = &object.spec.business_account_id;
     match preconditions(input) {
         Preconditions::Open(need) => Plan::Open(need),
+        Preconditions::Unproven { account, id } => {
+            Plan::Step(Step::ReadById { account: account.to_owned(), id: id.to_owned() })
+        }
         Preconditions::Kept(verdict) => kept(base, verdict),
         // There is no phase for it: a template is as it is, whether or not the token reaches it.
         Preconditions::TokenExpired(why) => {
@@ -49,7 +50,7 @@ pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Infalli
 }
 
 /// The phase stays where nothing new is known; those that only told of the object itself are over.
-fn kept(base: MessageTemplateStatus, verdict: StatusSummary) -> Plan<MessageTemplateStatus, Infallible> {
+fn kept(base: MessageTemplateStatus, verdict: StatusSummary) -> Plan<MessageTemplateStatus, Step> {
     let phase = match &base.phase {
         None => TemplatePhase::Pending,
         Some(TemplatePhase::Suspended | TemplatePhase::Conflict) => TemplatePhase::Unknown,
@@ -59,7 +60,7 @@ fn kept(base: MessageTemplateStatus, verdict: StatusSummary) -> Plan<MessageTemp
 }
 
 /// What is not there and is asked for waits to be sent; what is only to be observed is missing.
-fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Infallible> {
+fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Step> {
     let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.title());
     let later = unsupported::message_template(&object.spec);
     if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {
@@ -79,7 +80,7 @@ fn unread(
     base: MessageTemplateStatus,
     phase: TemplatePhase,
     mut verdict: StatusSummary,
-) -> Plan<MessageTemplateStatus, Infallible> {
+) -> Plan<MessageTemplateStatus, Step> {
     if phase != TemplatePhase::Conflict {
         verdict.add_later(&unsupported::message_template(&object.spec));
     }
@@ -90,7 +91,7 @@ fn report(
     mut status: MessageTemplateStatus,
     phase: TemplatePhase,
     verdict: StatusSummary,
-) -> Plan<MessageTemplateStatus, Infallible> {
+) -> Plan<MessageTemplateStatus, Step> {
     status.phase = Some(phase);
     Plan::Report(Report::new(status, verdict))
 }

@@ -3,7 +3,6 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use super::{
-    cached_answers::AppAnswers,
     decision::{Checked, Input, Step},
     token_secret::Token,
 };
@@ -36,16 +35,21 @@ pub struct Accounts {
 }
 
 /// Which accounts there are, sorted; `None` where that cannot be told yet.
-pub fn listed(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Checked<Option<Vec<String>>> {
+pub fn listed(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Option<Vec<String>>> {
     let ids = match (&input.app.spec.business_account_ids, info.account_scope()) {
         (Some(ids), _) => Some(ids.clone()),
         (None, AccountScope::Listed(ids)) => Some(ids.iter().map(ToString::to_string).collect()),
         (None, AccountScope::All) => {
             let timing = input.timing;
-            if facts.accounts.due(&live.fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
+            if input.answers.accounts.due(
+                &live.fingerprint,
+                timing.inspect_interval,
+                timing.retry_interval,
+                input.instant,
+            ) {
                 return ControlFlow::Break(Step::Discover);
             }
-            facts.accounts.answer(&live.fingerprint).cloned()
+            input.answers.accounts.answer(&live.fingerprint).cloned()
         }
     };
     ControlFlow::Continue(ids.map(|mut ids| {
@@ -56,17 +60,17 @@ pub fn listed(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenI
 }
 
 /// Lists the accounts, and judges what the pollers found.
-pub fn check(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Checked<Accounts> {
-    ControlFlow::Continue(match listed(input, facts, live, info)? {
+pub fn check(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Accounts> {
+    ControlFlow::Continue(match listed(input, live, info)? {
         Some(ids) => judge(input, ids),
-        None => unlisted(input, facts, live),
+        None => unlisted(input, live),
     })
 }
 
 /// Those that are known from before stay.
-fn unlisted(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> Accounts {
+fn unlisted(input: &Input<'_>, live: &Token) -> Accounts {
     let known = (!input.accounts.is_empty()).then(|| input.accounts.keys().map(ToString::to_string).collect());
-    let error = facts.accounts.failure(&live.fingerprint);
+    let error = input.answers.accounts.failure(&live.fingerprint);
     let why = error.map(ToString::to_string).unwrap_or_default();
     if error.is_some_and(needs_person) {
         let message = format!(
@@ -82,7 +86,7 @@ fn unlisted(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> Accounts {
         ids: known,
         finding: ConditionValue::unknown(Reason::MetaUnreachable, message),
         progress: Progress::Reconciling,
-        silent_since: facts.accounts.failing_since(&live.fingerprint),
+        silent_since: input.answers.accounts.failing_since(&live.fingerprint),
         unread: false,
     }
 }
@@ -138,7 +142,7 @@ fn find(input: &Input<'_>, ids: &[String]) -> (ConditionValue, Progress) {
         let message = "the business accounts are being read for the first time";
         return (ConditionValue::no(Reason::Reading, message), Progress::Reconciling);
     }
-    if let Some(why) = &input.import_failure {
+    if let Some((why, _)) = &input.import_failure {
         return (ConditionValue::no(Reason::ImportFailed, why.clone()), Progress::Reconciling);
     }
     let accounts =

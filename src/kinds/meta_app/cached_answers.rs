@@ -6,14 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::import::Created;
 use crate::{
     graph::{self, types::TokenInfo},
     observe::AccountState,
 };
 
 /// An answer of Meta about one subject (a token, a pair of app ID and secret), and the failure to get a newer one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CachedAnswer<T> {
     answer: Option<Dated<T>>,
     failure: Option<Dated<graph::Error>>,
@@ -22,7 +21,7 @@ pub struct CachedAnswer<T> {
     doubted: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Dated<T> {
     subject: String,
     value: T,
@@ -67,8 +66,16 @@ impl<T> CachedAnswer<T> {
         self.next(subject, every, retry).is_none_or(|next| next <= now)
     }
 
+    /// Takes in what came of a request about `subject`.
+    pub fn record(&mut self, subject: &str, found: Result<T, graph::Error>, at: Instant) {
+        match found {
+            Ok(value) => self.learn(subject, value, at),
+            Err(error) => self.fail(subject, error, at),
+        }
+    }
+
     /// Takes an answer in.
-    pub fn learn(&mut self, subject: &str, value: T, at: Instant) {
+    fn learn(&mut self, subject: &str, value: T, at: Instant) {
         self.answer = Some(Dated { subject: subject.to_owned(), value, at });
         self.failure = None;
         self.failing_since = None;
@@ -76,14 +83,14 @@ impl<T> CachedAnswer<T> {
     }
 
     /// Takes a failure in; the last answer stays.
-    pub fn fail(&mut self, subject: &str, error: graph::Error, at: Instant) {
+    fn fail(&mut self, subject: &str, error: graph::Error, at: Instant) {
         self.failing_since = self.failing_since(subject).or(Some(at));
         self.failure = Some(Dated { subject: subject.to_owned(), value: error, at });
         self.doubted = false;
     }
 
     /// Makes it due; the answer stands until there is a new one.
-    pub fn ask_again(&mut self) {
+    pub fn read_again(&mut self) {
         self.doubted = true;
     }
 }
@@ -111,7 +118,7 @@ pub enum Exchanged {
 }
 
 /// Everything found out about one app.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct AppAnswers {
     /// By the fingerprint of app ID and secret.
     pub credentials: CachedAnswer<Credentials>,
@@ -127,22 +134,16 @@ pub struct AppAnswers {
     pub exchange: CachedAnswer<Exchanged>,
     /// When a poll was first told that the live token is dead, with the token's fingerprint.
     pub refused: Option<(String, Instant)>,
-    /// What an import created a moment ago.
-    pub created: Created,
-    /// Why the last import failed, if it did.
-    pub import_failure: Option<String>,
-    /// When the operator's copy of the token was last written.
-    pub owned_written: Option<Instant>,
 }
 
 impl AppAnswers {
     /// Everything is due: a person wants to know.
-    pub fn ask_again(&mut self) {
-        self.credentials.ask_again();
-        self.live.ask_again();
-        self.candidate.ask_again();
-        self.accounts.ask_again();
-        self.probes.values_mut().for_each(CachedAnswer::ask_again);
+    pub fn read_again(&mut self) {
+        self.credentials.read_again();
+        self.live.read_again();
+        self.candidate.read_again();
+        self.accounts.read_again();
+        self.probes.values_mut().for_each(CachedAnswer::read_again);
     }
 
     /// What was found out about the candidate holds for the live token that it has become.
@@ -166,7 +167,7 @@ impl AppAnswers {
             (Some(first), false) => {
                 self.refused = Some((live.to_owned(), first));
                 // debug_token knows for sure, and says why.
-                self.live.ask_again();
+                self.live.read_again();
             }
             (None, _) => self.refused = None,
             (Some(_), true) => {}

@@ -25,19 +25,19 @@ pub struct Summary {
     /// Its phase.
     pub phase: MetaAppPhase,
     /// Its conditions.
-    pub verdict: StatusSummary,
+    pub summary: StatusSummary,
     /// What its objects may rely on.
-    pub standing: AppState,
+    pub state: AppState,
     /// Nothing is known yet that would be better than what the status says already.
-    pub hold: bool,
+    pub keeps_status: bool,
 }
 
 /// What the examinations found: the first that failed tells.
 struct Findings {
     /// `None`: nobody could tell.
     phase: Option<MetaAppPhase>,
-    verdict: StatusSummary,
-    standing: AppState,
+    summary: StatusSummary,
+    state: AppState,
     /// Since when Meta does not answer what would have to be known.
     silent_since: Option<Instant>,
     /// Whether an earlier process knew better, as far as it is known.
@@ -56,12 +56,12 @@ impl Findings {
 
     /// Meta has been silent for so long that what is shown may be out of date.
     fn grow_stale(&mut self) {
-        let why = &self.verdict.ready.message;
-        if self.standing == AppState::Starting {
+        let why = &self.summary.ready.message;
+        if self.state == AppState::Starting {
             // Those who refer to the app have waited long enough, too.
-            self.standing = AppState::NotReady(why.clone());
+            self.state = AppState::NotReady(why.clone());
         }
-        self.verdict.ready = ConditionValue::unknown(Reason::Stale, format!("what is shown may be out of date: {why}"));
+        self.summary.ready = ConditionValue::unknown(Reason::Stale, format!("what is shown may be out of date: {why}"));
     }
 }
 
@@ -76,12 +76,12 @@ pub fn judge(
     let last = last_phase(input);
     let stands = last.is_some() && last == input.app.status.as_ref().and_then(|status| status.phase.clone());
     let same = stands && (found.phase.is_none() || found.phase == last);
-    let hold = same && !is_vague(input) && found.waits(input);
+    let keeps_status = same && !is_vague(input) && found.waits(input);
     if last.is_some() && found.silent_for(input) > Some(input.stale_after()) {
         found.grow_stale();
     }
-    let Findings { phase, verdict, standing, .. } = found;
-    Summary { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), verdict, standing, hold }
+    let Findings { phase, summary, state, .. } = found;
+    Summary { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), summary, state, keeps_status }
 }
 
 fn find(
@@ -92,9 +92,9 @@ fn find(
 ) -> Findings {
     let mut conditions = Vec::new();
     match credentials {
-        credentials::State::Failed(trouble) => {
-            conditions.push((CREDENTIALS_VALID, trouble.finding.clone()));
-            return troubled(input, trouble, conditions);
+        credentials::State::Failed(blocker) => {
+            conditions.push((CREDENTIALS_VALID, blocker.finding.clone()));
+            return blockerd(input, blocker, conditions);
         }
         credentials::State::Valid { name } => {
             let message = format!("Meta accepts app ID and app secret of {name}");
@@ -102,24 +102,24 @@ fn find(
         }
     }
     match token {
-        Some(TokenState::Unusable { trouble, .. }) => {
-            conditions.push((TOKEN_VALID, trouble.finding.clone()));
-            return troubled(input, trouble, conditions);
+        Some(TokenState::Unusable { blocker, .. }) => {
+            conditions.push((TOKEN_VALID, blocker.finding.clone()));
+            return blockerd(input, blocker, conditions);
         }
         Some(TokenState::Live { finding, .. }) => conditions.push((TOKEN_VALID, finding.clone())),
         None => {}
     }
     let Some(accounts) = accounts else {
         // Not reached: a live token leads to the accounts.
-        let trouble = Blocker::silence("the business accounts have not been looked at yet".to_owned(), None);
-        return troubled(input, &trouble, conditions);
+        let blocker = Blocker::silence("the business accounts have not been looked at yet".to_owned(), None);
+        return blockerd(input, &blocker, conditions);
     };
     conditions.push((ACCOUNTS_SYNCED, accounts.finding.clone()));
     if accounts.ids.is_none() {
         let Accounts { finding, progress, silent_since, .. } = accounts;
         let phase = (*progress == Progress::Stalled).then_some(MetaAppPhase::Connected);
         let (finding, progress, silent_since) = (finding.clone(), *progress, *silent_since);
-        return troubled(input, &Blocker { phase, finding, progress, silent_since }, conditions);
+        return blockerd(input, &Blocker { phase, finding, progress, silent_since }, conditions);
     }
     let ready = if accounts.progress == Progress::Settled {
         ConditionValue::yes(Reason::Connected, format!("credentials and token work, and {}", accounts.finding.message))
@@ -128,16 +128,16 @@ fn find(
     };
     Findings {
         phase: Some(MetaAppPhase::Connected),
-        verdict: StatusSummary::of(ready, accounts.progress, conditions),
-        standing: AppState::Ready,
+        summary: StatusSummary::of(ready, accounts.progress, conditions),
+        state: AppState::Ready,
         silent_since: accounts.silent_since,
         unread: accounts.unread,
     }
 }
 
-fn troubled(input: &Input<'_>, trouble: &Blocker, conditions: Vec<(&'static str, ConditionValue)>) -> Findings {
-    let Blocker { phase, finding, progress, silent_since } = trouble;
-    let standing = match phase {
+fn blockerd(input: &Input<'_>, blocker: &Blocker, conditions: Vec<(&'static str, ConditionValue)>) -> Findings {
+    let Blocker { phase, finding, progress, silent_since } = blocker;
+    let state = match phase {
         Some(MetaAppPhase::ExpiredToken) => AppState::TokenExpired(finding.message.clone()),
         Some(_) if matches!(finding.reason, Reason::SecretNotFound | Reason::SecretKeyNotFound) => {
             AppState::Gone(finding.message.clone())
@@ -148,8 +148,8 @@ fn troubled(input: &Input<'_>, trouble: &Blocker, conditions: Vec<(&'static str,
     };
     Findings {
         phase: phase.clone(),
-        verdict: StatusSummary::of(finding.clone(), *progress, conditions),
-        standing,
+        summary: StatusSummary::of(finding.clone(), *progress, conditions),
+        state,
         silent_since: *silent_since,
         unread: input.accounts.values().all(|account| account.snapshot.is_none()),
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use kube::ResourceExt;
 
 use super::{
-    cached_answers::{AppAnswers, Credentials},
+    cached_answers::Credentials,
     decision::{Blocker, Checked, Credential, Input, Step},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub fn subject(input: &Input<'_>, secret: &Credential) -> String {
 }
 
 /// Tests the credentials where that is due.
-pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<State> {
+pub fn check(input: &Input<'_>) -> Checked<State> {
     let secret = match &input.secret {
         Ok(secret) => secret,
         Err(problem) => return ControlFlow::Continue(State::Failed(Blocker::unusable(problem))),
@@ -41,9 +41,9 @@ pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<State> {
     let subject = subject(input, secret);
     let timing = input.timing;
     // Every inspection of the token proves them as well.
-    let valid = matches!(facts.credentials.answer(&subject), Some(Credentials::Valid(_)));
+    let valid = matches!(input.answers.credentials.answer(&subject), Some(Credentials::Valid(_)));
     let every = if valid { timing.credentials_interval } else { timing.inspect_interval };
-    if facts.credentials.due(&subject, every, timing.retry_interval, input.instant) {
+    if input.answers.credentials.due(&subject, every, timing.retry_interval, input.instant) {
         return ControlFlow::Break(Step::TestCredentials);
     }
     let app = &input.app.spec.app_id;
@@ -51,7 +51,7 @@ pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<State> {
     let wrong = |reason, message| {
         State::Failed(Blocker::stalled(MetaAppPhase::CredentialsInvalid, ConditionValue::no(reason, message)))
     };
-    ControlFlow::Continue(match facts.credentials.answer(&subject) {
+    ControlFlow::Continue(match input.answers.credentials.answer(&subject) {
         Some(Credentials::Valid(app)) => State::Valid { name: app.clone() },
         Some(Credentials::WrongAppID) => wrong(
             Reason::WrongAppID,
@@ -69,12 +69,12 @@ pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<State> {
                 set_command(&input.app.namespace().unwrap_or_default(), name, key, "YOUR_SECRET")
             ),
         ),
-        None => unreachable_meta(facts, &subject),
+        None => unreachable_meta(input, &subject),
     })
 }
 
-fn unreachable_meta(facts: &AppAnswers, subject: &str) -> State {
-    let why = facts.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
+fn unreachable_meta(input: &Input<'_>, subject: &str) -> State {
+    let why = input.answers.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
     let message = format!("app ID and secret could not be tested: {why}; the operator keeps trying");
-    State::Failed(Blocker::silence(message, facts.credentials.failing_since(subject)))
+    State::Failed(Blocker::silence(message, input.answers.credentials.failing_since(subject)))
 }

@@ -2,20 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    ops::ControlFlow,
+    ops::{ControlFlow, Deref},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
-use super::{import, token_secret::TokenSecret};
+use super::{cached_answers::AppAnswers, import, token_secret::TokenSecret};
 use crate::{
     api::{Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
-    controller::summary::{ConditionValue, Progress, StatusSummary},
-    graph::Access,
+    controller::{
+        plan::Requeue,
+        summary::{ConditionValue, Progress, StatusSummary},
+    },
     messages::Reason,
-    observe::{AccountState, Allowed, AppState},
+    observe::{AccountState, AppState, AppSummary, Polling},
     timing::Timing,
 };
 
@@ -39,29 +41,38 @@ pub struct CredentialError {
     pub passing: bool,
 }
 
-/// Everything a plan is made from, besides the facts.
-pub struct Input<'a> {
-    /// The object.
-    pub app: &'a MetaApp,
+/// Everything that a plan reads besides the object.
+#[derive(Debug)]
+pub struct Inputs {
     /// The older object with the same app ID, if there is one: its name, where it may be told.
     pub competing_object: Option<String>,
-    /// A person asked for an exchange of the token.
-    pub exchange_asked: bool,
+    /// A person requests an exchange of the token, and nothing was done about it yet.
+    pub exchange_requested: bool,
+    /// A person requests new reads, and nothing was done about it yet.
+    pub reads_requested: bool,
     /// The app secret.
     pub secret: Result<Credential, CredentialError>,
     /// The user's token; `None` where the spec names none.
     pub user_token: Option<Result<Credential, CredentialError>>,
+    /// The token for bindings; `None` where the spec names none.
+    pub binding_token: Option<Result<Credential, CredentialError>>,
     /// The operator's copy.
-    pub token_secret_content: Result<TokenSecret, CredentialError>,
+    pub token_secret: Result<TokenSecret, CredentialError>,
+    /// What Meta replied about the app.
+    pub answers: AppAnswers,
     /// What the pollers found, by account.
     pub accounts: BTreeMap<Box<str>, AccountState>,
     /// The app's objects, counted.
     pub counts: Counts,
     /// Objects that an import would create or delete.
     pub import: import::Wanted,
-    /// Why the last import failed, if it did.
-    pub import_failure: Option<String>,
-    /// The Graph version to ask for.
+    /// Why the last import failed, if it did, and when.
+    pub import_failure: Option<(String, Instant)>,
+    /// Whether an import created objects that no Event has reported yet.
+    pub has_imported: bool,
+    /// What was last published.
+    pub published: Option<Publication>,
+    /// The Graph version of requests.
     pub version: String,
     /// The Graph version that Meta serves instead, if it does.
     pub served: Option<String>,
@@ -73,8 +84,25 @@ pub struct Input<'a> {
     pub now: Timestamp,
     /// Our own clock, for waits.
     pub instant: Instant,
+}
+
+/// Everything that a plan reads.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The object.
+    pub app: &'a MetaApp,
+    /// What is known besides.
+    pub inputs: &'a Inputs,
     /// Every wait.
     pub timing: &'a Timing,
+}
+
+impl Deref for Input<'_> {
+    type Target = Inputs;
+
+    fn deref(&self) -> &Inputs {
+        self.inputs
+    }
 }
 
 impl Input<'_> {
@@ -95,16 +123,18 @@ impl Input<'_> {
     }
 }
 
-/// What the shell has to do before it plans again.
+/// What is done before the app is planned again.
 #[derive(Debug)]
 pub enum Step {
-    /// Ask Meta whether app ID and app secret belong together.
+    /// Make every answer of Meta due.
+    ReadAgain,
+    /// Test at Meta whether app ID and app secret belong together.
     TestCredentials,
     /// Write the operator's copy of the token.
     SaveTokens(TokenSecret),
-    /// Ask Meta about the live token.
+    /// Inspect the live token.
     InspectLive,
-    /// Ask Meta about the candidate.
+    /// Inspect the candidate.
     InspectCandidate,
     /// Try to read these accounts with the candidate.
     Probe(Vec<Box<str>>),
@@ -112,31 +142,48 @@ pub enum Step {
     Exchange,
     /// List the accounts that the live token sees.
     Discover,
+    /// Hand to pollers and objects what they work with.
+    Publish(Publication),
+    /// Create and delete these objects.
+    Import(import::Wanted),
+    /// Report by an Event what the import created.
+    ReportImport,
+}
+
+/// What pollers and the app's objects work with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// What the app's objects may rely on.
+    pub summary: AppSummary,
+    /// Which accounts there are, polled or not.
+    pub accounts: Vec<String>,
+    /// How to poll the accounts; `None` polls none.
+    pub polling: Option<Polling>,
+    /// How many templates each account may have, as far as the status says so.
+    pub template_limits: Vec<(String, u32)>,
+    /// When the token in use ends, if it does.
+    pub token_expires: Option<Timestamp>,
 }
 
 /// How an app stands, when nothing is left to find out.
 #[derive(Debug)]
-pub struct Report {
+pub struct AppReport {
     /// The status to write, without conditions and history.
     pub status: MetaAppStatus,
     /// Its conditions.
-    pub verdict: StatusSummary,
+    pub summary: StatusSummary,
     /// What the app's objects may rely on.
-    pub standing: AppState,
-    /// Who may refer to it.
-    pub allowed: Allowed,
-    /// Between two reads of an account.
-    pub interval: Duration,
-    /// How to poll the accounts, and what distinguishes this way from others; `None` polls none.
-    pub access: Option<(Access, String)>,
+    pub state: AppState,
+    /// How to poll the accounts; `None` polls none.
+    pub polling: Option<Polling>,
     /// Which accounts there are, polled or not.
     pub accounts: Vec<String>,
     /// Objects to create and delete next.
     pub import: import::Wanted,
     /// Nothing is known yet that would be better than what the status says already: do not write it.
-    pub hold: bool,
+    pub keeps_status: bool,
     /// When to plan again, if nothing happens.
-    pub wait: Option<Duration>,
+    pub next: Requeue,
 }
 
 /// Why an examination ends before the next one.

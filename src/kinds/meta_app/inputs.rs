@@ -1,26 +1,29 @@
-//! Gathers everything a plan of an app is made from.
+//! Collects everything that a plan of an app reads.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::ResourceExt;
 
-use super::token_secret_name;
 use super::{
-    Apps, Memory,
-    decision::{Credential, CredentialError, Input},
-    import,
-    import::{ObjectVersion, Superseded},
+    Apps,
+    cached_answers::AppAnswers,
+    decision::{Credential, CredentialError, Inputs, Publication},
+    import::{self, Created, ObjectVersion, Superseded},
     token_secret::{self, TokenSecret},
 };
 use crate::{
     api::{
-        Action, AppKey, Counts, Kind, MessageTemplate, MetaApp, MetaAppSpec, NumberPhase, SecretKeyRef, TemplatePhase,
+        Action, AppKey, Counts, Kind, MessageTemplate, MetaApp, NumberPhase, SecretKeyRef, TemplatePhase,
         WhatsAppNumber,
     },
     controller::{
         actions::Request,
         app_reference::AppReference,
         context::Context,
+        managed_resource::ReconcileContext,
         ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
         store::{Cached, Objects},
     },
@@ -28,136 +31,168 @@ use crate::{
     messages::Reason,
 };
 
-impl Apps {
-    /// What is known now; reads of the API server happen only where a Secret is new or changed.
-    pub(super) async fn gather<'a>(
-        &'a self,
-        app: &'a MetaApp,
-        key: &AppKey,
-        memory: &mut Memory,
-        requests: &[Request],
-    ) -> Input<'a> {
-        let context = &*self.context;
-        let spec = &app.spec;
-        let accounts = context.inventory.accounts(key);
-        let secret = self.credential(key, &spec.app_secret_ref, "app-secret").await;
-        let user_token = match &spec.access_token_ref {
-            Some(reference) => Some(self.credential(key, reference, "token").await),
-            None => None,
-        };
-        let token_secret_content =
-            if spec.suspend { Ok(TokenSecret::default()) } else { self.token_secret_content(key, spec, memory).await };
-        let now = Instant::now();
-        if let Some(live) =
-            token_secret_content.as_ref().ok().and_then(|token_secret_content| token_secret_content.live.as_ref())
-        {
-            memory.facts.note_refusals(&live.fingerprint, accounts.values());
-        }
-        let asked = requests.iter().find(|r| r.action == Action::RefreshToken && r.verdict.is_ok());
-        memory.facts.created.forget_seen(&Claimed(context));
-        let mut import = import::missing(
-            app,
-            accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?))),
-            &Claimed(context),
-            &memory.facts.created,
-            now,
-        );
-        import.superseded = self.superseded(app);
-        Input {
-            app,
-            competing_object: self.competing_object(app, key),
-            exchange_asked: asked.is_some_and(|r| memory.exchanged_for.as_ref() != Some(&r.value)),
-            secret,
-            user_token,
-            token_secret_content,
-            counts: self.counts(app, key, memory),
-            import,
-            import_failure: memory.facts.import_failure.clone(),
-            version: spec.graph_version.clone().unwrap_or_else(|| context.graph_version.clone()),
-            served: context.graph.version_mismatch(&spec.app_id).map(|mismatch| mismatch.served.to_string()),
-            skew: context.graph.clock_skew(),
-            namespaced: self.namespaced,
-            now: context.graph.now(),
-            instant: now,
-            timing: &context.timing,
-            accounts,
-        }
+/// A Secret that was just written may not have reached the watch yet.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// What this process remembers of one app between two reconciles.
+#[derive(Default)]
+pub struct Memory {
+    /// What Meta replied.
+    pub answers: AppAnswers,
+    /// The operator's copy of the token, as last read or written.
+    pub owned: Option<OwnedSecret>,
+    /// When that was last written.
+    pub owned_written: Option<Instant>,
+    /// When counts were last taken into the status.
+    pub counted: Option<Instant>,
+    /// What an import created a moment ago.
+    pub created: Created,
+    /// Why the last import failed, if it did, and when.
+    pub import_failure: Option<(String, Instant)>,
+    /// How many numbers and templates an import that is under way has created so far.
+    pub imported: (usize, usize),
+    /// The last requests to exchange the token and to read again that were acted on.
+    pub acted_on: Vec<Request>,
+    /// What pollers and the app's objects work with.
+    pub published: Option<Publication>,
+}
+
+impl Memory {
+    /// Whether one of the requests is for this action and was not acted on.
+    fn is_requested(&self, requests: &[Request], action: Action) -> bool {
+        let is_new = |request: &&Request| request.action == action && request.verdict.is_ok();
+        requests.iter().filter(is_new).any(|request| !self.acted_on.contains(request))
     }
 
-    async fn credential(
-        &self,
-        key: &AppKey,
-        reference: &SecretKeyRef,
-        purpose: &str,
-    ) -> Result<Credential, CredentialError> {
-        let value = self.context.secrets.get(&key.namespace, reference).await.map_err(|problem| unusable(&problem))?;
-        let fingerprint = self.context.fingerprints.of(purpose, &value.value);
-        Ok(Credential { value: value.value, fingerprint })
-    }
-
-    /// The operator's copy of the token; read again only when the watch shows another version of it.
-    async fn token_secret_content(
-        &self,
-        key: &AppKey,
-        spec: &MetaAppSpec,
-        memory: &mut Memory,
-    ) -> Result<TokenSecret, CredentialError> {
-        let name = token_secret_name(key);
-        let seen = self.context.secrets.version(&key.namespace, &name);
-        let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
-        if seen.is_some() && seen != held {
-            let read = OwnedSecret::read(&self.context.client, &key.namespace, &name).await;
-            memory.owned = read.map_err(|problem| owned_problem(&problem))?;
-        } else if seen.is_none() && held.is_some() && memory.owned_is_settled() {
-            memory.owned = None;
-        }
-        let Some(owned) = &memory.owned else { return Ok(TokenSecret::default()) };
-        match owned.annotation(token_secret::APP_ID) {
-            Some(id) if id != spec.app_id => Err(CredentialError {
-                reason: Reason::SecretNameTaken,
-                message: format!(
-                    "Secret {}/{name} keeps the token of app {id}, and this is app {}; give this MetaApp another name, or \
-                     delete the Secret: {}",
-                    key.namespace,
-                    spec.app_id,
-                    delete_command(&format!("{}/{name}", key.namespace))
-                ),
-                passing: false,
-            }),
-            _ => Ok(TokenSecret::read(owned, |value| self.context.fingerprints.of("token", value))),
+    /// A request is acted on once, whatever comes of it.
+    pub fn act_on(&mut self, requests: &[Request], action: Action) {
+        if let Some(request) = requests.iter().find(|request| request.action == action) {
+            self.acted_on.retain(|request| request.action != action);
+            self.acted_on.push(request.clone());
         }
     }
+}
 
-    /// An older `MetaApp` with the same app ID.
-    fn competing_object(&self, app: &MetaApp, key: &AppKey) -> Option<String> {
-        let competitors = self.context.apps.competitors(app);
-        let winner = competitors.iter().find(|other| precedes(*other, app))?;
-        Some(display_name(winner, &key.namespace))
+/// What is known now; reads of the API server happen only where a Secret is new or changed.
+pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> Inputs {
+    let ReconcileContext { reconciler, context, object: app, app: key, requests, .. } = *at;
+    let spec = &app.spec;
+    let accounts = context.inventory.accounts(key);
+    let secret = credential(context, key, &spec.app_secret_ref, "app-secret").await;
+    let user_token = optional_credential(context, key, spec.access_token_ref.as_ref(), "token").await;
+    let binding_ref = spec.binding_token_ref.as_ref().filter(|_| !spec.suspend);
+    let binding_token = optional_credential(context, key, binding_ref, "binding-token").await;
+    let token_secret = if spec.suspend { Ok(TokenSecret::default()) } else { token_secret(at, memory).await };
+    if let Ok(TokenSecret { live: Some(live), .. }) = &token_secret {
+        memory.answers.note_refusals(&live.fingerprint, accounts.values());
     }
+    let claimed = Claimed(context);
+    memory.created.forget_seen(&claimed);
+    let instant = Instant::now();
+    let snapshots = accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?)));
+    let mut import = import::missing(app, snapshots, &claimed, &memory.created, instant);
+    import.superseded = superseded(context, app);
+    Inputs {
+        competing_object: competing_object(context, app, key),
+        exchange_requested: memory.is_requested(requests, Action::RefreshToken),
+        reads_requested: memory.is_requested(requests, Action::Reconcile),
+        secret,
+        user_token,
+        binding_token,
+        token_secret,
+        counts: counts(reconciler, app, key, memory),
+        import,
+        import_failure: memory.import_failure.clone(),
+        has_imported: memory.imported != (0, 0),
+        published: memory.published.clone(),
+        answers: memory.answers.clone(),
+        version: spec.graph_version.clone().unwrap_or_else(|| context.graph_version.clone()),
+        served: context.graph.version_mismatch(&spec.app_id).map(|mismatch| mismatch.served.to_string()),
+        skew: context.graph.clock_skew(),
+        namespaced: reconciler.namespaced,
+        now: context.graph.now(),
+        instant,
+        accounts,
+    }
+}
 
-    /// Counts move with every object; they are taken into the status at most once per `counts_gap`.
-    fn counts(&self, app: &MetaApp, key: &AppKey, memory: &mut Memory) -> Counts {
-        let gap = self.context.timing.counts_gap;
-        let last = app.status.as_ref().and_then(|status| status.counts.clone());
-        if let (Some(last), Some(at)) = (last, memory.counted)
-            && at.elapsed() < gap
-        {
-            self.wake.counts_of(key.clone());
-            return last;
-        }
-        memory.counted = Some(Instant::now());
-        count(&self.wake.numbers_of(key), &self.wake.templates_of(key))
-    }
+async fn credential(
+    context: &Context,
+    key: &AppKey,
+    reference: &SecretKeyRef,
+    purpose: &str,
+) -> Result<Credential, CredentialError> {
+    let value = context.secrets.get(&key.namespace, reference).await.map_err(|problem| unusable(&problem))?;
+    let fingerprint = context.fingerprints.of(purpose, &value.value);
+    Ok(Credential { value: value.value, fingerprint })
+}
 
-    /// Imported objects whose thing an authored object stands for now.
-    fn superseded(&self, app: &MetaApp) -> Vec<Superseded> {
-        if app.spec.import.is_none() {
-            return Vec::new();
-        }
-        let context = &*self.context;
-        let numbers = superseded_among(context, &context.numbers, app).map(Superseded::Number);
-        numbers.chain(superseded_among(context, &context.templates, app).map(Superseded::Template)).collect()
+async fn optional_credential(
+    context: &Context,
+    key: &AppKey,
+    reference: Option<&SecretKeyRef>,
+    purpose: &str,
+) -> Option<Result<Credential, CredentialError>> {
+    Some(credential(context, key, reference?, purpose).await)
+}
+
+/// The operator's copy of the token; read again only when the watch shows another version of it.
+async fn token_secret(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> Result<TokenSecret, CredentialError> {
+    let ReconcileContext { context, object: app, app: key, .. } = *at;
+    let name = token_secret::name(key);
+    let seen = context.secrets.version(&key.namespace, &name);
+    let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
+    if seen.is_some() && seen != held {
+        let read = OwnedSecret::read(&context.client, &key.namespace, &name).await;
+        memory.owned = read.map_err(|problem| owned_problem(&problem))?;
+    } else if seen.is_none() && held.is_some() && memory.owned_written.is_none_or(|at| at.elapsed() > SETTLED) {
+        memory.owned = None;
     }
+    let Some(owned) = &memory.owned else { return Ok(TokenSecret::default()) };
+    match owned.annotation(token_secret::APP_ID) {
+        Some(id) if id != app.spec.app_id => Err(CredentialError {
+            reason: Reason::SecretNameTaken,
+            message: format!(
+                "Secret {}/{name} keeps the token of app {id}, and this is app {}; give this MetaApp another name, or \
+                 delete the Secret: {}",
+                key.namespace,
+                app.spec.app_id,
+                delete_command(&format!("{}/{name}", key.namespace))
+            ),
+            passing: false,
+        }),
+        _ => Ok(TokenSecret::read(owned, |value| context.fingerprints.of("token", value))),
+    }
+}
+
+/// An older `MetaApp` with the same app ID.
+fn competing_object(context: &Context, app: &MetaApp, key: &AppKey) -> Option<String> {
+    let competitors = context.apps.competitors(app);
+    let winner = competitors.iter().find(|other| precedes(*other, app))?;
+    Some(display_name(winner, &key.namespace))
+}
+
+/// Counts move with every object; they are taken into the status at most once per `counts_gap`.
+fn counts(apps: &Apps, app: &MetaApp, key: &AppKey, memory: &mut Memory) -> Counts {
+    let gap = apps.context.timing.counts_gap;
+    let last = app.status.as_ref().and_then(|status| status.counts.clone());
+    if let (Some(last), Some(at)) = (last, memory.counted)
+        && at.elapsed() < gap
+    {
+        apps.triggers.counts_of(key.clone());
+        return last;
+    }
+    memory.counted = Some(Instant::now());
+    count(&apps.triggers.numbers_of(key), &apps.triggers.templates_of(key))
+}
+
+/// Imported objects whose thing an authored object stands for now.
+fn superseded(context: &Context, app: &MetaApp) -> Vec<Superseded> {
+    if app.spec.import.is_none() {
+        return Vec::new();
+    }
+    let numbers = superseded_among(context, &context.numbers, app).map(Superseded::Number);
+    numbers.chain(superseded_among(context, &context.templates, app).map(Superseded::Template)).collect()
 }
 
 /// The objects that an import of this app made, and that an authored one has replaced.
@@ -199,7 +234,7 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
     }
 }
 
-pub(super) fn unusable(problem: &SecretProblem) -> CredentialError {
+fn unusable(problem: &SecretProblem) -> CredentialError {
     let reason = match problem.problem {
         Unusable::Missing { .. } => Reason::SecretNotFound,
         Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,

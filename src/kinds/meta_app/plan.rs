@@ -1,46 +1,111 @@
-//! What to do next for an app, or how it stands. Pure: everything comes in through [`Input`] and [`AppAnswers`].
+//! What to do next for an app, or how it stands. Pure: everything comes in through [`Input`].
 //!
-//! The phases run in order, each with what the one before found; the first that lacks a fact asks for it by a
-//! [`Step`](super::decision::Step) and the plan ends there. The shell carries the step out and plans again, until there is
-//! nothing left to find out.
+//! The checks run in order, each with what the one before found; the first that lacks an answer of Meta returns the
+//! [`Step`] that gets it, and the plan ends there. When nothing is left to find out, the report is published to the pollers
+//! and the app's objects, and then written.
 
 use std::ops::ControlFlow;
 
 use super::{
-    accounts,
-    cached_answers::AppAnswers,
-    credentials,
-    decision::{Checked, Input, Report},
+    accounts, credentials,
+    decision::{AppReport, Checked, Input, Publication, Step},
     status,
     token::{self, TokenState},
 };
 use crate::{
-    api::{AllowedFrom, MetaAppPhase},
-    controller::summary::ConditionValue,
+    api::{Action, AllowedFrom, ManagementPolicy, MetaAppPhase, MetaAppStatus},
+    controller::{
+        plan::{Plan, Report},
+        summary::ConditionValue,
+    },
     messages::{Reason, commands},
+    observe::{AppState, AppSummary},
 };
 
 /// What to do next for an app, or how it stands.
-pub fn plan(input: &Input<'_>, facts: &AppAnswers) -> Checked<Report> {
+pub fn plan(input: Input<'_>) -> Plan<MetaAppStatus, Step> {
+    match examine(&input) {
+        ControlFlow::Break(step) => Plan::Step(step),
+        ControlFlow::Continue(report) => conclude(&input, report),
+    }
+}
+
+/// Finds out how the app stands.
+fn examine(input: &Input<'_>) -> Checked<AppReport> {
     if input.app.spec.suspend {
         return ControlFlow::Continue(status::suspended(input));
     }
     if let Some(finding) = refused(input) {
         return ControlFlow::Continue(status::stopped(input, finding));
     }
-    let credentials = credentials::check(input, facts)?;
+    if input.reads_requested {
+        return ControlFlow::Break(Step::ReadAgain);
+    }
+    let credentials = credentials::check(input)?;
     let (token, accounts) = match &credentials {
         credentials::State::Valid { .. } => {
-            let token = token::check(input, facts)?;
+            let token = token::check(input)?;
             let accounts = match &token {
-                TokenState::Live { info, token, .. } => Some(accounts::check(input, facts, token, info)?),
+                TokenState::Live { info, token, .. } => Some(accounts::check(input, token, info)?),
                 TokenState::Unusable { .. } => None,
             };
             (Some(token), accounts)
         }
         credentials::State::Failed(_) => (None, None),
     };
-    ControlFlow::Continue(status::examined(input, facts, &credentials, token.as_ref(), accounts))
+    ControlFlow::Continue(status::examined(input, &credentials, token.as_ref(), accounts))
+}
+
+/// Publishes the report where it says something new, and then writes it.
+fn conclude(input: &Input<'_>, report: AppReport) -> Plan<MetaAppStatus, Step> {
+    let AppReport { status, mut summary, state, polling, accounts, import, keeps_status, next } = report;
+    let binding = status::binding_token(input);
+    summary.conditions.extend(binding.condition);
+    let limits = status.business_accounts.iter();
+    let publication = Publication {
+        summary: AppSummary {
+            standing: state.clone(),
+            allowed: status::allowed(input),
+            observes: input.app.spec.management_policy == ManagementPolicy::Observe,
+            stale_after: input.stale_after(),
+            token: polling.as_ref().map(|polling| polling.token.clone()).unwrap_or_default(),
+            binding_token: binding.token,
+        },
+        accounts,
+        polling,
+        template_limits: limits.filter_map(|a| Some((a.id.clone(), u32::try_from(a.template_limit?).ok()?))).collect(),
+        token_expires: status.token.as_ref().and_then(|token| token.expires_at.as_ref()).map(|time| time.0),
+    };
+    if input.published.as_ref() != Some(&publication) {
+        return Plan::Step(Step::Publish(publication));
+    }
+    if import.is_empty() && input.has_imported {
+        return Plan::Step(Step::ReportImport);
+    }
+    if keeps_status {
+        return Plan::Open(next);
+    }
+    let (ignored, waiting) = match exchange_refused(input, &status, &state) {
+        Some(why) => (vec![(Action::RefreshToken, why.to_owned())], Vec::new()),
+        None if input.exchange_requested => (Vec::new(), vec![Action::RefreshToken]),
+        None => (Vec::new(), Vec::new()),
+    };
+    let follow_up = (!import.is_empty()).then_some(Step::Import(import));
+    Plan::Report(Report { next, ignored, waiting, follow_up, ..Report::new(status, summary) })
+}
+
+/// Why a request to exchange the token is not acted on, if it is not.
+fn exchange_refused(input: &Input<'_>, status: &MetaAppStatus, state: &AppState) -> Option<&'static str> {
+    if !input.exchange_requested {
+        None
+    } else if !input.may_write() {
+        Some("spec.managementPolicy is Observe")
+    } else if *state != AppState::Ready {
+        Some("no token works that could be exchanged")
+    } else {
+        let never_ends = status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
+        never_ends.then_some("the token in use does not expire")
+    }
 }
 
 /// What stops everything before the first call to Meta.

@@ -1,13 +1,12 @@
 //! How an app stands, as a status. What could not be learnt this time keeps its last value.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     accounts::Accounts,
-    cached_answers::AppAnswers,
     conditions::{Summary, judge},
     credentials,
-    decision::{Input, Report},
+    decision::{AppReport, Input},
     import,
     token::{self, TokenState},
     token_secret,
@@ -17,13 +16,17 @@ use crate::{
         AllowedFrom, AppIdentity, BusinessAccount, GoDuration, MetaAppPhase, MetaAppStatus, Throttle, TokenSource,
         TokenStatus, unsupported, whole_seconds,
     },
-    controller::summary::{ConditionValue, Progress, StatusSummary},
+    controller::{
+        plan::Requeue,
+        summary::{ConditionValue, Progress, StatusSummary},
+    },
     graph::{
         Access, AppCredentials,
         types::{Expiry, TokenInfo},
     },
+    k8s::secrets::ComparableSecret,
     messages::{Reason, commands},
-    observe::{AccountState, Allowed, AppState},
+    observe::{AccountState, Allowed, AppState, BindingToken, Polling},
 };
 
 /// How many accounts a status lists.
@@ -35,6 +38,7 @@ const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_me
 
 const CLOCK_IN_SYNC: &str = "ClockInSync";
 const GRAPH_VERSION_SERVED: &str = "GraphVersionServed";
+const BINDING_TOKEN_VALID: &str = "BindingTokenValid";
 
 fn base(input: &Input<'_>) -> MetaAppStatus {
     let mut status = input.app.status.clone().unwrap_or_default();
@@ -50,50 +54,47 @@ fn known_accounts(input: &Input<'_>) -> Vec<String> {
 }
 
 /// `spec.suspend`.
-pub fn suspended(input: &Input<'_>) -> Report {
+pub fn suspended(input: &Input<'_>) -> AppReport {
     let mut status = base(input);
     status.phase = Some(MetaAppPhase::Suspended);
     let message = format!(
         "spec.suspend is true: Meta is not called, neither for this app nor for its numbers and templates. To go on: {}",
         commands::patch(input.app, r#"{"suspend":false}"#)
     );
-    let verdict = StatusSummary::new(ConditionValue::unknown(Reason::Suspended, message), Progress::Suspended);
-    report(input, status, verdict, AppState::Suspended)
+    let summary = StatusSummary::new(ConditionValue::unknown(Reason::Suspended, message), Progress::Suspended);
+    report(input, status, summary, AppState::Suspended)
 }
 
 /// With no calls to Meta, no import, and no wait.
-fn report(input: &Input<'_>, status: MetaAppStatus, verdict: StatusSummary, standing: AppState) -> Report {
-    Report {
+fn report(input: &Input<'_>, status: MetaAppStatus, summary: StatusSummary, state: AppState) -> AppReport {
+    AppReport {
         status,
-        verdict,
-        standing,
-        allowed: allowed(input),
-        interval: input.poll_interval(),
-        access: None,
+        summary,
+        state,
+        polling: None,
         accounts: known_accounts(input),
         import: import::Wanted::default(),
-        hold: false,
-        wait: None,
+        keeps_status: false,
+        next: Requeue::Nothing,
     }
 }
 
 /// Stopped before the first call to Meta.
-pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, ConditionValue)) -> Report {
+pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, ConditionValue)) -> AppReport {
     let mut status = base(input);
     status.phase = Some(phase);
-    let standing = AppState::NotReady(finding.message.clone());
-    let verdict = StatusSummary { conditions: unsupported(input), ..StatusSummary::new(finding, Progress::Stalled) };
-    report(input, status, verdict, standing)
+    let state = AppState::NotReady(finding.message.clone());
+    let summary = StatusSummary { conditions: unsupported(input), ..StatusSummary::new(finding, Progress::Stalled) };
+    report(input, status, summary, state)
 }
 
 /// Everything that could be found out was.
 pub fn examined(
     input: &Input<'_>,
-    facts: &AppAnswers,
     credentials: &credentials::State,
     token: Option<&TokenState>,
     accounts: Option<Accounts>,
-) -> Report {
+) -> AppReport {
     let mut status = base(input);
     if let credentials::State::Valid { name } = credentials {
         status.app = Some(AppIdentity { id: input.app.spec.app_id.clone(), name: Some(name.clone()) });
@@ -103,20 +104,53 @@ pub fn examined(
     status.counts = Some(input.counts.clone());
     status.throttles = throttles(input, accounts.as_ref().and_then(|accounts| accounts.ids.as_deref()));
 
-    let Summary { phase, mut verdict, standing, hold } = judge(input, credentials, token, accounts.as_ref());
-    verdict.conditions.extend(clock(input));
-    verdict.conditions.extend(version(input));
-    verdict.conditions.extend(unsupported(input));
+    let Summary { phase, mut summary, state, keeps_status } = judge(input, credentials, token, accounts.as_ref());
+    summary.conditions.extend(clock(input));
+    summary.conditions.extend(version(input));
+    summary.conditions.extend(unsupported(input));
     status.phase = Some(phase);
-    let wait = wait(input, facts, token, verdict.progress);
-    Report {
-        access: polled(token).and_then(|token| access(input, token)),
-        import: if accounts.is_some() { input.import.batch() } else { import::Wanted::default() },
-        hold,
-        accounts: accounts.and_then(|a| a.ids).unwrap_or_else(|| known_accounts(input)),
-        wait: Some(wait),
-        ..report(input, status, verdict, standing)
+    let wait = wait(input, token, summary.progress);
+    let import = if accounts.is_some() { importable(input) } else { import::Wanted::default() };
+    AppReport {
+        polling: polled(token).and_then(|token| polling(input, token)),
+        import,
+        keeps_status,
+        accounts: accounts.and_then(|accounts| accounts.ids).unwrap_or_else(|| known_accounts(input)),
+        next: Requeue::After(wait),
+        ..report(input, status, summary, state)
     }
+}
+
+/// What is imported next: nothing while a failure is recent.
+fn importable(input: &Input<'_>) -> import::Wanted {
+    let retry = input.timing.retry_interval;
+    let rests = |(_, at): &(String, Instant)| input.instant.saturating_duration_since(*at) < retry;
+    if input.import_failure.as_ref().is_some_and(rests) { import::Wanted::default() } else { input.import.batch() }
+}
+
+/// The token that bindings hand out, and whether it can be read.
+pub struct Binding {
+    /// Condition `BindingTokenValid`, where the spec names a token.
+    pub condition: Option<(&'static str, ConditionValue)>,
+    /// The token.
+    pub token: BindingToken,
+}
+
+/// The token that bindings may hand out; whether it can be read is a condition of its own.
+pub fn binding_token(input: &Input<'_>) -> Binding {
+    let Some(read) = &input.binding_token else { return Binding { condition: None, token: BindingToken::InUse } };
+    let (value, token) = match read {
+        Ok(credential) => {
+            let message = "bindings hand out the token that spec.bindingTokenRef names";
+            let token = BindingToken::Named(ComparableSecret(credential.value.clone()));
+            (ConditionValue::yes(Reason::Configured, message), token)
+        }
+        Err(problem) => {
+            let token = if problem.passing { BindingToken::Unread } else { BindingToken::Missing };
+            (ConditionValue::no(problem.reason, problem.message.clone()), token)
+        }
+    };
+    Binding { condition: Some((BINDING_TOKEN_VALID, value)), token }
 }
 
 /// The token that accounts are read with.
@@ -259,16 +293,19 @@ fn throttles(input: &Input<'_>, managed: Option<&[String]>) -> Vec<Throttle> {
         .collect()
 }
 
-/// How the app's accounts are called, and the token's fingerprint.
-fn access(input: &Input<'_>, token: &token_secret::Token) -> Option<(Access, String)> {
+/// How the app's accounts are polled.
+fn polling(input: &Input<'_>, token: &token_secret::Token) -> Option<Polling> {
     let secret = input.secret.as_ref().ok()?;
     let app = AppCredentials { app_id: input.app.spec.app_id.clone(), app_secret: secret.value.clone() };
-    let access = Access { app, token: token.value.clone(), version: input.version.clone() };
-    Some((access, format!("{} {} {}", token.fingerprint, secret.fingerprint, input.version)))
+    Some(Polling {
+        access: Access { app, token: token.value.clone(), version: input.version.clone() },
+        token: format!("{} {} {}", token.fingerprint, secret.fingerprint, input.version),
+        interval: input.poll_interval(),
+    })
 }
 
 /// Who may refer to the app.
-fn allowed(input: &Input<'_>) -> Allowed {
+pub fn allowed(input: &Input<'_>) -> Allowed {
     match &input.app.spec.allowed_namespaces {
         Some(allowed) if allowed.from == AllowedFrom::All => Allowed::All,
         Some(allowed) if allowed.from == AllowedFrom::Selector => {
@@ -278,9 +315,9 @@ fn allowed(input: &Input<'_>) -> Allowed {
     }
 }
 
-fn wait(input: &Input<'_>, facts: &AppAnswers, token: Option<&TokenState>, progress: Progress) -> Duration {
+fn wait(input: &Input<'_>, token: Option<&TokenState>, progress: Progress) -> Duration {
     let mut wait = match token {
-        Some(TokenState::Live { info, token, .. }) => token::next(input, facts, token, info),
+        Some(TokenState::Live { info, token, .. }) => token::next(input, token, info),
         _ => input.timing.retry_interval,
     };
     if progress == Progress::Reconciling {

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 
 use super::{
     accounts::{self, Readable},
-    cached_answers::{AppAnswers, Exchanged},
+    cached_answers::Exchanged,
     decision::{Blocker, Checked, Input, Step},
     token_secret::{Token, TokenSecret},
 };
@@ -37,7 +37,7 @@ pub enum TokenState {
     /// There is none that works.
     Unusable {
         /// Why.
-        trouble: Blocker,
+        blocker: Blocker,
         /// What Meta says of the token, if it said anything.
         info: Option<(TokenInfo, TokenSource)>,
         /// The token, where only reads can tell that Meta accepts it again.
@@ -46,51 +46,51 @@ pub enum TokenState {
 }
 
 /// Brings the operator's copy up to date, proves a candidate, inspects the live token, exchanges it in time.
-pub fn check(input: &Input<'_>, facts: &AppAnswers) -> Checked<TokenState> {
-    let token_secret_content = match &input.token_secret_content {
-        Ok(token_secret_content) => token_secret_content,
+pub fn check(input: &Input<'_>) -> Checked<TokenState> {
+    let token_secret = match &input.token_secret {
+        Ok(token_secret) => token_secret,
         Err(problem) => return ControlFlow::Continue(unusable(Blocker::unusable(problem))),
     };
     let user = input.user_token.as_ref().and_then(|user| user.as_ref().ok());
-    let news = user.and_then(|user| token_secret_content.offered(&user.value, &user.fingerprint));
+    let news = user.and_then(|user| token_secret.offered(&user.value, &user.fingerprint));
     // What came of an exchange is not thrown away for the user's value, which may be worse, before it is judged.
-    if let Some(changed) = news.clone().filter(|_| !token_secret_content.is_exchanging()) {
+    if let Some(changed) = news.clone().filter(|_| !token_secret.is_exchanging()) {
         return ControlFlow::Break(Step::SaveTokens(changed));
     }
-    if let Some(live) = &token_secret_content.live
-        && facts.live.due(
+    if let Some(live) = &token_secret.live
+        && input.answers.live.due(
             &live.fingerprint,
-            inspect_every(input, facts, live),
+            inspect_every(input, live),
             input.timing.retry_interval,
             input.instant,
         )
     {
         return ControlFlow::Break(Step::InspectLive);
     }
-    let candidate = match &token_secret_content.candidate {
-        Some(candidate) => Some(prove(input, facts, token_secret_content, candidate)?),
+    let candidate = match &token_secret.candidate {
+        Some(candidate) => Some(prove(input, token_secret, candidate)?),
         None => None,
     };
     if let (Some(Candidate { verdict: CandidateProof::Rejected(..), .. }), Some(changed)) = (&candidate, news) {
         return ControlFlow::Break(Step::SaveTokens(changed));
     }
-    let Some(live) = &token_secret_content.live else {
-        return ControlFlow::Continue(without_live(input, facts, token_secret_content, candidate));
+    let Some(live) = &token_secret.live else {
+        return ControlFlow::Continue(without_live(input, token_secret, candidate));
     };
-    let Some(inspected) = facts.live.answer(&live.fingerprint) else {
-        return ControlFlow::Continue(never_inspected(facts, live));
+    let Some(inspected) = input.answers.live.answer(&live.fingerprint) else {
+        return ControlFlow::Continue(never_inspected(input, live));
     };
     let Some(info) = inspected else {
         return ControlFlow::Continue(foreign(input));
     };
-    if !info.is_valid || refused_twice(input, facts, live) {
+    if !info.is_valid || refused_twice(input, live) {
         return ControlFlow::Continue(dead(input, info, live, candidate.as_ref()));
     }
-    if exchange_due(input, facts, live, info, candidate.as_ref()) {
+    if exchange_due(input, live, info, candidate.as_ref()) {
         return ControlFlow::Break(Step::Exchange);
     }
     ControlFlow::Continue(TokenState::Live {
-        finding: living(input, facts, live, info, candidate.as_ref()),
+        finding: living(input, live, info, candidate.as_ref()),
         info: info.clone(),
         token: live.clone(),
     })
@@ -113,32 +113,27 @@ enum CandidateProof {
 
 /// A candidate is in use only when Meta says that it is valid and our app's, and no account that the live token can
 /// read refuses it. A rejected one is tried again now and then: rights may be granted later.
-fn prove(
-    input: &Input<'_>,
-    facts: &AppAnswers,
-    token_secret_content: &TokenSecret,
-    candidate: &Token,
-) -> Checked<Candidate> {
+fn prove(input: &Input<'_>, token_secret: &TokenSecret, candidate: &Token) -> Checked<Candidate> {
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
-    let exchanged = token_secret_content.is_exchanging();
+    let exchanged = token_secret.is_exchanging();
     let continues = |verdict| ControlFlow::Continue(Candidate { exchanged, verdict });
-    if facts.candidate.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
+    if input.answers.candidate.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant) {
         return ControlFlow::Break(Step::InspectCandidate);
     }
-    let Some(inspected) = facts.candidate.answer(fingerprint) else {
-        return continues(CandidateProof::Open(said(facts.candidate.failure(fingerprint))));
+    let Some(inspected) = input.answers.candidate.answer(fingerprint) else {
+        return continues(CandidateProof::Open(said(input.answers.candidate.failure(fingerprint))));
     };
     if let Some((reason, message)) = rejected(input, inspected.as_ref()) {
         return continues(CandidateProof::Rejected(reason, message));
     }
-    if let Some(live) = &token_secret_content.live {
-        match facts.live.answer(&live.fingerprint) {
+    if let Some(live) = &token_secret.live {
+        match input.answers.live.answer(&live.fingerprint) {
             None => return continues(CandidateProof::Open("the one in use could not be inspected".to_owned())),
-            Some(Some(info)) if info.is_valid => match accounts::listed(input, facts, live, info)? {
+            Some(Some(info)) if info.is_valid => match accounts::listed(input, live, info)? {
                 None => return continues(CandidateProof::Open("the business accounts are not known".to_owned())),
                 Some(ids) => {
-                    if let Some(verdict) = probe(input, facts, &ids, candidate)? {
+                    if let Some(verdict) = probe(input, &ids, candidate)? {
                         return continues(verdict);
                     }
                 }
@@ -147,16 +142,11 @@ fn prove(
             Some(_) => {}
         }
     }
-    ControlFlow::Break(Step::SaveTokens(token_secret_content.promoted()))
+    ControlFlow::Break(Step::SaveTokens(token_secret.promoted()))
 }
 
 /// Whether an account speaks against the candidate; `None` if none does.
-fn probe(
-    input: &Input<'_>,
-    facts: &AppAnswers,
-    accounts: &[String],
-    candidate: &Token,
-) -> Checked<Option<CandidateProof>> {
+fn probe(input: &Input<'_>, accounts: &[String], candidate: &Token) -> Checked<Option<CandidateProof>> {
     let timing = input.timing;
     let fingerprint = &candidate.fingerprint;
     let mut open = None;
@@ -172,7 +162,7 @@ fn probe(
             Readable::Yes => {}
         }
         let account: Box<str> = account.as_str().into();
-        let probe = facts.probes.get(&account);
+        let probe = input.answers.probes.get(&account);
         if probe.is_none_or(|p| p.due(fingerprint, timing.inspect_interval, timing.retry_interval, input.instant)) {
             due.push(account);
             continue;
@@ -207,21 +197,23 @@ fn rejected(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason,
 }
 
 /// Meta refused the live token in two polls far enough apart, though `debug_token` has not noticed.
-fn refused_twice(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> bool {
-    let Some((_, first)) = facts.refused.as_ref().filter(|(token, _)| *token == live.fingerprint) else { return false };
+fn refused_twice(input: &Input<'_>, live: &Token) -> bool {
+    let Some((_, first)) = input.answers.refused.as_ref().filter(|(token, _)| *token == live.fingerprint) else {
+        return false;
+    };
     let refusals = input.accounts.values().filter_map(|a| a.failure.as_ref()?.refuses(&live.fingerprint));
     refusals.max().is_some_and(|last| last.saturating_duration_since(*first) >= input.timing.refusal_gap)
 }
 
 /// A token that Meta called valid and whose end has come is looked at soon.
-fn inspect_every(input: &Input<'_>, facts: &AppAnswers, live: &Token) -> Duration {
-    let info = facts.live.answer(&live.fingerprint).and_then(Option::as_ref).filter(|info| info.is_valid);
+fn inspect_every(input: &Input<'_>, live: &Token) -> Duration {
+    let info = input.answers.live.answer(&live.fingerprint).and_then(Option::as_ref).filter(|info| info.is_valid);
     let ended = info.and_then(|info| time_left(info, input.now)).is_some_and(|left| !left.is_positive());
     if ended { input.timing.retry_interval } else { input.timing.inspect_interval }
 }
 
-fn unusable(trouble: Blocker) -> TokenState {
-    TokenState::Unusable { trouble, info: None, tried: None }
+fn unusable(blocker: Blocker) -> TokenState {
+    TokenState::Unusable { blocker, info: None, tried: None }
 }
 
 /// Where the user keeps the token, for messages.
@@ -239,14 +231,9 @@ fn place_and_command(input: &Input<'_>) -> String {
     })
 }
 
-fn without_live(
-    input: &Input<'_>,
-    facts: &AppAnswers,
-    token_secret_content: &TokenSecret,
-    candidate: Option<Candidate>,
-) -> TokenState {
+fn without_live(input: &Input<'_>, token_secret: &TokenSecret, candidate: Option<Candidate>) -> TokenState {
     let fingerprint =
-        token_secret_content.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
+        token_secret.candidate.as_ref().map(|candidate| candidate.fingerprint.as_str()).unwrap_or_default();
     unusable(match (candidate.map(|candidate| candidate.verdict), &input.user_token) {
         (Some(CandidateProof::Rejected(reason, why)), _) => {
             let place = place_and_command(input);
@@ -255,7 +242,7 @@ fn without_live(
         }
         (Some(CandidateProof::Open(why)), _) => {
             let message = format!("the token could not be tested: {why}; the operator keeps trying");
-            Blocker::silence(message, facts.candidate.failing_since(fingerprint))
+            Blocker::silence(message, input.answers.candidate.failing_since(fingerprint))
         }
         (None, Some(Err(problem))) => Blocker::unusable(problem),
         (None, _) => {
@@ -265,10 +252,10 @@ fn without_live(
     })
 }
 
-fn never_inspected(facts: &AppAnswers, live: &Token) -> TokenState {
-    let why = said(facts.live.failure(&live.fingerprint));
+fn never_inspected(input: &Input<'_>, live: &Token) -> TokenState {
+    let why = said(input.answers.live.failure(&live.fingerprint));
     let message = format!("the token could not be inspected: {why}; the operator keeps trying");
-    unusable(Blocker::silence(message, facts.live.failing_since(&live.fingerprint)))
+    unusable(Blocker::silence(message, input.answers.live.failing_since(&live.fingerprint)))
 }
 
 fn foreign(input: &Input<'_>) -> TokenState {
@@ -299,7 +286,7 @@ fn dead(input: &Input<'_>, info: &TokenInfo, live: &Token, candidate: Option<&Ca
         place_and_command(input)
     );
     TokenState::Unusable {
-        trouble: Blocker::stalled(MetaAppPhase::ExpiredToken, ConditionValue::no(Reason::ExpiredToken, message)),
+        blocker: Blocker::stalled(MetaAppPhase::ExpiredToken, ConditionValue::no(Reason::ExpiredToken, message)),
         info: Some((info.clone(), live.source.clone())),
         tried: info.is_valid.then(|| live.clone()),
     }
@@ -321,33 +308,21 @@ fn within(left: SignedDuration, window: Duration) -> bool {
     SignedDuration::try_from(window).is_ok_and(|window| left <= window)
 }
 
-fn exchange_due(
-    input: &Input<'_>,
-    facts: &AppAnswers,
-    live: &Token,
-    info: &TokenInfo,
-    candidate: Option<&Candidate>,
-) -> bool {
+fn exchange_due(input: &Input<'_>, live: &Token, info: &TokenInfo, candidate: Option<&Candidate>) -> bool {
     let Some(left) = time_left(info, input.now) else { return false };
     let proving = candidate.is_some_and(|c| c.exchanged && matches!(c.verdict, CandidateProof::Open(_)));
     if !input.may_write() || proving {
         return false;
     }
-    if input.exchange_asked {
+    if input.exchange_requested {
         return true;
     }
     let timing = input.timing;
     let in_time = refresh_before(input).is_some_and(|before| within(left, before)) && !timing.is_skewed(input.skew);
-    in_time && facts.exchange.due(&live.stem, timing.exchange_retry, timing.retry_interval, input.instant)
+    in_time && input.answers.exchange.due(&live.stem, timing.exchange_retry, timing.retry_interval, input.instant)
 }
 
-fn living(
-    input: &Input<'_>,
-    facts: &AppAnswers,
-    live: &Token,
-    info: &TokenInfo,
-    candidate: Option<&Candidate>,
-) -> ConditionValue {
+fn living(input: &Input<'_>, live: &Token, info: &TokenInfo, candidate: Option<&Candidate>) -> ConditionValue {
     if let Some(Candidate { exchanged, verdict }) = candidate {
         let new = if *exchanged {
             "the token that Meta gave in exchange".to_owned()
@@ -377,7 +352,7 @@ fn living(
         Expiry::At(at) => at.strftime("%Y-%m-%d").to_string(),
         Expiry::Never => String::new(),
     };
-    match (warned, refresh_before(input).is_some() && input.may_write(), facts.exchange.answer(&live.stem)) {
+    match (warned, refresh_before(input).is_some() && input.may_write(), input.answers.exchange.answer(&live.stem)) {
         (true, true, Some(Exchanged::Refused(why))) => ConditionValue::yes(
             Reason::ExchangeFailed,
             format!("the token expires on {when}, and {why}; put a new one into {place}"),
@@ -402,18 +377,14 @@ fn living(
 }
 
 /// When something about the token has to be looked at again, if nothing happens.
-pub fn next(input: &Input<'_>, facts: &AppAnswers, live: &Token, info: &TokenInfo) -> Duration {
+pub fn next(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Duration {
     let (every, retry) = (input.timing.inspect_interval, input.timing.retry_interval);
-    let candidate = input
-        .token_secret_content
-        .as_ref()
-        .ok()
-        .and_then(|token_secret_content| token_secret_content.candidate.as_ref());
+    let candidate = input.token_secret.as_ref().ok().and_then(|token_secret| token_secret.candidate.as_ref());
     let asked = [
-        facts.live.next(&live.fingerprint, inspect_every(input, facts, live), retry),
-        facts.accounts.next(&live.fingerprint, every, retry),
-        candidate.and_then(|candidate| facts.next_of_candidate(&candidate.fingerprint, every, retry)),
-        facts.exchange.failure(&live.stem).and(facts.exchange.next(&live.stem, every, retry)),
+        input.answers.live.next(&live.fingerprint, inspect_every(input, live), retry),
+        input.answers.accounts.next(&live.fingerprint, every, retry),
+        candidate.and_then(|candidate| input.answers.next_of_candidate(&candidate.fingerprint, every, retry)),
+        input.answers.exchange.failure(&live.stem).and(input.answers.exchange.next(&live.stem, every, retry)),
     ];
     let mut next = every;
     for at in asked.into_iter().flatten() {

@@ -3,7 +3,10 @@
 
 use secrecy::SecretString;
 
-use crate::{api::TokenSource, k8s::secrets::OwnedSecret};
+use crate::{
+    api::{AppKey, TokenSource},
+    k8s::secrets::OwnedSecret,
+};
 
 /// A token, and the fingerprint of the value under the user's key that it stems from.
 #[derive(Debug, Clone)]
@@ -27,13 +30,21 @@ pub struct TokenSecret {
     pub candidate: Option<Token>,
 }
 
+/// The Secret's name, for this app.
+#[must_use]
+pub fn name(app: &AppKey) -> String {
+    format!("{}-token", app.name)
+}
+
 const LIVE: &str = "live";
 const CANDIDATE: &str = "candidate";
 /// The app that the tokens belong to.
 pub const APP_ID: &str = "waba.dev/app-id";
-const LIVE_STEM: &str = "waba.dev/live-stems-from";
+/// Where the annotations stand that say what a token stems from.
+pub const LIVE_STEM: &str = "waba.dev/live-stems-from";
 const LIVE_SOURCE: &str = "waba.dev/live-source";
-const CANDIDATE_STEM: &str = "waba.dev/candidate-stems-from";
+/// The same of the candidate.
+pub const CANDIDATE_STEM: &str = "waba.dev/candidate-stems-from";
 const CANDIDATE_SOURCE: &str = "waba.dev/candidate-source";
 
 impl TokenSecret {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{Action, ManagementPolicy},
     calls::{CallInput, Operation},
-    controller::{app_reference::AppReference, managed_resource::Input},
+    controller::{account_resource::Input, app_reference::AppReference},
     graph::types::{CodeVerificationStatus, NameStatus},
     messages::{commands, when},
 };

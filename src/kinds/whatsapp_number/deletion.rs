@@ -13,8 +13,8 @@ use crate::{
     api::{ManagementPolicy, NumberDeletionPolicy, NumberPhase, WhatsAppNumber},
     calls::{Budget, CallInput, Operation, WINDOW},
     controller::{
+        account_resource::Input,
         app_reference::{AppReference, expired, not_ready},
-        managed_resource::Input,
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },

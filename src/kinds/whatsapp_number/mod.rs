@@ -43,18 +43,18 @@ use crate::{
         labels::DEREGISTER, validate_number,
     },
     controller::{
+        account_resource::{AccountResource, Observed},
         app_reference,
         context::{Context, Error},
-        managed_resource::{Input, ManagedResource, ReconcileContext, Then},
+        managed_resource::{ManagedResource, ReconcileContext, Then},
         ownership::{NumberClaim, digits_of},
         plan::Plan,
-        reconcile,
-        runner::{Done, Reconciler},
         store::{Cached, Objects},
         triggers::Triggers,
     },
     graph::{self, Access, Priority, types::PhoneNumber},
     observe::{AppSummary, Observation},
+    timing::Timing,
 };
 
 impl Kind for WhatsAppNumber {
@@ -134,26 +134,6 @@ impl Numbers {
     }
 }
 
-impl Reconciler<WhatsAppNumber> for Numbers {
-    async fn reconcile(&self, number: Arc<WhatsAppNumber>) -> Result<Done, Error> {
-        let app = self.context.inventory.app(&number.app());
-        // A number's future is large, and its slots are few: kept on the heap, they do not grow the runner's.
-        Box::pin(reconcile::reconcile(self, &*under_policy_of(number, app.as_ref()))).await
-    }
-
-    fn on_change(&self, number: &Cached<WhatsAppNumber>) {
-        self.triggers.counts_of(number.app.clone());
-    }
-
-    fn deleted(&self, number: &Cached<WhatsAppNumber>) {
-        if let Some(object) = number.object() {
-            self.profiles.forget(object.metadata.uid.as_deref().unwrap_or_default());
-            let namespace = object.metadata.namespace.clone().unwrap_or_default();
-            self.bindings.forget(&namespace, &binding::secret_name(&object));
-        }
-    }
-}
-
 /// The number as it is reconciled. An app that is only observed lends its token to no change at Meta, so its numbers are
 /// only observed, too, whatever they ask for.
 fn under_policy_of(number: Arc<WhatsAppNumber>, app: Option<&AppSummary>) -> Arc<WhatsAppNumber> {
@@ -167,14 +147,65 @@ fn under_policy_of(number: Arc<WhatsAppNumber>, app: Option<&AppSummary>) -> Arc
 
 impl ManagedResource for Numbers {
     type Object = WhatsAppNumber;
-    type Facts = PhoneNumber;
-    type Inputs = Inputs;
+    type Inputs = Observed<Self>;
     type Step = Step;
     type Session = ReconcileSession;
 
     fn context(&self) -> &Context {
         &self.context
     }
+
+    fn effective(&self, number: Arc<WhatsAppNumber>) -> Arc<WhatsAppNumber> {
+        let app = self.context.inventory.app(&number.app());
+        under_policy_of(number, app.as_ref())
+    }
+
+    async fn begin(&self, number: &WhatsAppNumber) -> ReconcileSession {
+        inputs::collect::hold(&self.context, number).await
+    }
+
+    async fn collect(
+        &self,
+        at: &ReconcileContext<'_, Self>,
+        session: &mut ReconcileSession,
+    ) -> Result<Observed<Self>, Error> {
+        inputs::collect::collect(at, session).await
+    }
+
+    fn plan(number: &WhatsAppNumber, observed: &Observed<Self>, timing: &Timing) -> Plan<WhatsAppNumberStatus, Step> {
+        plan::plan(&observed.input(number, timing))
+    }
+
+    async fn execute(
+        &self,
+        at: &ReconcileContext<'_, Self>,
+        _: &Observed<Self>,
+        session: &mut ReconcileSession,
+        step: Step,
+    ) -> Result<Then, Error> {
+        steps::carry_out(at, session, step).await
+    }
+
+    fn is_read(observed: &Observed<Self>) -> bool {
+        observed.is_read()
+    }
+
+    fn on_change(&self, number: &Cached<WhatsAppNumber>) {
+        self.triggers.counts_of(number.app.clone());
+    }
+
+    fn on_delete(&self, number: &Cached<WhatsAppNumber>) {
+        if let Some(object) = number.object() {
+            self.profiles.forget(object.metadata.uid.as_deref().unwrap_or_default());
+            let namespace = object.metadata.namespace.clone().unwrap_or_default();
+            self.bindings.forget(&namespace, &binding::secret_name(&object));
+        }
+    }
+}
+
+impl AccountResource for Numbers {
+    type Facts = PhoneNumber;
+    type Details = Inputs;
 
     fn objects(&self) -> &Objects<WhatsAppNumber> {
         &self.context.numbers
@@ -186,31 +217,6 @@ impl ManagedResource for Numbers {
 
     fn is_live(facts: &PhoneNumber) -> bool {
         !facts.is_gone()
-    }
-
-    fn owner(inputs: &Inputs) -> Option<&str> {
-        Some(inputs.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty())
-    }
-
-    async fn begin(&self, number: &WhatsAppNumber) -> ReconcileSession {
-        inputs::collect::hold(&self.context, number).await
-    }
-
-    async fn collect(&self, at: &ReconcileContext<'_, Self>, session: &mut ReconcileSession) -> Result<Inputs, Error> {
-        inputs::collect::gather(at, session).await
-    }
-
-    fn plan(input: &Input<'_, Self>) -> Plan<WhatsAppNumberStatus, Step> {
-        plan::plan(input)
-    }
-
-    async fn execute(
-        &self,
-        at: &ReconcileContext<'_, Self>,
-        session: &mut ReconcileSession,
-        step: Step,
-    ) -> Result<Then, Error> {
-        steps::carry_out(at, session, step).await
     }
 
     async fn read_by_id(&self, access: &Access, account: &str, id: &str) -> Result<PhoneNumber, graph::Error> {

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::{NumberPhase, WhatsAppNumberStatus},
     controller::{
-        managed_resource::Input,
+        account_resource::Input,
         plan::{Plan, Report, Requeue},
         preconditions::{Preconditions, preconditions},
     },
@@ -70,6 +70,10 @@ fn by_preconditions(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -
         Preconditions::Open(need) => {
             requests.wait_all();
             status::nothing_known(base, need)
+        }
+        Preconditions::Unproven { account, id } => {
+            requests.wait_all();
+            Decision::Act(Step::ReadById { account: account.to_owned(), id: id.to_owned() })
         }
         Preconditions::Kept(summary) => {
             requests.wait_all();

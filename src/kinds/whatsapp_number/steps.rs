@@ -23,6 +23,7 @@ use crate::{
     api::{Action, MetaApp, WhatsAppNumber, labels::DEREGISTER},
     calls::{CallGateway, CallInput},
     controller::{
+        account_resource::read_by_id,
         context::Error,
         managed_resource::{ReconcileContext, Then},
         ownership::digits_of,
@@ -86,6 +87,7 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
             hold.forwarded = true;
             Ok(Then::Plan)
         }
+        Step::ReadById { account, id } => Ok(read_by_id(at, &mut hold.proof, &account, &id).await),
         Step::ReadProfile { account, id } => {
             let began = Instant::now();
             let graph = &at.context.graph;

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::{
     api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
     controller::{
+        account_resource::Proof,
         app_reference::AppReference,
-        plan::{Proof, Requeue},
+        plan::Plan,
         testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, sent, table, word},
     },
     graph::types::Template,
-    kinds::Templates,
+    kinds::{Templates, message_template::steps::Step},
     observe::Observation,
 };
 
@@ -163,8 +164,8 @@ fn what_no_list_has_is_as_its_id_shows() {
     approved(&mut scene);
     scene.reconcile();
     scene.lacks(MINUTE);
-    let proof = Requeue::Proof { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
-    assert_eq!(scene.reconcile(), Some(proof));
+    let by_id = Step::ReadById { account: ACCOUNT.to_owned(), id: "594425479261596".to_owned() };
+    assert_eq!(scene.plan(), Plan::Step(by_id), "the list can be behind");
     assert_eq!(scene.told(), "Approved True/Approved", "until then nothing is said");
 
     scene.proof = Some(Proof::Elsewhere(template(&json!({"status": "PAUSED"}))));

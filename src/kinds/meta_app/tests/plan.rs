@@ -55,7 +55,7 @@ fn a_new_app() {
         ),
         (
             "somebody's Secret is in the way of the operator's copy",
-            |scene| scene.token_secret_content = Err(problem(Reason::SecretNameTaken, false)),
+            |scene| scene.unreadable = Some(problem(Reason::SecretNameTaken, false)),
             "Pending False/SecretNameTaken Stalled",
         ),
         ("the token is dead", |scene| scene.says("A", Says::Dead(463)), "ExpiredToken False/ExpiredToken Stalled"),

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
-use crate::kinds::meta_app::decision::CredentialError;
 use crate::{controller::context::Error, messages::Reason, observe::AppState};
 
 const OTHER: &str = "202290129340398";
@@ -287,12 +286,11 @@ fn a_refusal_of_the_token_before_is_not_held_against_the_new_one() {
 #[test]
 fn a_copy_that_cannot_be_read_stops_nothing_that_is_known() {
     let mut scene = Scene::connected(Says::works());
-    let kept = scene.token_secret_content.clone();
-    scene.token_secret_content = Err(CredentialError { passing: true, ..problem(Reason::SecretUnreadable, true) });
+    scene.unreadable = Some(problem(Reason::SecretUnreadable, true));
     scene.settled();
     assert_eq!(scene.told(), "Connected False/SecretUnreadable Reconciling");
     assert_eq!(scene.standing, AppState::Starting, "nothing is known against the app");
-    scene.token_secret_content = kept;
+    scene.unreadable = None;
     scene.settled();
     assert_eq!(scene.told(), "Connected True/Connected");
 }

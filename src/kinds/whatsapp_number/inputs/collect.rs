@@ -17,11 +17,11 @@ use crate::kinds::whatsapp_number::{
 use crate::{
     api::{Action, AppKey, Kind, ManagementPolicy, Provisioning, SecretKeyRef, WhatsAppNumber},
     controller::{
+        account_resource::{Observed, Proof, competing_object, observe, sees},
         app_reference::AppReference,
         context::{Context, Error},
         managed_resource::ReconcileContext,
         ownership::{NumberClaim, digits_of, display_name, precedes},
-        reconcile::sees,
     },
     graph::types::PhoneNumber,
     k8s::secrets::{
@@ -49,6 +49,8 @@ pub struct ReconcileSession {
     pub made_pin: Option<SecretString>,
     /// A request that was just passed on.
     pub forwarded: bool,
+    /// The reply to a read by id.
+    pub proof: Option<Proof<PhoneNumber>>,
 }
 
 /// Takes hold of the number's ledger, if the object has anything to do with one.
@@ -82,7 +84,30 @@ pub fn ledger_digits(object: &WhatsAppNumber) -> u64 {
 }
 
 /// See the module.
-pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSession) -> Result<Inputs, Error> {
+pub async fn collect(
+    at: &ReconcileContext<'_, Numbers>,
+    session: &mut ReconcileSession,
+) -> Result<Observed<Numbers>, Error> {
+    let (link, seen) = observe(at.reconciler, at.object);
+    let details = gather(at, &link, &seen, session).await?;
+    let owner = Some(details.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
+    Ok(Observed {
+        app: at.app.clone(),
+        competing_object: competing_object(at.reconciler, at.object, owner),
+        link,
+        seen,
+        proof: session.proof.clone(),
+        details,
+        instant: Instant::now(),
+    })
+}
+
+async fn gather(
+    at: &ReconcileContext<'_, Numbers>,
+    link: &AppReference,
+    seen: &Observation<PhoneNumber>,
+    hold: &mut ReconcileSession,
+) -> Result<Inputs, Error> {
     let ReconcileContext { context, object, .. } = at;
     let now = context.graph.now();
     let mut inputs = Inputs {
@@ -95,7 +120,7 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     };
     if let Some(book) = &mut hold.book {
         inputs.held = true;
-        remember(&mut inputs, book, at.seen.read(), now).await?;
+        remember(&mut inputs, book, seen.read(), now).await?;
         inputs.blocker = inputs.blocker.or_else(|| hold.blocker.clone());
         if inputs.ledger.serial == 0 {
             inputs.ledger = recalled(object);
@@ -105,8 +130,9 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     claimants(&mut inputs, at);
     inputs.requested = requested(at, &inputs, hold.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
-        values(&mut inputs, at, hold).await;
-        inputs.profile = profile(&inputs, at);
+        let registered = matches!(seen, Observation::Present { facts, .. } if facts.is_registered());
+        values(&mut inputs, at, registered, hold).await;
+        inputs.profile = profile(&inputs, at, registered);
     }
     if let Some(book) = hold.book.as_mut().filter(|_| inputs.ledger.serial == 0) {
         recalled_values(object, &mut inputs);
@@ -114,7 +140,7 @@ pub async fn gather(at: &ReconcileContext<'_, Numbers>, hold: &mut ReconcileSess
     }
     inputs.binding = match &hold.not_bound {
         Some(blocker) => Binding::Refused(blocker.clone()),
-        None => self::binding(at).await?,
+        None => self::binding(at, link, seen).await?,
     };
     Ok(inputs)
 }
@@ -200,7 +226,7 @@ fn requested(
 }
 
 /// PIN, code and verify token, where they matter.
-async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &ReconcileSession) {
+async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool, hold: &ReconcileSession) {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.registration.is_some() {
         let reference = registration::pin_ref(object);
@@ -226,7 +252,6 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, hold: &
             inputs.pin = SecretRead::NotCreated(blocker.clone());
         }
     }
-    let registered = matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered());
     if object.spec.verification.is_some() && !registered {
         let reference = verification::code_ref(object);
         let read = context.secrets.get(namespace, &reference).await.map(|read| read.value);
@@ -291,10 +316,8 @@ fn value(
     }
 }
 
-fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>) -> ProfileRead {
-    if at.object.spec.profile.is_none()
-        || !matches!(at.seen, Observation::Present { facts, .. } if facts.is_registered())
-    {
+fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool) -> ProfileRead {
+    if at.object.spec.profile.is_none() || !registered {
         return ProfileRead::NotManaged;
     }
     let unsettled = inputs.ledger.profile.values().any(|field| field.shown.is_none());
@@ -317,23 +340,27 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>) -> ProfileRead {
 const NOT_OURS: &str = "not ours";
 
 /// How the binding Secret stands.
-async fn binding(at: &ReconcileContext<'_, Numbers>) -> Result<Binding, Error> {
+async fn binding(
+    at: &ReconcileContext<'_, Numbers>,
+    link: &AppReference,
+    seen: &Observation<PhoneNumber>,
+) -> Result<Binding, Error> {
     let object = at.object;
     let name = binding::secret_name(object);
-    if object.spec.binding.is_none() || *at.link == AppReference::NotAllowed {
+    if object.spec.binding.is_none() || *link == AppReference::NotAllowed {
         let there = is_ours(at, &name).await?;
         return Ok(if there { Binding::Unwanted } else { Binding::NotManaged });
     }
-    Ok(wanted_binding(at, &name).await)
+    if object.spec.suspend || *link != AppReference::Ready {
+        return Ok(Binding::Waits("the MetaApp is not ready; an existing binding Secret stays as it is"));
+    }
+    Ok(wanted_binding(at, seen, &name).await)
 }
 
 /// How the binding Secret of an object that wants one stands.
-async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, name: &str) -> Binding {
+async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, seen: &Observation<PhoneNumber>, name: &str) -> Binding {
     let ReconcileContext { context, object, namespace, .. } = at;
-    if object.spec.suspend || *at.link != AppReference::Ready {
-        return Binding::Waits("the MetaApp is not ready; an existing binding Secret stays as it is");
-    }
-    let (Observation::Present { account, facts, .. }, Some(access)) = (at.seen, context.pollers.access(at.app)) else {
+    let (Observation::Present { account, facts, .. }, Some(access)) = (seen, context.pollers.access(at.app)) else {
         return Binding::Waits("Meta has not shown the number yet");
     };
     let view = context.inventory.app(at.app).unwrap_or_default();

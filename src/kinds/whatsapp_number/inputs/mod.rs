@@ -308,6 +308,13 @@ pub enum Step {
     CreatePinSecret,
     /// Request a new token from the app.
     RefreshToken(String),
+    /// Read the number by its id.
+    ReadById {
+        /// The account that held it.
+        account: String,
+        /// Its id.
+        id: String,
+    },
     /// Read the profile.
     ReadProfile {
         /// Which account.

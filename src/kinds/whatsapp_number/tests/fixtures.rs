@@ -258,6 +258,7 @@ fn short(action: Action) -> &'static str {
 pub fn words(scene: &Number, step: &Step) -> String {
     let of = |id: &str| scene.inputs.ledger.intent(id).map_or("nothing", |intent| intent.input.operation().as_str());
     match step {
+        Step::ReadById { id, .. } => format!("read {id}"),
         Step::Send { input, secret, account, id, action, .. } => {
             assert_eq!(account, ACCOUNT);
             assert_eq!(id.as_deref(), (input.operation() != Operation::AddNumber).then_some(ID));

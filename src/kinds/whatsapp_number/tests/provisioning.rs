@@ -118,8 +118,8 @@ fn what_was_added_is_waited_for_and_never_added_again() {
     scene.inputs.ledger.phone_number_id = Some(super::fixtures::ID.to_owned());
     next(&mut scene);
     scene.lacks(MINUTE);
-    assert!(next(&mut scene).starts_with("open: Proof"), "it once had an id");
-    scene.proof = Some(crate::controller::plan::Proof::Gone);
+    assert_eq!(next(&mut scene), format!("read {}", super::fixtures::ID), "it once had an id");
+    scene.proof = Some(crate::controller::account_resource::Proof::Gone);
     assert_eq!(next(&mut scene), "NotFound False/NotFound Stalled");
 }
 

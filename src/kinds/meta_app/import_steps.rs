@@ -1,0 +1,97 @@
+//! Creates the objects of an import, and deletes those that an authored one has replaced.
+
+use std::time::Instant;
+
+use futures::{StreamExt, stream};
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams, Preconditions},
+};
+use tracing::warn;
+
+use super::{
+    Apps,
+    import::{self, Created, ObjectVersion, Superseded, Wanted},
+    inputs::Memory,
+};
+use crate::{
+    api::{Kind, MessageTemplate, WhatsAppNumber},
+    controller::managed_resource::ReconcileContext,
+    k8s::timeout::{ApiError, call},
+};
+
+/// Objects that are created at once.
+const AT_ONCE: usize = 16;
+
+/// See the module. A failure is remembered: the plan reports it and retries later.
+pub async fn import(at: &ReconcileContext<'_, Apps>, memory: &mut Memory, batch: Wanted) {
+    let ReconcileContext { context, object: app, namespace, .. } = *at;
+    let numbers = Api::<WhatsAppNumber>::namespaced(context.client.clone(), namespace);
+    let templates = Api::<MessageTemplate>::namespaced(context.client.clone(), namespace);
+    let params = PostParams { field_manager: Some("waba-operator-import".to_owned()), ..PostParams::default() };
+    memory.created.remember(&batch, Instant::now());
+
+    // Built as they are sent: an import of thousands is not in memory at once.
+    let new_numbers = batch.numbers.into_iter().map(|(account, digits)| import::number(app, &account, digits));
+    let made_numbers = create_all(&numbers, &params, new_numbers).await;
+    let new_templates = batch.templates.into_iter().map(|claim| import::template(app, &claim));
+    let made_templates = create_all(&templates, &params, new_templates).await;
+    for old in &batch.superseded {
+        delete(&numbers, &templates, old).await;
+    }
+
+    memory.imported.0 += made_numbers.iter().filter(|made| matches!(made, Ok(true))).count();
+    memory.imported.1 += made_templates.iter().filter(|made| matches!(made, Ok(true))).count();
+    let failure = made_numbers.iter().chain(&made_templates).find_map(|made| made.as_ref().err());
+    memory.import_failure = failure.map(|error| {
+        let message = format!(
+            "objects for what is at Meta could not be created in namespace {namespace}: {error}; the operator keeps trying"
+        );
+        (message, Instant::now())
+    });
+    if failure.is_some() {
+        memory.created = Created::default();
+    }
+}
+
+/// Creates objects, some at a time; what came of each, in their order, so that the first failure is the same each time.
+async fn create_all<K: Kind>(
+    api: &Api<K>,
+    params: &PostParams,
+    objects: impl Iterator<Item = K> + Send,
+) -> Vec<Result<bool, ApiError>> {
+    stream::iter(objects)
+        .map(|object| async move { created(call(api.create(params, &object)).await) })
+        .buffered(AT_ONCE)
+        .collect()
+        .await
+}
+
+/// An object that is there already, made by somebody else a moment ago, is none of ours.
+fn created<T>(result: Result<T, ApiError>) -> Result<bool, ApiError> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_already_exists() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes an imported object as it was judged; if it changed meanwhile, somebody has taken it over.
+async fn delete(numbers: &Api<WhatsAppNumber>, templates: &Api<MessageTemplate>, old: &Superseded) {
+    let params = |object: &ObjectVersion| {
+        DeleteParams::default().preconditions(Preconditions {
+            uid: Some(object.uid.clone()),
+            resource_version: Some(object.resource_version.clone()),
+        })
+    };
+    let deleted = match old {
+        Superseded::Number(object) => call(numbers.delete(&object.name, &params(object))).await.map(drop),
+        Superseded::Template(object) => call(templates.delete(&object.name, &params(object))).await.map(drop),
+    };
+    if let Err(error) = deleted
+        && !error.is_not_found()
+        && !error.is_conflict()
+    {
+        warn!(%error, ?old, "imported object not deleted, though an authored one stands for the same thing");
+    }
+}
