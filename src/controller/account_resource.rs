@@ -140,8 +140,10 @@ pub fn competing_object<R: AccountResource>(reconciler: &R, object: &R::Object, 
     let winner = if is_owner(object) {
         competitors.first().filter(|_| !sees(reconciler, object))
     } else {
-        let owned = competitors.iter().find(|other| is_owner(other));
-        owned.or_else(|| competitors.first().filter(|first| precedes(*first, object)))
+        competitors
+            .iter()
+            .find(|other| is_owner(other))
+            .or_else(|| competitors.first().filter(|first| precedes(*first, object)))
     };
     winner.map(|winner| display_name(winner, &object.namespace().unwrap_or_default()))
 }

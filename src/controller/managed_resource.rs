@@ -61,6 +61,7 @@ pub trait ManagedResource: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Then, Error>> + Send;
 
     /// Whether Meta was read for the object. A request to read waits for the first read.
+    #[must_use]
     fn is_read(_: &Self::Inputs) -> bool {
         true
     }

@@ -25,7 +25,7 @@ pub struct Summary {
     /// Its phase.
     pub phase: MetaAppPhase,
     /// Its conditions.
-    pub summary: StatusSummary,
+    pub conditions: StatusSummary,
     /// What its objects may rely on.
     pub state: AppState,
     /// Nothing is known yet that would be better than what the status says already.
@@ -81,7 +81,7 @@ pub fn judge(
         found.grow_stale();
     }
     let Findings { phase, summary, state, .. } = found;
-    Summary { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), summary, state, keeps_status }
+    Summary { phase: phase.or(last).unwrap_or(MetaAppPhase::Pending), conditions: summary, state, keeps_status }
 }
 
 fn find(

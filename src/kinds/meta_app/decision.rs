@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::{cached_answers::AppAnswers, import, token_secret::TokenSecret};
 use crate::{
-    api::{Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
+    api::{Action, Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
@@ -46,10 +46,8 @@ pub struct CredentialError {
 pub struct Inputs {
     /// The older object with the same app ID, if there is one: its name, where it may be told.
     pub competing_object: Option<String>,
-    /// A person requests an exchange of the token, and nothing was done about it yet.
-    pub exchange_requested: bool,
-    /// A person requests new reads, and nothing was done about it yet.
-    pub reads_requested: bool,
+    /// What a person requests, and nothing was done about yet.
+    pub requested: Vec<Action>,
     /// The app secret.
     pub secret: Result<Credential, CredentialError>,
     /// The user's token; `None` where the spec names none.
@@ -106,6 +104,11 @@ impl Deref for Input<'_> {
 }
 
 impl Input<'_> {
+    /// Whether a person requests this action, and nothing was done about it yet.
+    pub fn is_requested(&self, action: Action) -> bool {
+        self.requested.contains(&action)
+    }
+
     /// Whether the operator may write to Meta.
     pub fn may_write(&self) -> bool {
         self.app.spec.management_policy == ManagementPolicy::Full

@@ -58,10 +58,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Whether one of the requests is for this action and was not acted on.
-    fn is_requested(&self, requests: &[Request], action: Action) -> bool {
-        let is_new = |request: &&Request| request.action == action && request.verdict.is_ok();
-        requests.iter().filter(is_new).any(|request| !self.acted_on.contains(request))
+    /// The requests that nothing was done about yet.
+    fn not_acted_on(&self, requests: &[Request]) -> Vec<Action> {
+        let is_new = |request: &&Request| request.verdict.is_ok() && !self.acted_on.contains(request);
+        requests.iter().filter(is_new).map(|request| request.action).collect()
     }
 
     /// A request is acted on once, whatever comes of it.
@@ -94,8 +94,7 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     import.superseded = superseded(context, app);
     Inputs {
         competing_object: competing_object(context, app, key),
-        exchange_requested: memory.is_requested(requests, Action::RefreshToken),
-        reads_requested: memory.is_requested(requests, Action::Reconcile),
+        requested: memory.not_acted_on(requests),
         secret,
         user_token,
         binding_token,

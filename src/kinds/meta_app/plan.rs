@@ -38,7 +38,7 @@ fn examine(input: &Input<'_>) -> Checked<AppReport> {
     if let Some(finding) = refused(input) {
         return ControlFlow::Continue(status::stopped(input, finding));
     }
-    if input.reads_requested {
+    if input.is_requested(Action::Reconcile) {
         return ControlFlow::Break(Step::ReadAgain);
     }
     let credentials = credentials::check(input)?;
@@ -87,7 +87,7 @@ fn conclude(input: &Input<'_>, report: AppReport) -> Plan<MetaAppStatus, Step> {
     }
     let (ignored, waiting) = match exchange_refused(input, &status, &state) {
         Some(why) => (vec![(Action::RefreshToken, why.to_owned())], Vec::new()),
-        None if input.exchange_requested => (Vec::new(), vec![Action::RefreshToken]),
+        None if input.is_requested(Action::RefreshToken) => (Vec::new(), vec![Action::RefreshToken]),
         None => (Vec::new(), Vec::new()),
     };
     let follow_up = (!import.is_empty()).then_some(Step::Import(import));
@@ -96,7 +96,7 @@ fn conclude(input: &Input<'_>, report: AppReport) -> Plan<MetaAppStatus, Step> {
 
 /// Why a request to exchange the token is not acted on, if it is not.
 fn exchange_refused(input: &Input<'_>, status: &MetaAppStatus, state: &AppState) -> Option<&'static str> {
-    if !input.exchange_requested {
+    if !input.is_requested(Action::RefreshToken) {
         None
     } else if !input.may_write() {
         Some("spec.managementPolicy is Observe")

@@ -104,7 +104,8 @@ pub fn examined(
     status.counts = Some(input.counts.clone());
     status.throttles = throttles(input, accounts.as_ref().and_then(|accounts| accounts.ids.as_deref()));
 
-    let Summary { phase, mut summary, state, keeps_status } = judge(input, credentials, token, accounts.as_ref());
+    let Summary { phase, conditions: mut summary, state, keeps_status } =
+        judge(input, credentials, token, accounts.as_ref());
     summary.conditions.extend(clock(input));
     summary.conditions.extend(version(input));
     summary.conditions.extend(unsupported(input));

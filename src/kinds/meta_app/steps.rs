@@ -319,7 +319,7 @@ impl<O: Outside> Journal for TokenJournal<'_, '_, O> {
 
     async fn finish(&mut self, outcome: Option<Outcome<ExchangedToken>>) -> Result<(), Error> {
         let Self { steps, memory, live } = self;
-        let Input { app, inputs, .. } = steps.input;
+        let app = steps.input.app;
         let result = outcome.as_ref().map_or("not sent", Outcome::as_str);
         info!(app = %app.app(), operation = AppOperation::ExchangeToken.as_str(), outcome = result, "asked Meta");
         let found = match outcome {
@@ -331,7 +331,7 @@ impl<O: Outside> Journal for TokenJournal<'_, '_, O> {
         match &found {
             Ok(exchanged) => steps.report_exchange(exchanged),
             // Whoever requested it learns of the failure, and requests it again; attempts of the operator's own go on.
-            Err(error) if inputs.exchange_requested => {
+            Err(error) if steps.input.is_requested(Action::RefreshToken) => {
                 steps.report_exchange(&Exchanged::Refused(format!("it could not be exchanged: {error}")));
             }
             Err(_) => {}

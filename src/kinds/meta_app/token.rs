@@ -12,7 +12,7 @@ use super::{
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::{MetaAppPhase, TokenSource},
+    api::{Action, MetaAppPhase, TokenSource},
     controller::summary::ConditionValue,
     graph::{
         self,
@@ -314,7 +314,7 @@ fn exchange_due(input: &Input<'_>, live: &Token, info: &TokenInfo, candidate: Op
     if !input.may_write() || proving {
         return false;
     }
-    if input.exchange_requested {
+    if input.is_requested(Action::RefreshToken) {
         return true;
     }
     let timing = input.timing;

@@ -40,7 +40,7 @@ const TOPICS: [Topic; 4] = [
 
 /// What to do about a number.
 pub fn plan(input: &Input<'_, Numbers>) -> Planned {
-    let mut requests = ActionRequests::of(&input.inputs);
+    let mut requests = ActionRequests::of(input.inputs);
     let decision = decide(input, &mut requests);
     match decision {
         Decision::Act(step) => Plan::Step(step),
@@ -57,7 +57,7 @@ pub fn plan(input: &Input<'_, Numbers>) -> Planned {
 fn decide(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
     deletion::deletion(input, requests)
         .or_else(|| deletion::unneeded_finalizer(input).into())
-        .or_else(|| binding::unwanted(&input.inputs).into())
+        .or_else(|| binding::unwanted(input.inputs).into())
         .or_else(|| actions::refresh_token(input, requests).into())
         .or_else(|| by_preconditions(input, requests))
 }

@@ -118,7 +118,7 @@ fn happen(scene: &mut Scene, event: Event) {
         Event::Lists(found) => scene.meta.lists = found,
         Event::Gives(Ok(token)) => scene.gives(token),
         Event::Gives(Err(code)) => scene.meta.gives = Err(code),
-        Event::Asked => scene.exchange_asked = true,
+        Event::Asked => scene.exchange_requested = true,
         Event::Skew(minutes) => scene.skew = SignedDuration::from_mins(minutes),
         Event::Rival(there) => scene.competing_object = there.then(|| "ino-cx-old".to_owned()),
         Event::Edit(which) => EDITS[which](scene),
