@@ -1,5 +1,6 @@
-//! The rooms of `src/` and the arrows between them. A room uses the rooms that its row names, and no other: so no circle
-//! can form, and whoever reads one room knows which others to know.
+//! The rooms of `src/` and the arrows between them. A room uses the rooms that its row names, and no other: no circle can
+//! form, and whoever reads one room knows which others to know. Within a room no files use each other in a circle either;
+//! what a folder's `mod.rs` defines is the folder's name for its parts, and they may all use it.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -138,4 +139,145 @@ fn no_arrow_points_back() {
             assert!(above, "{room} uses {name}, which must stand above it");
         }
     }
+}
+
+/// Module by module, its file and what it names from this crate: every path from the root, re-exports, and those of its tests
+/// left out.
+#[derive(Default)]
+struct Module {
+    named: Vec<Vec<String>>,
+    /// What it re-exports: the name, and the path from the root.
+    exports: BTreeMap<String, Vec<String>>,
+}
+
+struct Reader<'a> {
+    path: &'a [String],
+    module: Module,
+}
+
+impl Reader<'_> {
+    /// From the root, where the path leads into this crate.
+    fn absolute(&self, path: &[String]) -> Option<Vec<String>> {
+        let mut base = self.path.to_vec();
+        let mut rest = path;
+        match path.first().map(String::as_str) {
+            Some("crate") => {
+                base.clear();
+                rest = &path[1..];
+            }
+            Some("self") => rest = &path[1..],
+            Some("super") => {}
+            _ => return None,
+        }
+        while let [first, tail @ ..] = rest
+            && first == "super"
+        {
+            base.pop();
+            rest = tail;
+        }
+        base.extend(rest.iter().cloned());
+        Some(base)
+    }
+
+    fn uses(&mut self, before: &mut Vec<String>, tree: &UseTree, exported: bool) {
+        match tree {
+            UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.uses(before, &path.tree, exported);
+                before.pop();
+            }
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.uses(before, tree, exported)),
+            UseTree::Glob(_) => self.record(before.clone(), None, exported),
+            UseTree::Name(name) => {
+                let name = name.ident.to_string();
+                let path = if name == "self" { before.clone() } else { [before.clone(), vec![name.clone()]].concat() };
+                self.record(path, Some(name), exported);
+            }
+            UseTree::Rename(rename) => {
+                let path = [before.clone(), vec![rename.ident.to_string()]].concat();
+                self.record(path, Some(rename.rename.to_string()), exported);
+            }
+        }
+    }
+
+    fn record(&mut self, path: Vec<String>, name: Option<String>, exported: bool) {
+        // In a module's own file, `child::Item` is a path of this crate too.
+        let path = self.absolute(&path).unwrap_or_else(|| [self.path.to_vec(), path].concat());
+        match name {
+            Some(name) if exported => drop(self.module.exports.insert(name, path)),
+            _ => self.module.named.push(path),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Reader<'_> {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if !is_test(&module.attrs) {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if !is_test(&item.attrs) {
+            self.uses(&mut Vec::new(), &item.tree, !matches!(item.vis, syn::Visibility::Inherited));
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if let Some(path) = self.absolute(&segments) {
+            self.module.named.push(path);
+        }
+        visit::visit_path(self, path);
+    }
+}
+
+fn modules() -> BTreeMap<Vec<String>, Module> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src.join("lib.rs"), &mut found);
+    let read = |file: &PathBuf| {
+        let relative = file.strip_prefix(&src).unwrap().with_extension("");
+        let mut path: Vec<String> = relative.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+        if matches!(path.last().map(String::as_str), Some("mod" | "lib")) {
+            path.pop();
+        }
+        let mut reader = Reader { path: &path, module: Module::default() };
+        reader.visit_file(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap());
+        let module = reader.module;
+        (path, module)
+    };
+    found.iter().map(read).collect()
+}
+
+/// The module that defines what the path names, through re-exports.
+fn defining(modules: &BTreeMap<Vec<String>, Module>, path: &[String]) -> Option<Vec<String>> {
+    let length = (0..=path.len()).rev().find(|&length| modules.contains_key(&path[..length]))?;
+    let exported = path.get(length).and_then(|name| modules[&path[..length]].exports.get(name));
+    match exported {
+        Some(target) => defining(modules, &[target, &path[length + 1..]].concat()),
+        None => Some(path[..length].to_vec()),
+    }
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let modules = modules();
+    let is_folder = |path: &[String]| modules.keys().any(|other| other.len() > path.len() && other.starts_with(path));
+    let mut uses = BTreeMap::<&[String], BTreeSet<Vec<String>>>::new();
+    for (path, module) in modules.iter().filter(|(path, _)| !is_folder(path)) {
+        let named = module.named.iter().filter_map(|named| defining(&modules, named));
+        uses.insert(path, named.filter(|target| target != path && !is_folder(target)).collect());
+    }
+    assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 500, "the arrows between the files are found");
+    loop {
+        let ends: Vec<&[String]> =
+            uses.iter().filter(|(_, used)| used.iter().all(|used| !uses.contains_key(&**used))).map(|(p, _)| *p).collect();
+        if ends.is_empty() {
+            break;
+        }
+        ends.iter().for_each(|path| drop(uses.remove(path)));
+    }
+    let circling: Vec<String> = uses.keys().map(|path| path.join("::")).collect();
+    assert_eq!(circling.join("\n"), "", "these files use each other in a circle, or use one that does");
 }

@@ -174,7 +174,9 @@ impl Climb<'_> {
             self.table.row(&format!("ladder, {way}: writes, {}", spoken(label)), writes / count);
         }
         let all = writes.values().fold(0.0, |sum, writes| sum + writes) / count;
-        self.table.at_most(&format!("ladder, {way}: writes to the API server per number"), all, 8.0);
+        // Intent and outcome of three calls, three statuses and two Events; and the Secret of a PIN that the operator makes.
+        let aim = if way == "given PIN" { 11.1 } else { 12.1 };
+        self.table.at_most(&format!("ladder, {way}: writes to the API server per number"), all, aim);
         all
     }
 
