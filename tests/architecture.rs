@@ -271,12 +271,15 @@ fn no_files_use_each_other_in_a_circle() {
     }
     assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 500, "the arrows between the files are found");
     loop {
-        let ends: Vec<&[String]> =
-            uses.iter().filter(|(_, used)| used.iter().all(|used| !uses.contains_key(&**used))).map(|(p, _)| *p).collect();
+        let ends: Vec<&[String]> = uses
+            .iter()
+            .filter(|(_, used)| used.iter().all(|used| !uses.contains_key(&**used)))
+            .map(|(p, _)| *p)
+            .collect();
         if ends.is_empty() {
             break;
         }
-        ends.iter().for_each(|path| drop(uses.remove(path)));
+        uses.retain(|path, _| !ends.contains(path));
     }
     let circling: Vec<String> = uses.keys().map(|path| path.join("::")).collect();
     assert_eq!(circling.join("\n"), "", "these files use each other in a circle, or use one that does");

@@ -22,19 +22,19 @@ const NAMED: usize = 3;
 /// The accounts under management, and how they read.
 #[derive(Debug)]
 pub struct Accounts {
-    /// Sorted; `None` where nobody knows which there are.
+    /// Sorted; `None` where it is not known which there are.
     pub ids: Option<Vec<String>>,
     /// Condition `AccountsSynced`.
     pub finding: ConditionValue,
     /// Who has to act.
     pub progress: Progress,
-    /// Since when Meta does not answer what would have to be known.
+    /// Since when requests fail whose reply is needed.
     pub silent_since: Option<Instant>,
     /// Whether an account was not read yet by this process, and was by the last one.
     pub unread: bool,
 }
 
-/// Which accounts there are, sorted; `None` where that cannot be told yet.
+/// Which accounts there are, sorted; `None` where that is not known yet.
 pub fn listed(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Option<Vec<String>>> {
     let ids = match (&input.app.spec.business_account_ids, info.account_scope()) {
         (Some(ids), _) => Some(ids.clone()),
@@ -71,7 +71,7 @@ pub fn check(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Accou
 fn unlisted(input: &Input<'_>, live: &Token) -> Accounts {
     let known = (!input.accounts.is_empty()).then(|| input.accounts.keys().map(ToString::to_string).collect());
     let error = input.answers.accounts.failure(&live.fingerprint);
-    let why = error.map(ToString::to_string).unwrap_or_default();
+    let why = input.answers.accounts.failure_text(&live.fingerprint);
     if error.is_some_and(needs_person) {
         let message = format!(
             "the token does not let the operator list its business accounts: {why}. Name them in \
@@ -172,7 +172,7 @@ fn passes(error: &graph::Error) -> bool {
     matches!(error.class(), Class::Transient | Class::Throttled { .. })
 }
 
-/// A dead token is told of as such, and not account by account.
+/// A dead token is reported once, and not for each account.
 fn needs_person(error: &graph::Error) -> bool {
     !passes(error) && !error.is_token()
 }

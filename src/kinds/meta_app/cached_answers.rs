@@ -1,5 +1,5 @@
-//! What this process has found out about an app, and when it has to ask again. Nothing here outlives the process: a new
-//! leader asks once more.
+//! What Meta replied about an app, and when each request is due again. Nothing here outlives the process: a new leader sends
+//! each request once more.
 
 use std::{
     collections::BTreeMap,
@@ -11,12 +11,12 @@ use crate::{
     observe::AccountState,
 };
 
-/// An answer of Meta about one subject (a token, a pair of app ID and secret), and the failure to get a newer one.
+/// An answer of Meta about one subject (a token, a pair of app ID and secret), and why the last request for a newer one failed.
 #[derive(Debug, Clone)]
 pub struct CachedAnswer<T> {
     answer: Option<Dated<T>>,
     failure: Option<Dated<graph::Error>>,
-    /// Since when asking about the failure's subject has failed.
+    /// Since when requests about the failure's subject have failed.
     failing_since: Option<Instant>,
     doubted: bool,
 }
@@ -40,17 +40,22 @@ impl<T> CachedAnswer<T> {
         self.answer.as_ref().filter(|a| a.subject == subject).map(|a| &a.value)
     }
 
-    /// Why asking about `subject` failed the last time, if it did.
+    /// Why the last request about `subject` failed, if it did.
     pub fn failure(&self, subject: &str) -> Option<&graph::Error> {
         self.failure.as_ref().filter(|f| f.subject == subject).map(|f| &f.value)
     }
 
-    /// Since when asking about `subject` has failed, if the last time did.
+    /// The same as text; empty where the last request did not fail.
+    pub fn failure_text(&self, subject: &str) -> String {
+        self.failure(subject).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Since when requests about `subject` have failed, if the last one did.
     pub fn failing_since(&self, subject: &str) -> Option<Instant> {
         self.failure(subject).and(self.failing_since)
     }
 
-    /// When to ask about `subject` (again): `every` after an answer, `retry` after a failure; `None`: now.
+    /// When the next request about `subject` is due: `every` after an answer, `retry` after a failure; `None`: now.
     pub fn next(&self, subject: &str, every: Duration, retry: Duration) -> Option<Instant> {
         if self.doubted {
             return None;
@@ -61,7 +66,7 @@ impl<T> CachedAnswer<T> {
         self.answer.as_ref().filter(|a| a.subject == subject).map(|answer| answer.at + every)
     }
 
-    /// Whether it is time to ask.
+    /// Whether the next request is due.
     pub fn due(&self, subject: &str, every: Duration, retry: Duration, now: Instant) -> bool {
         self.next(subject, every, retry).is_none_or(|next| next <= now)
     }
@@ -137,7 +142,7 @@ pub struct AppAnswers {
 }
 
 impl AppAnswers {
-    /// Everything is due: a person wants to know.
+    /// Everything is due: a person requests it.
     pub fn read_again(&mut self) {
         self.credentials.read_again();
         self.live.read_again();
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_asked_for_again_in_time_and_a_failure_sooner() {
+    fn an_answer_is_requested_again_in_time_and_after_a_failure_sooner() {
         let (every, retry) = (Duration::from_secs(100), Duration::from_secs(10));
         let start = Instant::now();
         let mut fact = CachedAnswer::<u8>::default();

@@ -1,4 +1,4 @@
-//! What the three examinations of an app come to: phase, conditions, and what its objects may rely on.
+//! From the three checks of an app (credentials, token, accounts) to its phase, its conditions, and what its objects may rely on.
 
 use std::time::{Duration, Instant};
 
@@ -32,15 +32,15 @@ pub struct Summary {
     pub keeps_status: bool,
 }
 
-/// What the examinations found: the first that failed tells.
+/// What the checks found: the first that failed decides.
 struct Findings {
-    /// `None`: nobody could tell.
+    /// `None`: not known.
     phase: Option<MetaAppPhase>,
     summary: StatusSummary,
     state: AppState,
-    /// Since when Meta does not answer what would have to be known.
+    /// Since when requests fail whose reply is needed.
     silent_since: Option<Instant>,
-    /// Whether an earlier process knew better, as far as it is known.
+    /// Whether this process has not read what the last one read.
     unread: bool,
 }
 
@@ -65,7 +65,7 @@ impl Findings {
     }
 }
 
-/// What the three examinations come to, and what it means for what was said before.
+/// What the three checks come to, and whether the last status still holds.
 pub fn judge(
     input: &Input<'_>,
     credentials: &credentials::State,
@@ -155,18 +155,18 @@ fn blockerd(input: &Input<'_>, blocker: &Blocker, conditions: Vec<(&'static str,
     }
 }
 
-/// The phase that stays where nobody can tell; `None` where nobody ever could.
+/// The phase that stays while nothing is known; `None` where nothing ever was.
 fn last_phase(input: &Input<'_>) -> Option<MetaAppPhase> {
     use MetaAppPhase::{AwaitingLogin, Conflict, Pending, Suspended, Unknown};
     Some(match input.app.status.as_ref()?.phase.clone()? {
         Pending => return None,
-        // That is over, and was not said of what is at Meta.
+        // These described the object and not what is at Meta.
         AwaitingLogin | Conflict | Suspended => Unknown,
         phase => phase,
     })
 }
 
-/// Whether the status itself says of the app only that nothing could be told.
+/// Whether the status only says that nothing was known.
 fn is_vague(input: &Input<'_>) -> bool {
     let conditions = input.app.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let ready = conditions::find(conditions, READY).map(|ready| ready.reason.as_str());

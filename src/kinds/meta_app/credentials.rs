@@ -1,4 +1,4 @@
-//! The seed's "Test connection": do app ID and app secret belong together?
+//! Whether app ID and app secret belong together: what a console calls "Test connection".
 
 use std::ops::ControlFlow;
 
@@ -27,7 +27,7 @@ pub enum State {
     Failed(Blocker),
 }
 
-/// What the facts about credentials are kept under: another ID, secret or version is another question.
+/// The subject of answers about credentials: another ID, secret or version is another subject.
 pub fn subject(input: &Input<'_>, secret: &Credential) -> String {
     format!("{} {} {}", input.app.spec.app_id, secret.fingerprint, input.version)
 }
@@ -74,7 +74,7 @@ pub fn check(input: &Input<'_>) -> Checked<State> {
 }
 
 fn unreachable_meta(input: &Input<'_>, subject: &str) -> State {
-    let why = input.answers.credentials.failure(subject).map(ToString::to_string).unwrap_or_default();
+    let why = input.answers.credentials.failure_text(subject);
     let message = format!("app ID and secret could not be tested: {why}; the operator keeps trying");
     State::Failed(Blocker::silence(message, input.answers.credentials.failing_since(subject)))
 }

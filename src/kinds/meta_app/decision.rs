@@ -189,16 +189,16 @@ pub struct AppReport {
     pub next: Requeue,
 }
 
-/// Why an examination ends before the next one.
+/// Why a check fails, and the next one is not made.
 #[derive(Debug, Clone)]
 pub struct Blocker {
-    /// The app's phase; `None`: nobody could tell, so it stays.
+    /// The app's phase; `None`: not known, the last one stays.
     pub phase: Option<MetaAppPhase>,
     /// What is wrong.
     pub finding: ConditionValue,
     /// Who has to act.
     pub progress: Progress,
-    /// Since when Meta could not be asked, if that is what is wrong.
+    /// Since when requests to Meta fail, if that is what is wrong.
     pub silent_since: Option<Instant>,
 }
 
@@ -208,7 +208,7 @@ impl Blocker {
         Self { phase: Some(phase), finding, progress: Progress::Stalled, silent_since: None }
     }
 
-    /// Meta could not be asked.
+    /// Requests to Meta fail.
     pub fn silence(message: String, since: Option<Instant>) -> Self {
         let finding = ConditionValue::unknown(Reason::MetaUnreachable, message);
         Self { phase: None, finding, progress: Progress::Reconciling, silent_since: since }

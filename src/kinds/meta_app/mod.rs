@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cached_answers;
+mod candidate;
 mod conditions;
 mod credentials;
 mod decision;

@@ -1,4 +1,4 @@
-//! How an app stands, as a status. What could not be learnt this time keeps its last value.
+//! The status of an app. What is not known this time keeps its last value.
 
 use std::time::{Duration, Instant};
 
@@ -88,7 +88,7 @@ pub fn stopped(input: &Input<'_>, (phase, finding): (MetaAppPhase, ConditionValu
     report(input, status, summary, state)
 }
 
-/// Everything that could be found out was.
+/// All checks were made.
 pub fn examined(
     input: &Input<'_>,
     credentials: &credentials::State,
@@ -236,7 +236,7 @@ fn fill_accounts(
             let state = input.accounts.get(id.as_str());
             let last = before.iter().find(|b| b.id == *id).cloned().unwrap_or_default();
             let mut entry = state.and_then(|state| shown(input, state)).unwrap_or_else(|| last.clone());
-            // It comes with a call of its own, after the account.
+            // It is read by a separate request, after the account.
             entry.template_limit = entry.template_limit.or(last.template_limit);
             entry.id.clone_from(id);
             entry.token.clone_from(&source);
@@ -260,7 +260,7 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
         review_status: account.review_status.as_ref().map(|s| s.as_str().to_owned()),
         business_verification: account.business_verification.as_ref().map(|s| s.as_str().to_owned()),
         messaging_limit: account.messaging_limit.as_ref().map(|s| s.as_str().to_owned()),
-        // Meta tells it by webhook only.
+        // Meta sends it by webhook only.
         number_limit: None,
         can_send_message: account
             .health
@@ -286,7 +286,7 @@ fn throttles(input: &Input<'_>, managed: Option<&[String]>) -> Vec<Throttle> {
         .filter_map(|(id, state)| {
             let until = state.failure.as_ref()?.error.throttled_until()?;
             let before = known.clone().find(|t| t.business_account_id.as_deref() == Some(id));
-            // Once written it stands until it is over: the end must not move with every look.
+            // Once written it stands until it is over: the end must not move with every reconcile.
             let until = before.map_or(until, |t| t.until.0.max(until));
             (before.is_some() || lasting(&until))
                 .then(|| Throttle { business_account_id: Some(id.to_string()), until: whole_seconds(until) })

@@ -266,7 +266,7 @@ impl<O: Outside> Steps<'_, O> {
         match self.save(memory, &token_secret.exchanged(new, fingerprint)).await {
             Ok(()) => Ok(Exchanged::Stored),
             Err(error) if error.is_stale() => Err(error),
-            // Or Meta would be asked for one more token with every try to store one.
+            // Otherwise the operator would request one more token from Meta with every attempt to store one.
             Err(error) => Ok(Exchanged::Refused(format!("a new one could not be stored: {error}"))),
         }
     }
