@@ -1,4 +1,5 @@
-//! Every label, annotation and finalizer that the operator writes, besides the actions of [`Action`](super::Action).
+//! Labels and finalizers of the operator on objects of its kinds. Annotations that request something are
+//! [`Action`](super::Action)s.
 
 /// Label of an imported object: the name of the `MetaApp` that imported it. Whoever removes it makes the object their own.
 pub const IMPORTED_BY: &str = "waba.dev/imported-by";

@@ -180,5 +180,5 @@ pub async fn read_by_id<R: AccountResource>(
             return Then::Requeue(context.graph.pause_after(&error).unwrap_or(retry));
         }
     };
-    Then::Plan
+    Then::Learnt
 }

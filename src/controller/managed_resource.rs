@@ -77,8 +77,10 @@ pub trait ManagedResource: Send + Sync + Sized + 'static {
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// Plan again.
+    /// Plan again: something was written, or requested at Meta.
     Plan,
+    /// Plan again with what was read.
+    Learnt,
     /// The object was modified: stop and wait for the watch event.
     End,
     /// Nothing was learnt: leave the status as it is, and reconcile again after this time.

@@ -21,8 +21,8 @@ pub enum Plan<S, T> {
 pub struct Report<S, T> {
     /// The status without its conditions and history.
     pub status: Box<S>,
-    /// Conditions and history.
-    pub verdict: StatusSummary,
+    /// Conditions and history; `None` where nothing new is known: then only requests are echoed.
+    pub verdict: Option<StatusSummary>,
     /// When to reconcile again.
     pub next: Requeue,
     /// Requests that are not acted on, and why.
@@ -35,7 +35,7 @@ pub struct Report<S, T> {
 
 impl<S, T> Report<S, T> {
     /// With nothing more to do.
-    pub fn new(status: S, verdict: StatusSummary) -> Self {
+    pub fn new(status: S, verdict: Option<StatusSummary>) -> Self {
         Self {
             status: Box::new(status),
             verdict,

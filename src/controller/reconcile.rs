@@ -57,6 +57,7 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
                     changed = true;
                     continue;
                 }
+                Then::Learnt => continue,
                 Then::End => return Ok(Done { changed: true, requeue: None }),
                 Then::Requeue(wait) => Some(wait),
             },
@@ -121,7 +122,7 @@ async fn conclude<K: Kind, T>(
             request.verdict = Err(why.clone());
         }
     }
-    write(context, object, app, *report.status, Some(&report.verdict), &requests).await
+    write(context, object, app, *report.status, report.verdict.as_ref(), &requests).await
 }
 
 /// Writes a status. Whoever writes the echo of a request acts on it, so that it is acted on once.

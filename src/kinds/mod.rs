@@ -1,6 +1,7 @@
-//! The three kinds, one folder each, with the same files in each: `mod.rs` names the kind to the controller, `inputs.rs`
-//! collects what the plan reads, `plan.rs` decides, purely, `steps.rs` carries one step out, `status.rs` and
-//! `conditions.rs` say what Meta's facts mean. A file beside them bears the name of the spec block that it implements.
+//! The three kinds, one folder each, with the same files in each: `mod.rs` implements the traits of a kind, `inputs` collects
+//! what the plan reads, `plan.rs` decides, purely, `steps.rs` carries one step out, `status.rs` and `conditions.rs` say what
+//! Meta's facts mean. The files beside them are topics: a number's bear the names of its spec's blocks, an app's those of its
+//! checks.
 
 pub(crate) mod message_template;
 pub(crate) mod meta_app;

@@ -31,6 +31,27 @@ fn links_lead_somewhere() {
     assert!(links > 20, "only {links} links were found");
 }
 
+/// `src/…` and `tests/…` in CONTRIBUTING are files or folders; `<kind>` stands for each kind.
+#[test]
+fn files_that_contributors_are_sent_to_exist() {
+    let mut files = 0;
+    for code in Page::read("CONTRIBUTING.md").code() {
+        for file in all(r"^((?:src|tests|docs|scripts|benches)/[\w./<>-]*)$", &code) {
+            let kinds: &[&str] = if file.contains("/kinds/<kind>") {
+                &["meta_app", "whatsapp_number", "message_template"]
+            } else {
+                &["whatsapp_number"]
+            };
+            for kind in kinds {
+                files += 1;
+                let path = root().join(file.replace("<kind>", kind));
+                assert!(path.exists(), "CONTRIBUTING.md names {file}, and there is no {}", path.display());
+            }
+        }
+    }
+    assert!(files > 30, "only {files} files were found");
+}
+
 /// `spec.…` and `status.…` in a sentence are fields of a kind.
 #[test]
 fn fields_exist() {

@@ -129,7 +129,7 @@ impl<R: AccountResource> Scene<R> {
             Plan::Step(step) => panic!("a step where a report was expected: {step:?}"),
             Plan::Report(report) => report,
         };
-        let status = self.settled(*report.status, &report.verdict, self.written);
+        let status = self.settled(*report.status, &report.verdict.unwrap(), self.written);
         let generation = self.object.meta().generation.unwrap_or_default();
         let broken = check_invariants(status.conditions(), status.observed_generation(), generation);
         assert!(broken.is_empty(), "{broken:?} in {status:?}");
@@ -144,7 +144,8 @@ impl<R: AccountResource> Scene<R> {
             Plan::Open(need) => panic!("what was just said is open again: {need:?}"),
             Plan::Step(step) => panic!("what was just said leads to a step: {step:?}"),
             Plan::Report(again) => {
-                let again = self.settled(*again.status, &again.verdict, self.written + Duration::from_hours(1));
+                let again =
+                    self.settled(*again.status, &again.verdict.unwrap(), self.written + Duration::from_hours(1));
                 assert_eq!(again, status, "the same plan writes again");
             }
         }

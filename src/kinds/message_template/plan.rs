@@ -93,5 +93,5 @@ fn report(
     verdict: StatusSummary,
 ) -> Plan<MessageTemplateStatus, Step> {
     status.phase = Some(phase);
-    Plan::Report(Report::new(status, verdict))
+    Plan::Report(Report::new(status, Some(verdict)))
 }

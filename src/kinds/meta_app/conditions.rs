@@ -76,7 +76,7 @@ pub fn judge(
     let last = last_phase(input);
     let stands = last.is_some() && last == input.app.status.as_ref().and_then(|status| status.phase.clone());
     let same = stands && (found.phase.is_none() || found.phase == last);
-    let keeps_status = same && !is_vague(input) && found.waits(input);
+    let keeps_status = same && is_of_this_spec(input) && !is_vague(input) && found.waits(input);
     if last.is_some() && found.silent_for(input) > Some(input.stale_after()) {
         found.grow_stale();
     }
@@ -164,6 +164,12 @@ fn last_phase(input: &Input<'_>) -> Option<MetaAppPhase> {
         AwaitingLogin | Conflict | Suspended => Unknown,
         phase => phase,
     })
+}
+
+/// Whether the status answers the spec as it is: one that was changed since is acknowledged.
+fn is_of_this_spec(input: &Input<'_>) -> bool {
+    let observed = input.app.status.as_ref().map(|status| status.observed_generation);
+    observed.is_some() && observed == input.app.metadata.generation
 }
 
 /// Whether the status only says that nothing was known.

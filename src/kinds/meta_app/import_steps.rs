@@ -2,13 +2,6 @@
 
 use std::time::Instant;
 
-use futures::{StreamExt, stream};
-use kube::{
-    Api,
-    api::{DeleteParams, PostParams, Preconditions},
-};
-use tracing::warn;
-
 use super::{
     Apps,
     import::{self, Created, ObjectVersion, Superseded, Wanted},
@@ -18,6 +11,11 @@ use crate::{
     api::{Kind, MessageTemplate, WhatsAppNumber},
     controller::managed_resource::ReconcileContext,
     k8s::timeout::{ApiError, call},
+};
+use futures::{StreamExt, stream};
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams, Preconditions},
 };
 
 /// Objects that are created at once.
@@ -36,22 +34,27 @@ pub async fn import(at: &ReconcileContext<'_, Apps>, memory: &mut Memory, batch:
     let made_numbers = create_all(&numbers, &params, new_numbers).await;
     let new_templates = batch.templates.into_iter().map(|claim| import::template(app, &claim));
     let made_templates = create_all(&templates, &params, new_templates).await;
+    let mut undeleted = None;
     for old in &batch.superseded {
-        delete(&numbers, &templates, old).await;
+        undeleted = delete(&numbers, &templates, old).await.err().or(undeleted);
     }
 
     memory.imported.0 += made_numbers.iter().filter(|made| matches!(made, Ok(true))).count();
     memory.imported.1 += made_templates.iter().filter(|made| matches!(made, Ok(true))).count();
-    let failure = made_numbers.iter().chain(&made_templates).find_map(|made| made.as_ref().err());
-    memory.import_failure = failure.map(|error| {
-        let message = format!(
-            "objects for what is at Meta could not be created in namespace {namespace}: {error}; the operator keeps trying"
-        );
-        (message, Instant::now())
-    });
-    if failure.is_some() {
+    let uncreated = made_numbers.iter().chain(&made_templates).find_map(|made| made.as_ref().err());
+    if uncreated.is_some() {
         memory.created = Created::default();
     }
+    let message = match (uncreated, undeleted) {
+        (Some(error), _) => {
+            Some(format!("objects for what is at Meta could not be created in namespace {namespace}: {error}"))
+        }
+        (None, Some(error)) => Some(format!(
+            "imported objects in namespace {namespace} could not be deleted, though authored ones stand for the same: {error}"
+        )),
+        (None, None) => None,
+    };
+    memory.import_failure = message.map(|message| (format!("{message}; the operator keeps trying"), Instant::now()));
 }
 
 /// Creates objects, some at a time; what came of each, in their order, so that the first failure is the same each time.
@@ -77,7 +80,11 @@ fn created<T>(result: Result<T, ApiError>) -> Result<bool, ApiError> {
 }
 
 /// Deletes an imported object as it was judged; if it changed meanwhile, somebody has taken it over.
-async fn delete(numbers: &Api<WhatsAppNumber>, templates: &Api<MessageTemplate>, old: &Superseded) {
+async fn delete(
+    numbers: &Api<WhatsAppNumber>,
+    templates: &Api<MessageTemplate>,
+    old: &Superseded,
+) -> Result<(), ApiError> {
     let params = |object: &ObjectVersion| {
         DeleteParams::default().preconditions(Preconditions {
             uid: Some(object.uid.clone()),
@@ -88,10 +95,5 @@ async fn delete(numbers: &Api<WhatsAppNumber>, templates: &Api<MessageTemplate>,
         Superseded::Number(object) => call(numbers.delete(&object.name, &params(object))).await.map(drop),
         Superseded::Template(object) => call(templates.delete(&object.name, &params(object))).await.map(drop),
     };
-    if let Err(error) = deleted
-        && !error.is_not_found()
-        && !error.is_conflict()
-    {
-        warn!(%error, ?old, "imported object not deleted, though an authored one stands for the same thing");
-    }
+    deleted.or_else(|error| if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(error) })
 }

@@ -43,8 +43,8 @@ pub struct Memory {
     pub owned: Option<OwnedSecret>,
     /// When that was last written.
     pub owned_written: Option<Instant>,
-    /// When counts were last taken into the status.
-    pub counted: Option<Instant>,
+    /// The counts in the status, and when they were taken.
+    pub counted: Option<(Instant, Counts)>,
     /// What an import created a moment ago.
     pub created: Created,
     /// Why the last import failed, if it did, and when.
@@ -59,7 +59,7 @@ pub struct Memory {
 
 impl Memory {
     /// The requests that nothing was done about yet.
-    fn not_acted_on(&self, requests: &[Request]) -> Vec<Action> {
+    pub fn not_acted_on(&self, requests: &[Request]) -> Vec<Action> {
         let is_new = |request: &&Request| request.verdict.is_ok() && !self.acted_on.contains(request);
         requests.iter().filter(is_new).map(|request| request.action).collect()
     }
@@ -92,6 +92,9 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     let snapshots = accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?)));
     let mut import = import::missing(app, snapshots, &claimed, &memory.created, instant);
     import.superseded = superseded(context, app);
+    if import.is_empty() {
+        memory.import_failure = None;
+    }
     Inputs {
         competing_object: competing_object(context, app, key),
         requested: memory.not_acted_on(requests),
@@ -99,7 +102,7 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
         user_token,
         binding_token,
         token_secret,
-        counts: counts(reconciler, app, key, memory),
+        counts: counts(reconciler, key, memory),
         import,
         import_failure: memory.import_failure.clone(),
         has_imported: memory.imported != (0, 0),
@@ -172,17 +175,16 @@ fn competing_object(context: &Context, app: &MetaApp, key: &AppKey) -> Option<St
 }
 
 /// Counts move with every object; they are taken into the status at most once per `counts_gap`.
-fn counts(apps: &Apps, app: &MetaApp, key: &AppKey, memory: &mut Memory) -> Counts {
-    let gap = apps.context.timing.counts_gap;
-    let last = app.status.as_ref().and_then(|status| status.counts.clone());
-    if let (Some(last), Some(at)) = (last, memory.counted)
-        && at.elapsed() < gap
+fn counts(apps: &Apps, key: &AppKey, memory: &mut Memory) -> Counts {
+    if let Some((at, counts)) = &memory.counted
+        && at.elapsed() < apps.context.timing.counts_gap
     {
         apps.triggers.counts_of(key.clone());
-        return last;
+        return counts.clone();
     }
-    memory.counted = Some(Instant::now());
-    count(&apps.triggers.numbers_of(key), &apps.triggers.templates_of(key))
+    let counts = count(&apps.triggers.numbers_of(key), &apps.triggers.templates_of(key));
+    memory.counted = Some((Instant::now(), counts.clone()));
+    counts
 }
 
 /// Imported objects whose thing an authored object stands for now.

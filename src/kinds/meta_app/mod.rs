@@ -150,17 +150,20 @@ impl ManagedResource for Apps {
         // An app that was deleted meanwhile, or cannot be read any more, gets no new memory, no pollers and no objects.
         if !self.memories.lock().get(at.app).is_some_and(|current| Arc::ptr_eq(current, OwnedMutexGuard::mutex(memory)))
         {
-            return Ok(Then::End);
+            return Err(Error::Stale);
         }
         match step {
             Step::Publish(publication) => publication::publish(at, memory, publication),
-            Step::Import(batch) => import_steps::import(at, memory, batch).await,
+            Step::Import(batch) => {
+                import_steps::import(at, memory, batch).await;
+                return Ok(Then::Plan);
+            }
             step => {
-                let app = Input { app: at.object, inputs, timing: &self.context.timing };
-                steps::carry_out(&*self.context, memory, app, at.requests, step).await?;
+                let input = Input { app: at.object, inputs, timing: &self.context.timing };
+                return steps::carry_out(&*self.context, memory, input, at.requests, step).await;
             }
         }
-        Ok(Then::Plan)
+        Ok(Then::Learnt)
     }
 
     /// An app that cannot be read is as one that is gone, until it can be read again: nothing is requested of Meta for it.

@@ -79,32 +79,32 @@ fn conclude(input: &Input<'_>, report: AppReport) -> Plan<MetaAppStatus, Step> {
     if input.published.as_ref() != Some(&publication) {
         return Plan::Step(Step::Publish(publication));
     }
-    if import.is_empty() && input.has_imported {
+    if import.is_empty() && input.import_failure.is_none() && input.has_imported {
         return Plan::Step(Step::ReportImport);
     }
-    if keeps_status {
-        return Plan::Open(next);
-    }
-    let (ignored, waiting) = match exchange_refused(input, &status, &state) {
-        Some(why) => (vec![(Action::RefreshToken, why.to_owned())], Vec::new()),
-        None if input.is_requested(Action::RefreshToken) => (Vec::new(), vec![Action::RefreshToken]),
-        None => (Vec::new(), Vec::new()),
+    let (ignored, waiting) = if !input.is_requested(Action::RefreshToken) {
+        (Vec::new(), Vec::new())
+    } else if state == AppState::Starting {
+        (Vec::new(), vec![Action::RefreshToken])
+    } else {
+        (vec![(Action::RefreshToken, why_not_exchanged(input, &status, &state).to_owned())], Vec::new())
     };
     let follow_up = (!import.is_empty()).then_some(Step::Import(import));
+    let (status, summary) =
+        if keeps_status { (input.app.status.clone().unwrap_or_default(), None) } else { (status, Some(summary)) };
     Plan::Report(Report { next, ignored, waiting, follow_up, ..Report::new(status, summary) })
 }
 
-/// Why a request to exchange the token is not acted on, if it is not.
-fn exchange_refused(input: &Input<'_>, status: &MetaAppStatus, state: &AppState) -> Option<&'static str> {
-    if !input.is_requested(Action::RefreshToken) {
-        None
-    } else if !input.may_write() {
-        Some("spec.managementPolicy is Observe")
+/// Why a request to exchange the token is not acted on.
+fn why_not_exchanged(input: &Input<'_>, status: &MetaAppStatus, state: &AppState) -> &'static str {
+    if !input.may_write() {
+        "spec.managementPolicy is Observe"
     } else if *state != AppState::Ready {
-        Some("no token works that could be exchanged")
+        "no token works that could be exchanged"
+    } else if status.token.as_ref().is_some_and(|token| token.expires_at.is_none()) {
+        "the token in use does not expire"
     } else {
-        let never_ends = status.token.as_ref().is_some_and(|token| token.expires_at.is_none());
-        never_ends.then_some("the token in use does not expire")
+        "the operator has exchanged the token already and proves the new one first"
     }
 }
 

@@ -1,6 +1,6 @@
 //! The status of an app. What is not known this time keeps its last value.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     accounts::Accounts,
@@ -110,8 +110,9 @@ pub fn examined(
     summary.conditions.extend(version(input));
     summary.conditions.extend(unsupported(input));
     status.phase = Some(phase);
-    let wait = wait(input, token, summary.progress);
-    let import = if accounts.is_some() { importable(input) } else { import::Wanted::default() };
+    let rests = import_rests(input);
+    let wait = wait(input, token, summary.progress).min(rests.unwrap_or(Duration::MAX));
+    let import = if accounts.is_some() && rests.is_none() { input.import.batch() } else { import::Wanted::default() };
     AppReport {
         polling: polled(token).and_then(|token| polling(input, token)),
         import,
@@ -122,11 +123,11 @@ pub fn examined(
     }
 }
 
-/// What is imported next: nothing while a failure is recent.
-fn importable(input: &Input<'_>) -> import::Wanted {
-    let retry = input.timing.retry_interval;
-    let rests = |(_, at): &(String, Instant)| input.instant.saturating_duration_since(*at) < retry;
-    if input.import_failure.as_ref().is_some_and(rests) { import::Wanted::default() } else { input.import.batch() }
+/// For how much longer nothing is imported, because the last import failed a moment ago.
+fn import_rests(input: &Input<'_>) -> Option<Duration> {
+    let (_, failed) = input.import_failure.as_ref()?;
+    let since = input.instant.saturating_duration_since(*failed);
+    input.timing.retry_interval.checked_sub(since).filter(|left| !left.is_zero())
 }
 
 /// The token that bindings hand out, and whether it can be read.

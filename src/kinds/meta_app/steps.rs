@@ -9,7 +9,7 @@ use tracing::info;
 use super::{
     cached_answers::{Credentials, Exchanged},
     credentials,
-    decision::{Input, Step},
+    decision::{Credential, Input, Step},
     inputs::Memory,
     token_secret::{self, Token, TokenSecret},
 };
@@ -19,6 +19,7 @@ use crate::{
     controller::{
         actions::Request,
         context::{Context, Error},
+        managed_resource::Then,
     },
     graph::{
         self, Access, App, AppCredentials, CredentialsError, ExchangedToken, Outcome,
@@ -118,7 +119,7 @@ pub async fn carry_out(
     input: Input<'_>,
     requests: &[Request],
     step: Step,
-) -> Result<(), Error> {
+) -> Result<Then, Error> {
     Steps { outside, input, requests }.carry_out(memory, step).await
 }
 
@@ -130,81 +131,95 @@ struct Steps<'a, O> {
 }
 
 impl<O: Outside> Steps<'_, O> {
-    async fn carry_out(&self, memory: &mut Memory, step: Step) -> Result<(), Error> {
-        let Self { outside, input, requests } = *self;
-        let token_secret = input.token_secret.as_ref().ok();
-        let live = token_secret.and_then(|secret| secret.live.as_ref());
-        let candidate = token_secret.and_then(|secret| secret.candidate.as_ref());
-        match (step, live, candidate) {
-            (Step::ReadAgain, ..) => {
+    async fn carry_out(&self, memory: &mut Memory, step: Step) -> Result<Then, Error> {
+        let then = if matches!(step, Step::SaveTokens(_) | Step::Exchange) { Then::Plan } else { Then::Learnt };
+        match step {
+            Step::ReadAgain => {
                 memory.answers.read_again();
-                memory.act_on(requests, Action::Reconcile);
+                memory.act_on(self.requests, Action::Reconcile);
             }
-            (Step::TestCredentials, ..) => self.test_credentials(memory).await,
-            (Step::SaveTokens(changed), ..) => self.save(memory, &changed).await?,
-            (Step::InspectLive, Some(live), _) => self.inspect_live(memory, live).await,
-            (Step::InspectCandidate, _, Some(candidate)) => self.inspect_candidate(memory, candidate).await,
-            (Step::Probe(accounts), _, Some(candidate)) => self.probe(memory, candidate, accounts).await,
-            (Step::Exchange, Some(live), _) => self.exchange(memory, live).await?,
-            (Step::Discover, Some(live), _) => {
-                let Some(access) = self.access(live) else { return Ok(()) };
-                let found = outside.assigned_accounts(&access).await;
-                memory.answers.accounts.record(&live.fingerprint, found, outside.instant());
-            }
-            (Step::ReportImport, ..) => self.report_import(memory),
-            // The plan asks for nothing about a token that is not there; the other two steps need the cluster.
-            _ => {}
+            Step::TestCredentials => self.test_credentials(memory).await?,
+            Step::SaveTokens(changed) => self.save(memory, &changed).await?,
+            Step::InspectLive => self.inspect_live(memory).await?,
+            Step::InspectCandidate => self.inspect_candidate(memory).await?,
+            Step::Probe(accounts) => self.probe(memory, accounts).await?,
+            Step::Exchange => self.exchange(memory).await?,
+            Step::Discover => self.discover(memory).await?,
+            Step::ReportImport => self.report_import(memory),
+            // These need the cluster: `publication` and `import_steps`.
+            Step::Publish(_) | Step::Import(_) => {}
         }
-        Ok(())
+        Ok(then)
     }
 
-    fn credentials(&self) -> Option<AppCredentials> {
-        let secret = self.input.secret.as_ref().ok()?;
-        Some(AppCredentials { app_id: self.input.app.spec.app_id.clone(), app_secret: secret.value.clone() })
+    /// The app secret. Like the tokens, it is there when the plan returns a step that needs it.
+    fn secret(&self) -> Result<&Credential, Error> {
+        self.input.inputs.secret.as_ref().map_err(|_| Error::Stale)
     }
 
-    fn access(&self, token: &Token) -> Option<Access> {
-        Some(Access { app: self.credentials()?, token: token.value.clone(), version: self.input.version.clone() })
+    fn token_secret(&self) -> Result<&TokenSecret, Error> {
+        self.input.inputs.token_secret.as_ref().map_err(|_| Error::Stale)
     }
 
-    async fn test_credentials(&self, memory: &mut Memory) {
-        let (Ok(secret), Some(credentials)) = (&self.input.secret, self.credentials()) else { return };
-        let found = match self.outside.test_credentials(&credentials, &self.input.version).await {
+    fn live(&self) -> Result<&Token, Error> {
+        self.token_secret()?.live.as_ref().ok_or(Error::Stale)
+    }
+
+    fn candidate(&self) -> Result<&Token, Error> {
+        self.token_secret()?.candidate.as_ref().ok_or(Error::Stale)
+    }
+
+    fn credentials(&self) -> Result<AppCredentials, Error> {
+        Ok(AppCredentials { app_id: self.input.app.spec.app_id.clone(), app_secret: self.secret()?.value.clone() })
+    }
+
+    fn access(&self, token: &Token) -> Result<Access, Error> {
+        Ok(Access { app: self.credentials()?, token: token.value.clone(), version: self.input.version.clone() })
+    }
+
+    async fn test_credentials(&self, memory: &mut Memory) -> Result<(), Error> {
+        let found = match self.outside.test_credentials(&self.credentials()?, &self.input.version).await {
             Ok(app) => Ok(Credentials::Valid(app.name.map(String::from).unwrap_or_default())),
             Err(CredentialsError::WrongAppId) => Ok(Credentials::WrongAppID),
             Err(CredentialsError::WrongSecret) => Ok(Credentials::WrongAppSecret),
             Err(CredentialsError::Untested(error)) => Err(error),
         };
-        let subject = credentials::subject(&self.input, secret);
+        let subject = credentials::subject(&self.input, self.secret()?);
         memory.answers.credentials.record(&subject, found, self.outside.instant());
+        Ok(())
     }
 
     /// What Meta says of a token; `None`: it was issued by another app.
-    async fn inspect(&self, token: &Token) -> Option<Result<Option<TokenInfo>, graph::Error>> {
+    async fn inspect(&self, token: &Token) -> Result<Result<Option<TokenInfo>, graph::Error>, Error> {
         let credentials = self.credentials()?;
-        Some(match self.outside.debug_token(&credentials, &self.input.version, &token.value).await {
+        Ok(match self.outside.debug_token(&credentials, &self.input.version, &token.value).await {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.is_token() => Ok(None),
             Err(error) => Err(error),
         })
     }
 
-    async fn inspect_live(&self, memory: &mut Memory, live: &Token) {
-        let Some(found) = self.inspect(live).await else { return };
+    async fn inspect_live(&self, memory: &mut Memory) -> Result<(), Error> {
+        let live = self.live()?;
+        let found = self.inspect(live).await?;
         if found.as_ref().is_err_and(graph::Error::is_app_credentials) {
             memory.answers.credentials.read_again();
         }
         memory.answers.live.record(&live.fingerprint, found, self.outside.instant());
+        Ok(())
     }
 
-    async fn inspect_candidate(&self, memory: &mut Memory, candidate: &Token) {
-        let Some(found) = self.inspect(candidate).await else { return };
+    async fn inspect_candidate(&self, memory: &mut Memory) -> Result<(), Error> {
+        let candidate = self.candidate()?;
+        let found = self.inspect(candidate).await?;
         memory.answers.candidate.record(&candidate.fingerprint, found, self.outside.instant());
+        Ok(())
     }
 
     /// Reads accounts with the candidate; one that refuses is enough.
-    async fn probe(&self, memory: &mut Memory, candidate: &Token, accounts: Vec<Box<str>>) {
-        let Some(access) = self.access(candidate) else { return };
+    async fn probe(&self, memory: &mut Memory, accounts: Vec<Box<str>>) -> Result<(), Error> {
+        let candidate = self.candidate()?;
+        let access = self.access(candidate)?;
         for account in accounts {
             let found = match self.outside.probe_account(&access, &account).await {
                 Ok(()) => Ok(true),
@@ -218,6 +233,15 @@ impl<O: Outside> Steps<'_, O> {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Lists the accounts that the live token sees.
+    async fn discover(&self, memory: &mut Memory) -> Result<(), Error> {
+        let live = self.live()?;
+        let found = self.outside.assigned_accounts(&self.access(live)?).await;
+        memory.answers.accounts.record(&live.fingerprint, found, self.outside.instant());
+        Ok(())
     }
 
     /// Writes the operator's copy. Losing the race against a change of the Secret means to plan again.
@@ -236,8 +260,9 @@ impl<O: Outside> Steps<'_, O> {
     }
 
     /// Exchanges the live token.
-    async fn exchange(&self, memory: &mut Memory, live: &Token) -> Result<(), Error> {
-        let Some(access) = self.access(live) else { return Ok(()) };
+    async fn exchange(&self, memory: &mut Memory) -> Result<(), Error> {
+        let live = self.live()?;
+        let access = self.access(live)?;
         let mut journal = TokenJournal { steps: self, memory, live };
         let call = async { Some(self.outside.exchange_token(&access).await) };
         match self.outside.gateway().send(None, &mut journal, (), call).await? {
@@ -248,9 +273,7 @@ impl<O: Outside> Steps<'_, O> {
 
     /// What became of a token that Meta gave for the live one.
     async fn keep_exchanged(&self, memory: &mut Memory, live: &Token, new: SecretString) -> Result<Exchanged, Error> {
-        let (Ok(token_secret), Some(credentials)) = (&self.input.token_secret, self.credentials()) else {
-            return Err(Error::Stale);
-        };
+        let credentials = self.credentials()?;
         let fingerprint = self.outside.fingerprint(&new);
         let info = self.outside.debug_token(&credentials, &self.input.version, &new).await.ok();
         let ends = |info: &TokenInfo| match info.expires {
@@ -263,7 +286,7 @@ impl<O: Outside> Steps<'_, O> {
         if fingerprint == live.fingerprint || !lasts_longer {
             return Ok(Exchanged::NothingBetter);
         }
-        match self.save(memory, &token_secret.exchanged(new, fingerprint)).await {
+        match self.save(memory, &self.token_secret()?.exchanged(new, fingerprint)).await {
             Ok(()) => Ok(Exchanged::Stored),
             Err(error) if error.is_stale() => Err(error),
             // Otherwise the operator would request one more token from Meta with every attempt to store one.

@@ -48,7 +48,7 @@ pub fn plan(input: &Input<'_, Numbers>) -> Planned {
         Decision::NotManaged => Plan::Open(Requeue::Nothing),
         Decision::Report(NumberReport { status, summary, next }) => {
             let ActionRequests { ignored, waiting, .. } = requests;
-            Plan::Report(Report { next, ignored, waiting, ..Report::new(status, summary) })
+            Plan::Report(Report { next, ignored, waiting, ..Report::new(status, Some(summary)) })
         }
     }
 }

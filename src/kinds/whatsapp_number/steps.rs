@@ -99,7 +99,7 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
             };
             let uid = at.object.uid().unwrap_or_default();
             at.reconciler.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
-            Ok(Then::Plan)
+            Ok(Then::Learnt)
         }
         Step::WriteBinding(content) => bind(at, &content).await,
         Step::DeleteBinding => unbind(at).await,

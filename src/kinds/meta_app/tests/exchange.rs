@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::fixtures::{ACCOUNT, Says, Scene};
 use crate::{
-    api::{GoDuration, ManagementPolicy, TokenRefresh},
+    api::{Action, GoDuration, ManagementPolicy, TokenRefresh},
     graph::types::AccountScope,
 };
 
@@ -28,7 +28,7 @@ fn tokens_are_exchanged_in_time() {
     /// Why, how long the token lasts, what else is so, and whether it is exchanged.
     type Case = (&'static str, Says, fn(&mut Scene), bool);
     let observe: fn(&mut Scene) = |scene| scene.edit(|app| app.spec.management_policy = ManagementPolicy::Observe);
-    let asked: fn(&mut Scene) = |scene| scene.exchange_requested = true;
+    let asked: fn(&mut Scene) = |scene| scene.request(Action::RefreshToken);
     let cases: &[Case] = &[
         ("it lasts long enough", Says::ends_in(241), |_| {}, false),
         ("its time has come", Says::ends_in(239), |_| {}, true),
@@ -42,7 +42,7 @@ fn tokens_are_exchanged_in_time() {
             Says::ends_in(1),
             |scene| {
                 scene.edit(|app| app.spec.management_policy = ManagementPolicy::Observe);
-                scene.exchange_requested = true;
+                scene.request(Action::RefreshToken);
             },
             false,
         ),

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
 use crate::kinds::meta_app::cached_answers::Credentials;
 use crate::{
-    api::{GoDuration, ManagedStatus, ManagementPolicy, TokenRefresh},
+    api::{Action, GoDuration, ManagedStatus, ManagementPolicy, TokenRefresh},
     messages::Reason,
     observe::AppState,
 };
@@ -118,7 +118,7 @@ fn happen(scene: &mut Scene, event: Event) {
         Event::Lists(found) => scene.meta.lists = found,
         Event::Gives(Ok(token)) => scene.gives(token),
         Event::Gives(Err(code)) => scene.meta.gives = Err(code),
-        Event::Asked => scene.exchange_requested = true,
+        Event::Asked => scene.request(Action::RefreshToken),
         Event::Skew(minutes) => scene.skew = SignedDuration::from_mins(minutes),
         Event::Rival(there) => scene.competing_object = there.then(|| "ino-cx-old".to_owned()),
         Event::Edit(which) => EDITS[which](scene),
