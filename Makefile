@@ -35,6 +35,9 @@ up: binaries control-plane ## Start control plane, simulator and operator in the
 down: $(BIN)/control-plane ## Stop what `make up`, or the demo with KEEP=1, left running (in the same RUN_DIR)
 	@$(BIN)/control-plane down
 
+# End-to-end tests wait more than they work.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || sysctl -n hw.ncpu))))
+
 .PHONY: test
 test: toolchain control-plane ## Every test
 	cargo test --workspace

@@ -255,8 +255,9 @@ fn defining(modules: &BTreeMap<Vec<String>, Module>, path: &[String]) -> Option<
     let length = (0..=path.len()).rev().find(|&length| modules.contains_key(&path[..length]))?;
     let exported = path.get(length).and_then(|name| modules[&path[..length]].exports.get(name));
     match exported {
-        Some(target) => defining(modules, &[target, &path[length + 1..]].concat()),
-        None => Some(path[..length].to_vec()),
+        // A macro is exported under its own name.
+        Some(target) if target.as_slice() != path => defining(modules, &[target, &path[length + 1..]].concat()),
+        _ => Some(path[..length].to_vec()),
     }
 }
 

@@ -9,7 +9,6 @@ use super::{
     context::{Context, Error},
     managed_resource::{ManagedResource, ReconcileContext, Then},
     plan::{Plan, Report, Requeue},
-    runner::Done,
     status::write_status,
     summary::StatusSummary,
 };
@@ -34,6 +33,15 @@ impl StepBudget {
         self.0 = self.0.checked_sub(1).ok_or(Error::Circle)?;
         Ok(())
     }
+}
+
+/// What a reconcile came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Whether anything was written.
+    pub changed: bool,
+    /// Reconcile again after this, if nothing else wakes the object.
+    pub requeue: Option<Duration>,
 }
 
 /// Brings one object up to date, and what it stands for.

@@ -23,7 +23,7 @@ use super::{
     context::Error,
     managed_resource::ManagedResource,
     queue::Queue,
-    reconcile::reconcile,
+    reconcile::{Done, reconcile},
     store::{Key, Objects, ScopeFeed, Update, Watched},
 };
 use crate::{
@@ -39,15 +39,6 @@ pub const CONCURRENCY: u16 = 64;
 /// Objects in one page of a list: text until each is parsed, 4 kB an object. The API server spends three times the CPU on
 /// pages of 50.
 const PAGE: u32 = 500;
-
-/// What a reconcile came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Done {
-    /// Whether anything was written.
-    pub changed: bool,
-    /// Reconcile again after this, if nothing else wakes the object.
-    pub requeue: Option<Duration>,
-}
 
 /// What the controllers of all kinds share.
 #[derive(Clone)]

@@ -1,12 +1,20 @@
 //! How an app stands, in every state of Secrets, tokens, accounts and Meta.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
-use crate::kinds::meta_app::cached_answers::Credentials;
+use crate::kinds::meta_app::{
+    cached_answers::Credentials,
+    decision::{Input, Inputs, Step},
+    plan::plan,
+};
 use crate::{
-    api::{AllowedFrom, AllowedNamespaces, Login, MetaApp},
+    api::{Action, AllowedFrom, AllowedNamespaces, Login, MetaApp, MetaAppStatus},
+    controller::plan::{Plan, Report, Requeue},
     messages::Reason,
     observe::AppState,
+    timing::Timing,
 };
 
 const OTHER: &str = "202290129340398";
@@ -279,4 +287,83 @@ fn suspension_is_over_when_it_is_over() {
     scene.pass(31);
     scene.settled();
     assert_eq!(scene.told(), "Connected Unknown/Stale Reconciling");
+}
+
+/// What the plan makes of an app that has something to import, with these changes to what is known.
+fn with_import(change: impl FnOnce(&mut Inputs)) -> Plan<MetaAppStatus, Step> {
+    let mut scene = Scene::connected(Says::works());
+    let timing = Timing::default();
+    let mut inputs = scene.inputs();
+    inputs.import.numbers = vec![(ACCOUNT.into(), 33_612_345_678)];
+    change(&mut inputs);
+    plan(Input { app: &scene.app, inputs: &inputs, timing: &timing })
+}
+
+#[test]
+fn an_import_follows_the_status_and_rests_after_a_failure() {
+    let minute = Timing::default().retry_interval;
+    let failed = |inputs: &mut Inputs, ago: Duration| {
+        inputs.import_failure =
+            Some(("objects could not be created: forbidden".to_owned(), inputs.instant.checked_sub(ago).unwrap()));
+    };
+    let report = |planned: Plan<MetaAppStatus, Step>| match planned {
+        Plan::Report(report) => report,
+        other => panic!("no report: {other:?}"),
+    };
+    let ready = |report: &Report<MetaAppStatus, Step>| report.verdict.as_ref().map(|verdict| verdict.ready.reason);
+
+    let first = report(with_import(|_| {}));
+    assert!(matches!(first.follow_up, Some(Step::Import(batch)) if batch.numbers.len() == 1), "once it is written");
+
+    let rests = report(with_import(|inputs| failed(inputs, minute / 4)));
+    assert!(rests.follow_up.is_none(), "not again at once");
+    assert_eq!(ready(&rests), Some(Reason::ImportFailed), "the failure is reported");
+    assert!(matches!(rests.next, Requeue::After(wait) if wait <= minute * 3 / 4), "and retried: {:?}", rests.next);
+
+    let again = report(with_import(|inputs| failed(inputs, minute)));
+    assert!(matches!(again.follow_up, Some(Step::Import(_))), "after the retry interval");
+}
+
+#[test]
+fn what_an_import_created_is_reported_once_it_is_complete() {
+    let reported = |change: fn(&mut Inputs)| {
+        let planned = with_import(|inputs| {
+            inputs.has_imported = true;
+            change(inputs);
+        });
+        matches!(planned, Plan::Step(Step::ReportImport))
+    };
+    assert!(!reported(|_| {}), "more is to come");
+    assert!(reported(|inputs| inputs.import.numbers.clear()), "nothing is left");
+    let failed: fn(&mut Inputs) = |inputs| inputs.import_failure = Some(("forbidden".to_owned(), inputs.instant));
+    assert!(!reported(failed), "what failed is to come");
+}
+
+#[test]
+fn a_changed_spec_is_acknowledged_though_meta_is_silent_since_a_restart() {
+    let mut scene = Scene::connected(Says::works());
+    scene.restart();
+    scene.refuses("", ACCOUNT, 2);
+    scene.settled();
+    assert!(scene.held && scene.told() == "Connected True/Connected", "{}", scene.told());
+    scene.edit(|_| {});
+    scene.settled();
+    assert!(!scene.held, "{}", scene.told());
+    assert_eq!(scene.app.status.unwrap().observed_generation, scene.app.metadata.generation.unwrap());
+}
+
+#[test]
+fn a_requested_exchange_waits_until_it_is_known_whether_the_token_works() {
+    let mut scene = Scene::connected(Says::ends_in(1_000));
+    scene.says("A2", Says::ends_in(60 * 24));
+    scene.gives("A2");
+    scene.restart();
+    scene.meta.credentials = Err(2);
+    scene.request(Action::RefreshToken);
+    scene.settled();
+    assert!(scene.held && scene.requests.len() == 1, "nothing is known yet");
+    scene.meta.credentials = Ok(Credentials::Valid("INO".to_owned()));
+    scene.pass(2);
+    scene.settled();
+    assert_eq!((scene.taken("Exchange"), scene.requests.len(), scene.kept().as_str()), (1, 0, "A2 -"));
 }
