@@ -73,13 +73,14 @@ pub fn preconditions<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Precond
 type Checked<'a, R> = Option<Preconditions<'a, <R as AccountResource>::Facts>>;
 
 fn suspended<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
-    let message = format!(
-        "spec.suspend is true, so the operator does not call Meta for this object. To resume: {}",
-        commands::patch(input.object, r#"{"suspend":false}"#)
-    );
-    let finding = ConditionValue::unknown(Reason::Suspended, message);
-    let suspended = Preconditions::Suspended(StatusSummary::keeping(finding, Progress::Suspended));
-    input.object.suspend().then_some(suspended)
+    input.object.suspend().then(|| {
+        let message = format!(
+            "spec.suspend is true, so the operator does not call Meta for this object. To resume: {}",
+            commands::patch(input.object, r#"{"suspend":false}"#)
+        );
+        let finding = ConditionValue::unknown(Reason::Suspended, message);
+        Preconditions::Suspended(StatusSummary::keeping(finding, Progress::Suspended))
+    })
 }
 
 fn invalid_spec<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
@@ -117,15 +118,16 @@ fn token_expired<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a,
 
 fn account_not_managed<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let Input { object, app, .. } = input;
-    let message = format!(
-        "MetaApp {app} does not manage business account {}: assign it to its token's system user (Business settings > System \
-         users); and where the MetaApp names its accounts in spec.businessAccountIDs, name it there too: {}",
-        object.account().unwrap_or_default(),
-        commands::with_app("edit", app)
-    );
-    let finding = ConditionValue::no(Reason::AccountNotManaged, message);
-    let unmanaged = Preconditions::Unmanaged(StatusSummary::new(finding, Progress::Stalled));
-    matches!(input.seen, Observation::Unmanaged).then_some(unmanaged)
+    matches!(input.seen, Observation::Unmanaged).then(|| {
+        let message = format!(
+            "MetaApp {app} does not manage business account {}: assign it to its token's system user (Business settings > \
+             System users); and where the MetaApp names its accounts in spec.businessAccountIDs, name it there too: {}",
+            object.account().unwrap_or_default(),
+            commands::with_app("edit", app)
+        );
+        let finding = ConditionValue::no(Reason::AccountNotManaged, message);
+        Preconditions::Unmanaged(StatusSummary::new(finding, Progress::Stalled))
+    })
 }
 
 fn stale<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
@@ -133,12 +135,14 @@ fn stale<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
         input.seen,
         Observation::Unreadable | Observation::Present { stale: true, .. } | Observation::Absent { stale: true, .. }
     );
-    let message = format!(
-        "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why: {}",
-        commands::with_app("describe", input.app)
-    );
-    let finding = ConditionValue::unknown(Reason::Stale, message);
-    is_stale.then(|| Preconditions::Kept(StatusSummary::keeping(finding, Progress::Settled)))
+    is_stale.then(|| {
+        let message = format!(
+            "Meta could not be read for a while; what is shown may be out of date, and the MetaApp says why: {}",
+            commands::with_app("describe", input.app)
+        );
+        let finding = ConditionValue::unknown(Reason::Stale, message);
+        Preconditions::Kept(StatusSummary::keeping(finding, Progress::Settled))
+    })
 }
 
 fn observed<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {

@@ -1,7 +1,6 @@
 //! The operator's view of one kind: what the watches brought, who claims the same thing, and a way to wake an object.
 
 mod cached;
-mod claims;
 mod key;
 mod packed;
 mod watched;
@@ -16,11 +15,11 @@ use ahash::{AHashMap, AHashSet};
 use futures::channel::mpsc;
 use kube::runtime::watcher::Event;
 use parking_lot::RwLock;
+use smallvec::SmallVec;
 use tokio::sync::watch;
 use tracing::error;
 
 use crate::api::Kind;
-use claims::Claims;
 use packed::Packer;
 use watched::Parsed;
 
@@ -45,6 +44,31 @@ struct Shared<K: Kind> {
     scopes: Vec<Scope<K>>,
     claims: RwLock<Claims<K>>,
     packer: Packer,
+}
+
+/// Keys of objects by claim; nearly always one.
+struct Claims<K: Kind>(AHashMap<K::Claim, SmallVec<[Key; 1]>>);
+
+impl<K: Kind> Claims<K> {
+    fn keys(&self, claim: &K::Claim) -> &[Key] {
+        self.0.get(claim).map_or(&[], SmallVec::as_slice)
+    }
+
+    fn enter(&mut self, claim: &K::Claim, key: &Key) {
+        let keys = self.0.entry(claim.clone()).or_default();
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+
+    fn leave(&mut self, claim: &K::Claim, key: &Key) {
+        if let Some(keys) = self.0.get_mut(claim) {
+            keys.retain(|claimant| claimant != key);
+            if keys.is_empty() {
+                self.0.remove(claim);
+            }
+        }
+    }
 }
 
 /// All objects of one kind that the operator watches. Cheap to clone.
@@ -87,7 +111,10 @@ impl<K: Kind> Objects<K> {
                 (scope, ScopeFeed { namespace, woken, listing: AHashSet::new() })
             })
             .unzip();
-        (Self(Arc::new(Shared { scopes, claims: RwLock::default(), packer: Packer::default() })), feeds)
+        (
+            Self(Arc::new(Shared { scopes, claims: RwLock::new(Claims(AHashMap::new())), packer: Packer::default() })),
+            feeds,
+        )
     }
 
     fn scope(&self, namespace: &str) -> Option<&Scope<K>> {
@@ -122,7 +149,9 @@ impl<K: Kind> Objects<K> {
     /// The objects for which `wanted` says yes, and that are not the only ones to claim their thing.
     #[must_use]
     pub fn contested(&self, wanted: impl Fn(&Cached<K>) -> bool) -> Vec<K> {
-        let keys = self.0.claims.read().contested();
+        let claims = self.0.claims.read();
+        let keys: Vec<Key> = claims.0.values().filter(|keys| keys.len() > 1).flatten().cloned().collect();
+        drop(claims);
         keys.iter().filter_map(|key| self.get(key).filter(|object| object.usable && wanted(object))?.object()).collect()
     }
 
