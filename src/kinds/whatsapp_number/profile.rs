@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -150,30 +151,19 @@ pub fn inputs(wanted: &Profile) -> String {
 /// The fields that the spec names, by Meta's names.
 fn fields(wanted: &Profile) -> BTreeMap<String, Value> {
     let Profile { about, address, description, email, websites, vertical } = wanted;
-    let texts = [
-        ("about", about),
-        ("address", address),
-        ("description", description),
-        ("email", email),
-        ("vertical", vertical),
-    ];
-    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
-    let websites = websites.as_ref().map(|websites| ("websites".to_owned(), json!(websites)));
-    texts.chain(websites).collect()
+    by_name([about, address, description, email, vertical], websites.as_ref())
 }
 
+/// The fields that Meta shows.
 fn fields_shown(profile: &types::Profile) -> BTreeMap<String, Value> {
     let types::Profile { about, address, description, email, websites, vertical } = profile;
-    let texts = [
-        ("about", about),
-        ("address", address),
-        ("description", description),
-        ("email", email),
-        ("vertical", vertical),
-    ];
-    let texts = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
-    let websites = (!websites.is_empty()).then(|| ("websites".to_owned(), json!(websites)));
-    texts.chain(websites).collect()
+    by_name([about, address, description, email, vertical], Some(websites))
+}
+
+fn by_name(texts: [&Option<impl Serialize>; 5], websites: Option<impl Serialize>) -> BTreeMap<String, Value> {
+    let texts = ["about", "address", "description", "email", "vertical"].into_iter().zip(texts);
+    let texts = texts.filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
+    texts.chain(websites.map(|websites| ("websites".to_owned(), json!(websites)))).collect()
 }
 
 /// An empty text or list and nothing are the same.
