@@ -1,4 +1,4 @@
-//! What a status tells of the time that no ledger remembers. Pure.
+//! What the status still shows of a ledger that was lost. Pure.
 
 use super::inputs::{Inputs, SecretRead};
 use crate::{
@@ -7,13 +7,13 @@ use crate::{
     messages::Reason,
 };
 
-/// What the status tells of a ledger that was lost.
+/// The ledger, as far as the status shows it.
 pub fn recalled(object: &WhatsAppNumber) -> Ledger {
     object.status.as_ref().map(Ledger::from_status).unwrap_or_default()
 }
 
-/// What PIN and code hold now was there when the ledger was: a PIN that the status calls refused is not sent once more,
-/// and a code's Secret need not hold the code that was sent last.
+/// Counts the values that are in the Secrets now as known: a PIN that Meta refused, by the status, is not sent again, and the
+/// value in the code's Secret is not taken for the code that Meta sent last.
 pub fn recalled_values(object: &WhatsAppNumber, inputs: &mut Inputs) {
     let conditions = object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let refused = conditions.iter().any(|condition| condition.reason == Reason::PINRefused.as_str());
@@ -27,7 +27,7 @@ pub fn recalled_values(object: &WhatsAppNumber, inputs: &mut Inputs) {
     inputs.recalled = inputs.ledger != Ledger::default() && !unread;
 }
 
-/// Whether the status tells that the number once worked: that may have been seen before there was anything to write down.
+/// Whether the status shows that the number once worked, perhaps before it had a ledger.
 pub fn was_enabled(object: &WhatsAppNumber) -> bool {
     let enabled = NumberPhase::Enabled;
     object.status.as_ref().is_some_and(|status| {
@@ -44,7 +44,7 @@ mod tests {
     use crate::kinds::whatsapp_number::{
         status,
         tests::fixtures::{
-            Number, asks_to_register, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered,
+            Number, asks_to_verify, at, coded, known, made, next, number, refusal, unregistered, verified,
         },
     };
     use crate::{
@@ -52,27 +52,20 @@ mod tests {
         ledger::CallOutcome,
     };
 
-    /// The ledger is lost, and its number's status is not.
+    /// The ledger is lost; the status is not.
     fn forgets(scene: &mut Number) {
         scene.inputs.ledger.serial = 1;
         scene.object.status = Some(status::from_spec(&scene.object, &scene.inputs));
         scene.inputs.ledger = recalled(&scene.object);
         recalled_values(&scene.object, &mut scene.inputs);
-        assert_eq!(scene.inputs.ledger.serial, 0, "there is none yet");
-        assert_eq!(next(scene), "note", "what is there now may not be there for long");
+        assert_eq!(scene.inputs.ledger.serial, 0, "the ledger is not stored yet");
+        assert_eq!(next(scene), "note", "the status may soon change");
         scene.inputs.recalled = false;
     }
 
-    fn registering() -> Number {
-        let mut scene = number();
-        unregistered(&mut scene, "VERIFIED");
-        asks_to_register(&mut scene, "004217");
-        scene
-    }
-
     #[test]
-    fn what_meta_counts_is_counted_on() {
-        let mut scene = registering();
+    fn attempts_that_meta_counts_are_still_counted() {
+        let mut scene = verified();
         for minute in -60..-55 {
             made(&mut scene, CallInput::Register, Some("004217"), refusal(133_004, Some(0)), minute);
         }
@@ -83,15 +76,15 @@ mod tests {
 
     #[test]
     fn a_lock_stays_until_its_end() {
-        let mut scene = registering();
+        let mut scene = verified();
         made(&mut scene, CallInput::Register, Some("004217"), refusal(133_016, Some(600)), -1);
         forgets(&mut scene);
         assert_eq!(next(&mut scene), "PINRequired False/RegistrationLocked Reconciling");
     }
 
     #[test]
-    fn what_was_refused_is_not_sent_again() {
-        let mut scene = registering();
+    fn a_refused_value_is_not_sent_again() {
+        let mut scene = verified();
         made(&mut scene, CallInput::Register, Some("004217"), refusal(133_005, None), -1);
         assert_eq!(next(&mut scene), "PINRequired False/PINRefused Stalled");
         forgets(&mut scene);

@@ -2,9 +2,11 @@
 //!
 //! - [`number`] is the start of every scene; [`shows`] and [`unregistered`] are what Meta shows of it.
 //! - [`asks_to_verify`], [`asks_to_register`], [`asks_for_callback`]: the blocks of the spec, with their Secrets.
+//! - [`verified`], [`connected`]: a scene with `spec.registration`, before and after it is registered.
 //! - [`asks`]: a person requests an action. [`at`]: so many minutes from now.
 //! - [`known`], [`missing`], [`bad`]: what is in a Secret.
-//! - [`begun`]: a call is in the ledger without an outcome. [`made`]: it ended so. [`coded`]: `made` for a code.
+//! - [`begun`]: a call is in the ledger without an outcome. [`made`]: it ended so. [`coded`], [`registered`]: `made` for a code, a
+//!   registration.
 //!   [`refusal`]: the outcome of a call that Meta refused with this code, until then.
 //! - [`reads_lag`], [`read_once`]: no read, or one, began after the last call has settled; by default two have.
 //! - [`next`]: plans once, and puts the step, or the report, into words: `send register 004217`,
@@ -111,6 +113,23 @@ pub fn asks_to_register(scene: &mut Number, pin: &str) {
     scene.inputs.pin = known(pin);
 }
 
+/// Verified, never registered, with `spec.registration` and a PIN.
+pub fn verified() -> Number {
+    let mut scene = number();
+    unregistered(&mut scene, "VERIFIED");
+    asks_to_register(&mut scene, "004217");
+    scene
+}
+
+/// Connected, and known to be.
+pub fn connected() -> Number {
+    let mut scene = number();
+    shows(&mut scene, &json!({}));
+    asks_to_register(&mut scene, "004217");
+    scene.inputs.ledger.was_connected = true;
+    scene
+}
+
 /// With `spec.incoming.webhook`.
 pub fn asks_for_callback(scene: &mut Number) {
     let verify_token_ref = SecretKeyRef { name: "hook".to_owned(), key: "verify-token".to_owned() };
@@ -206,6 +225,11 @@ pub fn made(scene: &mut Number, input: CallInput, secret: Option<&str>, ended: C
         ended => ended,
     };
     ledger.finish(&id, ended, at(minute));
+}
+
+/// The number was registered with the PIN, and that ended so.
+pub fn registered(scene: &mut Number, ended: CallOutcome, minute: i64) {
+    made(scene, CallInput::Register, Some("004217"), ended, minute);
 }
 
 /// A code was requested.

@@ -10,6 +10,7 @@ mod profile;
 mod properties;
 mod provisioning;
 mod random_events;
+mod recovery;
 mod registration;
 mod verification;
 mod webhook;

@@ -4,8 +4,7 @@
 use serde_json::json;
 
 use super::fixtures::{
-    Number, asks, asks_to_register, at, bad, fingerprint, made, missing, next, number, refusal, rows, shows,
-    unregistered,
+    Number, asks, at, bad, connected, fingerprint, made, missing, next, refusal, registered, rows, shows, verified,
 };
 use crate::kinds::whatsapp_number::inputs::SecretRead;
 use crate::{
@@ -16,27 +15,6 @@ use crate::{
 
 const REGISTER: &str = "send register 004217";
 const PIN_UNKNOWN: &str = "PINRequired False/PINUnknown Stalled";
-
-/// Verified, never registered, with `spec.registration` and a PIN.
-fn verified() -> Number {
-    let mut scene = number();
-    unregistered(&mut scene, "VERIFIED");
-    asks_to_register(&mut scene, "004217");
-    scene
-}
-
-/// Connected, and known to be.
-fn connected() -> Number {
-    let mut scene = number();
-    shows(&mut scene, &json!({}));
-    asks_to_register(&mut scene, "004217");
-    scene.inputs.ledger.was_connected = true;
-    scene
-}
-
-fn registered(scene: &mut Number, ended: CallOutcome, minute: i64) {
-    made(scene, CallInput::Register, Some("004217"), ended, minute);
-}
 
 fn has_pin(scene: &mut Number) {
     shows(scene, &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE", "is_pin_enabled": true}));

@@ -1,4 +1,4 @@
-//! Registered once, with the right PIN, far from Meta's limits; again only when a person asks.
+//! Registration: once, with the right PIN, within Meta's limits; again only when a person requests it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::fixtures::{
-    Number, asks, asks_to_register, asks_to_verify, at, bad, made, next, number, read_once, reads_lag, refusal, rows,
-    shows, unregistered,
+    Number, asks, asks_to_register, asks_to_verify, at, bad, connected, made, next, number, read_once, reads_lag,
+    refusal, registered, rows, shows, unregistered, verified,
 };
 use crate::{
     api::{Action, ManagementPolicy},
@@ -17,37 +17,16 @@ use crate::{
 };
 
 const REGISTER: &str = "send register 004217";
-const ASKED: &str = "send register 004217 for register-at";
+const REQUESTED: &str = "send register 004217 for register-at";
 const REFUSED: &str = "PINRequired False/RegistrationRefused Stalled";
 const PIN_REFUSED: &str = "PINRequired False/PINRefused Stalled";
 const UNDER_WAY: &str = "Registering False/Registering Reconciling";
-
-/// Verified, never registered, with `spec.registration` and a PIN.
-fn verified() -> Number {
-    let mut scene = number();
-    unregistered(&mut scene, "VERIFIED");
-    asks_to_register(&mut scene, "004217");
-    scene
-}
-
-/// Connected, and known to be.
-fn connected() -> Number {
-    let mut scene = number();
-    shows(&mut scene, &json!({}));
-    asks_to_register(&mut scene, "004217");
-    scene.inputs.ledger.was_connected = true;
-    scene
-}
 
 /// Connected under a name that is not in force yet.
 fn renamed() -> Number {
     let mut scene = connected();
     shows(&mut scene, &json!({"new_name_status": "APPROVED", "new_display_name": "INO 2"}));
     scene
-}
-
-fn registered(scene: &mut Number, ended: CallOutcome, minute: i64) {
-    made(scene, CallInput::Register, Some("004217"), ended, minute);
 }
 
 fn asks_register(scene: &mut Number) {
@@ -68,7 +47,7 @@ fn a_verified_number_is_registered_once() {
             ),
             ("not verified", |scene| unregistered(scene, "NOT_VERIFIED"), "Unverified False/NotVerified Stalled"),
             (
-                "Meta said yes, and does not show it yet",
+                "Meta registered it, and does not show it yet",
                 |scene| registered(scene, CallOutcome::Done(None), -1),
                 UNDER_WAY,
             ),
@@ -89,7 +68,7 @@ fn a_verified_number_is_registered_once() {
                 UNDER_WAY,
             ),
             (
-                "a quarter of an hour later somebody has to look",
+                "a quarter of an hour later a person has to act",
                 |scene| registered(scene, CallOutcome::Done(None), -16),
                 "PINRequired False/Disconnected Stalled",
             ),
@@ -113,7 +92,7 @@ fn a_refused_pin_is_never_tried_again_by_itself() {
                 PIN_REFUSED,
             ),
             (
-                "or after Meta could not say of another one",
+                "or after Meta could not check another one",
                 |scene| {
                     registered(scene, refusal(133_005, None), -3);
                     made(scene, CallInput::Register, Some("555555"), refusal(133_004, Some(-1)), -2);
@@ -133,7 +112,7 @@ fn a_refused_pin_is_never_tried_again_by_itself() {
 }
 
 #[test]
-fn a_refusal_is_understood() {
+fn each_refusal_has_its_consequence() {
     rows(
         verified,
         &[
@@ -153,7 +132,7 @@ fn a_refusal_is_understood() {
                     registered(scene, refusal(133_005, None), -1);
                     asks_register(scene);
                 },
-                ASKED,
+                REQUESTED,
             ),
             (
                 "verified first",
@@ -228,7 +207,7 @@ fn a_refusal_is_understood() {
 }
 
 #[test]
-fn the_operator_stops_itself_before_meta_does() {
+fn the_operator_stops_before_meta_locks_the_number() {
     const PAUSED: &str = "PINRequired False/RegistrationPaused Reconciling";
     let tried = |times: i64| {
         let mut scene = verified();
@@ -245,7 +224,7 @@ fn the_operator_stops_itself_before_meta_does() {
     scene.inputs.now = at(72 * 60 - 60);
     assert_eq!(next(&mut scene), "send register 555555", "the first of them does not count any more");
     for (times, expected) in
-        [(5, ASKED), (9, ASKED), (10, "PINRequired False/RegistrationPaused Reconciling; ignored register-at")]
+        [(5, REQUESTED), (9, REQUESTED), (10, "PINRequired False/RegistrationPaused Reconciling; ignored register-at")]
     {
         let mut scene = tried(times);
         asks_register(&mut scene);
@@ -271,7 +250,7 @@ fn the_message_changes_when_connecting_takes_too_long() {
 }
 
 #[test]
-fn once_connected_it_is_registered_only_when_a_person_asks() {
+fn once_connected_it_is_registered_again_only_on_request() {
     let lost: fn() -> Number = || {
         let mut scene = connected();
         unregistered(&mut scene, "VERIFIED");
@@ -281,7 +260,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
         lost,
         &[
             ("somebody deregistered it", |_| {}, "PINRequired False/Disconnected Stalled"),
-            ("a person asks", asks_register, ASKED),
+            ("a person requests it", asks_register, REQUESTED),
             (
                 "a new PIN is no request",
                 |scene| asks_to_register(scene, "555555"),
@@ -305,7 +284,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
                 "PINRequired False/Disconnected Stalled; ignored register-at",
             ),
             (
-                "Meta has said yes a moment ago",
+                "Meta registered it a moment ago",
                 |scene| {
                     registered(scene, CallOutcome::Done(None), -1);
                     asks_register(scene);
@@ -320,11 +299,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
             ("nothing to do", |_| {}, "Enabled True/Enabled"),
             ("there is nothing to register", asks_register, "Enabled True/Enabled; ignored register-at"),
             ("it was never seen connected before", |scene| scene.inputs.ledger.was_connected = false, "note"),
-            (
-                "a wish that is fulfilled is not kept for another time",
-                |scene| scene.inputs.ledger.register_wanted = true,
-                "note",
-            ),
+            ("a request that is fulfilled is not kept", |scene| scene.inputs.ledger.register_wanted = true, "note"),
             (
                 "no block",
                 |scene| {
@@ -346,7 +321,7 @@ fn once_connected_it_is_registered_only_when_a_person_asks() {
 }
 
 #[test]
-fn a_new_name_comes_into_force_when_a_person_asks() {
+fn a_new_name_comes_into_force_on_request() {
     let mut scene = renamed();
     assert_eq!(next(&mut scene), "Enabled True/Enabled", "it works under its old one");
     assert_eq!(scene.condition("NameApproved").as_deref(), Some("False/ReRegisterRequired"));
@@ -361,7 +336,7 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
     rows(
         renamed,
         &[
-            ("a person asks", asks_register, "send registerAgain 004217 for register-at"),
+            ("a person requests it", asks_register, "send registerAgain 004217 for register-at"),
             (
                 "only where there is a PIN",
                 |scene| {
@@ -371,7 +346,7 @@ fn a_new_name_comes_into_force_when_a_person_asks() {
                 "Enabled True/Enabled; ignored register-at",
             ),
             (
-                "a lost answer is not repeated",
+                "a call without a reply is not repeated",
                 |scene| made(scene, CallInput::RegisterAgain, Some("004217"), CallOutcome::Unknown, -1),
                 "Enabled True/Enabled",
             ),
