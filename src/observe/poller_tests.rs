@@ -48,7 +48,7 @@ async fn world() -> World {
     let inventory = Arc::new(Inventory::default());
     let pollers = Pollers::new(inventory.clone(), graph.clone(), Timing::default(), Arc::new(Nobody));
     let health = Health::new(Duration::from_mins(30));
-    health.ask(pollers.overdue());
+    health.watch_polls(pollers.overdue());
     World { inventory, graph, pollers, health }
 }
 
@@ -96,7 +96,7 @@ async fn a_poller_that_died_is_overdue() {
     let mut world = world().await;
     world.pollers = Pollers::new(world.inventory.clone(), world.graph.clone(), Timing::default(), Arc::new(Panics));
     world.health = Health::new(Duration::from_mins(30));
-    world.health.ask(world.pollers.overdue());
+    world.health.watch_polls(world.pollers.overdue());
     world.poll("one", &accounts(1));
     tokio::time::sleep(Duration::from_mins(25)).await;
     assert_eq!(world.health.live(), Ok(()));

@@ -1,14 +1,17 @@
 //! Puts the parts together and runs them until the end.
 
+mod gauges;
+mod tasks;
 mod watches;
 
-use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future};
 use kube::Client;
 use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{error, info, warn};
 
+use self::tasks::{Stop, Tasks};
 use crate::{
     api::Kind,
     controller::{self, Context, ManagedResource, Objects, Running, ScopeFeed, Secrets, Triggers},
@@ -22,7 +25,7 @@ use crate::{
     },
     kinds::{Apps, Bindings, Numbers, Templates},
     ledger::Ledgers,
-    observe::{Budget, Inventory, Pollers},
+    observe::{Inventory, Pollers},
     server::{self, Health, Stage},
     telemetry::Metrics,
     timing::Timing,
@@ -37,16 +40,16 @@ const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.
 const START_RETRY: Duration = Duration::from_secs(2);
 
-/// How the operator is started.
+/// The operator's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the Graph API answers.
+    /// Address of the Graph API.
     pub graph_url: reqwest::Url,
     /// Namespaces to watch; none is all.
     pub namespaces: Vec<String>,
-    /// Where the operator keeps its own things.
+    /// Namespace of the operator's lease, ledgers and keys.
     pub operator_namespace: String,
-    /// Where health and metrics are served.
+    /// Address of health and metrics.
     pub listen: SocketAddr,
     /// Whether another operator may run at the same time.
     pub leader_elect: bool,
@@ -60,7 +63,7 @@ pub enum RunError {
     /// Health and metrics cannot be served.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
-    /// Waits are shrunk, and Meta is the real one.
+    /// `--speedup` with the real Meta.
     #[error(
         "--speedup={0} would divide Meta's rate limits too; the operator refuses it for {1}: remove it, or set --graph-url to a simulator"
     )]
@@ -77,7 +80,7 @@ pub enum RunError {
     /// A backup of the cluster was restored.
     #[error("the API server's data went back in time; the operator restarts to read everything again")]
     Rewound,
-    /// A part that must run as long as the process does has ended.
+    /// A part that must not end before the process has ended.
     #[error("{0} ended")]
     Ended(&'static str),
 }
@@ -88,7 +91,7 @@ pub type Listening = tokio::sync::oneshot::Sender<SocketAddr>;
 /// Runs the operator until `stop` resolves.
 ///
 /// # Errors
-/// As [`RunError`] says; the process is to be started anew.
+/// See [`RunError`]; the process has to be restarted.
 pub async fn run(
     settings: Settings,
     config: kube::Config,
@@ -103,7 +106,7 @@ pub async fn run(
     let address = listener.local_addr().map_err(|e| RunError::Listen(settings.listen, e))?;
     info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     if let Some(listening) = listening {
-        // Nobody waits for it any more: fine.
+        // The receiver may be gone; that does no harm.
         let _ = listening.send(address);
     }
     let router = server::router(health.clone(), metrics.clone());
@@ -119,7 +122,7 @@ pub async fn run(
     result
 }
 
-/// Shrunk waits shrink the window in which Meta counts calls: never with the real Meta.
+/// `--speedup` also shrinks the window in which Meta counts calls, so the operator refuses it for the real Meta.
 fn refuse_speedup(settings: &Settings) -> Result<(), RunError> {
     let (speedup, host) = (settings.timing.speedup, settings.graph_url.host_str().unwrap_or_default());
     let host = host.trim_end_matches('.');
@@ -129,9 +132,7 @@ fn refuse_speedup(settings: &Settings) -> Result<(), RunError> {
     Ok(())
 }
 
-type Stop = future::Shared<future::BoxFuture<'static, ()>>;
-
-/// Waits for the lease, if there is one to wait for, and works until the shutdown or until the lease is lost.
+/// Waits for the lease if leader election is on, and works until the shutdown or until the lease is lost.
 async fn lead(
     settings: Settings,
     config: kube::Config,
@@ -162,8 +163,7 @@ async fn lead(
     info!("leading");
     metrics.leader(true);
     let lost = lease.lost().boxed().shared();
-    // A lost lease ends the work like a shutdown: outcomes of calls are still written down. The fence makes sure that
-    // nothing more is sent.
+    // A lost lease ends the work like a shutdown: outcomes of calls are still recorded. The fence prevents further calls.
     let ends = future::select(stop, lost.clone()).map(drop).boxed().shared();
     let is_lost = || lost.peek().is_some();
     let result = work(settings, clients, ends, lease.fence(), &is_lost, health, metrics).await;
@@ -175,7 +175,7 @@ async fn lead(
     result
 }
 
-/// Names this process to people: the pod's name.
+/// The name of this process in the lease and in Events: the pod's name.
 fn instance() -> String {
     std::env::var("HOSTNAME").unwrap_or_else(|_| format!("pid-{}", std::process::id()))
 }
@@ -184,11 +184,11 @@ fn instance() -> String {
 struct Clients {
     /// For nearly everything.
     all: Client,
-    /// For writes that must not arrive later than their answer: without retries.
+    /// For writes that must not arrive after the caller has given up: without retries.
     certain: Client,
 }
 
-/// Everything that only the leader does; `is_lost` tells whether it ends because it leads no more.
+/// Everything that only the leader does; `is_lost`: whether it ends because the lease was lost.
 async fn work(
     settings: Settings,
     Clients { all: client, certain }: Clients,
@@ -221,7 +221,7 @@ async fn work(
 
     let inventory = Arc::new(Inventory::default());
     let pollers = Pollers::new(inventory.clone(), graph.clone(), settings.timing.clone(), Arc::new(wake.clone()));
-    health.ask(pollers.overdue());
+    health.watch_polls(pollers.overdue());
     let budgets = pollers.budgets();
     let synced = watches::synced(&apps, &numbers, &templates, &secrets, namespaces.clone());
     let secrets = Arc::new(Secrets::new(client.clone(), secrets));
@@ -254,7 +254,7 @@ async fn work(
     controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone(), bindings));
     controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
-    tasks.spawn(gauges(metrics.clone(), wake.clone(), budgets, settings.timing.counts_gap));
+    tasks.spawn(gauges::keep_current(metrics.clone(), wake.clone(), budgets, settings.timing.counts_gap));
     tasks.spawn({
         let health = health.clone();
         async move {
@@ -269,7 +269,7 @@ async fn work(
 
     let result = controllers.until_the_end(&stop, health).await;
     tasks.end().await;
-    // What is queued is sent, as long as the API server takes it.
+    // Queued Events are still sent, and ledgers written.
     let _ = tokio::time::timeout(Duration::from_secs(5), sending).await;
     let _ = tokio::time::timeout(Duration::from_secs(5), ledgers.flush(graph.now())).await;
     if rewound.peek().is_some() || (is_lost() && rewind.has_happened().await) {
@@ -286,7 +286,7 @@ fn ledgers(client: Client, settings: &Settings, secrets: Arc<Secrets>) -> Arc<Le
     Ledgers::new(client, &settings.operator_namespace, versions, settings.timing.clone())
 }
 
-/// The controllers of the three kinds: one that ends before the shutdown takes the process with it.
+/// The controllers of the three kinds. If one ends before the shutdown, the process ends too.
 struct Controllers {
     running: Running,
     ended: JoinSet<&'static str>,
@@ -306,35 +306,9 @@ impl Controllers {
             health.ended(kind);
             return Err(RunError::Ended(kind));
         }
-        // The others finish what they are at.
+        // The others finish their reconciles.
         while self.ended.join_next().await.is_some() {}
         Ok(())
-    }
-}
-
-/// Tasks that end with the process.
-struct Tasks {
-    stop: Stop,
-    running: JoinSet<()>,
-}
-
-impl Tasks {
-    fn new(stop: Stop) -> Self {
-        Self { stop, running: JoinSet::new() }
-    }
-
-    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        self.running.spawn(async move {
-            tokio::select! {
-                () = task => {}
-                () = stop => {}
-            }
-        });
-    }
-
-    async fn end(mut self) {
-        self.running.shutdown().await;
     }
 }
 
@@ -363,29 +337,6 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
     let metrics = metrics.clone();
     let recorder = move |call: &Finished<'_>| metrics.called(call.endpoint, call.outcome, call.duration);
     Ok(graph::Client::new(config, Arc::new(recorder))?)
-}
-
-/// Keeps the gauges that no event moves: objects by phase, and what is left of budgets.
-async fn gauges(metrics: Metrics, wake: Triggers, budgets: impl Fn() -> Vec<Budget>, every: Duration) {
-    loop {
-        tokio::time::sleep(every).await;
-        metrics.budgets(budgets().iter().map(|budget| (&*budget.app_id, &*budget.account, f64::from(budget.left))));
-        phases(&metrics, &wake.apps);
-        phases(&metrics, &wake.numbers);
-        phases(&metrics, &wake.templates);
-    }
-}
-
-fn phases<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {
-    let mut counts = BTreeMap::new();
-    let mut unparsable = 0;
-    for object in objects.filter(|_| true) {
-        unparsable += usize::from(!object.usable);
-        let phase = object.phase.as_deref().unwrap_or("Pending").to_owned();
-        *counts.entry(phase).or_insert(0) += 1;
-    }
-    metrics.objects(K::NAME, &counts);
-    metrics.unparsable(K::NAME, unparsable);
 }
 
 #[cfg(test)]

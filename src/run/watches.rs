@@ -15,7 +15,7 @@ use kube::{
 };
 use tracing::warn;
 
-use super::{Stop, Tasks};
+use super::tasks::{Stop, Tasks};
 use crate::{
     api::{MessageTemplate, MetaApp, WhatsAppNumber},
     controller::{NumberClaim, Objects, Secrets, Triggers},
@@ -50,10 +50,10 @@ pub(super) fn secrets(
         let events = watcher(api, watcher::Config::default()).modify(strip).default_backoff().reflect(writer);
         tasks.spawn(events.for_each(move |event| {
             match event {
-                Ok(Event::Apply(secret)) => changed.tell(&secret, false),
-                Ok(Event::Delete(secret)) => changed.tell(&secret, true),
+                Ok(Event::Apply(secret)) => changed.notify(&secret, false),
+                Ok(Event::Delete(secret)) => changed.notify(&secret, true),
                 // What changed while the watch was away came with no event of its own.
-                Ok(Event::InitDone) => changed.tell_all(),
+                Ok(Event::InitDone) => changed.notify_all(),
                 Ok(Event::Init | Event::InitApply(_)) => {}
                 Err(error) => warn!(%error, "watch of Secrets failed; retrying"),
             }
@@ -89,7 +89,7 @@ impl Changed {
         let _ = self.known.set(OwnSecrets { ledgers, bindings, values });
     }
 
-    fn tell(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
+    fn notify(&self, secret: &PartialObjectMeta<Secret>, gone: bool) {
         let (namespace, name) = (secret.namespace(), secret.name_any());
         let digits = name.strip_prefix(PREFIX).and_then(|digits| digits.parse::<u64>().ok());
         if let Some(digits) = digits.filter(|_| namespace.as_deref() == Some(self.own.as_str())) {
@@ -110,7 +110,7 @@ impl Changed {
         self.wake.numbers.enqueue_where(|number| number.looks_at(namespace.as_deref(), &name));
     }
 
-    fn tell_all(&self) {
+    fn notify_all(&self) {
         if let Some(known) = self.known.get() {
             known.values.notice_all();
         }

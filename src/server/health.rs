@@ -1,4 +1,4 @@
-//! What `/livez` and `/readyz` answer, and the facts they answer from.
+//! The replies to `/livez` and `/readyz`, and the facts behind them.
 
 use std::{
     fmt,
@@ -8,12 +8,12 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Where an operator is in its life.
+/// The stage of an operator's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The lists from the API server have not all come yet. Not ready.
+    /// The caches have not synced yet. Not ready.
     Starting,
-    /// Another operator holds the lease; this one is ready to take over.
+    /// Another operator holds the lease; this one can take over.
     Standby,
     /// Caches have synced and controllers run.
     Running,
@@ -34,8 +34,8 @@ impl fmt::Display for Stage {
 
 /// The health of one operator; clones share it.
 ///
-/// Liveness is not "a thread answers" but "what is due gets done": the pollers, once there are any, tell for how long the
-/// one that is furthest behind has not got on ([`Health::ask`]). Beyond the limit the operator is to be restarted.
+/// Liveness means that polls are made when they are due: once there are pollers ([`Health::watch_polls`]), `/livez` fails if the
+/// most overdue one exceeds the limit, and the kubelet restarts the operator.
 #[derive(Clone)]
 pub struct Health {
     limit: Duration,
@@ -56,19 +56,19 @@ impl Health {
         Self { limit, shared: Arc::new(shared) }
     }
 
-    /// The operator enters a stage of its life.
+    /// The operator enters this stage.
     pub fn enter(&self, stage: Stage) {
         *self.shared.stage.lock() = stage;
     }
 
-    /// Something that must run as long as the process does has ended: `/livez` fails from now on.
+    /// A part that must not end before the process has ended: `/livez` fails from now on.
     pub fn ended(&self, what: &str) {
         // The first one counts.
         let _ = self.shared.ended.set(what.to_owned());
     }
 
-    /// From now on, `overdue` tells for how long the most overdue poll has been due.
-    pub fn ask(&self, overdue: impl Fn() -> Duration + Send + Sync + 'static) {
+    /// From now on, `overdue` returns for how long the most overdue poll has been due.
+    pub fn watch_polls(&self, overdue: impl Fn() -> Duration + Send + Sync + 'static) {
         // Set once: a process leads once.
         let _ = self.shared.overdue.set(Box::new(overdue));
     }
@@ -79,10 +79,10 @@ impl Health {
         self.shared.overdue.get().map_or(Duration::ZERO, |overdue| overdue())
     }
 
-    /// Whether the process works, else what is wrong.
+    /// Whether the process works.
     ///
     /// # Errors
-    /// The sentence to show.
+    /// What is wrong, as `/livez` reports it.
     pub fn live(&self) -> Result<(), String> {
         if let Some(what) = self.shared.ended.get() {
             return Err(format!("{what} ended"));
@@ -95,10 +95,10 @@ impl Health {
         Ok(())
     }
 
-    /// Whether the operator is ready, and in which stage it is.
+    /// The stage, if the operator is ready in it.
     ///
     /// # Errors
-    /// The stage that is not a ready one.
+    /// The stage, if the operator is not ready in it.
     pub fn ready(&self) -> Result<Stage, Stage> {
         match *self.shared.stage.lock() {
             stage @ (Stage::Standby | Stage::Running) => Ok(stage),
@@ -131,11 +131,11 @@ mod tests {
         for (overdue, live) in [(Duration::ZERO, true), (LIMIT, true), (LIMIT + Duration::from_secs(1), false)] {
             let health = Health::new(LIMIT);
             assert_eq!(health.live(), Ok(()), "nothing is polled yet");
-            health.ask(move || overdue);
+            health.watch_polls(move || overdue);
             assert_eq!(health.live().is_ok(), live, "{overdue:?}");
         }
         let health = Health::new(LIMIT);
-        health.ask(|| Duration::from_mins(15));
+        health.watch_polls(|| Duration::from_mins(15));
         assert_eq!(health.live(), Err("the poll of an account is overdue by 900 s (limit 600 s)".to_owned()));
     }
 

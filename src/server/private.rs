@@ -115,12 +115,12 @@ mod tests {
     async fn metrics_are_open_metrics_and_include_the_most_overdue_poll() {
         let running = start().await;
         running.metrics.leader(true);
-        running.health.ask(|| Duration::from_secs(30));
+        running.health.watch_polls(|| Duration::from_secs(30));
         let answer = reqwest::get(format!("{}/metrics", running.url)).await.unwrap();
         assert_eq!(answer.headers()["content-type"], OPEN_METRICS);
         let text = answer.text().await.unwrap();
         assert!(text.contains("waba_leader 1\n"), "{text}");
-        assert!(text.contains("waba_most_overdue_object_seconds 30.0\n"), "{text}");
+        assert!(text.contains("waba_most_overdue_poll_seconds 30.0\n"), "{text}");
     }
 
     #[tokio::test]

@@ -163,7 +163,7 @@ impl Metrics {
         let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
         let help = "For how long the most overdue poll of an account has been due";
-        r.register_with_unit("most_overdue_object", help, Unit::Seconds, self.overdue.clone());
+        r.register_with_unit("most_overdue_poll", help, Unit::Seconds, self.overdue.clone());
         r.register("api_writes", "Writes to the Kubernetes API server by resource and verb", self.writes.clone());
         let help = "Kubernetes Events dropped because too many were waiting";
         r.register("events_dropped", help, self.events_dropped.clone());
@@ -291,7 +291,7 @@ mod tests {
             r#"waba_meta_call_duration_seconds_count{endpoint="debug_token"} 1"#,
             r#"waba_meta_budget_left_percent{app="1",account="2"} 87.5"#,
             r#"waba_token_expiry_timestamp_seconds{namespace="meta",name="ino-cx"} 0"#,
-            "waba_most_overdue_object_seconds 1.5",
+            "waba_most_overdue_poll_seconds 1.5",
             r#"waba_api_writes_total{resource="whatsappnumbers/status",verb="patch"} 1"#,
             "waba_events_dropped_total 1",
             "waba_leader 1",
