@@ -4,7 +4,7 @@
 ///
 /// The schema lists the known words, so that the API server refuses a typing error in `spec`; below `status` the list is
 /// dropped (see `crd`), because Meta, or a newer version of the operator, may have written any word there.
-macro_rules! vocabulary {
+macro_rules! open_enum {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,13 +77,13 @@ macro_rules! vocabulary {
     };
 }
 
-pub(crate) use vocabulary;
+pub(crate) use open_enum;
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    vocabulary! {
+    open_enum! {
         /// Test words.
         pub enum Colour {
             /// Red.

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::content_schema;
-use crate::api::{open_enum::vocabulary, rules, shared::is_default};
+use crate::api::{open_enum::open_enum, rules, shared::is_default};
 
-vocabulary! {
+open_enum! {
     /// How variables are written.
     pub enum ParameterFormat {
         /// `{{1}}`, `{{2}}`.
@@ -19,7 +19,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+open_enum! {
     /// What a header is.
     pub enum HeaderFormat {
         /// A line of text.
@@ -35,7 +35,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+open_enum! {
     /// What a button does.
     pub enum ButtonType {
         /// Answers with its own text.
@@ -59,7 +59,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+open_enum! {
     /// How a one-time password gets into the app.
     pub enum OtpType {
         /// The customer copies it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use content::*;
 pub use status::*;
 
-use super::{AppRef, GoDuration, ManagementPolicy, open_enum::vocabulary, rules, shared::is_default};
+use super::{AppRef, GoDuration, ManagementPolicy, open_enum::open_enum, rules, shared::is_default};
 
 /// What you want of a template.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ pub struct MessageTemplateSpec {
     pub deletion_policy: TemplateDeletionPolicy,
 }
 
-vocabulary! {
+open_enum! {
     /// Meta's category of a template.
     pub enum Category {
         /// Anything that sells.

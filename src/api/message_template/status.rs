@@ -9,11 +9,11 @@ use crate::api::{
     GoDuration, Transition,
     action::handled,
     kind::managed_status,
-    open_enum::vocabulary,
+    open_enum::open_enum,
     shared::{is_default, never_observed},
 };
 
-vocabulary! {
+open_enum! {
     /// Summary of a template for people.
     pub enum TemplatePhase {
         /// It has not been sent.

@@ -8,11 +8,11 @@ use crate::api::{
     Transition,
     action::handled,
     kind::managed_status,
-    open_enum::vocabulary,
+    open_enum::open_enum,
     shared::{is_default, never_observed},
 };
 
-vocabulary! {
+open_enum! {
     /// Summary of a MetaApp for people.
     pub enum MetaAppPhase {
         /// Nothing is known yet.
@@ -34,7 +34,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+open_enum! {
     /// Where the token in use comes from.
     pub enum TokenSource {
         /// The user's Secret.

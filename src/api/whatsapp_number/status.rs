@@ -9,11 +9,11 @@ use crate::api::{
     Transition,
     action::handled,
     kind::managed_status,
-    open_enum::vocabulary,
+    open_enum::open_enum,
     shared::{is_default, never_observed},
 };
 
-vocabulary! {
+open_enum! {
     /// Summary of a number for people.
     pub enum NumberPhase {
         /// `spec.suspend` is true.
@@ -43,7 +43,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+open_enum! {
     /// The directions of a number in one word, for columns and selection.
     pub enum DirectionSummary {
         /// Incoming only.

@@ -1,7 +1,7 @@
 //! Meta's vocabularies. Each is open: a word that is not listed is kept as it came.
 
 /// An enum of Meta's words, whose `Other` keeps any further one.
-macro_rules! vocabulary {
+macro_rules! open_enum {
     ($($(#[$doc:meta])+ $name:ident { $($variant:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])+
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ macro_rules! vocabulary {
     )+};
 }
 
-vocabulary! {
+open_enum! {
     /// What kind of token it is.
     TokenKind { User = "USER", SystemUser = "SYSTEM_USER", App = "APP", Page = "PAGE", }
 
