@@ -14,7 +14,7 @@ use super::transport::{Call, Caller};
 use super::types::{Account, AccountAnswer, AccountRef, Next, Page, PhoneNumber, Template};
 use crate::timing::now;
 
-/// The most that Meta gives per page.
+/// Meta's largest page.
 const PAGE: &str = "100";
 
 /// What to read besides the regular fields.
@@ -38,7 +38,7 @@ pub struct AccountRead {
 }
 
 impl Client {
-    /// The accounts that a token was assigned.
+    /// The accounts that are assigned to a token's owner.
     ///
     /// # Errors
     /// Any class; see [`Class`].
@@ -107,7 +107,7 @@ impl Client {
     /// Reads one number, with its health.
     ///
     /// # Errors
-    /// Any class; [`Error::proves_absence`] tells "gone" from "not visible".
+    /// Any class; [`Error::proves_absence`] distinguishes "gone" from "not visible".
     pub async fn read_number(
         &self,
         access: &Access,
@@ -123,7 +123,7 @@ impl Client {
     /// Reads one template.
     ///
     /// # Errors
-    /// Any class; [`Error::proves_absence`] tells "gone" from "not visible".
+    /// Any class; [`Error::proves_absence`] distinguishes "gone" from "not visible".
     pub async fn read_template(
         &self,
         access: &Access,
@@ -136,7 +136,7 @@ impl Client {
         self.read(node(access, Endpoint::MessageTemplate, &[id], query, waba_id, priority)).await
     }
 
-    /// How many templates Meta allows the account; `None` if it does not tell.
+    /// How many templates Meta allows the account; `None` if Meta does not show it.
     ///
     /// # Errors
     /// Any class.
@@ -202,7 +202,7 @@ impl Client {
     }
 }
 
-/// The fields to ask for, with or without health.
+/// The fields to request, with or without health.
 struct Fields {
     account: String,
     number: String,
@@ -256,7 +256,7 @@ impl<'a> Listing<'a> {
 
     fn lost(&self) -> Error {
         let detail = "Meta says that a listing goes on, but not where";
-        Error::without_answer(self.endpoint, Class::Transient, Sent::NoAnswer, detail)
+        Error::without_reply(self.endpoint, Class::Transient, Sent::NoReply, detail)
     }
 }
 

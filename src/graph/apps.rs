@@ -40,15 +40,15 @@ pub enum CredentialsError {
     Untested(Error),
 }
 
-/// A token that Meta gave for another one, which still works.
+/// A token that Meta returned for another one, which still works.
 #[derive(Clone, Debug)]
 pub struct ExchangedToken {
-    /// The new token; Meta may also give the old one again.
+    /// The new token; Meta may also return the old one again.
     pub token: SecretString,
 }
 
 impl Client {
-    /// Tests an app's ID and secret, and tells which of the two is wrong.
+    /// Tests an app's ID and secret, and finds out which of the two is wrong.
     ///
     /// # Errors
     /// [`CredentialsError`].
@@ -73,7 +73,7 @@ impl Client {
         }
     }
 
-    /// The first call only says that ID and secret do not fit; asking for an app token says why.
+    /// The first call only shows that ID and secret do not match; a request for an app token shows why.
     async fn which_is_wrong(&self, app: &AppCredentials, version: &str, refusal: Error) -> CredentialsError {
         let mut query = client_of(app);
         query.push(("grant_type", "client_credentials".into()));
@@ -85,10 +85,10 @@ impl Client {
         }
     }
 
-    /// Asks Meta about a token. A dead token is an answer (`is_valid: false`), no error.
+    /// Reads what Meta knows of a token. For an invalid token that is `is_valid: false`, no error.
     ///
     /// # Errors
-    /// Class `Token` if the token was issued by another app, `AppCredentials` if ID and secret do not fit.
+    /// Class `Token` if the token was issued by another app, `AppCredentials` if ID and secret do not match.
     pub async fn debug_token(
         &self,
         app: &AppCredentials,

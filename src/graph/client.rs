@@ -13,7 +13,7 @@ use super::server_time::Clock;
 use super::version::{VersionMismatch, Versions};
 use crate::timing::Timing;
 
-/// Speaks to Meta for everybody in the process, so that budgets and clock are shared.
+/// The client of the whole process, so that budgets and clock are shared.
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
@@ -48,10 +48,10 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that tells `recorder` of each call it makes.
+    /// A client that reports each call to `recorder`.
     ///
     /// # Errors
-    /// If the base URL is none to build on, or TLS cannot be set up.
+    /// If the base URL cannot have a path, or TLS cannot be set up.
     pub fn new(config: Config, recorder: Arc<dyn Recorder>) -> Result<Self, BuildError> {
         let Config { base_url, user_agent, timing } = config;
         if base_url.cannot_be_a_base() || base_url.query().is_some() || base_url.fragment().is_some() {
@@ -66,7 +66,7 @@ impl Client {
                 .retry(retry::never())
                 .referer(false)
         };
-        // A write on a connection that was used before can get lost in a way that looks like one that was carried out.
+        // A write that is lost on a reused connection looks the same as one that took effect.
         let writes = builder().pool_max_idle_per_host(0);
         let inner = Inner {
             base_url,
@@ -106,12 +106,12 @@ impl Client {
         self.inner.budget.gate(app_id, waba_id).left()
     }
 
-    /// Takes up a throttle that an earlier process learnt of.
+    /// Restores a throttle that an earlier process recorded.
     pub fn restore_throttle(&self, app_id: &str, waba_id: Option<&str>, until: Timestamp) {
         self.inner.budget.gate(app_id, waba_id).restore(until);
     }
 
-    /// The version that Meta serves the app, if it is not the one asked for: a sign that the asked one has ended.
+    /// The version that Meta serves the app, if it is not the requested one: that one has ended.
     #[must_use]
     pub fn version_mismatch(&self, app_id: &str) -> Option<VersionMismatch> {
         self.inner.versions.mismatch(app_id)

@@ -1,4 +1,4 @@
-//! What the client takes when it is built, and with each call.
+//! What the client needs when it is built, and with each call.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use secrecy::SecretString;
 
 use crate::timing::Timing;
 
-/// Where Meta is, and how long things may take.
+/// Meta's address, and every wait.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the Graph API answers, without a version: `https://graph.facebook.com`.
+    /// Address of the Graph API, without a version: `https://graph.facebook.com`.
     pub base_url: Url,
     /// The `User-Agent` of every call.
     pub user_agent: String,
@@ -34,7 +34,7 @@ pub struct Access {
     pub app: AppCredentials,
     /// The access token.
     pub token: SecretString,
-    /// The Graph version to ask for: `v25.0`.
+    /// The Graph version to request: `v25.0`.
     pub version: String,
 }
 
@@ -47,7 +47,7 @@ pub enum Priority {
     Poll,
     /// What a change at Meta needs.
     Write,
-    /// What a person asked for and waits for.
+    /// What a person requested and waits for.
     Action,
 }
 
@@ -68,7 +68,7 @@ pub struct Finished<'a> {
     pub budget_left: Option<u8>,
 }
 
-/// Hears of every call that was sent, each try on its own. Must not block.
+/// Is called after every call that was sent, each try on its own. Must not block.
 pub trait Recorder: Send + Sync {
     /// A call has ended.
     fn finished(&self, call: &Finished<'_>);

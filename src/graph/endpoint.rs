@@ -64,7 +64,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the call carries the app's own token: what Meta then says of "the token" is said of the app's secret.
+    /// Whether the call carries the app's own token: Meta's errors about "the token" are then about the app's secret.
     pub(super) fn takes_app_token(self) -> bool {
         matches!(self, Self::App | Self::DebugToken)
     }

@@ -1,22 +1,22 @@
-//! What may be believed about a call that changes something at Meta.
+//! What is known after a call that changes something at Meta.
 
 use super::errors::{Error, Sent, codes};
 
-/// How a changing call ended. Only `Done`, `Refused` and `NotSent` are knowledge.
+/// How a call that changes something ended. Only `Done`, `Refused` and `NotSent` are certain.
 #[derive(Debug)]
 #[must_use]
 pub enum Outcome<T> {
     /// Meta did it.
     Done(T),
-    /// Meta said no, and changed nothing.
+    /// Meta refused, and changed nothing.
     Refused(Error),
     /// The call never reached Meta.
     NotSent(Error),
-    /// It may or may not have happened.
+    /// It may or may not have taken effect.
     Unknown(Error),
 }
 
-/// Codes with which Meta says that something went wrong inside, not that it refused.
+/// Codes by which Meta reports a fault of its own, not a refusal.
 const UNSURE: [u32; 4] = [codes::UNKNOWN, codes::SERVICE_DOWN, codes::INTERNAL, codes::SERVICE_UNAVAILABLE];
 
 impl<T> Outcome<T> {
@@ -48,18 +48,18 @@ impl<T> From<Result<T, Error>> for Outcome<T> {
             Ok(value) => Self::Done(value),
             Err(error) => match error.sent() {
                 Sent::No => Self::NotSent(error),
-                Sent::Answered if is_refusal(&error) => Self::Refused(error),
-                Sent::Answered | Sent::NoAnswer => Self::Unknown(error),
+                Sent::Replied if is_refusal(&error) => Self::Refused(error),
+                Sent::Replied | Sent::NoReply => Self::Unknown(error),
             },
         }
     }
 }
 
-/// A Graph error is a refusal unless its code says otherwise. One that nobody documents, with a server error's status,
-/// is not taken at its word.
+/// A Graph error is a refusal, unless its code is one of `UNSURE`, or Meta does not document the code and the status is a server
+/// error's.
 fn is_refusal(error: &Error) -> bool {
     match error.code() {
-        // A wrong app secret is told with code 1 too; there it is an answer.
+        // Meta also reports a wrong app secret with code 1; there it is a refusal.
         Some(code) if UNSURE.contains(&code) => error.is_app_credentials(),
         Some(_) => error.is_documented() || error.http_status().is_some_and(|status| status < 500),
         None => false,
@@ -81,14 +81,14 @@ mod tests {
         }
     }
 
-    fn told(code: u32, endpoint: crate::graph::Endpoint, http: u16) -> Error {
-        let told = GraphErrorBody { code, ..GraphErrorBody::default() };
-        let verdict = classify(&told, endpoint, http);
+    fn graph_error(code: u32, endpoint: crate::graph::Endpoint, http: u16) -> Error {
+        let body = GraphErrorBody { code, ..GraphErrorBody::default() };
+        let verdict = classify(&body, endpoint, http);
         let class = match verdict.kind {
             Kind::Is(class) => class,
             Kind::Throttled(_) => Class::Throttled { until: jiff::Timestamp::UNIX_EPOCH },
         };
-        told.into_error(class, verdict, endpoint, http)
+        body.into_error(class, verdict, endpoint, http)
     }
 
     #[test]
@@ -111,14 +111,14 @@ mod tests {
             ("an unknown code with a server error's status is not", 999_999, Account, 500, "Unknown"),
         ];
         for (reason, code, endpoint, http, expected) in cases {
-            assert_eq!(name(told(code, endpoint, http)), expected, "{reason}");
+            assert_eq!(name(graph_error(code, endpoint, http)), expected, "{reason}");
         }
     }
 
     #[test]
     fn silence() {
-        let silent = |sent| name(Error::without_answer(Account, Class::Transient, sent, "silence"));
+        let silent = |sent| name(Error::without_reply(Account, Class::Transient, sent, "silence"));
         assert_eq!(silent(Sent::No), "NotSent");
-        assert_eq!(silent(Sent::NoAnswer), "Unknown");
+        assert_eq!(silent(Sent::NoReply), "Unknown");
     }
 }

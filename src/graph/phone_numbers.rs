@@ -1,4 +1,4 @@
-//! What changes a number, each call tried exactly once. Whoever calls has written down before that it will: see `ledger`.
+//! Calls that change a number, each tried exactly once. The caller has recorded its intent before: see `ledger`.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::transport::{Body, Call};
 use super::types::{Profile, ProfileAnswer, lenient};
 use crate::api::CodeMethod;
 
-/// `{"success": true}`, or `"true"`. Without the word it is something else, perhaps an error with a status of success.
+/// `{"success": true}`, or `"true"`. Without it the reply is something else, perhaps an error with a status of success.
 #[derive(Deserialize)]
 struct Success {
     #[serde(deserialize_with = "lenient::flag")]
@@ -43,7 +43,7 @@ impl Client {
         self.change::<Added>(call).await.map(|added| added.id)
     }
 
-    /// Has a code sent to the number. `language` as Meta spells it, `en_US`.
+    /// Requests a code for the number. `language` as Meta spells it, `en_US`.
     pub async fn request_code(
         &self,
         access: &Access,
@@ -60,7 +60,7 @@ impl Client {
         self.succeed(access, Endpoint::RequestCode, &[id, "request_code"], waba_id, json, None).await
     }
 
-    /// Brings back the code that was sent: six digits.
+    /// Submits the code that was sent: six digits.
     pub async fn verify_code(&self, access: &Access, waba_id: &str, id: &str, code: &SecretString) -> Outcome<()> {
         let json = json!({"code": code.expose_secret()});
         self.succeed(access, Endpoint::VerifyCode, &[id, "verify_code"], waba_id, json, Some(code)).await
@@ -79,13 +79,13 @@ impl Client {
         self.succeed(access, Endpoint::Deregister, &[id, "deregister"], waba_id, json, None).await
     }
 
-    /// Puts a PIN in force, whatever was before.
+    /// Puts a PIN in force, in place of any other.
     pub async fn set_pin(&self, access: &Access, waba_id: &str, id: &str, pin: &SecretString) -> Outcome<()> {
         let json = json!({"pin": pin.expose_secret()});
         self.succeed(access, Endpoint::SetPin, &[id], waba_id, json, Some(pin)).await
     }
 
-    /// Has the number's messages delivered to `url`, which Meta asks for `verify_token` before it answers.
+    /// Has the number's messages delivered to `url`, after a verification request to it with `verify_token`.
     pub async fn set_webhook(
         &self,
         access: &Access,
@@ -100,7 +100,7 @@ impl Client {
         self.succeed(access, Endpoint::SetWebhook, &[id], waba_id, json, Some(verify_token)).await
     }
 
-    /// Has the number's messages delivered as its account's are.
+    /// Removes the number's own callback: its account's receives its messages again.
     pub async fn clear_webhook(&self, access: &Access, waba_id: &str, id: &str) -> Outcome<()> {
         let json = json!({"webhook_configuration": {"override_callback_uri": ""}});
         self.succeed(access, Endpoint::SetWebhook, &[id], waba_id, json, None).await
@@ -134,18 +134,18 @@ impl Client {
     ) -> Outcome<()> {
         let call = post(access, endpoint, path, waba_id, Body { json, secret });
         match self.change::<Success>(call).await {
-            // It should not say so with a status of success: nobody knows what was done.
+            // Meta should not send this with a status of success: the outcome is unknown.
             Outcome::Done(Success { success: Some(false) | None }) => {
-                let detail = "Meta answered neither that it was done nor why not";
-                Outcome::Unknown(Error::without_answer(endpoint, Class::Transient, Sent::NoAnswer, detail))
+                let detail = "Meta's reply says neither that the call succeeded nor why it failed";
+                Outcome::Unknown(Error::without_reply(endpoint, Class::Transient, Sent::NoReply, detail))
             }
             other => other.map(drop),
         }
     }
 }
 
-/// A change of a number. Whoever writes down that it will be made has waited for its turn before (`Client::pass`): from then on
-/// it is sent at once or not at all.
+/// A call that changes a number. It took its turn before its intent was recorded (`Client::pass`): it is sent at once or not at
+/// all.
 fn post<'a>(access: &'a Access, endpoint: Endpoint, path: &'a [&'a str], waba_id: &'a str, body: Body<'a>) -> Call<'a> {
     Call { body: Some(body), ..node(access, endpoint, path, Vec::new(), waba_id, Priority::Action) }
 }

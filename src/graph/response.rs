@@ -1,4 +1,4 @@
-//! Reading an answer: what was asked for, an error of the Graph API, or nothing that makes sense.
+//! Parses a reply: the requested object, an error of the Graph API, or nothing that makes sense.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -8,19 +8,19 @@ use super::errors::{GraphErrorBody, codes};
 use super::scrub::scrub;
 use super::types::lenient;
 
-/// Why an answer is not what was asked for.
+/// Why a reply is not the requested object.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Meta told an error.
+    /// An error of the Graph API.
     GraphErrorBody(GraphErrorBody),
-    /// Not a word of the Graph API.
+    /// Nothing in the form of the Graph API.
     Unreadable(&'static str),
 }
 
-/// Reads an answer. The secrets are those of the call, to be taken out of whatever Meta quotes.
+/// Parses a reply. `secrets` are those of the call: they are removed from Meta's texts.
 pub(super) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<T, Fault> {
     if status.is_redirection() {
-        return Err(Fault::Unreadable("something on the way to Meta answered with a redirect"));
+        return Err(Fault::Unreadable("something on the way to Meta replied with a redirect"));
     }
     if status.is_success()
         && let Ok(value) = serde_json::from_slice(body)
@@ -28,16 +28,16 @@ pub(super) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets
         return Ok(value);
     }
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(envelope) => Err(Fault::GraphErrorBody(envelope.error.told(secrets))),
+        Ok(envelope) => Err(Fault::GraphErrorBody(envelope.error.into_body(secrets))),
         Err(_) => Err(Fault::Unreadable(unreadable(body))),
     }
 }
 
 fn unreadable(body: &[u8]) -> &'static str {
     match body.trim_ascii() {
-        [] => "Meta's answer is empty",
-        [b'<', ..] => "Meta, or something on the way to it, answered with a web page",
-        _ => "Meta's answer cannot be read",
+        [] => "Meta's reply is empty",
+        [b'<', ..] => "Meta, or something on the way to it, replied with a web page",
+        _ => "Meta's reply cannot be parsed",
     }
 }
 
@@ -87,13 +87,13 @@ impl ErrorData {
 }
 
 impl GraphError {
-    fn told(self, secrets: &[&str]) -> GraphErrorBody {
+    fn into_body(self, secrets: &[&str]) -> GraphErrorBody {
         // The name of a parameter, which Meta does not translate: there is no code of its own for this refusal.
         let proof_refused = self.code == Some(codes::INVALID_PARAMETER)
             && self.message.as_deref().is_some_and(|text| text.contains("appsecret_proof"));
         let quote = self.error_user_msg.or(self.error_data.and_then(ErrorData::details)).or(self.message);
         GraphErrorBody {
-            // An error without a code is what Meta calls unknown.
+            // An error without a code counts as Meta's unknown error.
             code: self.code.unwrap_or(1),
             subcode: self.error_subcode,
             is_transient: self.is_transient.unwrap_or(false),
@@ -116,15 +116,15 @@ mod tests {
         id: Box<str>,
     }
 
-    fn told(status: u16, body: &str) -> GraphErrorBody {
+    fn error_body(status: u16, body: &str) -> GraphErrorBody {
         match read::<Node>(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes(), &["hush"]) {
-            Err(Fault::GraphErrorBody(told)) => told,
+            Err(Fault::GraphErrorBody(body)) => body,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn what_was_asked_for() {
+    fn the_requested_object() {
         let node: Result<Node, _> = read(StatusCode::OK, br#"{"id":7}"#, &[]);
         assert_eq!(node.map(|node| node.id).ok().as_deref(), Some("7"));
     }
@@ -132,12 +132,12 @@ mod tests {
     #[test]
     fn nothing_that_makes_sense() {
         let cases = [
-            ("a redirect is not followed", 302, r#"{"id":7}"#, "something on the way to Meta answered with a redirect"),
-            ("nothing", 200, " ", "Meta's answer is empty"),
-            ("a proxy's page", 502, "<html>", "Meta, or something on the way to it, answered with a web page"),
-            ("cut off", 200, r#"{"id":"#, "Meta's answer cannot be read"),
-            ("another shape than documented", 200, r#"{"data":[]}"#, "Meta's answer cannot be read"),
-            ("a refusal without reason", 400, "{}", "Meta's answer cannot be read"),
+            ("a redirect is not followed", 302, r#"{"id":7}"#, "something on the way to Meta replied with a redirect"),
+            ("nothing", 200, " ", "Meta's reply is empty"),
+            ("a proxy's page", 502, "<html>", "Meta, or something on the way to it, replied with a web page"),
+            ("cut off", 200, r#"{"id":"#, "Meta's reply cannot be parsed"),
+            ("another shape than documented", 200, r#"{"data":[]}"#, "Meta's reply cannot be parsed"),
+            ("a refusal without reason", 400, "{}", "Meta's reply cannot be parsed"),
         ];
         for (reason, status, body, expected) in cases {
             match read::<Node>(StatusCode::from_u16(status).unwrap_or_default(), body.as_bytes(), &[]) {
@@ -150,8 +150,12 @@ mod tests {
     #[test]
     fn an_error_counts_whatever_the_status() {
         for status in [200, 400, 401, 403, 404, 500, 503] {
-            let told = told(status, r#"{"error":{"code":100,"error_subcode":33,"fbtrace_id":"A1"}}"#);
-            assert_eq!((told.code, told.subcode, told.fbtrace_id.as_deref()), (100, Some(33), Some("A1")), "{status}");
+            let error = error_body(status, r#"{"error":{"code":100,"error_subcode":33,"fbtrace_id":"A1"}}"#);
+            assert_eq!(
+                (error.code, error.subcode, error.fbtrace_id.as_deref()),
+                (100, Some(33), Some("A1")),
+                "{status}"
+            );
         }
     }
 
@@ -173,22 +177,22 @@ mod tests {
             ("secrets are taken out", r#"{"error":{"code":1,"message":"got hush"}}"#, 1, Some("got […]")),
         ];
         for (reason, body, code, quote) in cases {
-            let told = told(400, body);
-            assert_eq!(told.code, code, "{reason}");
-            assert_eq!(told.quote.as_deref(), quote, "{reason}");
+            let error = error_body(400, body);
+            assert_eq!(error.code, code, "{reason}");
+            assert_eq!(error.quote.as_deref(), quote, "{reason}");
         }
     }
 
     #[test]
     fn flags_of_errors() {
-        assert!(told(400, r#"{"error":{"code":2,"is_transient":true}}"#).is_transient);
+        assert!(error_body(400, r#"{"error":{"code":2,"is_transient":true}}"#).is_transient);
         let proof = r#"{"error":{"code":100,"message":"Invalid appsecret_proof provided in the API argument"}}"#;
-        assert!(told(400, proof).proof_refused);
-        assert!(!told(400, r#"{"error":{"code":100,"message":"Invalid parameter"}}"#).proof_refused);
+        assert!(error_body(400, proof).proof_refused);
+        assert!(!error_body(400, r#"{"error":{"code":100,"message":"Invalid parameter"}}"#).proof_refused);
     }
 
     #[test]
-    fn an_answer_nobody_reads_still_has_to_be_json() {
+    fn a_reply_whose_content_is_ignored_still_has_to_be_json() {
         assert!(read::<IgnoredAny>(StatusCode::OK, b"{}", &[]).is_ok());
         assert!(read::<IgnoredAny>(StatusCode::OK, b"<html>", &[]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Foreign texts, made fit for people: without the call's secrets, without URLs, and not endless.
+//! Cleans foreign texts for people: without the call's secrets, without URLs, and shortened.
 
 use crate::telemetry;
 

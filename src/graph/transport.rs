@@ -1,4 +1,4 @@
-//! One call: how it is sent, what came back, and what is written down of it.
+//! One call: sends it, parses the reply, and records the outcome.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ use super::outcome::Outcome;
 use super::response;
 use super::usage::{self, Usage};
 
-/// The largest answer that is read: a page of 100 numbers and 100 templates stays far below.
-const LARGEST_ANSWER: usize = 32 << 20;
+/// The largest reply that is read: a page of 100 numbers and 100 templates stays far below.
+const LARGEST_REPLY: usize = 32 << 20;
 
 /// Parameters that are tokens.
 const SECRET_PARAMETERS: [&str; 2] = ["input_token", "fb_exchange_token"];
@@ -44,18 +44,18 @@ pub(super) struct Call<'a> {
 /// The JSON of a POST.
 pub(super) struct Body<'a> {
     pub json: serde_json::Value,
-    /// What in it nobody may see.
+    /// The secret in it, if any.
     pub secret: Option<&'a SecretString>,
 }
 
-/// In whose name a call is made.
+/// Whose token a call uses.
 #[derive(Clone, Copy)]
 pub(super) enum Caller<'a> {
     /// A user's or system user's, with the app's proof.
     Token(&'a Access),
     /// The app's own.
     App(&'a AppCredentials),
-    /// Nobody's: ID and secret are in the query.
+    /// None: ID and secret are in the query.
     Anonymous(&'a AppCredentials),
 }
 
@@ -69,20 +69,20 @@ impl<'a> Caller<'a> {
 }
 
 impl Call<'_> {
-    /// What must not be in anything that people see.
+    /// The secrets of the call, which must not appear in any text.
     fn secrets(&self) -> Vec<&str> {
         let token = match self.caller {
             Caller::Token(access) => Some(access.token.expose_secret()),
             Caller::App(_) | Caller::Anonymous(_) => None,
         };
-        let asked = self.query.iter().filter(|(key, _)| SECRET_PARAMETERS.contains(key)).map(|(_, value)| &**value);
+        let queried = self.query.iter().filter(|(key, _)| SECRET_PARAMETERS.contains(key)).map(|(_, value)| &**value);
         let posted = self.body.as_ref().and_then(|body| body.secret).map(ExposeSecret::expose_secret);
-        asked.chain(posted).chain(token).chain([self.caller.app().app_secret.expose_secret()]).collect()
+        queried.chain(posted).chain(token).chain([self.caller.app().app_secret.expose_secret()]).collect()
     }
 }
 
 impl Client {
-    /// Reads, again if Meta is unwell, and never while it throttles.
+    /// Reads; retries transient errors, and makes no call while Meta throttles.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
         let timing = &self.inner.timing;
         let pauses = ExponentialBuilder::default()
@@ -97,8 +97,8 @@ impl Client {
         Outcome::from(self.once(&self.inner.writes, &call).await)
     }
 
-    /// Takes the turn of a call, so that what is written down before it is still young when it is sent. A poll waits for
-    /// its turn; every other call gets it at once, or an error.
+    /// Takes the turn of a call before its intent is recorded, so that the call is sent at once afterwards. A poll waits for its
+    /// turn; every other call gets it at once, or an error.
     ///
     /// # Errors
     /// Class `Throttled`: the time before which there is no turn.
@@ -116,7 +116,7 @@ impl Client {
         self.turn(&call).await
     }
 
-    /// One try: through the gates, to Meta, and back.
+    /// One try, after its turn at the gates.
     async fn once<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
         self.turn(call).await?;
         let request = self.request(http, call)?;
@@ -137,8 +137,8 @@ impl Client {
             None => self.gate(call).pass(call.priority, clock).await,
         };
         passed.map_err(|until| {
-            let detail = "the call was held back: the budget of calls that Meta allows is used up";
-            Error::without_answer(call.endpoint, Class::Throttled { until }, Sent::No, detail)
+            let detail = "the call was not sent: the budget of calls that Meta allows is used up";
+            Error::without_reply(call.endpoint, Class::Throttled { until }, Sent::No, detail)
         })
     }
 
@@ -153,7 +153,7 @@ impl Client {
             Some(body) => http.post(url).json(&body.json),
         };
         request = request.query(&call.query);
-        // An app that requires the proof requires it of its own token too.
+        // An app that requires the proof requires it for its own token too.
         let (token, class) = match call.caller {
             Caller::Token(access) => (access.token.expose_secret().to_owned(), Class::Token),
             Caller::App(app) => (format!("{}|{}", app.app_id, app.app_secret.expose_secret()), Class::AppCredentials),
@@ -170,19 +170,19 @@ impl Client {
         request: reqwest::RequestBuilder,
         call: &Call<'_>,
     ) -> Result<T, Error> {
-        let response = request.send().await.map_err(|error| unsent(error, call.endpoint))?;
-        let usage = self.listen(response.headers(), call);
+        let response = request.send().await.map_err(|error| transport_error(error, call.endpoint))?;
+        let usage = self.record_headers(response.headers(), call);
         let status = response.status();
         let body = body(response).await.map_err(|error| {
             let detail =
-                if error.is_timeout() { "Meta did not finish its answer in time" } else { "Meta's answer broke off" };
-            no_answer(call.endpoint, detail).with_http(status.as_u16())
+                if error.is_timeout() { "Meta did not finish its reply in time" } else { "Meta's reply was cut off" };
+            no_reply(call.endpoint, detail).with_http(status.as_u16())
         })?;
-        self.understand(status, &body, usage, call)
+        self.parse_reply(status, &body, usage, call)
     }
 
-    /// Takes note of everything that Meta says beside the answer itself.
-    fn listen(&self, headers: &HeaderMap, call: &Call<'_>) -> Option<Usage> {
+    /// Records what the headers of a reply report: clock, version and usage.
+    fn record_headers(&self, headers: &HeaderMap, call: &Call<'_>) -> Option<Usage> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let app_id = &call.caller.app().app_id;
         if let Some(date) = text(DATE.as_str()) {
@@ -204,8 +204,8 @@ impl Client {
         account_usage.or(app_usage)
     }
 
-    /// Turns an answer into what was asked for, or into an error.
-    fn understand<T: DeserializeOwned>(
+    /// Parses a reply into the requested object, or into an error.
+    fn parse_reply<T: DeserializeOwned>(
         &self,
         status: StatusCode,
         body: &[u8],
@@ -219,18 +219,18 @@ impl Client {
             }
             Err(fault) => fault,
         };
-        let told = match fault {
+        let error = match fault {
             response::Fault::Unreadable(detail) => {
-                return Err(no_answer(call.endpoint, detail).with_http(status.as_u16()));
+                return Err(no_reply(call.endpoint, detail).with_http(status.as_u16()));
             }
-            response::Fault::GraphErrorBody(told) => told,
+            response::Fault::GraphErrorBody(error) => error,
         };
-        let verdict = classify(&told, call.endpoint, status.as_u16());
-        let class = self.class(verdict.kind, told.code, usage, call);
-        Err(told.into_error(class, verdict, call.endpoint, status.as_u16()))
+        let verdict = classify(&error, call.endpoint, status.as_u16());
+        let class = self.class(verdict.kind, error.code, usage, call);
+        Err(error.into_error(class, verdict, call.endpoint, status.as_u16()))
     }
 
-    /// The class, once the gates have been told.
+    /// The class; records a throttle at its gate.
     fn class(&self, kind: Kind, code: u32, usage: Option<Usage>, call: &Call<'_>) -> Class {
         let clock = &self.inner.clock;
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
@@ -285,17 +285,17 @@ fn url(base: &Url, version: &str, path: &[&str]) -> Url {
     url
 }
 
-/// The header that carries a token, marked as not to be printed.
+/// The header that carries a token, marked as sensitive.
 fn bearer(token: &str, endpoint: Endpoint, class: Class) -> Result<HeaderValue, Error> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
         let detail = "the credential holds characters that no credential of Meta has";
-        Error::without_answer(endpoint, class, Sent::No, detail)
+        Error::without_reply(endpoint, class, Sent::No, detail)
     })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// Proves to Meta that whoever uses the token also has the app's secret.
+/// Proves to Meta that the user of the token also has the app's secret.
 fn proof(app_secret: &SecretString, token: &str) -> String {
     // HMAC takes a key of any length, so this cannot fail; an empty proof would be refused by Meta.
     Hmac::<Sha256>::new_from_slice(app_secret.expose_secret().as_bytes())
@@ -308,37 +308,37 @@ async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > LARGEST_ANSWER {
-            // What is cut off here cannot be read as JSON, and is reported as that.
+        if body.len() > LARGEST_REPLY {
+            // A body that is cut off here is not JSON, and is reported as unreadable.
             break;
         }
     }
     Ok(body)
 }
 
-fn no_answer(endpoint: Endpoint, detail: &'static str) -> Error {
-    Error::without_answer(endpoint, Class::Transient, Sent::NoAnswer, detail)
+fn no_reply(endpoint: Endpoint, detail: &'static str) -> Error {
+    Error::without_reply(endpoint, Class::Transient, Sent::NoReply, detail)
 }
 
-/// What it means that no answer came. The library's error is not kept: it holds the URL, and the URL holds secrets.
-fn unsent(error: reqwest::Error, endpoint: Endpoint) -> Error {
+/// The error of a call without a reply. The library's error is dropped: it holds the URL, and the URL holds secrets.
+fn transport_error(error: reqwest::Error, endpoint: Endpoint) -> Error {
     let error = error.without_url();
     let (sent, detail) = if error.is_builder() {
-        (Sent::No, "the call could not be put together")
+        (Sent::No, "the request could not be built")
     } else if error.is_dns() {
         (Sent::No, "Meta's address could not be found")
     } else if error.is_connect() {
         (Sent::No, "Meta could not be reached")
     } else if error.is_timeout() {
-        (Sent::NoAnswer, "Meta did not answer in time")
+        (Sent::NoReply, "Meta did not reply in time")
     } else {
-        (Sent::NoAnswer, "the connection to Meta broke off")
+        (Sent::NoReply, "the connection to Meta broke off")
     };
     let mut cause: &dyn std::error::Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    Error::without_answer(endpoint, Class::Transient, sent, detail).with_quote(Some(cause.to_string().into()))
+    Error::without_reply(endpoint, Class::Transient, sent, detail).with_quote(Some(cause.to_string().into()))
 }
 
 #[cfg(test)]
@@ -377,7 +377,7 @@ mod tests {
         Client::new(config, std::sync::Arc::new(|_: &Finished<'_>| {})).unwrap()
     }
 
-    /// A reconcile holds one of a few slots: a read of its own that finds no budget comes back later instead of waiting.
+    /// A reconcile holds one of a few slots: if there is no budget for its read, it is requeued instead of waiting.
     #[tokio::test(start_paused = true)]
     async fn reads_of_a_reconcile_never_wait_for_budget() {
         let (client, access) = (client(), access());

@@ -1,4 +1,4 @@
-//! Meta's usage headers, which say how much of a bucket is gone.
+//! Meta's usage headers, which report how full a bucket is.
 
 use std::collections::HashMap;
 use std::time::Duration;

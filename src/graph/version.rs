@@ -1,19 +1,19 @@
-//! Which version Meta really serves: it silently forwards an ended one to the oldest that lives.
+//! The Graph version that Meta serves: it silently forwards a version that has ended to the oldest supported one.
 
 use std::sync::{Mutex, PoisonError};
 
 use ahash::AHashMap;
 
-/// Meta serves another version than was asked for.
+/// Meta serves another version than the requested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionMismatch {
     /// The version in our URLs.
     pub asked: Box<str>,
-    /// The version that answered.
+    /// The version that Meta served.
     pub served: Box<str>,
 }
 
-/// The mismatches as of the last answer, per app.
+/// The mismatches as of the last reply, per app.
 #[derive(Debug, Default)]
 pub(super) struct Versions(Mutex<AHashMap<Box<str>, VersionMismatch>>);
 

@@ -12,14 +12,14 @@ use crate::support::{TOKEN, WABA, World, access, estate, timing};
 /// Every kind of unusable reply, and the message for it.
 pub fn mishaps() -> Vec<(Value, &'static str)> {
     vec![
-        (json!({"html": true}), "Meta, or something on the way to it, answered with a web page (HTTP status 502)"),
-        (json!({"empty": true}), "Meta's answer is empty (HTTP status 200)"),
-        (json!({"status": 503, "empty": true}), "Meta's answer is empty (HTTP status 503)"),
-        (json!({"body": "{\"data\":["}), "Meta's answer cannot be read (HTTP status 200)"),
-        (json!({"body": {"data": [{"id": "1"}]}, "truncate": true}), "Meta's answer broke off (HTTP status 200)"),
+        (json!({"html": true}), "Meta, or something on the way to it, replied with a web page (HTTP status 502)"),
+        (json!({"empty": true}), "Meta's reply is empty (HTTP status 200)"),
+        (json!({"status": 503, "empty": true}), "Meta's reply is empty (HTTP status 503)"),
+        (json!({"body": "{\"data\":["}), "Meta's reply cannot be parsed (HTTP status 200)"),
+        (json!({"body": {"data": [{"id": "1"}]}, "truncate": true}), "Meta's reply was cut off (HTTP status 200)"),
         (
             json!({"redirect": "https://elsewhere.example/"}),
-            "something on the way to Meta answered with a redirect (HTTP status 302)",
+            "something on the way to Meta replied with a redirect (HTTP status 302)",
         ),
         (json!({"reset": true}), "the connection to Meta broke off"),
     ]
@@ -63,7 +63,7 @@ async fn a_read_without_reply_times_out() {
     world.fault(json!({"path": WABA, "before": {"hang": true}})).await;
     let started = Instant::now();
     let error = world.client.probe_account(&access(), WABA).await.unwrap_err();
-    assert_eq!((error.class(), error.to_string().as_str()), (Class::Transient, "Meta did not answer in time"));
+    assert_eq!((error.class(), error.to_string().as_str()), (Class::Transient, "Meta did not reply in time"));
     assert!(started.elapsed() >= Duration::from_millis(290));
     assert!(error.was_sent());
 }

@@ -141,7 +141,7 @@ async fn a_listing_with_a_missing_page_is_an_error() {
     world.fault(json!({"path": "/message_templates", "before": {"status": 500, "html": true}})).await;
     let error = read(&world).await.unwrap_err();
     assert_eq!(error.class(), Class::Transient);
-    assert_eq!(error.to_string(), "Meta, or something on the way to it, answered with a web page (HTTP status 500)");
+    assert_eq!(error.to_string(), "Meta, or something on the way to it, replied with a web page (HTTP status 500)");
     assert_eq!(world.calls().await.len(), 5, "the account, the numbers, three tries");
 }
 

@@ -58,7 +58,7 @@ async fn a_read_times_out_when_meta_does_not_reply() {
     let world = ready("hang").await;
     world.inject_fault(on_polls(&json!({"hang": true}))).await;
     let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/MetaUnreachable").await;
-    assert!(message.contains("did not answer in time"), "{message}");
+    assert!(message.contains("did not reply in time"), "{message}");
     world.clear_faults().await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;

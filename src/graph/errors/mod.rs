@@ -1,4 +1,4 @@
-//! What can go wrong, as classes that decide what happens next. Texts never decide: Meta localises them.
+//! Errors by class. The class decides what happens next; Meta's texts never do, because Meta translates them.
 
 pub mod codes;
 mod table;
@@ -17,14 +17,14 @@ pub(super) use table::{Classification, Kind, Scope, classify};
 /// What an error means for what happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Meta, or the way to it, is unwell: try again later.
+    /// Meta, or the network, has a fault: retry later.
     Transient,
     /// Too many calls: none before `until`, on Meta's clock.
     Throttled {
         /// When calls may start again.
         until: Timestamp,
     },
-    /// The access token is dead or not one of this app: stop using it until its Secret changes.
+    /// The access token is not valid or belongs to another app: stop using it until its Secret changes.
     Token,
     /// The app's ID or secret is wrong.
     AppCredentials,
@@ -32,11 +32,11 @@ pub enum Class {
     Permission,
     /// Not there, or not visible with this token; see [`Error::proves_absence`].
     NotFound,
-    /// Never right as it was sent.
+    /// The request itself is wrong: a retry cannot succeed.
     BadRequest,
     /// Something else has to be done first.
     Precondition,
-    /// What is at Meta is in the way.
+    /// The state at Meta does not allow it.
     Conflict,
     /// Meta forbids it; a person has to talk to Meta.
     Policy,
@@ -64,12 +64,12 @@ impl Class {
 /// How far a failed call got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// Not a byte of it reached Meta.
+    /// It did not reach Meta.
     No,
-    /// It may have reached Meta; what came back says nothing.
-    NoAnswer,
-    /// Meta answered with an error of the Graph API.
-    Answered,
+    /// It may have reached Meta, and there is no usable reply.
+    NoReply,
+    /// Meta replied with an error of the Graph API.
+    Replied,
 }
 
 /// A call that failed. Displays as a stable English sentence without secrets, ids of requests or texts of Meta.
@@ -105,8 +105,8 @@ impl fmt::Display for ErrorDetails {
 }
 
 impl Error {
-    /// A call that failed without a word of the Graph API.
-    pub(super) fn without_answer(endpoint: Endpoint, class: Class, sent: Sent, detail: &'static str) -> Self {
+    /// A call that failed without an error of the Graph API.
+    pub(super) fn without_reply(endpoint: Endpoint, class: Class, sent: Sent, detail: &'static str) -> Self {
         Self(Box::new(ErrorDetails {
             class,
             endpoint,
@@ -145,7 +145,7 @@ impl Error {
         self.0.endpoint
     }
 
-    /// Meta's code, the fact to build on.
+    /// Meta's code.
     #[must_use]
     pub fn code(&self) -> Option<u32> {
         self.0.code
@@ -157,32 +157,32 @@ impl Error {
         self.0.subcode
     }
 
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if there was a reply.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         self.0.http
     }
 
-    /// Our own words for it, the same each time: fit for a condition's message.
+    /// Our own sentence for it, the same each time: fit for a condition's message.
     #[must_use]
     pub fn detail(&self) -> &'static str {
         self.0.detail
     }
 
-    /// What the other side said, in its words and language, without secrets and URLs, shortened: for an Event or a log,
-    /// not for a condition, since it may differ from one call to the next.
+    /// Meta's own text, in its language, without secrets and URLs, shortened: for an Event or a log, not for a condition, because
+    /// it may differ from one call to the next.
     #[must_use]
     pub fn quote(&self) -> Option<&str> {
         self.0.quote.as_deref()
     }
 
-    /// Meta's name for this very call, for its support; belongs in the log only.
+    /// Meta's id of this call, for its support; for the log only.
     #[must_use]
     pub fn fbtrace_id(&self) -> Option<&str> {
         self.0.fbtrace_id.as_deref()
     }
 
-    /// Until when no call may be made, if that is what went wrong.
+    /// Until when no call may be made, if Meta throttled it.
     #[must_use]
     pub fn throttled_until(&self) -> Option<Timestamp> {
         match self.0.class {
@@ -191,13 +191,13 @@ impl Error {
         }
     }
 
-    /// Worth the same call again, later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.class == Class::Transient
     }
 
-    /// The access token is dead.
+    /// The access token is not valid.
     #[must_use]
     pub fn is_token(&self) -> bool {
         self.0.class == Class::Token
@@ -215,14 +215,14 @@ impl Error {
         self.0.class == Class::NotFound
     }
 
-    /// The listing changed under the cursor: start it anew.
+    /// The listing changed while it was read: start again.
     #[must_use]
     pub fn is_stale_cursor(&self) -> bool {
         self.0.code == Some(codes::LISTING_CHANGED)
     }
 
-    /// Whether Meta says that the object is gone for good. Code 100/33 does not: it is also the answer for an object
-    /// that the token cannot see.
+    /// Whether Meta reports that the object is gone for good. Code 100/33 does not: Meta also sends it for an object that the token
+    /// cannot see.
     #[must_use]
     pub fn proves_absence(&self) -> bool {
         self.0.code == Some(codes::NUMBER_DELETED)
@@ -245,15 +245,15 @@ impl Error {
 
 #[cfg(test)]
 impl Error {
-    /// What the read of an account makes of this code, for tests of what happens next; a throttle lasts until `until`.
+    /// The error of a read of an account with this code, for tests; a throttle lasts until `until`.
     pub(crate) fn for_test(code: u32, until: Timestamp) -> Self {
-        let (told, endpoint) = (GraphErrorBody { code, ..GraphErrorBody::default() }, Endpoint::Account);
-        let verdict = classify(&told, endpoint, 400);
+        let (body, endpoint) = (GraphErrorBody { code, ..GraphErrorBody::default() }, Endpoint::Account);
+        let verdict = classify(&body, endpoint, 400);
         let class = match verdict.kind {
             Kind::Is(class) => class,
             Kind::Throttled(_) => Class::Throttled { until },
         };
-        told.into_error(class, verdict, endpoint, 400)
+        body.into_error(class, verdict, endpoint, 400)
     }
 }
 
@@ -274,7 +274,7 @@ impl GraphErrorBody {
         Error(Box::new(ErrorDetails {
             class,
             endpoint,
-            sent: Sent::Answered,
+            sent: Sent::Replied,
             documented: verdict.documented,
             detail: verdict.text,
             code: Some(self.code),

@@ -1,4 +1,4 @@
-//! The one table from what Meta says to what it means. The first row that fits wins.
+//! The one table from Meta's errors to their meaning. The first row that matches wins.
 
 use super::{Class, GraphErrorBody, codes};
 use crate::graph::endpoint::Endpoint;
@@ -21,7 +21,7 @@ pub(in crate::graph) enum Scope {
     Object,
 }
 
-/// What the table says of an error.
+/// The meaning of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::graph) struct Classification {
     pub kind: Kind,
@@ -36,7 +36,7 @@ enum On {
     Code(u32),
     /// The code with this subcode.
     Pair(u32, u32),
-    /// A number that Meta sends now as code, now as subcode.
+    /// A number that Meta sends as code or as subcode.
     Either(u32),
     /// All codes from the first to the last.
     Range(u32, u32),
@@ -47,24 +47,24 @@ enum On {
 }
 
 impl On {
-    fn fits(self, told: &GraphErrorBody, endpoint: Endpoint) -> bool {
+    fn fits(self, error: &GraphErrorBody, endpoint: Endpoint) -> bool {
         match self {
-            Self::Code(code) => told.code == code,
-            Self::Pair(code, subcode) => told.code == code && told.subcode == Some(subcode),
-            Self::Either(number) => told.code == number || told.subcode == Some(number),
-            Self::Range(first, last) => (first..=last).contains(&told.code),
-            Self::AppToken(code) => told.code == code && endpoint.takes_app_token(),
-            Self::At(place, code) => told.code == code && endpoint == place,
+            Self::Code(code) => error.code == code,
+            Self::Pair(code, subcode) => error.code == code && error.subcode == Some(subcode),
+            Self::Either(number) => error.code == number || error.subcode == Some(number),
+            Self::Range(first, last) => (first..=last).contains(&error.code),
+            Self::AppToken(code) => error.code == code && endpoint.takes_app_token(),
+            Self::At(place, code) => error.code == code && endpoint == place,
         }
     }
 }
 
 /// What an error of the Graph API means.
-pub(in crate::graph) fn classify(told: &GraphErrorBody, endpoint: Endpoint, http: u16) -> Classification {
-    if told.proof_refused {
+pub(in crate::graph) fn classify(error: &GraphErrorBody, endpoint: Endpoint, http: u16) -> Classification {
+    if error.proof_refused {
         return Classification { kind: Kind::Is(Class::AppCredentials), text: PROOF_REFUSED, documented: true };
     }
-    let row = TABLE.iter().find(|(on, ..)| on.fits(told, endpoint));
+    let row = TABLE.iter().find(|(on, ..)| on.fits(error, endpoint));
     let verdict = match row {
         Some(&(_, kind, text)) => Classification { kind, text, documented: true },
         None if http >= 500 => {
@@ -72,22 +72,22 @@ pub(in crate::graph) fn classify(told: &GraphErrorBody, endpoint: Endpoint, http
         }
         None => Classification { kind: Kind::Is(Class::BadRequest), text: UNKNOWN_REFUSAL, documented: false },
     };
-    // Meta marks throttles as transient too; to try those again at once would lengthen them.
-    if told.is_transient && !matches!(verdict.kind, Kind::Throttled(_)) {
-        return Classification { kind: Kind::Is(Class::Transient), text: SAID_TRANSIENT, ..verdict };
+    // Meta marks throttles as transient too; an immediate retry would lengthen them.
+    if error.is_transient && !matches!(verdict.kind, Kind::Throttled(_)) {
+        return Classification { kind: Kind::Is(Class::Transient), text: TEMPORARY_ERROR, ..verdict };
     }
     verdict
 }
 
 const PROOF_REFUSED: &str =
     "the app secret does not fit the access token: the secret is wrong, or the token is of another app";
-const SAID_TRANSIENT: &str = "Meta could not answer and says that it will pass";
+const TEMPORARY_ERROR: &str = "Meta reports a temporary error";
 const UNKNOWN_FAULT: &str = "Meta failed with an error that this operator does not know";
 const UNKNOWN_REFUSAL: &str = "Meta refused the call with an error that this operator does not know";
 const THROTTLED_APP: &str = "Meta has throttled all calls of the app";
 const THROTTLED_ACCOUNT: &str = "Meta has throttled the app's calls to this account";
 const THROTTLED_SENDING: &str = "Meta has reached a sending limit of the number";
-const DEAD_TOKEN: &str = "the access token is not valid any more";
+const INVALID_TOKEN: &str = "the access token is no longer valid";
 
 use Class::{AppCredentials, BadRequest, Conflict, NotFound, Permission, Policy, Precondition, Token, Transient};
 use Kind::{Is, Throttled};
@@ -103,18 +103,18 @@ const TABLE: &[(On, Kind, &str)] = &[
     (At(Endpoint::DebugToken, codes::INVALID_PARAMETER), Is(Token), "the access token was not issued by this app"),
 
     // Tokens. The subcode only explains.
-    (Pair(190, 458), Is(Token), "the access token is dead: the app was removed by the token's owner"),
-    (Pair(190, 459), Is(Token), "the access token is on hold: its owner has to log in at facebook.com"),
-    (Pair(190, 460), Is(Token), "the access token is dead: its owner changed the password"),
+    (Pair(190, 458), Is(Token), "the access token is no longer valid: its owner removed the app"),
+    (Pair(190, 459), Is(Token), "the access token is blocked until its owner logs in at facebook.com"),
+    (Pair(190, 460), Is(Token), "the access token is no longer valid: its owner changed the password"),
     (Pair(190, 463), Is(Token), "the access token has expired"),
-    (Pair(190, 464), Is(Token), "the access token is on hold: its owner has to confirm the account at facebook.com"),
+    (Pair(190, 464), Is(Token), "the access token is blocked until its owner confirms the account at facebook.com"),
     (Pair(190, 466), Is(Token), "the access token was invalidated"),
     (Pair(190, 467), Is(Token), "the access token was revoked"),
-    (Pair(190, 492), Is(Token), "the access token is dead: its owner lost a role"),
-    (Code(190), Is(Token), DEAD_TOKEN),
-    (Code(0), Is(Token), "Meta could not tell who the access token belongs to"),
+    (Pair(190, 492), Is(Token), "the access token is no longer valid: its owner lost a role"),
+    (Code(190), Is(Token), INVALID_TOKEN),
+    (Code(0), Is(Token), "Meta could not determine the owner of the access token"),
     (Code(102), Is(Token), "the access token's session is not valid"),
-    (Code(2500), Is(Token), "Meta saw no access token in the call"),
+    (Code(2500), Is(Token), "Meta found no access token in the request"),
 
     // Too many calls.
     (Code(4), Throttled(Scope::App), THROTTLED_APP),
@@ -128,18 +128,18 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(131_048), Throttled(Scope::Object), THROTTLED_SENDING),
     (Code(131_056), Throttled(Scope::Object), THROTTLED_SENDING),
     (Code(131_064), Throttled(Scope::Object), THROTTLED_SENDING),
-    (Code(codes::REGISTRATION_LOCKED), Throttled(Scope::Object), "Meta has locked the number after too many registrations: for 72 hours"),
-    (Code(codes::TOO_MANY_PINS), Throttled(Scope::Object), "too many wrong PINs were tried: Meta wants a pause"),
-    (Code(codes::PINS_TOO_FAST), Throttled(Scope::Object), "PINs were tried too fast: Meta wants a pause"),
+    (Code(codes::REGISTRATION_LOCKED), Throttled(Scope::Object), "Meta has locked the number for 72 hours after too many registrations"),
+    (Code(codes::TOO_MANY_PINS), Throttled(Scope::Object), "too many wrong PINs were tried: Meta requires a pause"),
+    (Code(codes::PINS_TOO_FAST), Throttled(Scope::Object), "PINs were tried too fast: Meta requires a pause"),
 
-    // Meta is unwell.
+    // Meta has a fault.
     (Either(2_494_100), Is(Transient), "the number is under maintenance at Meta"),
     (Code(131_057), Is(Transient), "the number is under maintenance at Meta"),
     (Code(133_004), Is(Transient), "Meta's registration service is not available"),
-    (Code(codes::RECENTLY_DELETED), Is(Transient), "the number was deleted a moment ago: Meta wants five minutes"),
+    (Code(codes::RECENTLY_DELETED), Is(Transient), "the number was deleted a moment ago: Meta requires a wait of five minutes"),
     (Code(codes::CALLBACK_NOT_VERIFIED), Is(Transient), "Meta could not verify the webhook's callback URL"),
     (Code(codes::UNKNOWN), Is(Transient), "Meta failed with an unknown error"),
-    (Code(codes::SERVICE_DOWN), Is(Transient), "Meta's service is down for the moment"),
+    (Code(codes::SERVICE_DOWN), Is(Transient), "Meta's service is temporarily down"),
     (Code(codes::INTERNAL), Is(Transient), "Meta failed with an internal error"),
     (Code(codes::SERVICE_UNAVAILABLE), Is(Transient), "Meta's service is not available"),
 
@@ -188,7 +188,7 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(codes::ACCOUNT_LOCKED), Is(Policy), "Meta has locked the account"),
     (Code(131_042), Is(Policy), "the account's payment method is missing or failed"),
 
-    // What is left to say of a request.
+    // Other errors of a request.
     (Code(codes::NUMBER_DELETED), Is(NotFound), "the number was deleted at Meta"),
     (Pair(codes::INVALID_PARAMETER, 33), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),
     (Code(803), Is(NotFound), "there is no such object at Meta, or the access token cannot see it"),

@@ -5,14 +5,14 @@ use Class::{AppCredentials, BadRequest, Conflict, NotFound, Permission, Policy, 
 use Endpoint::{AccessToken, Account, App, DebugToken};
 use Kind::{Is, Throttled};
 
-fn told(code: u32, subcode: u32) -> GraphErrorBody {
+fn body(code: u32, subcode: u32) -> GraphErrorBody {
     GraphErrorBody { code, subcode: (subcode != 0).then_some(subcode), ..GraphErrorBody::default() }
 }
 
 /// Every documented code: the reason, code, subcode (0: none), endpoint, HTTP status, class.
 #[rustfmt::skip]
 const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
-    ("who the token belongs to cannot be told", 0, 0, Account, 401, Is(Token)),
+    ("the owner of the token is unknown", 0, 0, Account, 401, Is(Token)),
     ("1 is unknown, so transient", 1, 0, Account, 400, Is(Transient)),
     ("1 on oauth is a wrong secret", 1, 0, AccessToken, 400, Is(AppCredentials)),
     ("1 on oauth with its odd subcode", 1, 33, AccessToken, 400, Is(AppCredentials)),
@@ -113,7 +113,7 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
 #[test]
 fn every_documented_code_has_its_class() {
     for &(reason, code, subcode, endpoint, http, expected) in DOCUMENTED {
-        let verdict = classify(&told(code, subcode), endpoint, http);
+        let verdict = classify(&body(code, subcode), endpoint, http);
         assert_eq!(verdict.kind, expected, "{reason}");
         assert!(verdict.documented, "{reason}");
     }
@@ -121,14 +121,14 @@ fn every_documented_code_has_its_class() {
 
 #[test]
 fn unknown_codes_go_by_the_status() {
-    assert_eq!(classify(&told(999_999, 0), Account, 500).kind, Is(Transient));
-    assert_eq!(classify(&told(999_999, 0), Account, 400).kind, Is(BadRequest));
-    assert!(!classify(&told(999_999, 0), Account, 400).documented);
+    assert_eq!(classify(&body(999_999, 0), Account, 500).kind, Is(Transient));
+    assert_eq!(classify(&body(999_999, 0), Account, 400).kind, Is(BadRequest));
+    assert!(!classify(&body(999_999, 0), Account, 400).documented);
 }
 
 #[test]
 fn what_meta_calls_transient_is_so_but_for_throttles() {
-    let transient = |code| GraphErrorBody { is_transient: true, ..told(code, 0) };
+    let transient = |code| GraphErrorBody { is_transient: true, ..body(code, 0) };
     for code in [100, 190, 10, 999_999] {
         assert_eq!(classify(&transient(code), Account, 400).kind, Is(Transient), "{code}");
     }
@@ -137,15 +137,15 @@ fn what_meta_calls_transient_is_so_but_for_throttles() {
 
 #[test]
 fn a_refused_proof_is_the_app_secrets_fault() {
-    let refused = GraphErrorBody { proof_refused: true, ..told(100, 0) };
+    let refused = GraphErrorBody { proof_refused: true, ..body(100, 0) };
     assert_eq!(classify(&refused, Account, 400).kind, Is(AppCredentials));
 }
 
 fn error(code: u32, subcode: u32) -> Error {
-    let told = told(code, subcode);
-    let verdict = classify(&told, Account, 400);
+    let body = body(code, subcode);
+    let verdict = classify(&body, Account, 400);
     let Is(class) = verdict.kind else { panic!("not a throttle") };
-    told.into_error(class, verdict, Account, 400)
+    body.into_error(class, verdict, Account, 400)
 }
 
 #[test]
@@ -161,6 +161,6 @@ fn only_a_deleted_number_is_proof_of_absence() {
 fn displays_as_one_stable_sentence() {
     assert_eq!(error(190, 463).to_string(), "the access token has expired (Meta code 190/463)");
     assert_eq!(error(10, 0).to_string(), "the access token lacks the permission for this call (Meta code 10)");
-    let unread = Error::without_answer(Account, Transient, Sent::NoAnswer, "Meta's answer is empty").with_http(502);
-    assert_eq!(unread.to_string(), "Meta's answer is empty (HTTP status 502)");
+    let unread = Error::without_reply(Account, Transient, Sent::NoReply, "Meta's reply is empty").with_http(502);
+    assert_eq!(unread.to_string(), "Meta's reply is empty (HTTP status 502)");
 }

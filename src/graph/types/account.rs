@@ -47,7 +47,7 @@ pub struct Account {
     /// How many customers the business may write to first, per day.
     #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "lenient::word")]
     pub messaging_limit: Option<MessagingLimit>,
-    /// Its health, where asked for.
+    /// Its health, if requested.
     #[serde(default, rename = "health_status", deserialize_with = "number::health")]
     pub health: Option<Box<Health>>,
     /// The apps that get its events, sorted.
@@ -65,7 +65,7 @@ pub struct SubscribedApp {
 }
 
 impl Account {
-    /// What of an account to ask for, besides its numbers and templates.
+    /// The fields of an account to request, besides its numbers and templates.
     pub(in crate::graph) const FIELDS: &str = "id,name,currency,timezone_id,status,account_review_status,\
         business_verification_status,owner_business{id,name},whatsapp_business_manager_messaging_limit,subscribed_apps";
 
@@ -76,7 +76,7 @@ impl Account {
     }
 }
 
-/// The answer to the one call that reads an account with the first of its numbers and templates. Meta leaves out a
+/// The reply to the one call that reads an account with the first of its numbers and templates. Meta leaves out a
 /// listing that is empty.
 #[derive(Deserialize)]
 pub(in crate::graph) struct AccountAnswer {

@@ -46,7 +46,7 @@ pub struct HealthError {
 }
 
 impl Health {
-    /// Keeps what somebody may want to know: ten thousand numbers that are well should not take up memory with it.
+    /// Keeps only entities with errors: ten thousand healthy numbers must not take up memory.
     pub(super) fn trim(&mut self) {
         self.entities.retain(|entity| !entity.errors.is_empty());
         self.entities.shrink_to_fit();

@@ -1,4 +1,4 @@
-//! Meta's objects as it sends them: every vocabulary open, every scalar loose, unknown keys ignored.
+//! Meta's objects as it sends them: enums are open, scalars are parsed loosely, unknown keys are ignored.
 //!
 //! These values stay in memory by the ten thousand and are compared from one read to the next, so they are small and
 //! hold nothing that changes by itself.

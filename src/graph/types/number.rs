@@ -66,7 +66,7 @@ pub struct PhoneNumber {
     /// Which callbacks are in force for it.
     #[serde(default)]
     pub webhook_configuration: Option<Box<WebhookConfiguration>>,
-    /// Its health, where asked for.
+    /// Its health, if requested.
     #[serde(default, rename = "health_status", deserialize_with = "health")]
     pub health: Option<Box<Health>>,
 }
@@ -93,7 +93,7 @@ impl PhoneNumber {
         matches!(self.status, Some(NumberStatus::Migrated | NumberStatus::Deleted))
     }
 
-    /// What of a number to ask for.
+    /// The fields of a number to request.
     pub(in crate::graph) const FIELDS: &str = "id,display_phone_number,verified_name,status,code_verification_status,\
         name_status,new_name_status,new_display_name,platform_type,account_mode,quality_rating,throughput,\
         whatsapp_business_manager_messaging_limit,is_official_business_account,is_pin_enabled,is_on_biz_app,\

@@ -7,7 +7,7 @@ macro_rules! open_enum {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $(#[doc = concat!("`", $word, "`")] $variant,)+
-            /// A word that Meta did not have, or did not tell of, when this was written.
+            /// A word that this version does not know.
             Other(Box<str>),
         }
 

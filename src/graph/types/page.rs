@@ -14,7 +14,7 @@ pub(in crate::graph) struct Page<T> {
     pub summary: Option<TemplateSummary>,
 }
 
-/// What Meta says of all templates of an account.
+/// What Meta shows of all templates of an account.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::graph) struct TemplateSummary {

@@ -28,7 +28,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What of a profile to ask for: without names Meta sends next to nothing.
+    /// The fields of a profile to request: by default Meta sends next to nothing.
     pub(in crate::graph) const FIELDS: &str = "about,address,description,email,websites,vertical";
 }
 

@@ -63,7 +63,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// What of a template to ask for.
+    /// The fields of a template to request.
     pub(in crate::graph) const FIELDS: &str = "id,name,language,category,previous_category,correct_category,status,\
         quality_score,rejected_reason,parameter_format,components,message_send_ttl_seconds,sub_category,\
         last_updated_time,source,library_template_name";

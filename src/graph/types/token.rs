@@ -1,4 +1,4 @@
-//! What Meta says of a token.
+//! What Meta shows of a token.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub enum Expiry {
     At(Timestamp),
 }
 
-/// What `debug_token` says of a token.
+/// What `debug_token` shows of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
     /// The app that issued it.
@@ -59,7 +59,7 @@ pub struct InvalidReason {
     pub message: Option<Box<str>>,
 }
 
-/// Which accounts a token says it may manage. Only reading an account proves it.
+/// The accounts that a token may manage by its scopes. Only a read of an account proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountScope {
     /// All that its owner may.
@@ -87,7 +87,7 @@ impl TokenInfo {
     }
 }
 
-/// The answer of `debug_token`.
+/// The reply of `debug_token`.
 #[derive(Deserialize)]
 pub(in crate::graph) struct DebugAnswer {
     data: DebugData,
@@ -173,7 +173,7 @@ impl From<DebugScope> for GranularScope {
     }
 }
 
-/// The answer of `oauth/access_token`.
+/// The reply of `oauth/access_token`.
 #[derive(Deserialize)]
 pub(in crate::graph) struct TokenAnswer {
     #[serde(deserialize_with = "secret")]

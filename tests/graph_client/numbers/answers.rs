@@ -97,7 +97,7 @@ async fn a_call_without_reply_times_out_as_unknown() {
             let outcome = scene.send(op).await;
             assert_eq!(name(&outcome), "Unknown", "{op:?} {at}: {outcome:?}");
             let error = error(outcome);
-            assert_eq!(error.to_string(), "Meta did not answer in time", "{op:?} {at}");
+            assert_eq!(error.to_string(), "Meta did not reply in time", "{op:?} {at}");
             assert!(error.was_sent(), "{op:?} {at}");
             assert_eq!(scene.world.calls().await.len(), 1, "{op:?} {at}: sent once");
         }

@@ -149,9 +149,9 @@ async fn too_many_pins_and_registrations_are_refused() {
         let until: jiff::Timestamp = found[nth].throttled_until().unwrap();
         until.duration_since(scene.world.client.now()).as_hours()
     };
-    assert_eq!(found[1].to_string(), "PINs were tried too fast: Meta wants a pause (Meta code 133009)");
-    assert_eq!(found[6].to_string(), "too many wrong PINs were tried: Meta wants a pause (Meta code 133008)");
-    let locked = "Meta has locked the number after too many registrations: for 72 hours (Meta code 133016)";
+    assert_eq!(found[1].to_string(), "PINs were tried too fast: Meta requires a pause (Meta code 133009)");
+    assert_eq!(found[6].to_string(), "too many wrong PINs were tried: Meta requires a pause (Meta code 133008)");
+    let locked = "Meta has locked the number for 72 hours after too many registrations (Meta code 133016)";
     assert_eq!(found[10].to_string(), locked);
     assert!((71..=72).contains(&hours(10)), "{}", hours(10));
     assert_eq!(name(&scene.send(SetPin).await), "Done", "a limit of one number closes no gate");

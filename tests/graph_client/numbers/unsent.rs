@@ -38,7 +38,7 @@ async fn a_failed_tls_handshake_is_not_sent() {
 
 #[tokio::test]
 async fn a_throttled_call_is_not_sent() {
-    let held_back = "the call was held back: the budget of calls that Meta allows is used up";
+    let held_back = "the call was not sent: the budget of calls that Meta allows is used up";
     for account in [Some(WABA), None] {
         let scene = Scene::new().await;
         let client = &scene.world.client;
