@@ -1,19 +1,18 @@
-//! The one list of what the API offers and this version does not act on yet. It must shrink to nothing.
-//!
-//! Where a person has set such a field, a condition of the object says so, with reason `NotYetSupported`.
+//! The fields and actions of the API that this version does not act on yet. If a person sets such a field, a condition of the
+//! object reports it with reason `NotYetSupported`.
 
 use super::{Action, AppDeletionPolicy, ManagementPolicy, MessageTemplateSpec, MetaAppSpec, TemplateDeletionPolicy};
 
-/// A field of a spec that is accepted and not acted on yet.
+/// A field of a spec that is accepted and has no effect yet.
 #[derive(Debug)]
 pub struct Later<Spec> {
     /// Path of the field from the object's root.
     pub path: &'static str,
-    /// Type of the condition that tells it; within a kind no two entries share one.
+    /// Type of the condition that reports it; within a kind no two entries share one.
     pub condition: &'static str,
-    /// What does not happen, and what to do meanwhile.
+    /// What the operator does not do, and what to do meanwhile.
     pub message: &'static str,
-    /// Whether the field asks for something without which the object does not reach what its owner wants.
+    /// Whether the object does not work as its owner wants without the field's effect.
     pub asks_for_more: bool,
     is_set: fn(&Spec) -> bool,
 }
@@ -25,21 +24,21 @@ const META_APP: &[Later<MetaAppSpec>] = &[
     Later {
         path: "spec.webhook",
         condition: "WebhookConfigured",
-        message: "spec.webhook is not acted on yet: set the callback in the App Dashboard",
+        message: "spec.webhook has no effect yet: set the callback in the App Dashboard",
         asks_for_more: false,
         is_set: |spec| spec.webhook.is_some(),
     },
     Later {
         path: "spec.login",
         condition: "LoginConfigured",
-        message: "spec.login is not acted on yet: put a token into a Secret and name it in spec.accessTokenRef",
+        message: "spec.login has no effect yet: put a token into a Secret and name it in spec.accessTokenRef",
         asks_for_more: true,
         is_set: |spec| spec.login.is_some(),
     },
     Later {
         path: "spec.deletionPolicy",
         condition: "Releasable",
-        message: "spec.deletionPolicy Unsubscribe is not acted on yet: deleting this object leaves the subscriptions at Meta",
+        message: "spec.deletionPolicy Unsubscribe has no effect yet: deleting this object leaves the subscriptions at Meta",
         asks_for_more: false,
         is_set: |spec| spec.deletion_policy == AppDeletionPolicy::Unsubscribe,
     },
@@ -57,19 +56,19 @@ const MESSAGE_TEMPLATE: &[Later<MessageTemplateSpec>] = &[
     Later {
         path: "spec.deletionPolicy",
         condition: "Releasable",
-        message: "spec.deletionPolicy Delete is not acted on yet: deleting this object leaves the template at Meta",
+        message: "spec.deletionPolicy Delete has no effect yet: deleting this object leaves the template at Meta",
         asks_for_more: false,
         is_set: |spec| spec.deletion_policy == TemplateDeletionPolicy::Delete,
     },
 ];
 
-/// What a MetaApp asks for and does not get yet.
+/// The fields of a MetaApp that are set and have no effect yet.
 #[must_use]
 pub fn meta_app(spec: &MetaAppSpec) -> Vec<&'static Later<MetaAppSpec>> {
     META_APP.iter().filter(|later| (later.is_set)(spec)).collect()
 }
 
-/// What a MessageTemplate asks for and does not get yet.
+/// The fields of a MessageTemplate that are set and have no effect yet.
 #[must_use]
 pub fn message_template(spec: &MessageTemplateSpec) -> Vec<&'static Later<MessageTemplateSpec>> {
     MESSAGE_TEMPLATE.iter().filter(|later| (later.is_set)(spec)).collect()
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_asks_for_everything_gets_every_entry() {
+    fn an_object_with_every_field_gets_every_entry() {
         assert_eq!(
             paths(&meta_app(&example::<MetaApp>("metaapp-everything.yaml").spec)),
             META_APP.iter().map(|later| later.path).collect::<Vec<_>>()
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_asks_for_nothing_more_gets_none() {
+    fn a_small_object_gets_none() {
         assert!(meta_app(&example::<MetaApp>("metaapp-smallest.yaml").spec).is_empty());
         assert!(message_template(&example::<MessageTemplate>("template-observe-identity.yaml").spec).is_empty());
     }

@@ -13,7 +13,7 @@ const CATEGORY_MATCHES: &str = "CategoryMatches";
 
 /// Phase and conditions of a template that Meta shows.
 pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, StatusSummary) {
-    let (phase, mut ready, mut progress) = stand(template);
+    let (phase, mut ready, mut progress) = phase_and_ready(template);
     let mut conditions = vec![(APPROVED, ready.clone())];
     conditions.extend(category(object, template).map(|finding| (CATEGORY_MATCHES, finding)));
     if object.spec.management_policy == ManagementPolicy::Observe && ready.state != State::True {
@@ -23,7 +23,7 @@ pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, S
     (phase, StatusSummary::of(ready, progress, conditions))
 }
 
-fn stand(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
+fn phase_and_ready(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
     let goes_on = |phase, reason, message: &str| (phase, ConditionValue::no(reason, message), Progress::Reconciling);
     let stalled = |phase, reason, message: &str| (phase, ConditionValue::no(reason, message), Progress::Stalled);
     match &template.status {
@@ -51,7 +51,7 @@ fn stand(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
             TemplatePhase::Paused,
             Reason::Paused,
             "Meta paused the template for its quality and resumes it by itself, after 3 hours the first time and 6 the \
-             second; the third time it is disabled, so see to what is sent, and to whom",
+             second; the third time it is disabled, so check what is sent, and to whom",
         ),
         Some(TemplateStatus::Rejected) => {
             stalled(TemplatePhase::Rejected, Reason::Rejected, &rejected(template.rejected_reason.as_ref()))
@@ -99,7 +99,7 @@ fn rejected(reason: Option<&RejectedReason>) -> String {
             "because its category does not fit its content (INCORRECT_CATEGORY)".to_owned()
         }
         Some(RejectedReason::InvalidFormat) => "for its form, such as its variables (INVALID_FORMAT)".to_owned(),
-        Some(RejectedReason::Promotional) => "for content that sells (PROMOTIONAL)".to_owned(),
+        Some(RejectedReason::Promotional) => "for promotional content (PROMOTIONAL)".to_owned(),
         Some(RejectedReason::Scam) => "as a scam (SCAM)".to_owned(),
         Some(RejectedReason::TagContentMismatch) => {
             "because its content does not fit its category or language (TAG_CONTENT_MISMATCH)".to_owned()
@@ -109,16 +109,16 @@ fn rejected(reason: Option<&RejectedReason>) -> String {
     format!("Meta rejected the template {why}; edit it or appeal in WhatsApp Manager > Message templates")
 }
 
-/// Whether Meta's category is the one asked for. Meta may change it; that is told, and no fault of the template.
+/// Whether Meta's category is the requested one. Meta may change it; the condition reports that, and Ready stays as it is.
 fn category(object: &MessageTemplate, template: &Template) -> Option<ConditionValue> {
-    let asked = object.spec.category.as_ref()?.as_str();
+    let wanted = object.spec.category.as_ref()?.as_str();
     let Some(given) = template.category.as_ref() else {
         return Some(ConditionValue::unknown(Reason::UnknownStatus, "Meta does not show the category"));
     };
     let given = given.as_str();
-    if given != asked {
+    if given != wanted {
         let message = format!(
-            "spec.category is {asked}, but Meta has set {given}, and prices and limits the messages accordingly; request a \
+            "spec.category is {wanted}, but Meta has set {given}, and prices and limits the messages accordingly; request a \
              review in WhatsApp Manager, or set spec.category: {given}"
         );
         return Some(ConditionValue::no(Reason::CategoryChanged, message));

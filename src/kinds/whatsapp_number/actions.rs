@@ -30,32 +30,32 @@ pub struct ActionRequests {
 }
 
 impl ActionRequests {
-    /// Of what people requested and nobody has acted on.
+    /// Of the requests that have not been acted on.
     pub fn of(inputs: &Inputs) -> Self {
         let known =
             inputs.requested.keys().filter(|action| CHANGING.contains(action) || **action == Action::RefreshToken);
-        // Whoever began to act on a request may still report that nothing was sent: then it is yet to be acted on.
+        // Another process that began to act on a request may not have sent anything: then it is still open.
         let begun = inputs.ledger.intents.iter().filter(|intent| inputs.foreign_call_grace.contains_key(&intent.id));
         let waiting =
             begun.filter_map(|intent| intent.input.operation().action().filter(|_| intent.action.is_some())).collect();
         Self { requested: known.copied().collect(), ignored: Vec::new(), waiting }
     }
 
-    /// This one is not acted on, for this reason.
+    /// The operator does not act on it, for this reason.
     pub fn ignore(&mut self, action: Action, why: impl Into<String>) {
         if self.requested.contains(&action) && !self.ignored.iter().any(|(ignored, _)| *ignored == action) {
             self.ignored.push((action, why.into()));
         }
     }
 
-    /// None that changes something at Meta is acted on.
+    /// The operator acts on no request that changes something at Meta.
     pub fn ignore_all(&mut self, why: &str) {
         for action in CHANGING {
             self.ignore(action, why);
         }
     }
 
-    /// All wait on which nothing is decided yet.
+    /// All requests wait that are still open.
     pub fn wait_all(&mut self) {
         for action in self.requested.iter().filter(|action| CHANGING.contains(action)) {
             if !self.ignored.iter().any(|(ignored, _)| ignored == action) && !self.waiting.contains(action) {
@@ -64,7 +64,7 @@ impl ActionRequests {
         }
     }
 
-    /// Whether it is still to be decided on.
+    /// Whether it is still open.
     pub fn is_open(&self, action: Action) -> bool {
         self.requested.contains(&action) && !self.ignored.iter().any(|(ignored, _)| *ignored == action)
     }

@@ -27,7 +27,7 @@ pub const TYPE: &str = "servicebinding.io/whatsapp";
 /// Where the token is in it.
 pub const TOKEN: &str = "access-token";
 
-/// What is to go whatever else there is to say.
+/// Deletes a binding Secret that the spec no longer wants.
 pub fn unwanted(inputs: &Inputs) -> Option<Step> {
     (inputs.binding == Binding::Unwanted).then_some(Step::DeleteBinding)
 }
@@ -90,7 +90,7 @@ pub struct Access<'a> {
     pub token: Option<&'a SecretString>,
 }
 
-/// What is in the Secret, by key, in order. What is not known is left out.
+/// The entries of the Secret, in order, without those that are not known.
 pub fn content(
     object: &WhatsAppNumber,
     account: &str,

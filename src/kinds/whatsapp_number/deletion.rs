@@ -45,7 +45,7 @@ pub fn deletion(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> De
         return Decision::Act(Step::RemoveFinalizer(None));
     }
     if let Some(why) = lets_go(input) {
-        let note = format!("{} is left at Meta as it is: {why}", object.spec.phone_number);
+        let note = format!("the operator leaves {} at Meta unchanged: {why}", object.spec.phone_number);
         return Decision::Act(Step::RemoveFinalizer(Some(note)));
     }
     requests.ignore_all("the object is being deleted");
@@ -78,7 +78,7 @@ fn wait_or_deregister(input: &Input<'_, Numbers>) -> Decision<NumberReport> {
     deregister(&at)
 }
 
-/// Why nothing is done at Meta, if nothing is.
+/// Why the operator does nothing at Meta, if it does nothing.
 fn lets_go(input: &Input<'_, Numbers>) -> Option<String> {
     let Input { object, inputs, link, .. } = input;
     let why = if object.spec.suspend {
@@ -152,7 +152,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
             };
         }
     }
-    // Meta shows that it is done, or has just confirmed it.
+    // Meta shows that it is done, or confirmed it a moment ago.
     if !at.facts.is_registered() || done(at) {
         return Decision::Act(Step::RemoveFinalizer(None));
     }
@@ -161,7 +161,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
     }
     if let Some(refusal) = inputs.ledger.refusals.get(&Operation::Deregister) {
         match refusal.until {
-            // Half done: once more.
+            // Half done: repeat it.
             _ if refusal.code == codes::HALF_DEREGISTERED && refusal.times < 3 => {}
             Some(until) if at.now() < until => {
                 let message = format!(
@@ -214,7 +214,7 @@ fn done(at: &NumberView<'_>) -> bool {
     !evidence.twice && ledger.deregistered_at.is_some_and(last)
 }
 
-/// The way out, whatever is in the way.
+/// Why it waits, and the way out.
 fn retain(object: &WhatsAppNumber, why: &str) -> String {
     let command = commands::patch(object, r#"{"deletionPolicy":"Retain"}"#);
     format!("{why}. Deregister it elsewhere, or leave it registered: {command}")

@@ -20,7 +20,7 @@ pub fn event_for(
             Some((EventType::Normal, "PINSet", "Meta has put the PIN of the Secret in force".to_owned()))
         }
         CallOutcome::Done(_) if operation == Operation::Deregister => {
-            Some((EventType::Normal, "Deregistered", "Meta has taken the number off the Cloud API".to_owned()))
+            Some((EventType::Normal, "Deregistered", "Meta deregistered the number from the Cloud API".to_owned()))
         }
         _ => None,
     }
@@ -32,18 +32,18 @@ mod tests {
     use crate::kinds::whatsapp_number::tests::fixtures::refusal;
 
     #[test]
-    fn what_no_phase_shows_is_told() {
+    fn an_event_reports_what_no_phase_shows() {
         let ordinary = [Operation::AddNumber, Operation::RequestCode, Operation::VerifyCode, Operation::Register];
         for operation in Operation::ALL {
             let reason = |ended: &CallOutcome| event_for(*operation, ended, None).map(|(_, reason, _)| reason);
             assert_eq!(
                 reason(&CallOutcome::Unknown).or(reason(&CallOutcome::NotSent)),
                 None,
-                "{operation}: nobody knows"
+                "{operation}: the outcome is unknown"
             );
             assert_eq!(reason(&refusal(100, None)), Some("Refused"), "{operation}");
             let done = reason(&CallOutcome::Done(None));
-            assert!(done.is_none() || !ordinary.contains(operation), "{operation}: its phase tells");
+            assert!(done.is_none() || !ordinary.contains(operation), "{operation}: its phase shows it");
         }
         let note = |quote| event_for(Operation::WriteProfile, &refusal(100, None), quote).map(|(_, _, note)| note);
         assert_eq!(note(None).as_deref(), Some("Meta did not change the profile: Meta refused with 100"));

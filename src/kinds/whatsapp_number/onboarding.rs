@@ -1,4 +1,4 @@
-//! From bare digits to connected: the next step of a number that Meta shows, or why there is none. Pure.
+//! Onboarding: the next step of a number that Meta shows, or why there is none. Pure.
 
 use kube::ResourceExt;
 
@@ -55,7 +55,7 @@ fn unknown_outcome(at: &NumberView<'_>, barred: bool, requests: &mut ActionReque
     }
 }
 
-/// Blocks of the spec that nobody can apply to this number.
+/// Blocks of the spec that cannot be applied to this number.
 fn cannot_be_applied(at: &NumberView<'_>, why: &str) -> Decision<ReadyReport> {
     let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
     let wants = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
@@ -70,7 +70,7 @@ fn cannot_be_applied(at: &NumberView<'_>, why: &str) -> Decision<ReadyReport> {
     ReadyReport::stalled(phase, Reason::NotPermitted, message)
 }
 
-/// Before anything that depends on the time: a wrong clock cannot tell what has expired.
+/// Comes before everything that depends on the time: with a wrong clock, the operator cannot know what has expired.
 fn clock_skewed(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let spec = &at.object.spec;
     let wants_more = !at.facts.is_registered() && (spec.verification.is_some() || spec.registration.is_some());
@@ -79,7 +79,7 @@ fn clock_skewed(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decision<
     ReadyReport::waits(at.phase(), Reason::ClockSkewed, why.clone(), at.retry())
 }
 
-/// What a person requests, then what the spec asks for.
+/// Requests of people come before the spec.
 fn next_call(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let next = actions::requested(at, requests)
         .or_else(|| verification::verification(at))
@@ -114,7 +114,7 @@ fn unless_held_back(
     waits
 }
 
-/// What has to be on record before anything is done.
+/// What has to be recorded before any other step.
 pub fn bookkeeping(at: &NumberView<'_>) -> Option<Step> {
     let inputs = at.inputs;
     if at.is_observed() {

@@ -67,8 +67,9 @@ pub fn profile(at: &NumberView<'_>) -> Decision<ConditionReport> {
 }
 
 fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> {
+    let retry = refusal.until.map_or_else(String::new, |until| format!(". The operator retries at {}", when(until)));
     let message = format!(
-        "Meta refused the profile: {}; correct spec.profile, or the operator tries it again. To correct it: {}",
+        "Meta refused the profile: {}{retry}. To correct spec.profile: {}",
         refusal.message,
         commands::with("edit", at.object)
     );
@@ -76,7 +77,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
     ConditionReport::stalled(ConditionValue::no(Reason::ProfileRefused, message), next)
 }
 
-/// What the spec wants, and what Meta shows, which is read again after `next`.
+/// Compares the spec with what Meta shows, which is read again after `next`.
 fn compare(
     at: &NumberView<'_>,
     wanted: &BTreeMap<String, Value>,
@@ -93,7 +94,8 @@ fn compare(
             Some(field) if field.lost && field.shown.is_none() && fresh && !same(name, value, &now) => {
                 wrong.insert(name.clone(), value.clone());
             }
-            // What was written is read back even so, or somebody else's first change would be taken for Meta's spelling.
+            // A field that was written is read back even if it looks right: the first change by somebody else would otherwise
+            // be taken for Meta's spelling.
             Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
             Some(field) if field.shown.is_none() => settling = true,
             _ if same(name, value, &now) => {}
@@ -114,7 +116,7 @@ fn compare(
         return write(at, wrong);
     }
     if settling {
-        // Whatever else there is to report: what was written has to be read back before long.
+        // Before any other report: the operator reads back what it wrote.
         let message = "the operator wrote the profile a moment ago, and reads it again";
         return ConditionReport::settled(
             ConditionValue::no(Reason::Settling, message),
@@ -142,7 +144,7 @@ fn write(at: &NumberView<'_>, fields: BTreeMap<String, Value>) -> Decision<Condi
     Decision::Act(at.send(CallInput::WriteProfile { fields }, None, None))
 }
 
-/// Names what the spec wants.
+/// Identifies the profile that the spec wants.
 pub fn inputs(wanted: &Profile) -> String {
     // Texts only: they can always be written.
     serde_json::to_string(&fields(wanted)).unwrap_or_default()

@@ -15,7 +15,7 @@ struct CachedProfile {
     read: Option<DatedProfile>,
     /// The last attempt to read it.
     attempt: Option<Attempt>,
-    /// When it is read again, if nobody needs it before.
+    /// When it is read again, at the latest.
     next: Instant,
 }
 
@@ -91,8 +91,8 @@ impl Profiles {
         }
     }
 
-    /// Takes in a read that lasted from `began` to `ended`. One that failed is retried sooner than in a day, but not before
-    /// the pause that Meta or the budget wants, where they want one.
+    /// Records a read that lasted from `began` to `ended`. The operator retries a failed read sooner than in a day, but after
+    /// the pause that Meta or the budget requires.
     pub fn learn(
         &self,
         uid: &str,

@@ -1,4 +1,4 @@
-//! A number that no account of the app has, and that is to be added. Pure.
+//! Provisioning: adds a number that no account of the app has. Pure.
 
 use super::{
     decision::{Decision, ReadyReport},
@@ -52,7 +52,7 @@ pub fn gone(object: &WhatsAppNumber, app: &AppKey, id: &str) -> StatusSummary {
     ))
 }
 
-/// No account of the app lists the number any more, but Meta still shows it under its ID.
+/// No account of the app lists the number, but Meta still shows it under its ID.
 pub fn elsewhere(object: &WhatsAppNumber, app: &AppKey, id: &str) -> StatusSummary {
     not_found(format!(
         "{} (id {id}) is at Meta, but in no business account of MetaApp {app}. Assign its account to the token's system user \
@@ -67,7 +67,7 @@ pub fn elsewhere(object: &WhatsAppNumber, app: &AppKey, id: &str) -> StatusSumma
 /// What comes next; the number is lacking in two complete reads far enough apart.
 pub fn provisioning(object: &WhatsAppNumber, inputs: &Inputs, timing: &Timing) -> Decision<ReadyReport> {
     let (Some(account), Some(name)) = (&object.spec.business_account_id, &object.spec.requested_name) else {
-        // The API server demands both.
+        // A CRD rule requires both.
         return Decision::NotManaged;
     };
     let input = CallInput::AddNumber { account: account.clone(), name: name.clone() };
@@ -76,7 +76,7 @@ pub fn provisioning(object: &WhatsAppNumber, inputs: &Inputs, timing: &Timing) -
     MissingNumber { object, inputs, timing, number, account, input, requested }.next()
 }
 
-/// A number that no account has, and all that is known of it.
+/// A number that no account has.
 struct MissingNumber<'a> {
     object: &'a WhatsAppNumber,
     inputs: &'a Inputs,
@@ -84,7 +84,7 @@ struct MissingNumber<'a> {
     number: &'a str,
     account: &'a str,
     input: CallInput,
-    /// A person requests that the operator asks Meta.
+    /// The action by which a person requests the call.
     requested: Option<Action>,
 }
 
@@ -116,7 +116,7 @@ impl MissingNumber<'_> {
             );
             return ReadyReport::stalled(NumberPhase::Conflict, Reason::Conflict, message);
         }
-        self.unknown_country(&delete).or_else(|| self.held()).unwrap_or_else(|| self.ask())
+        self.unknown_country(&delete).or_else(|| self.held()).unwrap_or_else(|| self.add())
     }
 
     /// A call whose outcome is not known.
@@ -132,7 +132,7 @@ impl MissingNumber<'_> {
             return waits(Reason::OutcomePending, pending(number), self.proof());
         }
         if !matches!(&intent.input, CallInput::AddNumber { account, .. } if account == self.account) {
-            // Of another account, or of a number that is not there any more: nothing shows what became of it.
+            // It was for another account, or the number is gone: no read can show its outcome.
             return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
         if let Some(waits) = self.held().filter(|_| self.requested.is_some() || intent.attempt == 1) {
@@ -166,8 +166,8 @@ impl MissingNumber<'_> {
         Some(stalled(Reason::InvalidSpec, message))
     }
 
-    /// Asks Meta, unless it has refused this very thing.
-    fn ask(&self) -> Decision<ReadyReport> {
+    /// Adds the number, unless Meta has refused the same request.
+    fn add(&self) -> Decision<ReadyReport> {
         let Self { inputs, number, .. } = self;
         let Some(refusal) = self.refusal() else { return self.send(None) };
         if refusal.inputs != self::inputs(&self.input) || self.requested.is_some() {
@@ -237,7 +237,7 @@ fn stalled(reason: Reason, message: String) -> Decision<ReadyReport> {
     ReadyReport::stalled(NumberPhase::Pending, reason, message)
 }
 
-/// What a refusal means where a number is added, as far as Meta's code does not say it.
+/// What a refusal to add a number means, where Meta's code does not show it.
 fn explain(refusal: &Refusal) -> &'static str {
     match (refusal.code, refusal.subcode) {
         (_, Some(codes::MOVE_NOT_CONFIRMED | codes::CANNOT_BE_MOVED)) => {
@@ -252,7 +252,7 @@ fn explain(refusal: &Refusal) -> &'static str {
     }
 }
 
-/// What of an order decides whether it is another one: nothing in it is secret.
+/// Identifies the inputs of a call; nothing in them is secret.
 pub fn inputs(input: &CallInput) -> String {
     match input {
         CallInput::AddNumber { account, name } => format!("{account} {name}"),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The action by which a person replaces a call whose outcome is unknown, if the operator can act on it. Reads come first:
-/// after a second registration with another PIN, nobody could say which of the two is in force.
+/// after a second registration with another PIN, it would be unknown which of the two is in force.
 pub fn closing(at: &NumberView<'_>, intent: &Intent, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let operation = intent.input.operation();
     if operation.class() == Class::Observable && !at.inputs.evidence.twice {
@@ -72,23 +72,23 @@ fn is_possible(at: &NumberView<'_>, operation: Operation) -> bool {
     }
 }
 
-/// Whether the number has moved to another account since, under another id: then the call says nothing about it.
+/// Whether the call was about another id: since then the number has moved to another account.
 pub fn is_of_another(intent: &Intent, facts: &PhoneNumber) -> bool {
     intent.phone_number_id.as_deref().is_some_and(|id| id != &*facts.id)
 }
 
-/// Whether the object still asks for what Meta does not show to have happened.
+/// Whether the object still requires the call.
 fn is_still_wanted(at: &NumberView<'_>, operation: Operation) -> bool {
     match operation {
         Operation::VerifyCode => at.object.spec.verification.is_some(),
         Operation::Register => at.object.spec.registration.is_some(),
-        // The object that wanted it gone has gone itself.
+        // The deleted object that required it is gone.
         Operation::Deregister => false,
         _ => true,
     }
 }
 
-/// Whether Meta shows that it was done.
+/// Whether Meta shows that the call took effect.
 pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
     let on_cloud = facts.platform_type == Some(PlatformType::CloudApi);
     match operation {
@@ -110,8 +110,8 @@ fn again(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
 
 fn pending(at: &NumberView<'_>, intent: &Intent, next: Requeue) -> Decision<ReadyReport> {
     let message = format!(
-        "at {} the operator requested Meta to {}, and the reply was lost; the operator reads from Meta whether it happened, \
-         and repeats nothing until then",
+        "the request of {} to {} got no reply. The operator is checking at Meta whether it took effect, and does not repeat it \
+         before that is known",
         when(intent.time),
         words(intent.input.operation())
     );
@@ -124,13 +124,13 @@ fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     let how =
         operation.action().map_or_else(String::new, |action| format!(": {}", commands::request(at.object, action)));
     let refusal = at.inputs.ledger.refusals.get(&operation).filter(|refusal| refusal.inputs == intent.inputs);
-    let answer = match refusal.filter(|_| operation == Operation::SetPin) {
-        Some(refusal) => format!("the first reply was lost, and the last one was a refusal ({})", refusal.message),
-        None => "each reply was lost".to_owned(),
+    let outcome = match refusal.filter(|_| operation == Operation::SetPin) {
+        Some(refusal) => format!("got no reply to the first, and a refusal to the last ({})", refusal.message),
+        None => "got no reply".to_owned(),
     };
     let message = format!(
-        "the operator requested Meta {} times to {} (last at {}), and {answer}; Meta does not show that it happened. Look into \
-         WhatsApp Manager > Phone numbers, then request it again{how}",
+        "the operator sent {} requests to {} (last at {}), and {outcome}; Meta does not show that it took effect. Check WhatsApp \
+         Manager > Phone numbers, then request it again{how}",
         intent.attempt,
         words(operation),
         when(intent.time),
@@ -138,18 +138,18 @@ fn undecided(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     ReadyReport::stalled(at.phase(), Reason::OutcomeUnknown, message)
 }
 
-/// An operation in a sentence: "the operator requested Meta to …".
+/// An operation in a sentence: "the request to …", "Meta did not …".
 pub fn words(operation: Operation) -> &'static str {
     match operation {
         Operation::AddNumber => "add the number",
         Operation::RequestCode => "send a code",
-        Operation::VerifyCode => "verify the number by its code",
+        Operation::VerifyCode => "verify the number",
         Operation::Register => "register the number",
         Operation::RegisterAgain => "register the number under its new name",
         Operation::SetPin => "set the number's PIN",
         Operation::Deregister => "deregister the number",
-        Operation::SetWebhook => "deliver the number's messages elsewhere",
-        Operation::ClearWebhook => "deliver the number's messages as before",
+        Operation::SetWebhook => "set the number's callback",
+        Operation::ClearWebhook => "remove the number's callback",
         Operation::WriteProfile => "change the profile",
     }
 }

@@ -92,7 +92,7 @@ fn not_shown(at: &NumberView<'_>) -> Decision<ReadyReport> {
     )
 }
 
-/// Why no attempt is made for now, whatever the PIN.
+/// Why no attempt is made for now, with any PIN.
 pub fn paused(at: &NumberView<'_>) -> Option<Decision<ReadyReport>> {
     let ledger = &at.inputs.ledger;
     if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
@@ -116,7 +116,7 @@ pub fn paused(at: &NumberView<'_>) -> Option<Decision<ReadyReport>> {
     Some(ReadyReport::waits(NumberPhase::PinRequired, Reason::RegistrationPaused, message, at.until(until)))
 }
 
-/// The PIN in the Secret was refused before, whatever others were tried since.
+/// Meta refused the PIN in the Secret before, even if it has refused others since.
 fn pin_refused(at: &NumberView<'_>) -> Decision<ReadyReport> {
     let secret = pin_ref(at.object);
     let refusal = at.inputs.ledger.refusals.get(&Operation::Register).filter(|refusal| refusal.is_of_pin());
@@ -136,7 +136,7 @@ fn pin_refused(at: &NumberView<'_>) -> Decision<ReadyReport> {
 fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Option<Decision<ReadyReport>> {
     let phase = NumberPhase::PinRequired;
     if refusal.is_of_pin() {
-        // Of another PIN than the one that is there now.
+        // Meta refused another PIN than the one in the Secret now.
         return None;
     }
     // After a second deregistration it may be registered again, at its `until`.
@@ -337,7 +337,7 @@ fn compared(at: &NumberView<'_>) -> Option<ConditionValue> {
     })
 }
 
-/// A registered number that Meta is still connecting, whoever registered it.
+/// A registered number that Meta is still connecting, even if the operator did not register it.
 pub fn connecting(at: &NumberView<'_>) -> Decision<ReadyReport> {
     if at.phase() != NumberPhase::Registering {
         return Decision::NotManaged;
@@ -349,10 +349,10 @@ pub fn connecting(at: &NumberView<'_>) -> Decision<ReadyReport> {
     let message = if is_usual {
         "Meta is connecting the number to the Cloud API; this takes some minutes"
     } else {
-        "Meta has been connecting the number for longer than usual; the operator keeps looking. If this does not change, ask Meta's \
-         support: business.facebook.com/direct-support"
+        "Meta has been connecting the number for longer than usual; the operator keeps checking. If this does not change, contact \
+         Meta's support: business.facebook.com/direct-support"
     };
-    // Only for a number of the operator's own the account is read more often.
+    // The account is read more often only for a number that the operator registered.
     let next = match (at.inputs.held && shown.is_some(), is_usual) {
         (true, _) => Requeue::PollUntilChanged(at.timing.settle * 2),
         (false, true) => at.until(since.checked_add(patience).unwrap_or(Timestamp::MAX)),
@@ -390,7 +390,7 @@ fn set_pin(object: &WhatsAppNumber) -> String {
     set_command(&object.namespace().unwrap_or_default(), &secret.name, &secret.key, "YOUR_PIN")
 }
 
-/// Where at Meta a person finds out about a refusal.
+/// The place at Meta that explains a refusal.
 fn place(refusal: &Refusal) -> &'static str {
     if refusal.class == "Policy" { "WhatsApp Manager > Account quality" } else { "WhatsApp Manager > Phone numbers" }
 }

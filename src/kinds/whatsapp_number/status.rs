@@ -56,11 +56,11 @@ pub fn from_spec(number: &WhatsAppNumber, inputs: &Inputs) -> WhatsAppNumberStat
     status
 }
 
-/// What the ledger tells people.
+/// Reports what the ledger records.
 fn remembered(status: &mut WhatsAppNumberStatus, inputs: &Inputs) {
     let ledger = &inputs.ledger;
     let attempts: Vec<_> = ledger.recent(Operation::Register, inputs.now).into_iter().map(whole_seconds).collect();
-    // Meta's lock, or the pause that it wants after a refusal.
+    // Meta's lock, or the pause that it requires after a refusal.
     let pause = ledger.refusals.get(&Operation::Register).and_then(|refusal| refusal.until);
     let blocked_until = [ledger.blocked_until, pause].into_iter().flatten().max();
     let blocked_until = blocked_until.filter(|until| inputs.now < *until).map(whole_seconds);

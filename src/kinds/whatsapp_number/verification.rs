@@ -36,14 +36,14 @@ pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
         Some(CodeVerificationStatus::Expired) => true,
         _ if at.is_verification_expired() => true,
         Some(CodeVerificationStatus::NotVerified) => false,
-        // A status that this version does not know, or none: nothing to act on.
+        // No status, or one that this version does not know: nothing to act on.
         _ => return Decision::NotManaged,
     };
     if at.object.spec.verification.is_none() {
         return if at.object.spec.registration.is_some() { not_verified(at) } else { Decision::NotManaged };
     }
     let refusal = at.inputs.ledger.refusals.get(&Operation::RequestCode);
-    // A refusal is of a later request than the last code's, which may still be good.
+    // A refusal is newer than the last code, which may still be valid.
     if let Some(code) = &at.inputs.ledger.code
         && (refusal.is_none() || at.now() < code.expires())
     {
@@ -62,13 +62,13 @@ pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
     if at.inputs.code == SecretRead::Unread { unread(at) } else { Decision::Act(at.send(code_request(at), None, None)) }
 }
 
-/// Whether nothing else goes on until Meta shows the number as verified.
+/// Whether nothing is left to do but to wait until Meta shows the number as verified.
 fn is_read_awaited(at: &NumberView<'_>) -> bool {
     let unseen = at.facts.code_verification_status != Some(CodeVerificationStatus::Verified);
     unseen && !at.inputs.evidence.fresh && at.object.spec.registration.is_none()
 }
 
-/// It is to be registered, and nothing asks for a code.
+/// `spec.registration` is set, and `spec.verification` is not.
 fn not_verified(at: &NumberView<'_>) -> Decision<ReadyReport> {
     let message = format!(
         "spec.registration is set, but the number is not verified: verify it in WhatsApp Manager > Phone numbers, or add \
@@ -96,7 +96,7 @@ fn put_code(object: &WhatsAppNumber, held: &SecretRead) -> String {
     }
 }
 
-/// The call that has a code sent. What the code's Secret holds now is not the code.
+/// The call that requests a code. The value in the code's Secret now is not that code.
 pub fn code_request(at: &NumberView<'_>) -> CallInput {
     let verification = at.object.spec.verification.clone().unwrap_or_default();
     let baseline = at.inputs.code.fingerprint().map(str::to_owned);
@@ -179,7 +179,7 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision<ReadyReport> {
         }
         _ => {}
     }
-    // A code under another key would never be found.
+    // The operator would never find a code under another key.
     let lacking = match &at.inputs.code {
         SecretRead::Missing(blocker) if blocker.reason == Reason::SecretKeyNotFound => {
             format!(". Note: {}", blocker.message)

@@ -20,11 +20,11 @@ use crate::{
     messages::{Reason, commands, when},
 };
 
-/// So many changes by others the operator reverts within a day; then it leaves them.
+/// How many changes by others the operator reverts within a day.
 const FIGHTS: usize = 2;
 
-/// A call outside onboarding that another process began, or whose reply this one lost: Meta shows its outcome, or it is made
-/// again as if it had never been.
+/// A call outside onboarding that another process began, or that got no reply: Meta shows its outcome, or the operator makes it
+/// again.
 pub fn unsettled_call(at: &NumberView<'_>) -> Option<Step> {
     let inputs = at.inputs;
     let is_over = |intent: &&Intent| {
@@ -78,18 +78,18 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
             return ConditionReport::stalled(value, Requeue::Nothing);
         }
     }
-    let told_so = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_fingerprint);
+    let is_ours = ours.is_some_and(|ours| ours.url == wanted.callback_url && ours.inputs == inputs.webhook_fingerprint);
     let is_shown = shown == wanted.callback_url;
     if let Some(waits) = under_way(inputs) {
         return waits;
     }
-    // A callback that was there before the operator counts as set: nobody can read its verify token.
-    if is_shown && (told_so || ours.is_none()) {
+    // A callback that was there before counts as set: its verify token cannot be read.
+    if is_shown && (is_ours || ours.is_none()) {
         let message = format!("Meta delivers the number's messages to {}", wanted.callback_url);
         return ConditionReport::new(ConditionValue::yes(Reason::Configured, message), Impact::Fine);
     }
-    // That it is not there, although it was set, or may have been, takes more than one read to be so.
-    let may_be_set = told_so || ours.is_some_and(is_lost);
+    // If it was set, or may have been, one read without it is not enough.
+    let may_be_set = is_ours || ours.is_some_and(is_lost);
     if !inputs.evidence.fresh || !inputs.evidence.twice && may_be_set {
         let message = if may_be_set {
             "the operator set the callback a moment ago, and Meta does not show it yet"
@@ -99,7 +99,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
         let value = ConditionValue::no(Reason::Settling, message);
         return ConditionReport::waits(value, at.proof());
     }
-    let taken = told_so && !is_shown;
+    let taken = is_ours && !is_shown;
     if let Some((value, until)) = ours.filter(|_| taken).and_then(|ours| contested(at, ours, shown)) {
         return ConditionReport::stalled(value, at.until(until));
     }
@@ -109,7 +109,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     held_or(at, CallInput::SetWebhook { url: wanted.callback_url.clone(), again: taken }, inputs.verify_token.known())
 }
 
-/// Whether an answer about it was lost.
+/// Whether a call about it got no reply.
 fn is_lost(webhook: &Webhook) -> bool {
     webhook.inputs.is_empty()
 }
@@ -144,7 +144,7 @@ fn held_or(at: &NumberView<'_>, input: CallInput, secret: Option<&KnownSecret>) 
     Decision::Act(at.send(input, secret.cloned(), None))
 }
 
-/// What became of the last call is not known yet.
+/// The outcome of the last call is not known yet.
 fn under_way(inputs: &Inputs) -> Option<Decision<ConditionReport>> {
     let intent = inputs.ledger.conflicting(Operation::SetWebhook)?;
     let left = inputs.foreign_call_grace.get(&intent.id)?;
@@ -152,14 +152,14 @@ fn under_way(inputs: &Inputs) -> Option<Decision<ConditionReport>> {
     Some(ConditionReport::waits(value, Requeue::After(*left)))
 }
 
-/// A refusal that still holds: of these very inputs, and not yet to be tried again.
+/// A refusal of the same inputs, before it may be retried.
 fn refusal<'a>(inputs: &'a Inputs, operation: Operation, fingerprint: &str) -> Option<&'a Refusal> {
     let refusal = inputs.ledger.refusals.get(&operation)?;
     let same = fingerprint.is_empty() || refusal.inputs == fingerprint;
     (same && refusal.until.is_none_or(|until| inputs.now < until)).then_some(refusal)
 }
 
-/// The report about somebody who changes it again and again, and until when the operator leaves that.
+/// The report that somebody else keeps changing it, and until when the operator does not overwrite it.
 fn contested(at: &NumberView<'_>, ours: &Webhook, shown: &str) -> Option<(ConditionValue, Timestamp)> {
     let now = at.now();
     let day = SignedDuration::from_hours(24);
@@ -202,7 +202,7 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
                 secret.map_or_else(String::new, |secret| call_back(at.object, secret))
             ),
         ),
-        // The app does not listen to the account yet.
+        // The app is not subscribed to the account.
         codes::INVALID_PARAMETER => (
             Reason::NotSubscribed,
             Progress::Stalled,

@@ -71,7 +71,7 @@ impl Blocker {
         fingerprint: String,
     ) -> Self {
         let command = set_command(namespace, name, key, placeholder);
-        let message = format!("what Secret {name} holds under {key} {why}: {command}");
+        let message = format!("the value in Secret {name}, key {key}, {why}: {command}");
         Self { reason: Reason::SecretValueInvalid, message, fingerprint: Some(fingerprint) }
     }
 }
@@ -339,8 +339,8 @@ pub enum Resolution {
     Happened(Option<String>),
     /// It did not, and is not repeated.
     DidNot(String),
-    /// The process that made it is gone, and nobody knows its outcome.
+    /// The process that made it is gone; its outcome is unknown.
     Lost,
-    /// It did not take effect, and nobody wants it any more.
+    /// It did not take effect, and is no longer wanted.
     GivenUp,
 }

@@ -1,4 +1,4 @@
-//! The PIN: named, made or waited for; set when a person asks; and whether the Secret has the one in force.
+//! The PIN: named, created or waited for; set on request; and whether the Secret has the one in force.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::json;
@@ -210,7 +210,7 @@ fn a_lost_reply_to_a_registration_under_a_new_name_leaves_the_pin_unknown() {
     }
 }
 
-/// Nobody knows whether the PIN is in force once a reply was lost.
+/// Once a call got no reply, it is unknown whether its PIN is in force.
 #[test]
 fn a_refusal_says_nothing_of_the_time_before() {
     let set = || CallInput::SetPin { then_register: false };
@@ -226,7 +226,7 @@ fn a_refusal_says_nothing_of_the_time_before() {
     made(&mut scene, set(), Some("004217"), refusal(100, None), 61);
     assert_eq!(next(&mut scene), "Enabled False/OutcomeUnknown Stalled");
     let message = scene.message("Ready");
-    assert!(message.contains("the last one was a refusal (Meta refused with 100)"), "{message}");
+    assert!(message.contains("a refusal to the last (Meta refused with 100)"), "{message}");
     assert!(message.contains("waba.dev/reset-pin-at="), "{message}");
 }
 
