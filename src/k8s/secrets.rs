@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::timeout::{ApiError, call};
 
-/// The label that says a Secret is the operator's to write.
+/// The label of the operator's own Secrets.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "waba-operator");
 
 const MANAGED_BY_TEXT: &str = "app.kubernetes.io/managed-by: waba-operator";
@@ -19,7 +19,7 @@ const MANAGED_BY_TEXT: &str = "app.kubernetes.io/managed-by: waba-operator";
 /// How many key names a message lists.
 const KEYS_LISTED: usize = 10;
 
-/// Something secret that is compared, and never shown.
+/// A secret value that can be compared, and is never shown.
 #[derive(Clone)]
 pub struct ComparableSecret(pub SecretString);
 
@@ -54,10 +54,10 @@ pub struct SecretValue {
     pub number: Option<String>,
 }
 
-/// For which number a Secret was made: digits.
+/// The annotation with the digits of the number that a Secret was made for.
 pub const FOR_NUMBER: &str = "waba.dev/number";
 
-/// Stands for the value in commands, where nobody knows what it is of.
+/// Placeholder for a value in commands, where the kind of value is not known.
 pub const YOUR_VALUE: &str = "YOUR_VALUE";
 
 /// Why a value could not be read. The message names the Secret, the key, and what to do.
@@ -76,7 +76,7 @@ pub struct SecretProblem {
 }
 
 impl SecretProblem {
-    /// What a person can copy, if it is for a person to act.
+    /// The command for a person, if a person has to act.
     fn command(&self) -> String {
         let Self { namespace, name, problem, .. } = self;
         let command = match problem {
@@ -114,13 +114,13 @@ pub enum Unusable {
     /// There is no such Secret.
     #[error("does not exist: create it with the key {key}")]
     Missing {
-        /// The key that was asked for.
+        /// The key that was requested.
         key: String,
     },
     /// The Secret lacks the key.
     #[error("has no key {key} ({}): add it, or name another key", listed(.present))]
     KeyMissing {
-        /// The key that was asked for.
+        /// The key that was requested.
         key: String,
         /// Names of the keys that are there, sorted.
         present: Vec<String>,
@@ -128,24 +128,24 @@ pub enum Unusable {
     /// Nothing but white space is under the key.
     #[error("has nothing under the key {key}: set a value")]
     Empty {
-        /// The key that was asked for.
+        /// The key that was requested.
         key: String,
     },
     /// The value is not text in one line.
-    #[error("has under the key {key} something that is not one line of UTF-8 text: set the plain value")]
+    #[error("needs a single line of UTF-8 text under the key {key}: set the plain value")]
     NotText {
-        /// The key that was asked for.
+        /// The key that was requested.
         key: String,
     },
     /// The Secret is the operator's, and not the object's own.
     #[error(
-        "is one of the operator's own, which no object may name: put the value into a Secret of yours and name that"
+        "is one of the operator's own, which no object may name: put the value into a Secret of your own and name that one"
     )]
     Reserved {
-        /// The key that was asked for.
+        /// The key that was requested.
         key: String,
     },
-    /// The API server did not give it.
+    /// The API server did not return it.
     #[error("could not be read: {0}")]
     Unreadable(#[source] ApiError),
 }
@@ -161,7 +161,7 @@ fn listed(present: &[String]) -> String {
 /// Reads one key of a user's Secret.
 ///
 /// # Errors
-/// As [`Unusable`] says; only [`Unusable::Unreadable`] may pass by itself.
+/// See [`Unusable`]; only [`Unusable::Unreadable`] may pass by itself.
 pub async fn read_key(client: &Client, namespace: &str, name: &str, key: &str) -> Result<SecretValue, SecretProblem> {
     let read = call(Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name)).await;
     let foreign = matches!(&read, Ok(Some(secret)) if !is_ours(secret));
@@ -196,7 +196,7 @@ fn text_under(secret: &Secret, key: &str) -> Result<SecretValue, Unusable> {
 /// Why the operator's own Secret could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnedProblem {
-    /// Somebody else's Secret has this name; it is left alone.
+    /// Somebody else's Secret has this name; the operator does not touch it.
     #[error(
         "Secret {path} exists and is not the operator's (it has no label {MANAGED_BY_TEXT}): rename or delete it: {}",
         delete_command(.0),
@@ -204,7 +204,7 @@ pub enum OwnedProblem {
     )]
     Taken(String),
     /// It changed since it was read, appeared, or went away: plan again.
-    #[error("Secret {0} changed meanwhile: it will be tried again")]
+    #[error("Secret {0} changed meanwhile: the operator retries")]
     Stale(String),
     /// The API server failed or refused.
     #[error("Secret {path} could not be read or written: {error}{}", rights_command(.0, .1), path = .0, error = .1)]
@@ -212,18 +212,20 @@ pub enum OwnedProblem {
 }
 
 impl OwnedProblem {
-    /// Whether the API server said no, and will say so again.
+    /// Whether the API server refused, and would refuse again.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Api(_, error) if error.is_refusal())
     }
 }
 
-/// Where a person finds what the API server does not let the operator do: a right that is missing, or a quota that is full.
+/// The command that shows why the API server refused: a right that is missing, or a quota that is full.
 fn rights_command(path: &str, error: &ApiError) -> String {
     let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
     if error.is_refusal() {
-        format!(". Look for a right or a quota: kubectl -n {namespace} get rolebindings,resourcequotas")
+        format!(
+            ". Check the operator's rights and the namespace's quotas: kubectl -n {namespace} get rolebindings,resourcequotas"
+        )
     } else {
         String::new()
     }
@@ -231,8 +233,8 @@ fn rights_command(path: &str, error: &ApiError) -> String {
 
 /// A Secret of the operator's: read or made here, changed in memory, saved under the version it was read at.
 ///
-/// What others put on it (labels, annotations, owners) stays as it is. It has no owner of its own accord: it outlives
-/// the object it was made for.
+/// Labels, annotations and owners that others set stay as they are. By default it has no owner, so it outlives the object it
+/// was made for.
 #[derive(Clone)]
 pub struct OwnedSecret(Secret);
 
@@ -254,7 +256,7 @@ impl OwnedSecret {
         Self(secret)
     }
 
-    /// Without what only the API server reads, and which is most of it.
+    /// Without `managedFields`, which only the API server reads and which are most of it.
     fn slim(mut secret: Secret) -> Self {
         secret.metadata.managed_fields = None;
         Self(secret)
@@ -277,7 +279,7 @@ impl OwnedSecret {
     /// Returns it as the API server has it now, ready for the next change.
     ///
     /// # Errors
-    /// As [`OwnedProblem`] says. After [`OwnedProblem::Api`] it may have been written: read it again.
+    /// See [`OwnedProblem`]. After [`OwnedProblem::Api`] it may have been written: read it again.
     pub async fn save(&self, client: &Client) -> Result<Self, OwnedProblem> {
         let path = path(&self.0);
         let (namespace, name) = (self.0.namespace().unwrap_or_default(), self.0.name_any());
@@ -292,7 +294,7 @@ impl OwnedSecret {
         match saved {
             Ok(secret) => Ok(Self::slim(secret)),
             Err(error) if new && error.is_already_exists() => {
-                // Reading it tells a foreign Secret from a race with our own.
+                // A read distinguishes a foreign Secret from a race with our own.
                 Self::read(client, &namespace, &name).await?;
                 Err(OwnedProblem::Stale(path))
             }
@@ -316,7 +318,7 @@ impl OwnedSecret {
     /// Deletes it, if it is still as it was read.
     ///
     /// # Errors
-    /// As [`OwnedProblem`] says; it is no error if it is gone.
+    /// See [`OwnedProblem`]; a Secret that is gone is no error.
     pub async fn delete(&self, client: &Client) -> Result<(), OwnedProblem> {
         let (namespace, name) = (self.0.namespace().unwrap_or_default(), self.0.name_any());
         let preconditions = Preconditions { uid: self.0.uid(), resource_version: self.0.resource_version() };

@@ -26,9 +26,9 @@ fn each_problem_says_what_to_do() {
         (secret(&many), "k18, k19 and 5 more)"),
         (Secret::default(), "(it is empty)"),
         (secret(&[("key", b" \n")]), "has nothing under the key key"),
-        (secret(&[("key", b"\xff\xfe")]), "not one line of UTF-8 text"),
-        (secret(&[("key", b"two\nlines")]), "not one line of UTF-8 text"),
-        (secret(&[("key", b"nul\0")]), "not one line of UTF-8 text"),
+        (secret(&[("key", b"\xff\xfe")]), "needs a single line of UTF-8 text under the key key"),
+        (secret(&[("key", b"two\nlines")]), "needs a single line of UTF-8 text under the key key"),
+        (secret(&[("key", b"nul\0")]), "needs a single line of UTF-8 text under the key key"),
     ] {
         let error = text_under(&secret, "key").map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -51,7 +51,12 @@ fn each_problem_of_a_person_names_a_command() {
     }
     let forbidden = kube::core::Status::failure("no right", "Forbidden").with_code(403).boxed();
     let forbidden = OwnedProblem::Api("ns/pins".to_owned(), ApiError::Kube(kube::Error::Api(forbidden))).to_string();
-    assert!(forbidden.ends_with("a right or a quota: kubectl -n ns get rolebindings,resourcequotas"), "{forbidden}");
+    assert!(
+        forbidden.ends_with(
+            "Check the operator's rights and the namespace's quotas: kubectl -n ns get rolebindings,resourcequotas"
+        ),
+        "{forbidden}"
+    );
     let silent = OwnedProblem::Api("ns/pins".to_owned(), ApiError::Timeout(std::time::Duration::from_secs(30)));
     assert!(!silent.to_string().contains("kubectl"), "it passes by itself: {silent}");
     let taken = OwnedProblem::Taken("ns/pins".to_owned()).to_string();

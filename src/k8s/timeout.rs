@@ -94,7 +94,7 @@ pub async fn call_within<T>(limit: Duration, call: impl Future<Output = kube::Re
 
 /// A future panicked. The payload is not kept: nobody checked it for secrets; the log has the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a defect in the operator stopped this work; the log has the place; it will be tried again")]
+#[error("a defect in the operator interrupted this reconcile, and the operator retries; the log has the details")]
 pub struct Panicked;
 
 /// Runs a future and turns a panic into an error, counted in the metrics.

@@ -28,7 +28,7 @@ async fn a_pin_that_is_not_six_digits_is_never_sent() {
         ("sesame", not_six),
         ("１２３４５６", not_six),
         ("", "has nothing under the key support: set a value"),
-        ("731\n456", "something that is not one line of UTF-8 text"),
+        ("731\n456", "a single line of UTF-8 text"),
     ] {
         world.put_pin(pin).await;
         world.until_ready_message("PINRequired", "False/SecretValueInvalid", &[OUR_PINS, SUPPORT, words]).await;
@@ -67,7 +67,7 @@ async fn a_code_is_accepted_in_any_spelling_and_an_invalid_one_is_never_sent() {
         ("12345", "is not six digits"),
         ("sesame", "is not six digits"),
         (" \n", "has nothing under the key code"),
-        ("731\n456", "something that is not one line of UTF-8 text"),
+        ("731\n456", "a single line of UTF-8 text"),
     ] {
         world.tracked_secrets.push(wrong.trim().to_owned());
         world.put_secret("support-code", &[("code", wrong)]).await;
