@@ -1,8 +1,8 @@
-//! Actions: annotations with a time as value, by which a person asks for something once.
+//! Actions: annotations with a time as value, by which a person requests something once.
 
 use std::fmt;
 
-/// Something a person may ask of an object by an annotation `waba.dev/<name>` whose value is an RFC 3339 time.
+/// An action that a person requests by an annotation `waba.dev/<name>` whose value is an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// Read Meta now.

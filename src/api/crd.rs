@@ -69,7 +69,7 @@ fn plain(schema: &mut JSONSchemaProps) {
     schema.format = schema.format.take().filter(|format| !format.starts_with("uint"));
 }
 
-/// Status takes whatever Meta sends: a refused status write would be worse than an odd value.
+/// A status accepts every value that Meta sends: a refused status write would be worse than an odd value.
 fn unlimited(schema: &mut JSONSchemaProps) {
     schema.enum_ = None;
     schema.pattern = None;

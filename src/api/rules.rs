@@ -1,7 +1,7 @@
 //! Constructors of the CEL rules in the schemas: short to read at the field, and alike in every kind.
 //!
-//! Patterns are CEL rules and not `pattern`s of the schema, because the API server's answer to a wrong value is then a
-//! sentence that says what to write, and not a regular expression.
+//! Patterns are CEL rules and not `pattern`s of the schema, because the API server then replies to a wrong value with a
+//! sentence that explains what to write, and not with a regular expression.
 
 use kube::core::{Reason, Rule};
 

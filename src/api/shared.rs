@@ -11,7 +11,7 @@ use super::rules;
 /// API group of every kind.
 pub const GROUP: &str = "waba.dev";
 
-/// What the API server puts into `status.observedGeneration` of a new object: nobody has looked at it yet.
+/// What the API server puts into `status.observedGeneration` of a new object: the operator has not reconciled it yet.
 pub const NEVER_OBSERVED: i64 = -1;
 
 /// How many transitions `status.history` keeps.
@@ -83,7 +83,7 @@ pub fn whole_seconds(time: Timestamp) -> Time {
     Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
-/// For `skip_serializing_if`: a value that says the same as its absence.
+/// For `skip_serializing_if`: a value that means the same as its absence.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

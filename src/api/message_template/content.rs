@@ -1,4 +1,4 @@
-//! What a template says: the same shapes in `spec` and in `status.content`, so that the one can be pasted into the other.
+//! The content of a template: the same shapes in `spec` and in `status.content`, so that the one can be pasted into the other.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ pub struct Header {
     #[schemars(length(min = 1, max = 60))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// An example for each variable of the text, by the variable's name or number. Meta wants them for its review.
+    /// An example for each variable of the text, by the variable's name or number. Meta requires them for its review.
     #[schemars(schema_with = "examples")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<String, String>,
@@ -108,7 +108,7 @@ pub struct SampleRef {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::object_name())]
     pub name: String,
-    /// Key within it. Its ending tells the type of file: jpg, jpeg, png, mp4 or pdf.
+    /// Key within it. Its ending gives the type of file: jpg, jpeg, png, mp4 or pdf.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rules::data_key())]
     pub key: String,
@@ -138,7 +138,7 @@ pub struct Body {
     /// stand neither first nor last nor side by side.
     #[schemars(length(min = 1, max = 1024))]
     pub text: String,
-    /// An example for each variable of the text, by the variable's name or number. Meta wants them for its review.
+    /// An example for each variable of the text, by the variable's name or number. Meta requires them for its review.
     #[schemars(schema_with = "examples")]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<String, String>,

@@ -1,11 +1,11 @@
 //! What Meta allows in a template, as CEL rules (Meta's guides on template components, authentication templates,
-//! carousels and time-to-live). What cannot be told from the text, such as wording or too many variables for too little text, is
+//! carousels and time-to-live). What the text alone does not show, such as wording or too many variables for too little text, is
 //! Meta's to refuse.
 
 use crate::api::rules::{forbidden, invalid, required};
 use kube::core::Rule;
 
-/// What is said about every part of a template's identity.
+/// The message about every part of a template's identity.
 pub(super) const IDENTITY: &str = "cannot be changed: write another MessageTemplate for another template";
 
 /// CEL: the operator may send the template.
@@ -120,7 +120,7 @@ pub(super) fn header_sample() -> Rule {
             "!{FULL} || !has(self.header) || !(self.header.format in ['IMAGE', 'VIDEO', 'DOCUMENT']) || \
              has(self.header.sampleRef)"
         ),
-        "write sampleRef in the header: Meta wants a sample of the picture, film or document",
+        "write sampleRef in the header: Meta requires a sample of the picture, film or document",
     )
 }
 
@@ -128,7 +128,7 @@ pub(super) fn card_samples() -> Rule {
     required(
         ".carousel",
         &format!("!{FULL} || !has(self.carousel) || self.carousel.cards.all(c, has(c.header.sampleRef))"),
-        "write sampleRef in the header of every card: Meta wants a sample of the picture or film",
+        "write sampleRef in the header of every card: Meta requires a sample of the picture or film",
     )
 }
 

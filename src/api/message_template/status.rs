@@ -28,7 +28,7 @@ open_enum! {
         Paused = "Paused",
         /// Meta has disabled it.
         Disabled = "Disabled",
-        /// Meta looks at a refusal again.
+        /// Meta reviews a rejection again.
         InAppeal = "InAppeal",
         /// Meta has archived it.
         Archived = "Archived",
@@ -63,7 +63,7 @@ handled! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageTemplateStatus {
-    /// The generation of the spec this status is about; -1 as long as nobody has looked at it.
+    /// The generation of the spec that this status is about; -1 until the operator has reconciled the object.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
     /// Summary for people: Pending, PendingReview, Approved, Rejected, Paused, Disabled, InAppeal, Archived, PendingDeletion,
@@ -76,7 +76,7 @@ pub struct MessageTemplateStatus {
     /// The category Meta has given it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<Category>,
-    /// The category that was asked for.
+    /// The requested category.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_category: Option<Category>,
     /// Quality as Meta rates it: GREEN, YELLOW, RED, UNKNOWN.
@@ -85,7 +85,7 @@ pub struct MessageTemplateStatus {
     /// Why Meta refused it, as Meta names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_reason: Option<String>,
-    /// What Meta says to a refusal; only webhooks bring it.
+    /// Meta's explanation of a rejection; only webhooks bring it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejection_info: Option<RejectionInfo>,
     /// Hash of what was last sent to Meta.

@@ -29,7 +29,7 @@ open_enum! {
         Conflict = "Conflict",
         /// `spec.suspend` is true.
         Suspended = "Suspended",
-        /// Meta cannot be asked, and what was last said of the app is over.
+        /// Meta cannot be reached, and the last report about the app has expired.
         Unknown = "Unknown",
     }
 }
@@ -62,7 +62,7 @@ handled! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MetaAppStatus {
-    /// The generation of the spec this status is about; -1 as long as nobody has looked at it.
+    /// The generation of the spec that this status is about; -1 until the operator has reconciled the object.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
     /// Summary for people: Pending, Connected, AwaitingLogin, CredentialsInvalid, ExpiredToken, Conflict, Suspended or Unknown.

@@ -71,7 +71,7 @@ use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules
     validation = rules::required(
         ".requestedName",
         "!has(self.provisioning) || self.provisioning != 'AddIfMissing' || has(self.requestedName)",
-        "write the name customers shall see, which Meta wants when a number is added, or provisioning: Adopt"
+        "write the name customers shall see, which Meta requires when a number is added, or provisioning: Adopt"
     ),
     validation = rules::forbidden(
         ".incoming",
@@ -173,7 +173,7 @@ pub struct Incoming {
     #[schemars(length(min = 1, max = 253))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_of_interaction_smart_routing: Option<String>,
-    /// Deliver this number's messages to an address of its own instead of the app's (Meta's override).
+    /// Deliver this number's messages to its own address instead of the app's (Meta's override).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<NumberWebhook>,
 }
@@ -280,7 +280,7 @@ pub struct Profile {
     pub vertical: Option<String>,
 }
 
-/// A binding Secret for applications; it has no settings of its own.
+/// A binding Secret for applications; it has no settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {}
 
