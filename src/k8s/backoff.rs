@@ -1,4 +1,4 @@
-//! Per-object backoff: each object that fails waits for itself, and nobody else.
+//! Per-object backoff: an object that fails delays no other.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -41,7 +41,7 @@ impl<K: Eq + Hash + Clone> Backoff<K> {
         self.0.lock().remove(object);
     }
 
-    /// Whether nobody has failed of late.
+    /// Whether no object has failed lately.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()

@@ -20,7 +20,7 @@ pub const STALLED: &str = "Stalled";
 /// How many characters a message may have.
 pub const MESSAGE_LIMIT: usize = 1024;
 
-/// What a condition says of its type.
+/// The value of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It is so.
@@ -102,7 +102,7 @@ fn order(a: &str, b: &str) -> Ordering {
     rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
 }
 
-/// The text in at most `limit` characters; where it is cut, it says how many are left out.
+/// The text in at most `limit` characters; where it is cut, it ends with how many are left out.
 #[must_use]
 pub fn truncate(text: &str, limit: usize) -> String {
     let length = text.chars().count();

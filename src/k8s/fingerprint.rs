@@ -1,4 +1,4 @@
-//! Fingerprints: status and annotations can say *that* a secret changed without helping anyone guess it.
+//! Fingerprints: status and annotations can show *that* a secret changed without helping anyone guess it.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use kube::Client;
@@ -41,10 +41,10 @@ impl std::fmt::Debug for Fingerprinter {
 
 impl Fingerprinter {
     /// Loads the key from its Secret, which is created if missing. Only what was read back is used, so that all
-    /// operators of an installation use the same key, whoever wins.
+    /// operators of an installation use the same key, even if both create it at once.
     ///
     /// # Errors
-    /// As [`FingerprintError`] says.
+    /// See [`FingerprintError`].
     pub async fn load(client: &Client, namespace: &str) -> Result<Self, FingerprintError> {
         let mut found = OwnedSecret::read(client, namespace, KEY_SECRET).await?;
         if found.is_none() {

@@ -1,12 +1,12 @@
 //! The leader lease: one operator writes, and knows for how long it certainly does.
 //!
-//! Own code, because the point is the fence: [`Fence::valid_for`] says whether this process still holds the lease a
+//! Own code, because the point is the fence: [`Fence::valid_for`] returns whether this process still holds the lease a
 //! while from now, by its own clocks ([`Deadline`]), counted from *before* the last successful renewal was sent. A
 //! contender counts from when it *saw* that renewal, which is later, and waits as long. So the holder's claim always ends
-//! before another's begins, whatever their wall clocks say and however late an answer comes.
+//! before another's begins, with any wall clocks, and however late a reply comes.
 //!
 //! A holder that cannot renew (the API server is away) keeps its lease but not its claim: `valid_for` turns false, and
-//! true again when a renewal succeeds, which under `resourceVersion` proves that nobody held it in between. The lease
+//! true again when a renewal succeeds, which under `resourceVersion` proves that no other process held it in between. The lease
 //! is lost when somebody else has it or it was deleted.
 
 use std::{
@@ -41,7 +41,7 @@ pub struct LeaseConfig {
     /// Who we are, for people (the pod's name); what is written has a random part added, so that two processes never
     /// take each other for themselves.
     pub identity: String,
-    /// How long a renewal holds. Longer than the longest `valid_for` that is asked, or that is never true. At least
+    /// How long a renewal holds. Longer than the longest time passed to `valid_for`, or that is never true. At least
     /// 1 s; whole seconds.
     pub duration: Duration,
     /// How long after a renewal the next one is sent.
@@ -50,7 +50,7 @@ pub struct LeaseConfig {
     pub retry_every: Duration,
 }
 
-/// What a process can say about its lead.
+/// What a process knows about its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
     /// The lease is certainly ours until then.
@@ -59,7 +59,7 @@ enum Claim {
     Lost,
 }
 
-/// Tells whether this process leads; cheap to clone and to ask.
+/// Whether this process leads; cheap to clone and to query.
 #[derive(Clone, Debug)]
 pub struct Fence(Option<watch::Receiver<Claim>>);
 
@@ -127,7 +127,7 @@ impl Lease {
         Self { claim, release, renewal }
     }
 
-    /// A handle to ask before each write.
+    /// A handle to check before each write.
     #[must_use]
     pub fn fence(&self) -> Fence {
         Fence(Some(self.claim.clone()))
@@ -143,7 +143,7 @@ impl Lease {
     pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut claim = self.claim.clone();
         async move {
-            // An error means that the renewal ended without a word: nobody renews any more.
+            // An error means that the renewal task has ended: the lease is no longer renewed.
             claim.wait_for(|claim| *claim == Claim::Lost).await.ok();
         }
     }
@@ -185,12 +185,12 @@ impl Candidate {
         };
         let spec = object.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        // It can be ours already, when the answer to an earlier attempt was lost.
+        // It may be ours already, if an earlier attempt got no reply.
         let free = holder.is_empty() || holder == self.identity;
         if free || self.is_expired(watched, spec) { unless_raced(self.write(object, true).await) } else { Ok(None) }
     }
 
-    /// Whether the holder has not renewed for as long as it said it would, as seen from here.
+    /// Whether the holder has not renewed for the duration that it promised, by our clock.
     fn is_expired(&self, watched: &mut Option<Watched>, spec: LeaseSpec) -> bool {
         let now = Instant::now();
         match watched {
@@ -214,10 +214,10 @@ impl Candidate {
         let mut pause = self.config.renew_every;
         loop {
             tokio::select! {
-                told = &mut released => {
+                release = &mut released => {
                     claims.send_replace(Claim::Lost);
                     // An error means that the lease was dropped without being released: it runs out by itself.
-                    if told.is_ok() {
+                    if release.is_ok() {
                         self.give_up().await;
                     }
                     return;
@@ -255,7 +255,7 @@ impl Candidate {
     }
 
     /// Somebody wrote to the lease or deleted it: it is still ours if only a label changed, or if the write was our own
-    /// and its answer got lost.
+    /// and it got no reply.
     async fn renew_changed(&self, object: &mut LeaseObject) -> Result<Option<Deadline>, ApiError> {
         let Some(now) = self.limited(self.api.get_opt(&self.config.name)).await? else {
             return Ok(None);

@@ -1,7 +1,7 @@
-//! Notices that the API server's data went back in time: somebody restored a backup of the cluster.
+//! Detects that the API server's data went back in time: somebody restored a backup of the cluster.
 //!
-//! Watches that go on from before say nothing then, and what this process takes for written is not there. So it puts right
-//! what it must (the ledgers), ends, and the next one reads everything anew.
+//! Watches do not report that, and writes of this process may be gone. It therefore writes the ledgers again and exits; the next
+//! process reads everything.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use tracing::{debug, error};
 
 use super::timeout::call;
 
-/// How often a last look is tried, where nobody looks again, and the pause between.
+/// How often the last read is tried, and the pause between.
 const LAST_LOOKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -51,7 +51,7 @@ impl RestoreDetector {
         false
     }
 
-    /// One look; `None`: the API server said nothing.
+    /// One read; `None`: it failed.
     async fn look(&self) -> Option<bool> {
         match call(self.secrets.list_metadata(&ListParams::default().limit(1))).await {
             Ok(list) => {

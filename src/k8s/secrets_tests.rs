@@ -1,4 +1,4 @@
-//! What is read of a Secret, and what is said where nothing can be.
+//! Reads of Secrets, and the messages of those that fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

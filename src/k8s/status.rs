@@ -104,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn a_status_that_a_read_shows_was_written() {
         for (reason, patched, shown, expected) in [
-            ("the server says so", 200, "new", "Written"),
+            ("the server confirms it", 200, "new", "Written"),
             ("its reply was lost", 504, "new", "Written"),
             ("its reply was lost, and the client repeated the write", 409, "new", "Written"),
             ("the object changed before", 409, "old", "Stale"),

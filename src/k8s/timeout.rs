@@ -14,8 +14,8 @@ pub const API_TIMEOUT: Duration = Duration::from_secs(15);
 /// `Display` shows the server's own sentence only: transport and decoding errors may quote what was sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No answer in time; whether a write happened is not known.
-    #[error("the API server did not answer within {} s", .0.as_secs_f64())]
+    /// No reply in time; whether a write took effect is not known.
+    #[error("the API server did not reply within {} s", .0.as_secs_f64())]
     Timeout(Duration),
     /// The call failed.
     #[error("{}", describe(.0))]
@@ -63,10 +63,10 @@ impl ApiError {
 
 fn describe(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) if status.message.is_empty() => format!("the API server answered {}", status.code),
+        kube::Error::Api(status) if status.message.is_empty() => format!("the API server replied {}", status.code),
         kube::Error::Api(status) => status.message.clone(),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
-            "the API server's answer was not understood".to_owned()
+            "the API server's reply could not be parsed".to_owned()
         }
         kube::Error::Auth(_) => "the operator could not authenticate to the API server".to_owned(),
         _ => "the API server could not be reached".to_owned(),
@@ -76,7 +76,7 @@ fn describe(error: &kube::Error) -> String {
 /// Runs one call to the API server for at most [`API_TIMEOUT`].
 ///
 /// # Errors
-/// As [`ApiError`] says.
+/// See [`ApiError`].
 pub async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     call_within(API_TIMEOUT, call).await
 }
@@ -84,7 +84,7 @@ pub async fn call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, A
 /// Runs one call to the API server for at most `limit`.
 ///
 /// # Errors
-/// As [`ApiError`] says.
+/// See [`ApiError`].
 pub async fn call_within<T>(limit: Duration, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     match tokio::time::timeout(limit, call).await {
         Ok(result) => result.map_err(ApiError::Kube),
@@ -92,7 +92,7 @@ pub async fn call_within<T>(limit: Duration, call: impl Future<Output = kube::Re
     }
 }
 
-/// A future panicked. The payload is not kept: nobody checked it for secrets; the log has the place.
+/// A future panicked. The payload is dropped, because it may hold secrets; the log has the place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a defect in the operator interrupted this reconcile, and the operator retries; the log has the details")]
 pub struct Panicked;
