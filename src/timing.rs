@@ -35,13 +35,13 @@ pub struct Timing {
     pub settle: Duration,
     /// An open call of another process is left alone for this long: that process may still be sending it.
     pub foreign_call_grace: Duration,
-    /// How long a number may take from registered to connected before its status says so.
+    /// How long a number may take from registered to connected before its status reports it.
     pub connecting: Duration,
     /// How often a profile is read.
     pub profile_interval: Duration,
     /// Two complete reads this far apart must lack a thing before it counts as gone.
     pub absence_gap: Duration,
-    /// Two refusals of the live token this far apart prove that it is dead, whatever `debug_token` says.
+    /// Two refusals of the live token this far apart prove that it is no longer valid, even if `debug_token` shows otherwise.
     pub refusal_gap: Duration,
     /// After how many poll intervals without a complete read an object is `Stale`.
     pub stale_intervals: u32,
@@ -95,7 +95,7 @@ pub struct Timing {
     pub longest_turn: Duration,
     /// How long Meta locks a number after too many registrations (code 133016).
     pub register_lock: Duration,
-    /// How long to leave a number alone after other limits of its own, whose end Meta names in prose only.
+    /// The pause after other limits of a number, whose end Meta gives only in prose.
     pub number_rest: Duration,
     /// How long to try no other PIN after they came too fast (code 133009).
     pub pin_rest: Duration,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::operation::Operation;
 use crate::api::CodeMethod;
 
-/// What is asked of Meta: with it, and the PIN or code kept beside it, a call can be made again as it was.
+/// The input of a call: with it, and the PIN or code that is kept beside it, the same call can be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", rename_all_fields = "camelCase")]
 pub enum CallInput {
@@ -42,7 +42,7 @@ pub enum CallInput {
     /// [`Operation::SetPin`]; the PIN is kept beside.
     #[serde(rename = "setPin")]
     SetPin {
-        /// Whether a person wants the number registered with it.
+        /// Whether the number is to be registered with it afterwards.
         then_register: bool,
     },
     /// [`Operation::Deregister`].
@@ -92,7 +92,7 @@ impl CallInput {
 pub struct Intent {
     /// Random name of this one call.
     pub id: String,
-    /// What is asked.
+    /// The input.
     #[serde(flatten)]
     pub input: CallInput,
     /// Fingerprint of all inputs, the secret ones too.
@@ -101,7 +101,7 @@ pub struct Intent {
     pub before: String,
     /// Which try this is, from 1.
     pub attempt: u32,
-    /// Value of the annotation that asked for it.
+    /// Value of the annotation that requested it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// What was handled before it.
@@ -110,12 +110,12 @@ pub struct Intent {
     /// ID of the number that it is about, where that had one.
     #[serde(default, rename = "phoneNumberID", skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
-    /// What it took the place of: open again, should this one turn out not to have been sent.
+    /// The calls that it replaces: they are open again if this one was not sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<Intent>,
-    /// When it was written down, on Meta's clock.
+    /// When it was recorded, on Meta's clock.
     pub time: Timestamp,
-    /// The answer was lost; else the call may be under way.
+    /// It got no reply; otherwise the call may be under way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unknown: bool,
 }

@@ -1,5 +1,5 @@
 //! Every call that changes something at Meta: one closed list per journal, so that a ledger cannot hold an app's call. Each
-//! row says how the operator recovers from a lost reply, which action asks for the call, and as what Meta counts it. The tests
+//! row defines how the operator recovers from a lost reply, which action requests the call, and as what Meta counts it. The tests
 //! that kill the operator at every point are generated from the list of numbers.
 
 use std::fmt;
@@ -12,16 +12,16 @@ use crate::api::Action;
 /// The window in which Meta counts registrations, and the operator codes.
 pub const WINDOW: SignedDuration = SignedDuration::from_hours(72);
 
-/// What can be believed and done after a call whose outcome is not known.
+/// What is known, and what to do, after a call without a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The same input leads to the same end: it is done again.
+    /// The same input has the same effect: it is repeated.
     Absorbing,
-    /// Meta refuses a double: it is looked up, then adopted or made again.
+    /// Meta refuses a duplicate: the operator reads whether it exists, then adopts it or repeats the call.
     Guarded,
-    /// Meta shows whether it happened: reads decide, and if it did not, it is done again, once.
+    /// Meta shows whether it took effect: if reads prove that it did not, it is repeated once.
     Observable,
-    /// Nothing shows whether it happened, and it must not happen twice: it is taken to have happened.
+    /// Nothing shows whether it took effect, and it must not happen twice: it counts as made.
     Blind,
 }
 
@@ -44,7 +44,7 @@ macro_rules! operations {
                 match self { $(Self::$name => $word,)+ }
             }
 
-            /// As what Meta counts the call within [`WINDOW`], or the operator does; `None`: nobody counts it.
+            /// As what Meta or the operator counts the call within [`WINDOW`]; `None`: it is not counted.
             #[must_use]
             pub fn counted(self) -> Option<Self> {
                 match self { $(Self::$name => $counted,)+ }
@@ -56,7 +56,7 @@ macro_rules! operations {
                 match self { $(Self::$name => Class::$class,)+ }
             }
 
-            /// The action by which a person asks for it, and settles it where nobody else can.
+            /// The action by which a person requests it, and settles an unknown outcome.
             #[must_use]
             pub fn action(self) -> Option<Action> {
                 match self { $(Self::$name => $action,)+ }
@@ -70,9 +70,9 @@ operations! {
     Operation:
     /// Adds the number to its account.
     AddNumber = "addNumber", Observable, Some(Action::Reconcile), None;
-    /// Has a code sent.
+    /// Requests a code.
     RequestCode = "requestCode", Blind, Some(Action::RequestCode), Some(Self::RequestCode);
-    /// Brings a code back.
+    /// Submits a code.
     VerifyCode = "verifyCode", Observable, Some(Action::RequestCode), None;
     /// Registers a number that is not registered.
     Register = "register", Observable, Some(Action::Register), Some(Self::Register);
@@ -101,7 +101,7 @@ operations! {
 pub(super) use operations;
 
 impl Operation {
-    /// Whether it moves the number along its ladder: of those, one at a time.
+    /// Whether it is part of onboarding: of those, only one call is open at a time.
     #[must_use]
     pub fn is_onboarding(self) -> bool {
         !matches!(self, Self::SetWebhook | Self::ClearWebhook | Self::WriteProfile)
@@ -126,8 +126,8 @@ impl Operation {
         self != Self::RequestCode
     }
 
-    /// Whether a lost answer leaves it open, until reads or another try settle it. What the spec keeps asking for is done
-    /// again anyway.
+    /// Whether it stays open without a reply, until reads or another attempt settle it. The others are repeated anyway as long as
+    /// the spec requires them.
     #[must_use]
     pub fn is_settled_later(self) -> bool {
         self.class() == Class::Observable || self == Self::SetPin
@@ -158,7 +158,7 @@ mod tests {
     fn an_open_call_blocks_only_what_it_is_about() {
         use Operation::{AddNumber, ClearWebhook, Register, SetPin, SetWebhook, WriteProfile};
         for (one, other, expected, reason) in [
-            (AddNumber, Register, true, "one rung at a time"),
+            (AddNumber, Register, true, "one onboarding call at a time"),
             (Register, SetPin, true, "both are about the PIN"),
             (Register, SetWebhook, false, "where messages go has nothing to do with it"),
             (SetWebhook, ClearWebhook, true, "both are about the callback"),

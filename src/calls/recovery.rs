@@ -10,9 +10,9 @@ const TRIES: u32 = 2;
 /// What reads of Meta show about the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// What the call asked for is there.
+    /// The call took effect.
     Done,
-    /// It is not there.
+    /// It did not take effect.
     NotDone,
     /// Something else is in its place.
     Other,
@@ -56,7 +56,7 @@ pub fn next(class: Class, shown: Shown, evidence: Evidence, attempts: u32) -> Re
         (Class::Blind, _) | (Class::Guarded | Class::Observable, Shown::Done) => Recovery::Adopt,
         (Class::Guarded | Class::Observable, Shown::Other) => Recovery::Conflict,
         (Class::Absorbing, _) if attempts >= ABSORBING_TRIES => Recovery::AskPerson,
-        // Meta refuses a double, so that one read is enough.
+        // Meta refuses a duplicate, so one read is enough.
         (Class::Absorbing | Class::Guarded, _) if !evidence.fresh => Recovery::AwaitRead,
         (Class::Observable, _) if !evidence.twice => Recovery::AwaitProof,
         (Class::Guarded | Class::Observable, _) if attempts >= TRIES => Recovery::AskPerson,

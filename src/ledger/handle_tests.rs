@@ -30,7 +30,7 @@ fn seconds(n: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn a_read_counts_that_began_long_enough_after_the_call_and_two_a_minute_apart_prove() {
+async fn a_read_counts_after_the_call_has_settled_and_two_a_minute_apart_prove() {
     let mut book = book();
     assert_eq!(book.evidence(None), Evidence::FULL, "nothing was changed");
     book.touch();
@@ -52,7 +52,7 @@ async fn a_read_counts_that_began_long_enough_after_the_call_and_two_a_minute_ap
 }
 
 #[tokio::test]
-async fn what_the_process_before_has_changed_is_waited_for_too() {
+async fn changes_of_an_earlier_process_have_to_settle_too() {
     let now = Timestamp::UNIX_EPOCH;
     for (ago, fresh) in [(4, false), (40, true)] {
         let mut book = book();
@@ -65,7 +65,7 @@ async fn what_the_process_before_has_changed_is_waited_for_too() {
 
 /// One that was paused while its call was under way, and whose clock may be ahead of this one's.
 #[tokio::test]
-async fn what_another_process_finds_out_meanwhile_is_waited_for_anew() {
+async fn changes_of_another_process_have_to_settle_again() {
     let now = Timestamp::UNIX_EPOCH;
     let at = |seconds: i64| Ledger {
         last_change_at: Some(now + jiff::SignedDuration::from_secs(seconds)),
@@ -95,7 +95,7 @@ async fn what_another_process_finds_out_meanwhile_is_waited_for_anew() {
 }
 
 #[tokio::test]
-async fn a_call_that_somebody_else_began_is_left_alone_from_when_it_is_first_seen() {
+async fn a_call_of_another_process_is_left_alone_from_when_it_is_first_seen() {
     let mut book = book();
     knows(&mut book, begun("one"));
     book.recall(Timestamp::UNIX_EPOCH);

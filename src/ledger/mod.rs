@@ -1,9 +1,9 @@
 //! Durable record of calls, attempts and PINs per number: the [journal](crate::calls::Journal) of a number's calls.
 //!
-//! Meta counts per *number*, Kubernetes per *object*: so a number's memory is a Secret of its own in the operator's
-//! namespace, which outlives status, name, namespace and object. [`LedgerHandle`] holds one while it is worked with;
-//! [`LedgerHandle::send`] is the door: it writes down what is about to be asked of Meta, asks, and writes down what came of it. A
-//! process that dies anywhere on the way leaves behind what the next one needs to find out what happened.
+//! Meta counts per *number*, Kubernetes per *object*: a number's ledger is therefore a Secret in the operator's
+//! namespace, which outlives status, name, namespace and object. [`LedgerHandle`] holds one during a reconcile;
+//! [`LedgerHandle::send`] is the only way to Meta: it records the intent, makes the call, and records the outcome. If the process dies
+//! at any point, the next one finds in the ledger what it needs to determine the outcome.
 
 pub(crate) mod handle;
 pub(crate) mod parts;

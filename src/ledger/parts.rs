@@ -1,4 +1,4 @@
-//! What a ledger is made of, besides its intents.
+//! The parts of a ledger, besides its intents.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct Refusal {
     /// Meta's subcode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subcode: Option<u32>,
-    /// What the operator makes of it.
+    /// Its class.
     pub class: String,
     /// What happened, for people.
     pub message: String,
@@ -26,12 +26,12 @@ pub struct Refusal {
     pub until: Option<Timestamp>,
     /// Fingerprint of the inputs that were refused.
     pub inputs: String,
-    /// How often in a row.
+    /// How many times in a row.
     pub times: u32,
 }
 
 impl Refusal {
-    /// Whether it was the PIN that was refused.
+    /// Whether Meta refused the PIN.
     #[must_use]
     pub fn is_of_pin(&self) -> bool {
         matches!(self.code, codes::PIN_MISMATCH | codes::ACCOUNT_LOCKED)
@@ -42,7 +42,7 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SentCode {
-    /// When it was asked for, on Meta's clock.
+    /// When it was requested, on Meta's clock.
     pub requested_at: Timestamp,
     /// A text message or a call.
     pub method: CodeMethod,
@@ -52,7 +52,7 @@ pub struct SentCode {
     /// Fingerprints of the values tried since.
     #[serde(default)]
     pub tried: Vec<String>,
-    /// Whether Meta said that it was sent.
+    /// Whether Meta confirmed that it was sent.
     pub certain: bool,
 }
 
@@ -63,7 +63,7 @@ impl SentCode {
         self.requested_at.checked_add(CODE_LIFE).unwrap_or(Timestamp::MAX)
     }
 
-    /// Whether a value with this fingerprint is one to try.
+    /// Whether a value with this fingerprint was not submitted yet.
     #[must_use]
     pub fn is_new(&self, fingerprint: &str) -> bool {
         self.baseline.as_deref() != Some(fingerprint) && !self.tried.iter().any(|tried| tried == fingerprint)
@@ -76,9 +76,9 @@ impl SentCode {
 pub struct Webhook {
     /// The callback.
     pub url: String,
-    /// Fingerprint of callback and verify token; empty where an answer about it was lost.
+    /// Fingerprint of callback and verify token; empty if a call about it got no reply.
     pub inputs: String,
-    /// When somebody else's change of it was taken back.
+    /// When the operator reverted changes by others.
     #[serde(default)]
     pub taken_back: Vec<Timestamp>,
 }
@@ -93,18 +93,18 @@ pub struct ProfileField {
     pub shown: Option<serde_json::Value>,
     /// When, on Meta's clock.
     pub at: Timestamp,
-    /// The answer was lost: it is looked at before it is written again.
+    /// The call got no reply: it is read before it is written again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
 }
 
-/// Who a number belongs to.
+/// The object that owns a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Of the object.
+    /// Its uid.
     pub uid: String,
-    /// Of the object, for people.
+    /// Its namespace, for people.
     pub namespace: String,
-    /// Of the object, for people.
+    /// Its name, for people.
     pub name: String,
 }

@@ -1,11 +1,11 @@
-//! Lost answers, second tries, and what a person makes of them.
+//! Calls without a reply, second attempts, and requests of people about them.
 
 use secrecy::ExposeSecret;
 
 use super::*;
 
 #[test]
-fn what_was_taken_back_from_others_is_remembered_for_a_day() {
+fn reverted_changes_are_remembered_for_a_day() {
     let mut ledger = Ledger::default();
     for minute in [0, 600, 1_200, 1_800] {
         play(&mut ledger, SetWebhook, CallOutcome::Done(None), minute);
@@ -18,7 +18,7 @@ fn what_was_taken_back_from_others_is_remembered_for_a_day() {
     ledger.finish("b", CallOutcome::Done(None), at(1_801));
     let webhook = ledger.webhook.as_ref().unwrap();
     assert_eq!((webhook.url.as_str(), webhook.inputs.as_str()), ("https://b.example", "inputs of b"));
-    assert_eq!(webhook.taken_back.len(), 3, "our own change is nobody's fight");
+    assert_eq!(webhook.taken_back.len(), 3, "our own change is not counted");
     play(&mut ledger, ClearWebhook, CallOutcome::Done(None), 1_802);
     assert_eq!(ledger.webhook, None);
 }
@@ -34,10 +34,10 @@ fn a_callback_that_may_have_been_set_is_ours_and_set_again() {
 }
 
 #[test]
-fn a_pin_that_a_person_had_set_leads_to_a_registration() {
+fn a_pin_that_was_set_on_request_leads_to_a_registration() {
     let set = |again: bool| {
         let mut ledger = Ledger::default();
-        ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
+        ledger.begin(on_request("one", SetPin, Action::ResetPin, at(0)));
         if again {
             ledger.finish("one", CallOutcome::Unknown, at(0));
             ledger.begin(call("two", SetPin, at(1)));
@@ -60,7 +60,7 @@ fn a_pin_that_a_person_had_set_leads_to_a_registration() {
 }
 
 #[test]
-fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
+fn a_repeated_call_is_attempt_two_and_a_request_starts_at_one() {
     for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
@@ -82,16 +82,16 @@ fn the_second_try_is_the_second_and_a_persons_word_begins_anew() {
         assert!(ledger.intents[0].unknown);
 
         if let Some(action) = operation.action() {
-            ledger.begin(asked("three", operation, action, at(9)));
+            ledger.begin(on_request("three", operation, action, at(9)));
             assert_eq!(ledger.intents.iter().map(|i| i.attempt).collect::<Vec<_>>(), [1], "{operation}");
         }
     }
 }
 
 #[test]
-fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_the_place_of() {
+fn a_requested_call_that_was_not_sent_reopens_the_call_that_it_replaced() {
     for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
-        let Some(action) = operation.action() else { panic!("{operation}: nobody could settle it") };
+        let Some(action) = operation.action() else { panic!("{operation}: no action settles it") };
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
         ledger.finish("one", CallOutcome::Unknown, at(0));
@@ -102,8 +102,8 @@ fn what_a_person_asked_for_and_was_not_sent_leaves_the_call_open_that_it_took_th
         let other = Some(ComparableSecret::from("590218"));
         let asked_for = match operation {
             // What settles a code that was lost is another code.
-            VerifyCode => asked("three", RequestCode, action, at(9)),
-            _ => NewIntent { secret: other.clone(), ..asked("three", operation, action, at(9)) },
+            VerifyCode => on_request("three", RequestCode, action, at(9)),
+            _ => NewIntent { secret: other.clone(), ..on_request("three", operation, action, at(9)) },
         };
         ledger.begin(asked_for);
         assert_eq!(ledger.intents.iter().map(|open| open.id.as_str()).collect::<Vec<_>>(), ["three"], "{operation}");
@@ -153,14 +153,14 @@ fn a_pin_that_may_be_in_force_is_kept_until_another_certainly_is() {
     assert_eq!((first.intents[0].attempt, first.intents[0].unknown), (2, true), "the first may have been heard");
     assert_eq!(pins(&first), ["111111", "222222", ""]);
 
-    let asked = pin("333333", asked("three", SetPin, Action::ResetPin, at(2)));
+    let requested = pin("333333", on_request("three", SetPin, Action::ResetPin, at(2)));
     let mut other = first.clone();
-    other.begin(asked.clone());
+    other.begin(requested.clone());
     other.finish("three", refused(100), at(2));
     assert_eq!(other.intents, first.intents, "what became of the one before is as open as it was");
     assert_eq!(pins(&other), ["111111", "222222", ""]);
 
-    other.begin(asked);
+    other.begin(requested);
     other.finish("three", CallOutcome::Unknown, at(2));
     for (ended, expected, reason) in [
         (CallOutcome::Unknown, ["111111", "333333", "222222"], "any of them"),
@@ -221,7 +221,7 @@ fn a_registration_whose_pin_is_refused_leaves_the_pin_of_the_lost_one() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Register, at(0)));
     ledger.finish("one", CallOutcome::Unknown, at(0));
-    ledger.begin(NewIntent { secret: Some("590218".into()), ..asked("two", Register, Action::Register, at(5)) });
+    ledger.begin(NewIntent { secret: Some("590218".into()), ..on_request("two", Register, Action::Register, at(5)) });
     ledger.finish("two", refused(133_005), at(5));
     assert_eq!((possible(&ledger), ledger.intents.len()), (vec!["004217".into()], 0), "it is the likeliest");
     play(&mut ledger, Register, CallOutcome::Done(None), 9);
@@ -233,15 +233,15 @@ fn a_code_that_was_lost_is_not_new_when_no_other_was_sent() {
     let mut ledger = after(RequestCode, CallOutcome::Done(None));
     play(&mut ledger, VerifyCode, CallOutcome::Unknown, 1);
     let inputs = ledger.intents[0].inputs.clone();
-    ledger.begin(asked("other", RequestCode, Action::RequestCode, at(5)));
+    ledger.begin(on_request("other", RequestCode, Action::RequestCode, at(5)));
     ledger.finish("other", refused(136_024), at(5));
     assert!(!ledger.code.as_ref().unwrap().is_new(&inputs));
 }
 
 #[test]
-fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first() {
+fn a_second_attempt_that_was_not_sent_keeps_the_request_handled() {
     let mut ledger = Ledger::default();
-    ledger.begin(asked("one", SetPin, Action::ResetPin, at(0)));
+    ledger.begin(on_request("one", SetPin, Action::ResetPin, at(0)));
     ledger.finish("one", CallOutcome::Unknown, at(0));
     ledger.begin(call("two", SetPin, at(1)));
     ledger.finish("two", CallOutcome::NotSent, at(1));
@@ -249,27 +249,27 @@ fn a_second_try_that_was_not_sent_does_not_undo_the_word_that_led_to_the_first()
 }
 
 #[test]
-fn what_is_registered_again_is_not_deregistered_any_more() {
+fn a_registration_ends_a_deregistration() {
     let mut ledger = after(Deregister, CallOutcome::Done(None));
     assert_eq!(ledger.deregistered_at, Some(at(0)));
     play(&mut ledger, Register, CallOutcome::Unknown, 5);
-    assert_eq!(ledger.deregistered_at, Some(at(0)), "nobody knows");
+    assert_eq!(ledger.deregistered_at, Some(at(0)), "the outcome is unknown");
     play(&mut ledger, Register, CallOutcome::Done(None), 9);
     assert_eq!(ledger.deregistered_at, None);
 }
 
 #[test]
-fn the_second_try_is_still_what_a_person_asked_for() {
+fn a_second_attempt_keeps_the_persons_request() {
     let mut ledger = Ledger::default();
-    ledger.begin(asked("one", Register, Action::Register, at(0)));
+    ledger.begin(on_request("one", Register, Action::Register, at(0)));
     ledger.finish("one", CallOutcome::Unknown, at(0));
     ledger.begin(call("two", Register, at(5)));
     ledger.finish("two", CallOutcome::Refused(Refusal { until: Some(at(9)), ..refusal(4) }), at(5));
-    assert!(ledger.register_wanted, "Meta wants a pause, and the person still wants it registered");
+    assert!(ledger.register_wanted, "Meta requires a pause, and the request stays open");
 }
 
 #[test]
-fn what_conflicts_is_closed_and_nothing_else() {
+fn only_conflicting_calls_are_closed() {
     for &first in Operation::ALL {
         for &second in Operation::ALL {
             let mut ledger = Ledger::default();
@@ -282,7 +282,7 @@ fn what_conflicts_is_closed_and_nothing_else() {
 }
 
 #[test]
-fn a_callback_does_not_make_the_ladder_forget_its_secret() {
+fn a_callback_leaves_the_secrets_of_onboarding() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Register, at(0)));
     ledger.finish("one", CallOutcome::Unknown, at(0));
@@ -291,11 +291,11 @@ fn a_callback_does_not_make_the_ladder_forget_its_secret() {
 }
 
 #[test]
-fn what_two_processes_found_out_is_found_out_once() {
+fn an_outcome_that_two_processes_find_is_recorded_once() {
     for operation in [AddNumber, VerifyCode, Register, SetPin, Deregister] {
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
-        // The next leader gives up waiting for the first, which then wakes up and learns that its answer is lost.
+        // The next leader stops waiting for the first, which then wakes up and finds that its call got no reply.
         ledger.finish("one", CallOutcome::Unknown, at(3));
         let found = ledger.clone();
         ledger.finish("one", CallOutcome::Unknown, at(4));
@@ -304,7 +304,7 @@ fn what_two_processes_found_out_is_found_out_once() {
 }
 
 #[test]
-fn what_is_given_up_is_neither_open_nor_refused() {
+fn a_call_that_is_given_up_is_neither_open_nor_refused() {
     let mut ledger = Ledger::default();
     ledger.begin(call("one", Deregister, at(0)));
     ledger.finish("one", CallOutcome::Unknown, at(0));

@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! What holds after any sequence of calls.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::*;
 /// PINs and codes that are looked for in the JSON.
 const SECRETS: [&str; 3] = ["004217", "873645", "590218"];
 
-/// A call: what, how it ended (never, for a process that died), with which secret, asked for by a person, after so many
+/// A call: what, how it ended (never, for a process that died), with which secret, requested by a person, after so many
 /// minutes.
 type Played = (Operation, Option<CallOutcome>, usize, bool, i64);
 
@@ -67,7 +67,7 @@ fn check(ledger: &Ledger, meta: &Meta, now: Timestamp) {
 
 proptest! {
     #[test]
-    fn whatever_happens_is_remembered_right(row in any_row()) {
+    fn every_sequence_of_calls_is_recorded_right(row in any_row()) {
         let (mut ledger, mut meta, mut minute) = (Ledger::default(), Meta::default(), 0);
         for (place, (operation, ended, secret, person, later)) in row.into_iter().enumerate() {
             minute += later;

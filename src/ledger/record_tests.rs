@@ -49,7 +49,7 @@ fn call(id: &str, operation: Operation, now: Timestamp) -> NewIntent {
     }
 }
 
-fn asked(id: &str, operation: Operation, action: Action, now: Timestamp) -> NewIntent {
+fn on_request(id: &str, operation: Operation, action: Action, now: Timestamp) -> NewIntent {
     NewIntent { action: Some((action, now.to_string())), ..call(id, operation, now) }
 }
 
@@ -58,7 +58,7 @@ fn refusal(code: u32) -> Refusal {
         code,
         subcode: None,
         class: "BadRequest".to_owned(),
-        message: "Meta said no".to_owned(),
+        message: "Meta refused".to_owned(),
         until: None,
         inputs: "those".to_owned(),
         times: 1,
@@ -92,7 +92,7 @@ fn full() -> Ledger {
 }
 
 #[test]
-fn a_call_is_open_until_its_end_is_known() {
+fn a_call_is_open_until_its_outcome_is_known() {
     for &operation in Operation::ALL {
         let mut ledger = Ledger::default();
         ledger.begin(call("one", operation, at(0)));
@@ -125,7 +125,7 @@ fn a_code_that_was_sent_leaves_what_meta_shows_as_it_is() {
 }
 
 #[test]
-fn what_was_not_sent_leaves_no_trace() {
+fn a_call_that_was_not_sent_leaves_no_trace() {
     for &operation in Operation::ALL {
         for before in [Ledger::default(), full()] {
             let mut ledger = before.clone();
@@ -140,7 +140,7 @@ fn what_was_not_sent_leaves_no_trace() {
 }
 
 #[test]
-fn an_end_that_was_written_already_is_not_written_again() {
+fn an_outcome_is_recorded_once() {
     let mut ledger = full();
     let before = ledger.clone();
     ledger.finish("nobody", CallOutcome::Done(None), at(60));
@@ -148,7 +148,7 @@ fn an_end_that_was_written_already_is_not_written_again() {
 }
 
 #[test]
-fn attempts_are_counted_where_somebody_counts_them() {
+fn attempts_are_counted_if_meta_or_the_operator_limits_them() {
     for &operation in Operation::ALL {
         let counted = matches!(operation, Register | RegisterAgain | Deregister | RequestCode);
         for (ended, counts, reason) in [
@@ -172,16 +172,16 @@ fn attempts_are_counted_where_somebody_counts_them() {
 }
 
 #[test]
-fn an_action_is_handled_once_its_call_is_written_down() {
+fn an_action_is_handled_once_its_intent_is_recorded() {
     for &operation in Operation::ALL {
         let Some(action) = operation.action() else { continue };
         let mut ledger = Ledger::default();
-        ledger.begin(asked("one", operation, action, at(0)));
+        ledger.begin(on_request("one", operation, action, at(0)));
         let (first, second) = (at(0).to_string(), at(5).to_string());
         assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}");
         ledger.finish("one", refused(1), at(0));
         assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: a refusal handles it");
-        ledger.begin(asked("two", operation, action, at(5)));
+        ledger.begin(on_request("two", operation, action, at(5)));
         assert_eq!(ledger.handled(action), Some(second.as_str()), "{operation}");
         ledger.finish("two", CallOutcome::NotSent, at(5));
         assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: it is still to be done");
@@ -196,8 +196,8 @@ fn the_pin_that_meta_accepted_is_the_pin_in_force() {
         for (ended, in_force, reason) in [
             (CallOutcome::Done(None), &new, "accepted"),
             (refused(133_005), &old, "refused"),
-            (CallOutcome::NotSent, &old, "never told"),
-            (CallOutcome::Unknown, &old, "nobody knows yet"),
+            (CallOutcome::NotSent, &old, "never sent"),
+            (CallOutcome::Unknown, &old, "outcome unknown"),
         ] {
             let mut ledger = Ledger { pin: old.clone(), ..Ledger::default() };
             ledger.begin(call("one", operation, at(0)));
@@ -215,7 +215,7 @@ fn the_pin_that_meta_accepted_is_the_pin_in_force() {
 }
 
 #[test]
-fn a_pin_that_somebody_removed_is_no_reason_to_forget_the_one_in_force() {
+fn a_removed_pin_does_not_erase_the_one_in_force() {
     let mut ledger = Ledger { pin: Some("111111".into()), ..Ledger::default() };
     ledger.begin(call("one", Register, at(0)));
     ledger.secrets.clear();
@@ -229,7 +229,7 @@ fn a_code_is_remembered_with_what_its_secret_held() {
         (CallOutcome::Done(None), Some(true), "sent"),
         (CallOutcome::Unknown, Some(false), "taken to have been sent"),
         (refused(136_024), None, "none was sent"),
-        (CallOutcome::NotSent, None, "nobody was asked"),
+        (CallOutcome::NotSent, None, "never sent"),
     ] {
         let ledger = after(RequestCode, ended);
         assert_eq!(ledger.code.as_ref().map(|code| code.certain), certain, "{reason}");
@@ -242,7 +242,7 @@ fn a_code_is_remembered_with_what_its_secret_held() {
 }
 
 #[test]
-fn a_number_that_is_there_is_noted() {
+fn a_number_that_meta_shows_is_recorded() {
     let mut ledger = after(AddNumber, refused(100));
     ledger.register_wanted = true;
     ledger.note(Owner::default(), None, false, Vec::new());
@@ -282,18 +282,18 @@ fn a_value_is_tried_once() {
 }
 
 #[test]
-fn a_code_ends_what_was_known_of_the_one_before() {
+fn a_new_code_replaces_the_one_before() {
     for ended in [CallOutcome::Done(None), CallOutcome::Unknown] {
         let mut ledger = full();
         play(&mut ledger, RequestCode, refused(136_024), 30);
         play(&mut ledger, RequestCode, ended, 60);
-        assert_eq!(ledger.verified_at, None, "whoever is sent a code is not verified");
+        assert_eq!(ledger.verified_at, None, "a new code makes the number unverified");
         assert!(ledger.refusals.is_empty());
     }
 }
 
 #[test]
-fn refusals_are_kept_until_the_same_goes_well() {
+fn a_refusal_is_kept_until_the_same_call_succeeds() {
     for &operation in Operation::ALL {
         let mut ledger = after(operation, refused(7));
         assert_eq!(ledger.refusals.keys().copied().collect::<Vec<_>>(), [operation.counted_as()], "{operation}");
@@ -303,12 +303,12 @@ fn refusals_are_kept_until_the_same_goes_well() {
     for (first, code, then, left, reason) in [
         (Register, 133_005, SetPin, false, "it was refused under another PIN"),
         (Register, 133_006, VerifyCode, false, "it lacked what is there now"),
-        (Register, 133_005, VerifyCode, true, "a code says nothing of the PIN"),
+        (Register, 133_005, VerifyCode, true, "a code proves nothing about the PIN"),
         (Register, 131_037, Deregister, false, "another life of the number"),
         (ClearWebhook, 100, SetWebhook, false, "it is set, and not cleared"),
         (SetWebhook, 100, ClearWebhook, false, "it is cleared, and not set"),
         (WriteProfile, 100, SetWebhook, true, "the profile has nothing to do with it"),
-        (Register, 133_005, RequestCode, true, "a code says nothing of the PIN"),
+        (Register, 133_005, RequestCode, true, "a code proves nothing about the PIN"),
     ] {
         let mut ledger = after(first, refused(code));
         play(&mut ledger, then, CallOutcome::Done(None), 5);
@@ -345,7 +345,7 @@ fn a_number_that_is_not_registered_is_deregistered() {
 }
 
 #[test]
-fn each_call_leaves_behind_what_it_did() {
+fn each_call_records_its_effect() {
     let mut ledger = after(AddNumber, CallOutcome::Done(Some("7".to_owned())));
     assert_eq!((ledger.phone_number_id.as_deref(), ledger.business_account_id.as_deref()), (Some("7"), Some("102")));
     assert_eq!(after(VerifyCode, CallOutcome::Done(None)).verified_at, Some(at(0)));

@@ -1,4 +1,4 @@
-//! What a number's status says about a ledger that was lost. Pure.
+//! Rebuilds a lost ledger from a number's status. Pure.
 
 use jiff::Timestamp;
 

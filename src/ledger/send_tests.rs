@@ -1,4 +1,4 @@
-//! What is not sent, and is not even written down.
+//! Calls that are neither sent nor recorded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::{graph::AppCredentials, k8s::lease::Fence, ledger::Ledgers};
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 #[tokio::test]
-async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
+async fn a_process_whose_lease_ends_soon_sends_and_writes_nothing() {
     let timing = Timing::default();
     let client = kube::Client::try_from(kube::Config::new(NOWHERE.parse().unwrap())).unwrap();
     let ledgers = Ledgers::new(client, "waba", |_| None, timing.clone());
@@ -39,12 +39,12 @@ async fn who_does_not_lead_for_long_enough_asks_nothing_and_writes_nothing() {
         owner: Owner::default(),
     };
     // The longest call, and a little: a lease that ends before is none.
-    for (left, asks) in [(Duration::ZERO, false), (Duration::from_secs(34), false), (Duration::from_mins(1), true)] {
+    for (left, sends) in [(Duration::ZERO, false), (Duration::from_secs(34), false), (Duration::from_mins(1), true)] {
         let fence = Fence::held_for(left);
         let gateway = CallGateway { graph: &graph, fence: &fence, timing: &timing };
         let mut book = ledgers.open(33_612_345_678).await;
         let sent = book.send(&gateway, sending()).await;
-        assert_eq!(sent.is_err(), asks, "{left:?}: only a write of the ledger can fail here: {sent:?}");
+        assert_eq!(sent.is_err(), sends, "{left:?}: only a write of the ledger can fail here: {sent:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::record::Ledger;
 use crate::k8s::secrets::{ComparableSecret, OwnedProblem, OwnedSecret, delete_command};
 
-/// How the names of all ledgers begin; the digits of the number follow.
+/// Prefix of the names of all ledgers, before the digits of the number.
 pub const PREFIX: &str = "waba-number-";
 
 const LEDGER: &str = "ledger";
@@ -26,13 +26,13 @@ pub fn secret_name(digits: u64) -> String {
     format!("{PREFIX}{digits}")
 }
 
-/// Why a ledger cannot be used. Nothing is asked of Meta without it.
+/// Why a ledger cannot be used. Without it the operator sends nothing to Meta.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerProblem {
     /// The Secret could not be read or written.
     #[error(transparent)]
     Secret(#[from] std::sync::Arc<OwnedProblem>),
-    /// The Secret is there, and what it holds is no ledger.
+    /// The Secret exists, and its content is no ledger.
     #[error(
         "Secret {path} does not hold what the operator wrote into it: restore it from a backup; only if that is impossible \
          delete it, and the operator will know nothing of earlier codes, registrations and PINs: {}",
@@ -49,7 +49,7 @@ impl From<OwnedProblem> for LedgerProblem {
 }
 
 impl LedgerProblem {
-    /// Whether nothing is wrong: somebody else wrote it meanwhile.
+    /// Whether it is only a conflict: another process wrote it meanwhile.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Secret(problem) if matches!(**problem, OwnedProblem::Stale(_)))

@@ -12,21 +12,21 @@ use crate::calls::{
 };
 use crate::graph::codes;
 
-/// So many refused PINs are remembered; Meta locks a number long before.
+/// How many refused PINs are remembered; Meta locks a number long before.
 pub(crate) const PINS_REMEMBERED: usize = 64;
 
-/// How a call ended, as it is written down.
+/// The outcome of a call, as the ledger records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     /// Done; the ID of what was added, if anything was.
     Done(Option<String>),
-    /// Meta said no.
+    /// Meta refused.
     Refused(Refusal),
-    /// Meta never heard of it.
+    /// It never reached Meta.
     NotSent,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
-    /// Meta does not show that it happened, and nobody wants it any more.
+    /// Meta does not show that it took effect, and it is no longer wanted.
     GivenUp,
 }
 
@@ -45,7 +45,7 @@ impl Ledger {
         let intent = self.intents[place].clone();
         let operation = intent.input.operation();
         match ended {
-            // That it was refused now says nothing of the time before, whose answer was lost.
+            // A refusal now proves nothing about the earlier call that got no reply.
             CallOutcome::Refused(refusal) if operation == Operation::SetPin && intent.attempt > 1 => {
                 self.intents[place].unknown = true;
                 self.refusals.insert(operation, refusal);
@@ -72,8 +72,7 @@ impl Ledger {
         self.drop_unused_secrets();
     }
 
-    /// It was sent, or may have been: what it took the place of is over, but for PINs that may still be in force, which no
-    /// read shows.
+    /// It was sent, or may have been: the calls that it replaces are over, except for their PINs, which may still be in force.
     fn forget_replaced(&mut self, place: usize, ended: &CallOutcome) {
         let intent = &mut self.intents[place];
         let operation = intent.input.operation();
@@ -194,7 +193,7 @@ impl Ledger {
             self.code_tried(intent);
         }
         if operation == Operation::Register {
-            // What Meta could not do just now is still what the person wants.
+            // The request of a person stays open while Meta cannot carry it out.
             self.register_wanted = refusal.until.is_some() && (self.register_wanted || intent.action.is_some());
         }
         if operation == Operation::Register && refusal.is_of_pin() {
@@ -214,7 +213,7 @@ impl Ledger {
         self.reopen(intent);
     }
 
-    /// The call did not leave this process: as if it had never been.
+    /// The call did not leave this process: undoes `begin`.
     fn take_back(&mut self, intent: &Intent) {
         let operation = intent.input.operation();
         if let Some(times) = self.attempts.get_mut(&operation.counted_as())
@@ -234,12 +233,12 @@ impl Ledger {
         self.reopen(intent);
     }
 
-    /// What it took the place of is open again.
+    /// The calls that it replaces are open again.
     fn reopen(&mut self, intent: &Intent) {
         self.intents.extend(intent.replaces.iter().cloned());
     }
 
-    /// Nobody will ever know: it is taken to have happened, or will be done again as if it had not.
+    /// The outcome will never be known: the call counts as made, or is repeated.
     fn assume(&mut self, intent: &Intent, now: Timestamp) {
         self.touch(intent, now);
         match &intent.input {
@@ -288,7 +287,7 @@ impl Ledger {
         }
     }
 
-    /// A value that went out, and is not to go out again for the same code.
+    /// Records a value that was submitted: it is not submitted again for the same code.
     pub(crate) fn code_tried(&mut self, intent: &Intent) {
         if let Some(code) = self.code.as_mut().filter(|code| !code.tried.contains(&intent.inputs)) {
             code.tried.push(intent.inputs.clone());
