@@ -7,7 +7,7 @@ macro_rules! reasons {
         pub enum Reason { $($(#[$meta])* $reason,)+ }
 
         impl Reason {
-            /// Every reason there is, in the order of the documentation.
+            /// Every reason, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$reason,)+];
 
             /// As written in conditions.
@@ -30,31 +30,31 @@ reasons! {
     RateLimited,
     /// The template can be sent.
     Approved,
-    /// Read and reported; nothing more is asked for.
+    /// Read and reported; the spec requests nothing more.
     Adopted,
     /// Read and reported under `managementPolicy: Observe`.
     Observed,
     /// `spec.suspend` is true.
     Suspended,
-    /// Another object stands for the same thing at Meta.
+    /// Another object represents the same number or template at Meta.
     Conflict,
-    /// The spec asks for something that cannot be.
+    /// The spec contains something impossible.
     InvalidSpec,
     /// This version of the operator does not act on the field yet.
     NotYetSupported,
     /// There is no such `MetaApp`.
     AppNotFound,
-    /// The `MetaApp` does not let this namespace refer to it.
+    /// The `MetaApp` does not allow this namespace to refer to it.
     AppNotAllowed,
     /// The `MetaApp` is suspended.
     AppSuspended,
-    /// The `MetaApp` cannot read Meta; its own conditions say why.
+    /// The `MetaApp` cannot read Meta; its own conditions give the cause.
     AppNotReady,
     /// Meta could not be read for so long that what is shown may be out of date.
     Stale,
-    /// Meta could not be reached, or answered with a fault of its own.
+    /// Meta could not be reached, or replied with a server error.
     MetaUnreachable,
-    /// Meta asks for a pause.
+    /// Meta has throttled the calls.
     Throttled,
     /// Tested and found good.
     Valid,
@@ -66,9 +66,9 @@ reasons! {
     SecretValueInvalid,
     /// A Secret could not be read or written.
     SecretUnreadable,
-    /// A Secret of somebody else has the name that the operator needs.
+    /// Somebody else's Secret has the name that the operator needs.
     SecretNameTaken,
-    /// The API server does not let the operator write a Secret of its own.
+    /// The API server does not let the operator write one of its own Secrets.
     SecretNotWritten,
     /// Meta does not know the app ID.
     WrongAppID,
@@ -80,11 +80,11 @@ reasons! {
     TokenOfAnotherApp,
     /// A new token was refused; the one before stays in use.
     TokenRejected,
-    /// A new token is being proven.
+    /// The operator tests a new token.
     ProvingToken,
-    /// The token ends soon.
+    /// The token expires soon.
     TokenExpiresSoon,
-    /// The token ends soon and could not be exchanged.
+    /// The token expires soon and could not be exchanged.
     ExchangeFailed,
     /// The token does not let the operator see any account.
     NoAccounts,
@@ -100,11 +100,11 @@ reasons! {
     AccountNotManaged,
     /// The local clock and Meta's are too far apart.
     ClockSkewed,
-    /// Meta serves another Graph version than the one asked for.
+    /// Meta serves another Graph version than the requested one.
     GraphVersionEnded,
-    /// Done at Meta.
+    /// The number is verified at Meta.
     Verified,
-    /// Not done at Meta.
+    /// The number is not verified at Meta.
     NotVerified,
     /// The verification at Meta lapsed.
     VerificationExpired,
@@ -124,7 +124,7 @@ reasons! {
     Migrated,
     /// The number is deleted at Meta.
     Deleted,
-    /// Meta's health check says that it cannot send.
+    /// Meta's health check reports that it cannot send.
     HealthBlocked,
     /// The number is connected, but not through the Cloud API.
     NotOnCloudAPI,
@@ -156,11 +156,11 @@ reasons! {
     CodeNotSent,
     /// Meta did not register the number.
     RegistrationRefused,
-    /// The operator stopped itself before Meta's limit of registrations.
+    /// The operator pauses before it reaches Meta's limit of registrations.
     RegistrationPaused,
     /// Meta locked the number after too many registrations.
     RegistrationLocked,
-    /// The number was connected once, and only a person has it registered again.
+    /// The number was connected once, and the operator registers it again only on request.
     Disconnected,
     /// The PIN in the Secret is the one in force.
     PINSynced,
@@ -168,25 +168,25 @@ reasons! {
     PINDiffers,
     /// Meta refused the PIN.
     PINRefused,
-    /// Nobody has told the operator the PIN in force.
+    /// The operator does not know the PIN in force.
     PINUnknown,
     /// The number is being deregistered, because its object is deleted.
     Deregistering,
     /// Meta did not deregister the number.
     DeregistrationRefused,
-    /// An answer of Meta was lost; what happened is being found out.
+    /// A request got no reply; the operator is checking whether it took effect.
     OutcomePending,
-    /// Answers of Meta were lost; a person has to look.
+    /// Requests got no reply; a person has to check whether they took effect.
     OutcomeUnknown,
-    /// A call to Meta was not made, and is tried again.
+    /// The operator could not make a call to Meta, and retries.
     HeldBack,
     /// The next step waits for a fresh read of Meta.
     Settling,
     /// The number's ledger cannot be used.
     LedgerUnusable,
-    /// Set as asked for.
+    /// Set as the spec requests.
     Configured,
-    /// Somebody else keeps changing a value of ours.
+    /// Somebody else keeps changing a value that the operator set.
     Contested,
     /// Meta could not verify the callback.
     CallbackRefused,
@@ -194,7 +194,7 @@ reasons! {
     NotSubscribed,
     /// Meta does not allow it for this number.
     NotPermitted,
-    /// The profile is as written.
+    /// Meta shows the profile as the spec has it.
     ProfileSynced,
     /// Somebody else changed the profile.
     ProfileDiffers,
@@ -222,7 +222,7 @@ reasons! {
     PendingDeletion,
     /// The account has as many templates as Meta allows.
     LimitExceeded,
-    /// Meta's category is the one asked for.
+    /// Meta's category is the requested one.
     CategoryMatches,
     /// Meta moved the template to another category.
     CategoryChanged,
@@ -238,7 +238,7 @@ impl std::fmt::Display for Reason {
 }
 
 impl Reason {
-    /// The reason that is written so.
+    /// The reason with this name.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().find(|reason| reason.as_str() == word).copied()
@@ -250,7 +250,7 @@ impl Reason {
         matches!(self, Self::Registering | Self::Settling)
     }
 
-    /// Whether it is something that people mend, whatever condition says it, and whether or not the whole stands still for it.
+    /// Whether a person has to act on it, in any condition, even if the object is not Stalled.
     #[must_use]
     pub fn is_for_people(self) -> bool {
         matches!(

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn countries_are_told_by_their_calling_codes() {
+    fn a_calling_code_gives_the_country() {
         for (number, expected) in [
             ("+16315555555", Some(("1", "6315555555"))),
             ("+77012345678", Some(("7", "7012345678"))),

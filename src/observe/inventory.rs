@@ -1,5 +1,5 @@
-//! What is known of Meta right now: the apps, their accounts, and the last complete read of each. Everyone reads it;
-//! only the pollers and the `MetaApp` reconciler write it.
+//! What is known of Meta: the apps, their accounts, and the last complete read of each. Only the pollers and the `MetaApp`
+//! reconciler write it; everything else reads it.
 
 use std::{
     collections::BTreeMap,
@@ -19,21 +19,21 @@ use crate::graph::{
 };
 use crate::{k8s::secrets::ComparableSecret, timing::now};
 
-/// Whether what an app shows can be relied on.
+/// Whether facts read with an app can be relied on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AppState {
-    /// This process has not tested the app yet: nothing is known, so nothing is said.
+    /// This process has not tested the app yet: nothing is known.
     #[default]
     Starting,
     /// Credentials and token work.
     Ready,
     /// `spec.suspend` on the app.
     Suspended,
-    /// The live token is dead; the sentence says what helps.
+    /// The live token is not valid; the remedy.
     TokenExpired(String),
-    /// Anything else that a person has to see to on the app; the sentence says what.
+    /// A person has to act on the app; the cause.
     NotReady(String),
-    /// The app's Secret, or what it needs in it, is not there; the sentence says what.
+    /// The app's Secret, or a key in it, is missing; which.
     Gone(String),
 }
 
@@ -49,7 +49,7 @@ pub enum Allowed {
     Selected(LabelSelector),
 }
 
-/// What the `MetaApp` reconciler says of an app.
+/// An app, as its reconciler reports it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AppSummary {
     /// Whether its facts can be relied on.
@@ -83,16 +83,16 @@ pub enum BindingToken {
 /// Why an account's last read failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// What Meta, or the way to it, answered.
+    /// The error.
     pub error: graph::Error,
-    /// Names the token that was used: what is said of it holds for no other.
+    /// Identifies the token that was used: the failure proves nothing about another one.
     pub token: String,
     /// When it failed.
     pub at: Instant,
 }
 
 impl Failure {
-    /// When Meta said that the token whose name begins like this is dead, if that is what it said.
+    /// When Meta refused the token whose fingerprint begins like this, if it did.
     #[must_use]
     pub fn refuses(&self, token: &str) -> Option<Instant> {
         (self.error.is_token() && self.token.starts_with(token)).then_some(self.at)
@@ -126,7 +126,7 @@ impl AccountState {
 /// What the accounts of an app show of one number or template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observation<T> {
-    /// An account that could hold it was never read completely by this process: nothing can be said.
+    /// This process has not completely read every account that could hold it: nothing is known.
     Unread,
     /// The same, and for so long that what is shown may be out of date.
     Unreadable,
@@ -155,7 +155,7 @@ pub enum Observation<T> {
 }
 
 impl<T> Observation<T> {
-    /// Start of the last complete read that says so.
+    /// Start of the last complete read behind it.
     #[must_use]
     pub fn read(&self) -> Option<Instant> {
         match self {
@@ -176,8 +176,8 @@ struct App {
 pub struct Inventory(RwLock<AHashMap<AppKey, App>>);
 
 impl Inventory {
-    /// Says how an app stands and which accounts it manages; accounts that are no longer listed are forgotten. True if
-    /// anything is different from before.
+    /// Records an app and the accounts that it manages; accounts that are no longer listed are forgotten. True if anything
+    /// changed.
     pub fn set_app(&self, key: &AppKey, view: AppSummary, accounts: &[String]) -> bool {
         let mut apps = self.0.write();
         let app = apps.entry(key.clone()).or_default();
@@ -197,7 +197,7 @@ impl Inventory {
         self.0.write().remove(key);
     }
 
-    /// What the reconciler last said of the app; `None` where there is no such app.
+    /// The app as its reconciler last reported it; `None` if there is no such app.
     #[must_use]
     pub fn app(&self, key: &AppKey) -> Option<AppSummary> {
         self.0.read().get(key).map(|app| app.view.clone())
@@ -209,7 +209,7 @@ impl Inventory {
         self.0.read().get(key).map(|app| app.accounts.clone()).unwrap_or_default()
     }
 
-    /// Takes a complete read of an account in; what differs from the read before.
+    /// Records a complete read of an account; returns what differs from the read before.
     pub fn replace(&self, key: &AppKey, account: &str, read: AccountRead) -> Changes {
         let mut apps = self.0.write();
         let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else {
@@ -225,7 +225,7 @@ impl Inventory {
         changes
     }
 
-    /// Takes a failed read in; true if that is news (the first failure, or another one than the last).
+    /// Records a failed read; true for the first failure, or another one than the last.
     pub fn fail(&self, key: &AppKey, account: &str, failure: Failure) -> bool {
         let mut apps = self.0.write();
         let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
@@ -243,7 +243,7 @@ impl Inventory {
         Some(app.accounts.get(account)?.unread_since()? + app.view.stale_after)
     }
 
-    /// The account is about to be read in another way: what failed with the old one says nothing of the new one.
+    /// The account is about to be read in another way: earlier failures prove nothing about it.
     pub fn start_anew(&self, key: &AppKey, account: &str) {
         let mut apps = self.0.write();
         if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
@@ -252,7 +252,7 @@ impl Inventory {
         }
     }
 
-    /// Takes in how many templates an account could have when an earlier process read it, unless this one has read it.
+    /// Records the template limit of an account that an earlier process read, unless this one has read it.
     pub fn recall_template_limit(&self, key: &AppKey, account: &str, limit: u32) {
         let mut apps = self.0.write();
         if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
@@ -260,7 +260,7 @@ impl Inventory {
         }
     }
 
-    /// Takes in how many templates an account may have; true if that is news.
+    /// Records the template limit of an account; true if it changed.
     pub fn set_template_limit(&self, key: &AppKey, account: &str, limit: u32) -> bool {
         let mut apps = self.0.write();
         apps.get_mut(key)
@@ -268,7 +268,7 @@ impl Inventory {
             .is_some_and(|state| state.template_limit.replace(limit) != Some(limit))
     }
 
-    /// What the app's accounts show of a number; only `account` is asked, where it is given.
+    /// What the app's accounts show of a number; only what `account` shows, if it is given.
     #[must_use]
     pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Observation<PhoneNumber> {
         self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, |s| s.number_absent_since(digits))
@@ -280,7 +280,7 @@ impl Inventory {
         self.seek(key, Some(account), |s| s.template(template), |_| false, |s| s.template_absent_since(template))
     }
 
-    /// What one account holds and another lists as gone is where it is held.
+    /// A number that one account holds and another lists as gone is in the one that holds it.
     fn seek<T: Clone>(
         &self,
         key: &AppKey,
@@ -292,7 +292,7 @@ impl Inventory {
         let apps = self.0.read();
         let Some(app) = apps.get(key) else { return Observation::Unread };
         if account.is_some_and(|id| !app.accounts.contains_key(id)) {
-            // Until the first discovery nobody knows which accounts there are.
+            // Until the first discovery the accounts are not known.
             return if app.view.standing == AppState::Starting { Observation::Unread } else { Observation::Unmanaged };
         }
         let now = now();

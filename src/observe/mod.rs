@@ -1,5 +1,5 @@
 //! What Meta shows: one poller per app and account reads everything the account holds, the inventory keeps the last
-//! complete read of each, and whoever is concerned by a difference is woken. Decisions read the inventory, never Meta.
+//! complete read of each, and a change enqueues the objects that it concerns. Decisions read the inventory, never Meta.
 
 mod calling_codes;
 pub mod digits;

@@ -219,7 +219,7 @@ impl Pollers {
             reads: reads.clone(),
             health_read: None,
             limit_due: now() + limit_wait,
-            told_stale: false,
+            reported_stale: false,
         };
         Task { polling, poke, progress, reads, running: tokio::spawn(poller.run()).abort_handle() }
     }
@@ -235,7 +235,7 @@ struct Poller {
     reads: Arc<Semaphore>,
     health_read: Option<Instant>,
     limit_due: Instant,
-    told_stale: bool,
+    reported_stale: bool,
 }
 
 impl Poller {
@@ -262,12 +262,12 @@ impl Poller {
     /// Waits for the time, or for a poke. On the way it reports that the account has become stale: where Meta throttles, the
     /// wait may be long.
     async fn wait_until(&mut self, due: Instant) {
-        let stale = self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.told_stale);
+        let stale = self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.reported_stale);
         if let Some(stale) = stale.filter(|stale| *stale < due) {
             if timeout_at(stale.into(), self.poke.notified()).await.is_ok() {
                 return;
             }
-            self.told_stale = true;
+            self.reported_stale = true;
             self.shared.wake.stale(&self.app, &self.account);
         }
         // A poke ends the wait early; both ways lead to a read.
@@ -294,7 +294,7 @@ impl Poller {
         .await
     }
 
-    /// Reads the account; the error is the pause that Meta or the budget wants, where they want one.
+    /// Reads the account; the error is the pause that Meta or the budget requires, if any.
     async fn read(&mut self) -> Result<(), Option<Duration>> {
         let shared = self.shared.clone();
         let health = elapsed(self.health_read, shared.timing.health_interval);
@@ -304,7 +304,7 @@ impl Poller {
                 if health {
                     self.health_read = Some(now());
                 }
-                self.told_stale = false;
+                self.reported_stale = false;
                 let mut changes = shared.inventory.replace(&self.app, &self.account, read);
                 changes.account |= self.read_limit().await;
                 if changes != Changes::default() {
@@ -324,7 +324,7 @@ impl Poller {
 
     fn failed(&mut self, error: graph::Error) {
         info!(app = %self.app, account = &*self.account, %error, trace = error.fbtrace_id(), "could not read the account");
-        // A dead token concerns the app at once, however often Meta has refused it.
+        // A refused token concerns the app at once, even if Meta has refused it before.
         let token = error.is_token();
         let failure = Failure { error, token: self.polling.token.clone(), at: now() };
         if self.shared.inventory.fail(&self.app, &self.account, failure) || token {

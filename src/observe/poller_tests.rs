@@ -101,7 +101,7 @@ async fn a_poller_that_died_is_overdue() {
     tokio::time::sleep(Duration::from_mins(25)).await;
     assert_eq!(world.health.live(), Ok(()));
     tokio::time::sleep(Duration::from_mins(10)).await;
-    assert!(world.health.live().is_err(), "nobody reads the account any more");
+    assert!(world.health.live().is_err(), "the account is no longer read");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! One complete read of an account, indexed by what objects ask for, and what changed since the read before.
+//! One complete read of an account, indexed by number and template, and what changed since the read before.
 
 use std::{
     sync::Arc,
@@ -47,7 +47,7 @@ pub struct Snapshot {
 /// What differs between two reads of one account.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// There was no read before, or reads failed until now: everybody who waits for the account is concerned.
+    /// There was no read before, or reads failed until now: every object that waits for the account is concerned.
     pub fresh: bool,
     /// The account's own facts, or how many numbers and templates it has.
     pub account: bool,

@@ -1,4 +1,4 @@
-//! What the estate remembers of reads, and what it says of a number or template.
+//! What the inventory keeps of reads, and what it shows of a number or template.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
@@ -143,7 +143,7 @@ fn what_is_seen_of_a_number() {
     let other = AppKey::new("meta", "other");
     assert_eq!(shown(&inventory(AppState::Ready, &[ONE]).number(&other, None, DIGITS)), "unread", "no such app");
     let starting = inventory(AppState::Starting, &[]);
-    assert_eq!(shown(&starting.number(&app(), Some(ONE), DIGITS)), "unread", "nobody knows which accounts there are");
+    assert_eq!(shown(&starting.number(&app(), Some(ONE), DIGITS)), "unread", "the accounts are not known yet");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn changes_name_what_came_went_or_changed() {
     assert_eq!(before.changes(None), Changes { fresh: true, ..Changes::default() }, "a first read concerns everybody");
 
     let same = Snapshot::new(read(ONE, &first, &templates, now + MINUTE), Some(&before));
-    assert_eq!(same.changes(Some(&before)), Changes::default(), "the same read concerns nobody");
+    assert_eq!(same.changes(Some(&before)), Changes::default(), "the same read changes nothing");
 
     let second = [number(1, &json!({})), number(2, &json!({"status": "BANNED"})), number(4, &json!({}))];
     let templates = [template("a", "en", "APPROVED"), template("b", "en", "APPROVED")];
@@ -238,7 +238,7 @@ fn changes_name_what_came_went_or_changed() {
 }
 
 #[test]
-fn the_end_of_a_failure_concerns_everybody() {
+fn the_end_of_a_failure_enqueues_every_object() {
     let (inventory, now) = (inventory(AppState::Ready, &[ONE]), Instant::now());
     assert!(shows(&inventory, ONE, &[], now).fresh);
     assert_eq!(shows(&inventory, ONE, &[], now), Changes::default());
@@ -259,7 +259,7 @@ fn accounts_that_are_not_listed_any_more_are_forgotten() {
     let view = AppSummary { standing: AppState::Ready, ..AppSummary::default() };
     assert!(inventory.set_app(&app(), view, &[TWO.to_owned()]));
     assert_eq!(shown(&inventory.number(&app(), Some(ONE), DIGITS)), "unmanaged");
-    assert_eq!(shows(&inventory, ONE, &[], now), Changes::default(), "a read that ends later concerns nobody");
+    assert_eq!(shows(&inventory, ONE, &[], now), Changes::default(), "a read that ends later changes nothing");
     assert!(!fails(&inventory, ONE, 2, now));
     assert!(!inventory.set_template_limit(&app(), ONE, 250));
     inventory.remove_app(&app());
@@ -312,11 +312,11 @@ fn health_stays_between_the_reads_that_bring_it() {
     assert_eq!(later.number(1).unwrap().health, before.number(1).unwrap().health);
     assert_eq!(later.changes(Some(&before)), Changes::default());
     let other = Snapshot::new(read(ONE, &[number(1, &json!({"status": "PENDING"}))], &[], now), Some(&before));
-    assert!(other.number(1).unwrap().health.is_none(), "it was said of a number that stood otherwise");
+    assert!(other.number(1).unwrap().health.is_none(), "it was the health of another status");
 }
 
 #[test]
-fn health_of_another_status_says_nothing() {
+fn health_of_another_status_is_dropped() {
     let now = Instant::now();
     let unregistered = json!({"status": "DISCONNECTED", "health_status": {"can_send_message": "BLOCKED"}});
     let before = Arc::new(Snapshot::new(read(ONE, &[number(1, &unregistered)], &[], now), None));

@@ -25,7 +25,7 @@ use crate::{
 
 pub(super) type SecretStores = Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>;
 
-/// Watches Secrets as metadata, in the operator's own namespace too, and wakes who looks at one that changed.
+/// Watches Secrets as metadata, in the operator's own namespace too, and enqueues the objects that name one that changed.
 pub(super) fn secrets(
     client: &Client,
     namespaces: &[String],
@@ -52,7 +52,7 @@ pub(super) fn secrets(
             match event {
                 Ok(Event::Apply(secret)) => changed.notify(&secret, false),
                 Ok(Event::Delete(secret)) => changed.notify(&secret, true),
-                // What changed while the watch was away came with no event of its own.
+                // Changes during a gap of the watch come without events.
                 Ok(Event::InitDone) => changed.notify_all(),
                 Ok(Event::Init | Event::InitApply(_)) => {}
                 Err(error) => warn!(%error, "watch of Secrets failed; retrying"),
@@ -65,7 +65,7 @@ pub(super) fn secrets(
     (stores, changed)
 }
 
-/// Wakes who looks at a Secret.
+/// Enqueues the objects that name a Secret.
 #[derive(Clone)]
 pub(super) struct Changed {
     own: String,
@@ -82,8 +82,8 @@ struct OwnSecrets {
 }
 
 impl Changed {
-    /// From now on, changes of ledgers by this process wake nobody, a binding Secret that goes is not taken for one that has
-    /// not come yet, and values of Secrets that change or go are dropped from memory.
+    /// From now on, this process's own writes to ledgers enqueue nothing, a deleted binding Secret is not taken for one that the
+    /// watch has not shown yet, and values of Secrets that change or go are dropped from memory.
     pub(super) fn knows(&self, ledgers: Arc<Ledgers>, bindings: Arc<Bindings>, values: Arc<Secrets>) {
         // Set once.
         let _ = self.known.set(OwnSecrets { ledgers, bindings, values });

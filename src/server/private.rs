@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `/livez`, `/readyz` and `/metrics`, to be merged with whatever else is served.
+/// Routes of `/livez`, `/readyz` and `/metrics`.
 pub fn router(health: Health, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(livez))
@@ -95,12 +95,12 @@ mod tests {
     }
 
     async fn get(url: &str, path: &str) -> (u16, String) {
-        let answer = reqwest::get(format!("{url}{path}")).await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let reply = reqwest::get(format!("{url}{path}")).await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
     }
 
     #[tokio::test]
-    async fn probes_answer_by_stage_and_health() {
+    async fn probes_report_stage_and_health() {
         let running = start().await;
         assert_eq!(get(&running.url, "/readyz").await, (503, "starting\n".to_owned()));
         running.health.enter(Stage::Standby);
@@ -116,9 +116,9 @@ mod tests {
         let running = start().await;
         running.metrics.leader(true);
         running.health.watch_polls(|| Duration::from_secs(30));
-        let answer = reqwest::get(format!("{}/metrics", running.url)).await.unwrap();
-        assert_eq!(answer.headers()["content-type"], OPEN_METRICS);
-        let text = answer.text().await.unwrap();
+        let reply = reqwest::get(format!("{}/metrics", running.url)).await.unwrap();
+        assert_eq!(reply.headers()["content-type"], OPEN_METRICS);
+        let text = reply.text().await.unwrap();
         assert!(text.contains("waba_leader 1\n"), "{text}");
         assert!(text.contains("waba_most_overdue_poll_seconds 30.0\n"), "{text}");
     }

@@ -34,7 +34,7 @@ pub enum InitError {
     Filter {
         /// The environment variable it came from.
         variable: &'static str,
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
     /// A subscriber is already installed in this process.
