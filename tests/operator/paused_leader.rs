@@ -16,9 +16,10 @@ use waba_operator::{
 };
 
 use crate::harness::{
+    gate::Gate,
     manifests::INO,
     operations::{assert_done_once, assert_outcome, prepare, trigger, world_for},
-    program::ProgramSettings,
+    program::{Program, ProgramSettings},
     scenario::SUPPORT,
     seed::ACCOUNT,
     stop_point::StopPoint,
@@ -37,23 +38,33 @@ enum Released {
     InTheEnd,
 }
 
-/// One cell: the operation, the point at which the leader is paused, and when its held request continues.
-async fn cell(operation: Operation, point: StopPoint, released: Released) {
-    let name = format!("{operation} at {point:?}, released {released:?}");
-    let permit = STARTING.acquire().await.unwrap();
-    let (mut world, gate) = world_for("l", operation).await;
+/// Pauses the leader at this point of the call, while a standby runs. Returns the paused leader; the standby is the world's
+/// program. A standby with a `speedup` of its own polls once a minute.
+async fn paused(prefix: &str, operation: Operation, point: StopPoint, speedup: Option<u32>) -> (World, Gate, Program) {
+    let (mut world, gate) = world_for(prefix, operation).await;
     let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
-    let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), ..first.clone() };
+    let kubeconfig = world.kubeconfig.clone();
+    let second = ProgramSettings { kubeconfig, speedup: speedup.unwrap_or(first.speedup), ..first.clone() };
     world.start_program(&first).await;
     prepare(&world, operation).await;
+    if speedup.is_some() {
+        world.patch::<MetaApp>(INO, json!({"spec": {"pollInterval": "1m"}})).await;
+    }
     let second = world.spawn_program(&second).await;
     second.until_ready("standby").await;
-
     point.hold(&world, &gate, operation).await;
     trigger(&world, operation).await;
     point.reached(&world, &gate).await;
     let old = world.program.replace(second).unwrap();
     old.pause().await;
+    (world, gate, old)
+}
+
+/// One cell: the operation, the point at which the leader is paused, and when its held request continues.
+async fn cell(operation: Operation, point: StopPoint, released: Released) {
+    let name = format!("{operation} at {point:?}, released {released:?}");
+    let permit = STARTING.acquire().await.unwrap();
+    let (world, gate, old) = paused("l", operation, point, None).await;
     if released == Released::AtOnce {
         point.release(&world, &gate).await;
     }
@@ -97,19 +108,7 @@ const SLOW: u32 = 20;
 async fn wakes_early(operation: Operation, point: StopPoint) {
     let name = format!("{operation} at {point:?}");
     let permit = STARTING.acquire().await.unwrap();
-    let (mut world, gate) = world_for("e", operation).await;
-    let first = ProgramSettings { kubeconfig: gate.kubeconfig(), leader_elect: true, ..world.program_settings() };
-    let second = ProgramSettings { kubeconfig: world.kubeconfig.clone(), speedup: SLOW, ..first.clone() };
-    world.start_program(&first).await;
-    prepare(&world, operation).await;
-    world.patch::<MetaApp>(INO, json!({"spec": {"pollInterval": "1m"}})).await;
-    let second = world.spawn_program(&second).await;
-    second.until_ready("standby").await;
-    point.hold(&world, &gate, operation).await;
-    trigger(&world, operation).await;
-    point.reached(&world, &gate).await;
-    let old = world.program.replace(second).unwrap();
-    old.pause().await;
+    let (world, gate, old) = paused("e", operation, point, Some(SLOW)).await;
     drop(permit);
 
     world.program().until_ready("running").await;

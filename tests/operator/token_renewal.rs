@@ -38,6 +38,17 @@ impl World {
             .await;
         }
     }
+
+    /// Waits until the exchanged token is in use everywhere.
+    async fn until_exchanged(&self) {
+        self.eventually("a new token is in use", async || {
+            let live = self.secret_value("ino-cx-token", "live").await?;
+            (live != self.token("main").await).then_some(())
+        })
+        .await;
+        self.until_all_use(&self.token("main-2").await).await;
+        self.settle().await;
+    }
 }
 
 async fn working(prefix: &str, left: &str, more: Value) -> World {
@@ -108,14 +119,7 @@ async fn a_token_refresh_requested_on_a_number_is_passed_to_its_app() {
     let echoed =
         |number: &WhatsAppNumber| number.status.as_ref().unwrap().handled.refresh_token_at.as_ref() == Some(&requested);
     world.until("sales", "the action is acknowledged in status.handled", echoed).await;
-    world
-        .eventually("a new token is in use", async || {
-            let live = world.secret_value("ino-cx-token", "live").await?;
-            (live != world.token("main").await).then_some(())
-        })
-        .await;
-    world.until_all_use(&world.token("main-2").await).await;
-    world.settle().await;
+    world.until_exchanged().await;
     let calls = world.sim.calls(0).await.unwrap();
     let exchanges = calls.iter().filter(|call| call["path"] == "/v25.0/oauth/access_token").count();
     assert_eq!(exchanges, 1, "one exchange");
@@ -129,13 +133,6 @@ async fn an_exchanged_token_reaches_all_bindings() {
     for (name, phone, _) in NUMBERS {
         world.create(&number(name, phone, json!({"binding": {}}))).await;
     }
-    world
-        .eventually("a new token is in use", async || {
-            let live = world.secret_value("ino-cx-token", "live").await?;
-            (live != world.token("main").await).then_some(())
-        })
-        .await;
-    world.until_all_use(&world.token("main-2").await).await;
-    world.settle().await;
+    world.until_exchanged().await;
     world.finish().await;
 }
