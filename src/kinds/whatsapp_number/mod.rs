@@ -161,7 +161,7 @@ impl ManagedResource for Numbers {
     }
 
     async fn begin(&self, number: &WhatsAppNumber) -> ReconcileSession {
-        inputs::collect::hold(&self.context, number).await
+        inputs::collect::open_session(&self.context, number).await
     }
 
     async fn collect(

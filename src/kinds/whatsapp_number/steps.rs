@@ -15,7 +15,8 @@ use super::{
     events::event_for,
     inputs::{
         Blocker, KnownSecret, Resolution, Step,
-        collect::{ReconcileSession, digest, unusable},
+        binding_secret::digest,
+        collect::{ReconcileSession, unusable},
     },
     profile, provisioning, registration,
 };

@@ -1,4 +1,4 @@
-//! Gathers everything that a plan of a number is made from.
+//! Collects everything that a number's plan reads.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Binding, Blocker, HandedOut, Inputs, KnownSecret, ProfileRead, SecretRead};
+use super::{Binding, Blocker, Inputs, KnownSecret, ProfileRead, SecretRead, binding_secret::read_binding};
 use crate::kinds::whatsapp_number::{
-    Numbers, binding, deletion,
+    Numbers, deletion,
     profile_cache::Look,
     provisioning, registration,
     restore::{recalled, recalled_values, was_enabled},
@@ -24,18 +24,16 @@ use crate::{
         ownership::{NumberClaim, digits_of, display_name, precedes},
     },
     graph::types::PhoneNumber,
-    k8s::secrets::{
-        ComparableSecret, OwnedProblem, OwnedSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE, delete_command,
-    },
+    k8s::secrets::{ComparableSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE},
     ledger::{LedgerHandle, LedgerProblem},
     messages::{Reason, commands},
-    observe::{BindingToken, Observation},
+    observe::Observation,
 };
 
-/// What is held of a number while it is reconciled, and what this reconcile has found out on the way.
+/// What one reconcile of a number keeps from step to step.
 #[derive(Default)]
 pub struct ReconcileSession {
-    /// The ledger, where the object has to do with one.
+    /// The ledger, if the object needs one.
     pub book: Option<LedgerHandle>,
     /// Why the last call was not made.
     pub held_back: Option<String>,
@@ -53,8 +51,8 @@ pub struct ReconcileSession {
     pub proof: Option<Proof<PhoneNumber>>,
 }
 
-/// Takes hold of the number's ledger, if the object has anything to do with one.
-pub async fn hold(context: &Context, object: &WhatsAppNumber) -> ReconcileSession {
+/// Opens the number's ledger, if the object needs one.
+pub async fn open_session(context: &Context, object: &WhatsAppNumber) -> ReconcileSession {
     let digits = ledger_digits(object);
     let deleted = object.metadata.deletion_timestamp.is_some();
     let book = if deleted || needs_ledger(object) || context.ledgers.exists(digits) {
@@ -65,7 +63,7 @@ pub async fn hold(context: &Context, object: &WhatsAppNumber) -> ReconcileSessio
     ReconcileSession { book, ..ReconcileSession::default() }
 }
 
-/// Whether the object has anything to do with a ledger, besides one that exists already.
+/// Whether the object needs a ledger, even if none exists yet.
 fn needs_ledger(object: &WhatsAppNumber) -> bool {
     let spec = &object.spec;
     spec.management_policy == ManagementPolicy::Full
@@ -89,7 +87,7 @@ pub async fn collect(
     session: &mut ReconcileSession,
 ) -> Result<Observed<Numbers>, Error> {
     let (link, seen) = observe(at.reconciler, at.object);
-    let details = gather(at, &link, &seen, session).await?;
+    let details = details(at, &link, &seen, session).await?;
     let owner = Some(details.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
     Ok(Observed {
         app: at.app.clone(),
@@ -102,45 +100,45 @@ pub async fn collect(
     })
 }
 
-async fn gather(
+async fn details(
     at: &ReconcileContext<'_, Numbers>,
     link: &AppReference,
     seen: &Observation<PhoneNumber>,
-    hold: &mut ReconcileSession,
+    session: &mut ReconcileSession,
 ) -> Result<Inputs, Error> {
     let ReconcileContext { context, object, .. } = at;
     let now = context.graph.now();
     let mut inputs = Inputs {
-        held_back: hold.held_back.clone(),
+        held_back: session.held_back.clone(),
         observing_app: observes(context, at.app).then(|| at.app.clone()),
         no_writes: context.timing.is_skewed(context.graph.clock_skew()).then(|| commands::synchronise_clock(at.app)),
         has_finalizer: object.finalizers().iter().any(|name| name == crate::api::labels::DEREGISTER),
         now,
         ..Inputs::default()
     };
-    if let Some(book) = &mut hold.book {
+    if let Some(book) = &mut session.book {
         inputs.held = true;
         remember(&mut inputs, book, seen.read(), now).await?;
-        inputs.blocker = inputs.blocker.or_else(|| hold.blocker.clone());
+        inputs.blocker = inputs.blocker.or_else(|| session.blocker.clone());
         if inputs.ledger.serial == 0 {
             inputs.ledger = recalled(object);
         }
     }
     inputs.was_enabled = was_enabled(object);
     claimants(&mut inputs, at);
-    inputs.requested = requested(at, &inputs, hold.forwarded);
+    inputs.requested = requested(at, &inputs, session.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
         let registered = matches!(seen, Observation::Present { facts, .. } if facts.is_registered());
-        values(&mut inputs, at, registered, hold).await;
+        values(&mut inputs, at, registered, session).await;
         inputs.profile = profile(&inputs, at, registered);
     }
-    if let Some(book) = hold.book.as_mut().filter(|_| inputs.ledger.serial == 0) {
+    if let Some(book) = session.book.as_mut().filter(|_| inputs.ledger.serial == 0) {
         recalled_values(object, &mut inputs);
         book.begins_with(inputs.ledger.clone());
     }
-    inputs.binding = match &hold.not_bound {
+    inputs.binding = match &session.not_bound {
         Some(blocker) => Binding::Refused(blocker.clone()),
-        None => self::binding(at, link, seen).await?,
+        None => read_binding(at, link, seen).await?,
     };
     Ok(inputs)
 }
@@ -184,14 +182,14 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
     let context = at.context;
     let mut competitors = context.numbers.competitors(at.object);
     competitors.retain(|competing_object| competing_object.metadata.deletion_timestamp.is_none());
-    // Whoever takes the number over may not be let in yet: it is not deregistered meanwhile.
+    // The object that takes the number over may not be allowed yet: the number is not deregistered meanwhile.
     inputs.claimed = !competitors.is_empty();
     let owner = Some(inputs.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
     if owner.is_some() && at.object.uid().as_deref() == owner {
         return;
     }
     let owns = |competing_object: &&WhatsAppNumber| owner.is_some() && competing_object.uid().as_deref() == owner;
-    // A claim is free to make: none keeps a number from being added that cannot have it itself.
+    // Any object can claim a number: a claim by one that could not add it must not prevent another from adding it.
     let link = |competing_object: &WhatsAppNumber| {
         context.link(&competing_object.app(), &competing_object.namespace().unwrap_or_default())
     };
@@ -207,7 +205,7 @@ fn claimants(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>) {
     inputs.earlier_claimant = earlier_claimant.map(|earlier_claimant| display_name(earlier_claimant, at.namespace));
 }
 
-/// Requests that are to be acted on, and have not been.
+/// Requests that have not been acted on.
 fn requested(
     at: &ReconcileContext<'_, Numbers>,
     inputs: &Inputs,
@@ -226,12 +224,12 @@ fn requested(
 }
 
 /// PIN, code and verify token, where they matter.
-async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool, hold: &ReconcileSession) {
+async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool, session: &ReconcileSession) {
     let ReconcileContext { context, object, namespace, .. } = at;
     if object.spec.registration.is_some() {
         let reference = registration::pin_ref(object);
         let given = registration::given_pin_ref(object).is_some();
-        // Of the operator's own Secrets a number reads none but that with its own PIN.
+        // The only Secret of the operator that a number may read is the one with its own PIN.
         let read = if reference.name == registration::generated_pin_ref(object).name {
             context.secrets.get_also_own(namespace, &reference).await
         } else {
@@ -245,10 +243,10 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registe
         };
         inputs.pin_taken = !given && foreign;
         inputs.pin = value((context, namespace), &read.map(|read| read.value), "pin", &reference, six_digits);
-        if let (SecretRead::Missing(_), Some(made)) = (&inputs.pin, &hold.made_pin) {
+        if let (SecretRead::Missing(_), Some(made)) = (&inputs.pin, &session.made_pin) {
             inputs.pin = known(context, "pin", made.clone());
         }
-        if let (SecretRead::Missing(_), Some(blocker)) = (&inputs.pin, &hold.no_pin) {
+        if let (SecretRead::Missing(_), Some(blocker)) = (&inputs.pin, &session.no_pin) {
             inputs.pin = SecretRead::NotCreated(blocker.clone());
         }
     }
@@ -334,123 +332,4 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool
         requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
     at.reconciler.profiles.look(&look, Instant::now(), &at.context.timing)
-}
-
-/// In place of a digest: the Secret is not the object's.
-const NOT_OURS: &str = "not ours";
-
-/// How the binding Secret stands.
-async fn binding(
-    at: &ReconcileContext<'_, Numbers>,
-    link: &AppReference,
-    seen: &Observation<PhoneNumber>,
-) -> Result<Binding, Error> {
-    let object = at.object;
-    let name = binding::secret_name(object);
-    if object.spec.binding.is_none() || *link == AppReference::NotAllowed {
-        let there = is_ours(at, &name).await?;
-        return Ok(if there { Binding::Unwanted } else { Binding::NotManaged });
-    }
-    if object.spec.suspend || *link != AppReference::Ready {
-        return Ok(Binding::Waits("the MetaApp is not ready; an existing binding Secret stays as it is"));
-    }
-    Ok(wanted_binding(at, seen, &name).await)
-}
-
-/// How the binding Secret of an object that wants one stands.
-async fn wanted_binding(at: &ReconcileContext<'_, Numbers>, seen: &Observation<PhoneNumber>, name: &str) -> Binding {
-    let ReconcileContext { context, object, namespace, .. } = at;
-    let (Observation::Present { account, facts, .. }, Some(access)) = (seen, context.pollers.access(at.app)) else {
-        return Binding::Waits("Meta has not shown the number yet");
-    };
-    let view = context.inventory.app(at.app).unwrap_or_default();
-    let kept;
-    let (token, handed_out) = match &view.binding_token {
-        BindingToken::InUse if *at.app.namespace == **namespace => (Some(&access.token), HandedOut::Given),
-        BindingToken::InUse => (None, HandedOut::NotNamed),
-        BindingToken::Named(ComparableSecret(token)) => (Some(token), HandedOut::Given),
-        // A Secret that went away by mistake must not take the token from every application at once.
-        BindingToken::Missing => match OwnedSecret::read(&context.client, namespace, name).await {
-            Ok(secret) => {
-                let ours = secret.filter(|secret| secret.owner() == object.uid().as_deref());
-                kept = ours.and_then(|secret| secret.get(binding::TOKEN));
-                (kept.as_ref(), if kept.is_some() { HandedOut::Kept } else { HandedOut::Missing })
-            }
-            Err(problem) => return unread(&problem),
-        },
-        BindingToken::Unread => {
-            return Binding::Waits(
-                "the operator could not read the token for bindings; an existing binding Secret stays as it is",
-            );
-        }
-    };
-    let wanted = wanted(at, account, facts, &access.version, token);
-    let digest = digest(context, &wanted);
-    if at.reconciler.bindings.is_current(context, namespace, name, &digest) {
-        return Binding::Current(handed_out);
-    }
-    match OwnedSecret::read(&context.client, namespace, name).await {
-        Ok(Some(secret)) if is_same(&secret, &wanted, object) => {
-            at.reconciler.bindings.remember(namespace, name, secret.resource_version(), &digest);
-            Binding::Current(handed_out)
-        }
-        Ok(_) => Binding::Behind(wanted),
-        Err(problem) => unread(&problem),
-    }
-}
-
-/// A binding Secret that is somebody else's, or could not be read.
-fn unread(problem: &OwnedProblem) -> Binding {
-    match problem {
-        OwnedProblem::Taken(path) => Binding::Taken(format!(
-            "Secret {path} is not the operator's, so the operator does not touch it. To have the binding Secret written, rename or delete it: {}",
-            delete_command(path)
-        )),
-        _ => Binding::Waits("the operator could not read the binding Secret, and retries"),
-    }
-}
-
-fn wanted(
-    at: &ReconcileContext<'_, Numbers>,
-    account: &str,
-    facts: &PhoneNumber,
-    version: &str,
-    token: Option<&SecretString>,
-) -> Vec<(&'static str, ComparableSecret)> {
-    let access = binding::Access { api_url: &at.context.graph_url, api_version: version, token };
-    binding::content(at.object, account, facts, &access)
-}
-
-/// Names what is in a binding.
-pub fn digest(context: &Context, entries: &[(&'static str, ComparableSecret)]) -> String {
-    let text = entries
-        .iter()
-        .fold(String::new(), |text, (key, ComparableSecret(value))| text + key + "=" + value.expose_secret() + "\n");
-    context.fingerprints.of("binding", &text.into())
-}
-
-fn is_same(secret: &OwnedSecret, wanted: &[(&'static str, ComparableSecret)], object: &WhatsAppNumber) -> bool {
-    let mut keys: Vec<&str> = wanted.iter().map(|(key, _)| *key).collect();
-    keys.sort_unstable();
-    secret.keys().eq(keys)
-        && secret.owner() == object.uid().as_deref()
-        && wanted.iter().all(|(key, value)| secret.get(key).map(ComparableSecret).as_ref() == Some(value))
-}
-
-/// Whether the Secret is there and the object owns it. A status may be lost, so the watch is what knows that it is there; one
-/// that is not the object's is read once per version.
-async fn is_ours(at: &ReconcileContext<'_, Numbers>, name: &str) -> Result<bool, Error> {
-    let ReconcileContext { context, object, namespace, .. } = at;
-    let Some(version) = context.secrets.version(namespace, name) else { return Ok(false) };
-    if at.reconciler.bindings.is_current(context, namespace, name, NOT_OURS) {
-        return Ok(false);
-    }
-    match OwnedSecret::read(&context.client, namespace, name).await {
-        Ok(Some(secret)) if secret.owner() == object.uid().as_deref() => return Ok(true),
-        Ok(Some(_)) | Err(OwnedProblem::Taken(_)) => {}
-        Ok(None) => return Ok(false),
-        Err(problem) => return Err(problem.into()),
-    }
-    at.reconciler.bindings.remember(namespace, name, Some(&version), NOT_OURS);
-    Ok(false)
 }

@@ -1,6 +1,7 @@
 //! What a number's plan reads besides Meta's facts: the ledger, PIN and code, the profile, the binding Secret, and what
 //! people requested.
 
+pub(super) mod binding_secret;
 pub(super) mod collect;
 
 use std::{

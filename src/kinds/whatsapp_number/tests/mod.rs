@@ -1,5 +1,6 @@
 //! How a number is planned, topic by topic. [`fixtures`] has the vocabulary.
 
+mod absence;
 mod deletion;
 pub mod fixtures;
 mod messages;

@@ -1,7 +1,7 @@
 //! The whole table of the API: the circumstances of a number, and its status then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,21 +10,17 @@ use super::fixtures::facts as number;
 use crate::{
     api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     controller::{
-        account_resource::Proof,
         app_reference::AppReference,
-        plan::{Plan, Requeue},
-        testing::{ACCOUNT, Case, MINUTE, Scene, WHY, events, table, word},
+        testing::{Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
-    kinds::{
-        Numbers,
-        whatsapp_number::{inputs::Step, under_policy_of},
-    },
+    kinds::{Numbers, whatsapp_number::under_policy_of},
     ledger::CallOutcome,
     observe::{AppSummary, Observation},
 };
 
-fn scene() -> Scene<Numbers> {
+/// A number whose object has no block, uid or namespace.
+pub fn scene() -> Scene<Numbers> {
     let spec = WhatsAppNumberSpec {
         app_ref: crate::api::AppRef { name: "ino-cx".to_owned(), namespace: None },
         phone_number: "+33612345678".to_owned(),
@@ -240,61 +236,6 @@ fn suspension_is_over_when_it_is_over() {
     scene.link = AppReference::Ready;
     scene.reconcile();
     assert_eq!(scene.told(), "Enabled True/Enabled");
-}
-
-#[test]
-fn gone_takes_two_reads_a_minute_apart_and_one_by_id() {
-    let mut scene = scene();
-    connected(&mut scene);
-    scene.reconcile();
-
-    scene.lacks(Duration::ZERO);
-    assert_eq!(scene.reconcile(), Some(Requeue::After(MINUTE)), "one read proves nothing");
-    scene.instant += MINUTE;
-    assert_eq!(
-        scene.reconcile(),
-        Some(Requeue::AfterRead(MINUTE / 10)),
-        "the minute is over, and nobody has read again"
-    );
-    scene.lacks(MINUTE);
-    let by_id = || Plan::Step(Step::ReadById { account: ACCOUNT.to_owned(), id: "106540352242922".to_owned() });
-    assert_eq!(scene.plan(), by_id(), "lists can be behind");
-    assert_eq!(scene.told(), "Enabled True/Enabled", "until then nothing is said");
-
-    scene.proof = Some(Proof::Gone);
-    assert_eq!(scene.reconcile(), None);
-    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
-    scene.proof = None;
-    scene.lacks(Duration::ZERO);
-    assert_eq!(scene.reconcile(), Some(Requeue::Nothing), "said once it stays said, also by the next process");
-    scene.edit(|_| {});
-    scene.lacks(MINUTE);
-    assert_eq!(scene.plan(), by_id(), "what was said of another spec is said anew");
-
-    connected(&mut scene);
-    scene.reconcile();
-    assert_eq!(scene.told(), "Enabled True/Enabled", "it came back");
-}
-
-#[test]
-fn a_number_that_never_was_needs_no_read_by_id() {
-    let mut scene = scene();
-    scene.lacks(MINUTE);
-    assert_eq!(scene.reconcile(), None);
-    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
-    assert!(scene.message("Ready").contains("AddIfMissing"), "{}", scene.message("Ready"));
-}
-
-#[test]
-fn a_number_in_another_account_is_reported_with_the_remedy() {
-    let mut scene = scene();
-    connected(&mut scene);
-    scene.reconcile();
-    scene.lacks(MINUTE);
-    scene.proof = Some(Proof::Elsewhere(number(&json!({}))));
-    scene.reconcile();
-    assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
-    assert!(scene.message("Ready").contains("spec.businessAccountIDs"), "{}", scene.message("Ready"));
 }
 
 #[test]
