@@ -48,7 +48,7 @@ async fn an_unusable_credentials_secret_is_reported_until_it_is_corrected() {
         (vec![("other", "x")], "False/SecretKeyNotFound", "has no key app-secret"),
         (vec![("app-secret", "")], "False/SecretValueInvalid", "has nothing under the key app-secret"),
         (vec![("app-secret", " \n")], "False/SecretValueInvalid", "has nothing under the key app-secret"),
-        (vec![("app-secret", "two\nlines")], "False/SecretValueInvalid", "not one line of UTF-8 text"),
+        (vec![("app-secret", "two\nlines")], "False/SecretValueInvalid", "needs a single line of UTF-8 text"),
         (vec![("app-secret", &secret)], "False/SecretKeyNotFound", "has no key access-token"),
         (vec![("app-secret", &secret), ("access-token", "\n")], "False/SecretValueInvalid", "key access-token"),
     ] {
@@ -73,7 +73,7 @@ async fn a_credential_that_is_not_text_is_reported() {
     world.secrets().patch(CREDENTIALS, &params, &kube::api::Patch::Merge(&binary)).await.unwrap();
     world.create(&app(INO, json!({}))).await;
     let message = world.until_condition::<MetaApp>(INO, "Ready", "False/SecretValueInvalid").await;
-    assert!(message.contains("not one line of UTF-8 text"), "{message}");
+    assert!(message.contains("needs a single line of UTF-8 text"), "{message}");
     world.finish().await;
 }
 

@@ -38,7 +38,7 @@ async fn a_pin_that_is_not_six_digits_is_never_sent() {
         world.until_ready_message("PINRequired", "False/SecretNotFound", &[OUR_PINS]).await;
     }
     world.put_bytes(OUR_PINS, SUPPORT, "//79/A==").await;
-    world.until_ready_message("PINRequired", "False/SecretValueInvalid", &["is not one line of UTF-8 text"]).await;
+    world.until_ready_message("PINRequired", "False/SecretValueInvalid", &["needs a single line of UTF-8 text"]).await;
     world.put_secret(OUR_PINS, &[("suport", "731456")]).await;
     world.tracked_secrets.push("731456".to_owned());
     world.until_ready_message("PINRequired", "False/SecretKeyNotFound", &["has no key support (it has suport)"]).await;

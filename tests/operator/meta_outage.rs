@@ -29,12 +29,12 @@ async fn unreadable_replies_keep_the_last_values_until_meta_recovers() {
     let world = ready("garbage").await;
     let down = json!({"error": {"code": 2, "message": "down", "type": "OAuthException"}});
     for (action, words) in [
-        (json!({"status": 500, "body": down}), "service is down"),
+        (json!({"status": 500, "body": down}), "service is temporarily down"),
         (json!({"status": 502, "html": true}), "web page"),
         (json!({"status": 200, "html": true}), "web page"),
         (json!({"status": 200, "empty": true}), "is empty"),
-        (json!({"status": 200, "body": {"data": "nonsense"}}), "cannot be read"),
-        (json!({"truncate": true}), "broke off"),
+        (json!({"status": 200, "body": {"data": "nonsense"}}), "cannot be parsed"),
+        (json!({"truncate": true}), "was cut off"),
         (json!({"reset": true}), "broke off"),
         (json!({"redirect": "https://example.com/elsewhere"}), "redirect"),
     ] {
