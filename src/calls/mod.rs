@@ -4,6 +4,7 @@
 pub(crate) mod budget;
 pub(crate) mod intent;
 pub(crate) mod journal;
+pub(crate) mod meta;
 pub(crate) mod operation;
 pub mod recovery;
 pub(crate) mod send;
@@ -13,6 +14,7 @@ mod tests;
 pub use budget::Budget;
 pub use intent::{CallInput, Intent};
 pub use journal::Journal;
+pub use meta::{Charge, Meta, Target};
 pub use operation::{AppOperation, Class, Operation, WINDOW};
 pub use recovery::{Evidence, Recovery, Shown};
-pub use send::{CallGateway, Charge, Sent};
+pub use send::{CallGateway, Sent};

@@ -2,31 +2,24 @@
 
 use std::time::Duration;
 
-use super::journal::Journal;
+use super::{
+    journal::Journal,
+    meta::{Charge, Meta},
+};
 use crate::{
-    graph::{self, Access, Outcome, Priority},
+    graph::{self, Outcome},
     k8s::{deadline::Deadline, lease::Fence},
     timing::Timing,
 };
 
 /// What every call needs.
-pub struct CallGateway<'a> {
+pub struct CallGateway<'a, M = graph::Client> {
     /// Meta.
-    pub graph: &'a graph::Client,
+    pub graph: &'a M,
     /// Whether this process leads.
     pub fence: &'a Fence,
     /// Every wait.
     pub timing: &'a Timing,
-}
-
-/// Whose budget at Meta a call uses.
-pub struct Charge<'a> {
-    /// With what the call is made.
-    pub access: &'a Access,
-    /// The account whose budget it uses.
-    pub account: &'a str,
-    /// How urgent it is.
-    pub priority: Priority,
 }
 
 /// Whether a call was made.
@@ -39,7 +32,7 @@ pub enum Sent<R> {
     Held(String),
 }
 
-impl CallGateway<'_> {
+impl<M: Meta> CallGateway<'_, M> {
     /// Passes the gate, writes the intent, calls Meta once, and writes the outcome. `charge` is `None` for calls with the
     /// app's own token, which pass a gate of their own. `call` yields `None` if it lacks an input and was not made.
     ///
@@ -52,8 +45,8 @@ impl CallGateway<'_> {
         intent: J::Intent,
         call: impl Future<Output = Option<Outcome<J::Reply>>>,
     ) -> Result<Sent<J::Report>, J::Problem> {
-        if let Some(Charge { access, account, priority }) = charge
-            && let Err(error) = self.graph.pass(access, account, priority).await
+        if let Some(charge) = charge
+            && let Err(error) = self.graph.take_turn(&charge).await
         {
             return Ok(Sent::Held(error.to_string()));
         }

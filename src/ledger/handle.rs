@@ -19,7 +19,10 @@ use super::{
     transitions::CallOutcome,
 };
 use crate::calls::{Evidence, intent::Intent};
-use crate::{k8s::secrets::OwnedSecret, timing::Timing};
+use crate::{
+    k8s::secrets::OwnedSecret,
+    timing::{self, Timing},
+};
 
 /// The version of a Secret that the watch last saw, by its name.
 type Versions = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -236,7 +239,7 @@ impl LedgerHandle {
             return false;
         }
         let settle = self.ledgers.timing.settle.max(Duration::from_secs(2));
-        let own = self.slot.written.is_some_and(|written| written.elapsed() < settle);
+        let own = self.slot.written.is_some_and(|written| timing::now().saturating_duration_since(written) < settle);
         let seen = (self.ledgers.versions)(&self.name);
         match &self.slot.known {
             Some((_, secret)) => own || secret.resource_version() == seen.as_deref(),
@@ -296,7 +299,7 @@ impl LedgerHandle {
             slot.recalled = ledger.last_change_at;
             // The clock of whoever wrote it may be a little ahead of this one: then it was just now.
             let ago = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-            let last_change_at = ledger.last_change_at.and_then(|at| Instant::now().checked_sub(ago(at)));
+            let last_change_at = ledger.last_change_at.and_then(|at| timing::now().checked_sub(ago(at)));
             if last_change_at > slot.last_change_at {
                 slot.last_change_at = last_change_at;
                 slot.first_fresh = None;
@@ -305,7 +308,7 @@ impl LedgerHandle {
         let open = |id: &str| ledger.intent(id).is_some_and(|intent| !intent.unknown);
         slot.foreign.retain(|id, _| open(id));
         for intent in ledger.intents.iter().filter(|intent| !intent.unknown) {
-            slot.foreign.entry(intent.id.clone()).or_insert_with(Instant::now);
+            slot.foreign.entry(intent.id.clone()).or_insert_with(timing::now);
         }
     }
 
@@ -327,7 +330,7 @@ impl LedgerHandle {
             Ok(saved) => {
                 self.slot.ended.clear();
                 self.keep(Some((ledger, saved)));
-                self.slot.written = Some(Instant::now());
+                self.slot.written = Some(timing::now());
                 Ok(())
             }
             Err(problem) => {
@@ -349,7 +352,7 @@ impl LedgerHandle {
 
     /// Notes that a call has just ended which changed the number, or may have.
     pub(crate) fn touch(&mut self) {
-        self.slot.last_change_at = Some(Instant::now());
+        self.slot.last_change_at = Some(timing::now());
         self.slot.first_fresh = None;
     }
 
@@ -377,8 +380,8 @@ impl LedgerHandle {
         if intent.unknown {
             return None;
         }
-        let first = self.slot.foreign.get(&intent.id).copied().unwrap_or_else(Instant::now);
-        let left = (first + self.ledgers.timing.foreign_call_grace).saturating_duration_since(Instant::now());
+        let first = self.slot.foreign.get(&intent.id).copied().unwrap_or_else(timing::now);
+        let left = (first + self.ledgers.timing.foreign_call_grace).saturating_duration_since(timing::now());
         (!left.is_zero()).then_some(left)
     }
 }

@@ -13,10 +13,10 @@ pub(crate) mod send;
 pub(crate) mod store;
 pub(crate) mod transitions;
 
-pub use crate::calls::Evidence;
+pub use crate::calls::{Evidence, Target};
 pub use handle::{LedgerHandle, Ledgers};
 pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
 pub use record::{Ledger, NewIntent, PossiblePin};
-pub use send::{CallReport, CallRequest, Target};
+pub use send::{CallReport, CallRequest};
 pub use store::{LedgerProblem, PREFIX, secret_name};
 pub use transitions::CallOutcome;

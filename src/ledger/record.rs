@@ -227,6 +227,7 @@ impl Ledger {
         let handled_before = action
             .as_ref()
             .and_then(|(action, value)| self.handled.insert(action.annotation().to_owned(), value.clone()));
+        // A verify token can be read again from its Secret.
         if let Some(secret) = secret.filter(|_| operation.takes_pin() || operation == Operation::VerifyCode) {
             self.secrets.insert(id.clone(), secret);
         }

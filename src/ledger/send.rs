@@ -1,10 +1,8 @@
-//! A number's calls: each becomes a request of the Graph API in one place, and the ledger is their [`Journal`].
+//! A number's calls, with the ledger as their [`Journal`].
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
-use serde_json::Value;
 use tracing::{info, warn};
 
 use super::{
@@ -15,28 +13,14 @@ use super::{
     transitions::CallOutcome,
 };
 use crate::{
-    calls::{CallGateway, CallInput, Charge, Journal, Operation, Sent},
-    graph::{self, Access, Class, Outcome, Priority, codes},
+    calls::{CallGateway, Charge, Journal, Meta, Operation, Sent, Target},
+    graph::{self, Class, Outcome, Priority, codes},
     k8s::secrets::ComparableSecret,
-    observe::digits,
     timing::Timing,
 };
 
 /// How often the outcome of a call is tried to be written down before that is left to the next reconcile.
 const WRITE_TRIES: u32 = 8;
-
-/// Whom a call is about.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// With what it is made.
-    pub access: Access,
-    /// The account that holds the number.
-    pub account: String,
-    /// The number's ID; empty for a number that is to be added.
-    pub id: String,
-    /// The number, E.164.
-    pub number: String,
-}
 
 /// A call to be made.
 pub struct CallRequest {
@@ -44,8 +28,6 @@ pub struct CallRequest {
     pub begin: NewIntent,
     /// Whom it is about.
     pub target: Target,
-    /// For a callback: what Meta will tell it.
-    pub verify_token: Option<SecretString>,
     /// Who the number belongs to.
     pub owner: Owner,
 }
@@ -65,12 +47,16 @@ impl LedgerHandle {
     ///
     /// # Errors
     /// When the ledger could not be written *before* the call: then Meta was not called.
-    pub async fn send(&mut self, gateway: &CallGateway<'_>, request: CallRequest) -> Result<CallReport, LedgerProblem> {
-        let CallRequest { begin, target, verify_token, owner } = request;
+    pub async fn send<M: Meta>(
+        &mut self,
+        gateway: &CallGateway<'_, M>,
+        request: CallRequest,
+    ) -> Result<CallReport, LedgerProblem> {
+        let CallRequest { begin, target, owner } = request;
         let priority = if begin.action.is_some() { Priority::Action } else { Priority::Write };
         let charge = Charge { access: &target.access, account: &target.account, priority };
         let (input, secret) = (begin.input.clone(), begin.secret.clone());
-        let reply = perform(gateway.graph, &target, &input, secret.as_ref(), verify_token.as_ref());
+        let reply = gateway.graph.call(&target, &input, secret.as_ref().map(|ComparableSecret(secret)| secret));
         let place = (!target.id.is_empty()).then(|| (target.id.clone(), target.account.clone()));
         let (operation, inputs) = (input.operation(), begin.inputs.clone());
         let (id, number) = (begin.id.clone(), target.number.clone());
@@ -83,9 +69,9 @@ impl LedgerHandle {
 }
 
 /// The ledger, as the journal of one call.
-struct NumberJournal<'a> {
+struct NumberJournal<'a, M> {
     handle: &'a mut LedgerHandle,
-    gateway: &'a CallGateway<'a>,
+    gateway: &'a CallGateway<'a, M>,
     /// The intent's.
     id: String,
     number: String,
@@ -97,7 +83,7 @@ struct NumberJournal<'a> {
     place: Option<(String, String)>,
 }
 
-impl Journal for NumberJournal<'_> {
+impl<M: Meta> Journal for NumberJournal<'_, M> {
     type Intent = NewIntent;
     type Reply = Option<String>;
     type Report = CallReport;
@@ -131,7 +117,7 @@ impl Journal for NumberJournal<'_> {
             _ => None,
         };
         let (ended, held) = self.handle.judge(self.gateway, self.operation, outcome, &self.inputs);
-        info!(number = self.number, operation = self.operation.as_str(), outcome = name(&ended), "asked Meta");
+        info!(number = self.number, operation = self.operation.as_str(), outcome = name(&ended), "called Meta");
         if matches!(ended, CallOutcome::Done(_) | CallOutcome::Unknown) && self.operation.is_seen() {
             self.handle.touch();
         }
@@ -146,7 +132,7 @@ impl Journal for NumberJournal<'_> {
 impl LedgerHandle {
     fn judge(
         &self,
-        gateway: &CallGateway<'_>,
+        gateway: &CallGateway<'_, impl Meta>,
         operation: Operation,
         outcome: Option<Outcome<Option<String>>>,
         inputs: &str,
@@ -179,7 +165,7 @@ impl LedgerHandle {
 
     /// Writes down how a call ended, whatever happened to the ledger meanwhile. What cannot be written now is remembered,
     /// and written before anything else is done.
-    async fn conclude(&mut self, gateway: &CallGateway<'_>) {
+    async fn conclude(&mut self, gateway: &CallGateway<'_, impl Meta>) {
         let mut pause = gateway.timing.scaled(Duration::from_secs(1)).max(Duration::from_millis(50));
         for _ in 0..WRITE_TRIES {
             match self.load(gateway.graph.now()).await {
@@ -190,38 +176,6 @@ impl LedgerHandle {
             pause = (pause * 2).min(Duration::from_secs(10));
         }
     }
-}
-
-/// The one place where an order becomes a call. `None`: it lacks what it takes, and was not made.
-async fn perform(
-    graph: &graph::Client,
-    target: &Target,
-    input: &CallInput,
-    secret: Option<&ComparableSecret>,
-    verify_token: Option<&SecretString>,
-) -> Option<Outcome<Option<String>>> {
-    let Target { access, account, id, number } = target;
-    let secret = secret.map(|ComparableSecret(secret)| secret);
-    let plain = |outcome: Outcome<()>| outcome.map(|()| None);
-    Some(match input {
-        CallInput::AddNumber { account, name } => {
-            let parts = digits::split_country(number)?;
-            graph.add_number(access, account, parts, name).await.map(|id| Some(id.into_string()))
-        }
-        CallInput::RequestCode { method, language, .. } => {
-            plain(graph.request_code(access, account, id, *method, language).await)
-        }
-        CallInput::VerifyCode => plain(graph.verify_code(access, account, id, secret?).await),
-        CallInput::Register | CallInput::RegisterAgain => plain(graph.register(access, account, id, secret?).await),
-        CallInput::SetPin { .. } => plain(graph.set_pin(access, account, id, secret?).await),
-        CallInput::Deregister => plain(graph.deregister(access, account, id).await),
-        CallInput::SetWebhook { url, .. } => plain(graph.set_webhook(access, account, id, url, verify_token?).await),
-        CallInput::ClearWebhook => plain(graph.clear_webhook(access, account, id).await),
-        CallInput::WriteProfile { fields } => {
-            let fields = Value::Object(fields.clone().into_iter().collect());
-            plain(graph.write_profile(access, account, id, fields).await)
-        }
-    })
 }
 
 /// When a call that was refused may be made again without a person; `None`: not at all.

@@ -4,7 +4,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{graph::AppCredentials, k8s::lease::Fence, ledger::Ledgers};
+use crate::{
+    calls::CallInput,
+    graph::{Access, AppCredentials},
+    k8s::lease::Fence,
+    ledger::Ledgers,
+};
 
 /// Nothing listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -35,7 +40,6 @@ async fn a_process_whose_lease_ends_soon_sends_and_writes_nothing() {
             id: "106".to_owned(),
             number: "+33612345678".to_owned(),
         },
-        verify_token: None,
         owner: Owner::default(),
     };
     // The longest call, and a little: a lease that ends before is none.

@@ -93,7 +93,7 @@ impl LedgerProcess {
             id: NUMBER.to_owned(),
             number: PHONE.to_owned(),
         };
-        CallRequest { begin, target, verify_token: None, owner: owner() }
+        CallRequest { begin, target, owner: owner() }
     }
 
     async fn send(&self, sending: CallRequest) -> Result<CallReport, LedgerProblem> {

@@ -129,7 +129,7 @@ async fn wakes_early(operation: Operation, point: StopPoint) {
 
     // A call that was only an intent was not sent, and if the old leader could write that, no person has to act.
     let text = output.text();
-    let is_call = |line: &&str| line.contains("asked Meta") && line.contains(&format!("\"{}\"", operation.as_str()));
+    let is_call = |line: &&str| line.contains("called Meta") && line.contains(&format!("\"{}\"", operation.as_str()));
     let unsent = |line: &str| line.contains("\"outcome\":\"not sent\"");
     assert!(point.is_sent() || text.lines().filter(is_call).all(unsent), "{name}: {}", output.tail(20));
     let is_written = text.lines().any(unsent) && !text.contains("is not recorded yet");

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{Kind, MessageTemplate, WhatsAppNumber},
-    controller::managed_resource::ReconcileContext,
+    controller::{CONCURRENCY, managed_resource::ReconcileContext},
     k8s::timeout::{ApiError, call},
 };
 use futures::{StreamExt, stream};
@@ -17,9 +17,6 @@ use kube::{
     Api,
     api::{DeleteParams, PostParams, Preconditions},
 };
-
-/// Objects that are created at once.
-const AT_ONCE: usize = 16;
 
 /// See the module. A failure is remembered: the plan reports it and retries later.
 pub async fn import(at: &ReconcileContext<'_, Apps>, memory: &mut Memory, batch: Wanted) {
@@ -65,7 +62,7 @@ async fn create_all<K: Kind>(
 ) -> Vec<Result<bool, ApiError>> {
     stream::iter(objects)
         .map(|object| async move { created(call(api.create(params, &object)).await) })
-        .buffered(AT_ONCE)
+        .buffered(usize::from(CONCURRENCY))
         .collect()
         .await
 }

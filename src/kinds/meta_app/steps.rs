@@ -344,7 +344,7 @@ impl<O: Outside> Journal for TokenJournal<'_, '_, O> {
         let Self { steps, memory, live } = self;
         let app = steps.input.app;
         let result = outcome.as_ref().map_or("not sent", Outcome::as_str);
-        info!(app = %app.app(), operation = AppOperation::ExchangeToken.as_str(), outcome = result, "asked Meta");
+        info!(app = %app.app(), operation = AppOperation::ExchangeToken.as_str(), outcome = result, "called Meta");
         let found = match outcome {
             None => return Err(Error::Stale),
             Some(Outcome::Done(new)) => Ok(steps.keep_exchanged(memory, live, new.token).await?),

@@ -42,6 +42,7 @@ use crate::{
         AppKey, Kind, ManagementPolicy, SecretKeyRef, SpecError, WhatsAppNumber, WhatsAppNumberStatus,
         labels::DEREGISTER, validate_number,
     },
+    calls::CallGateway,
     controller::{
         account_resource::{AccountResource, Observed},
         app_reference,
@@ -169,7 +170,7 @@ impl ManagedResource for Numbers {
         at: &ReconcileContext<'_, Self>,
         session: &mut ReconcileSession,
     ) -> Result<Observed<Self>, Error> {
-        inputs::collect::collect(at, session).await
+        inputs::collect::collect(at, self.context.graph.now(), session).await
     }
 
     fn plan(number: &WhatsAppNumber, observed: &Observed<Self>, timing: &Timing) -> Plan<WhatsAppNumberStatus, Step> {
@@ -183,7 +184,8 @@ impl ManagedResource for Numbers {
         session: &mut ReconcileSession,
         step: Step,
     ) -> Result<Then, Error> {
-        steps::carry_out(at, session, step).await
+        let Context { graph, fence, timing, .. } = &*self.context;
+        steps::carry_out(at, &CallGateway { graph, fence, timing }, session, step).await
     }
 
     fn is_read(observed: &Observed<Self>) -> bool {

@@ -1,6 +1,6 @@
 //! A number that Meta shows, and everything known of it: what the topics of the plan decide on. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +16,7 @@ use crate::{
         codes,
         types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     },
-    timing::Timing,
+    timing::{self, Timing},
 };
 
 /// See the module.
@@ -131,7 +131,7 @@ impl NumberView<'_> {
 
     /// A read that counts.
     pub fn fresh(&self) -> Requeue {
-        Requeue::AfterReadSince(self.inputs.counts_from.unwrap_or_else(Instant::now))
+        Requeue::AfterReadSince(self.inputs.counts_from.unwrap_or_else(timing::now))
     }
 
     /// The reads that prove that something did not happen.

@@ -1,12 +1,10 @@
 //! Carries out the steps of a number's plan.
 
-use std::time::Instant;
-
+use jiff::Timestamp;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -18,11 +16,11 @@ use super::{
         binding_secret::digest,
         collect::{ReconcileSession, unusable},
     },
-    profile, provisioning, registration,
+    profile, provisioning, registration, webhook,
 };
 use crate::{
     api::{Action, MetaApp, WhatsAppNumber, labels::DEREGISTER},
-    calls::{CallGateway, CallInput},
+    calls::{CallGateway, CallInput, Meta, Target},
     controller::{
         account_resource::read_by_id,
         context::Error,
@@ -34,17 +32,23 @@ use crate::{
         secrets::{ComparableSecret, FOR_NUMBER, OwnedProblem, OwnedSecret},
         timeout::call,
     },
-    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Owner, Refusal, Target},
+    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Owner, Refusal},
     messages::Reason,
+    timing,
 };
 
 type At<'a> = ReconcileContext<'a, Numbers>;
 
 /// See the module. If the API server refuses to write a Secret, the status reports it, and the operator does not retry at once.
-pub async fn carry_out(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
+pub async fn carry_out(
+    at: &At<'_>,
+    gateway: &CallGateway<'_, impl Meta>,
+    hold: &mut ReconcileSession,
+    step: Step,
+) -> Result<Then, Error> {
     let makes_pin = step == Step::CreatePinSecret;
     let binds = matches!(step, Step::WriteBinding(_) | Step::DeleteBinding);
-    match take(at, hold, step).await {
+    match take(at, gateway, hold, step).await {
         Err(Error::Secret(problem)) if (makes_pin || binds) && problem.is_refusal() => {
             warn!(number = at.object.spec.phone_number, %problem, "a Secret was not written");
             let blocker = Blocker::new(Reason::SecretNotWritten, problem.to_string());
@@ -60,7 +64,13 @@ pub async fn carry_out(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> 
     }
 }
 
-async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Then, Error> {
+async fn take(
+    at: &At<'_>,
+    gateway: &CallGateway<'_, impl Meta>,
+    hold: &mut ReconcileSession,
+    step: Step,
+) -> Result<Then, Error> {
+    let meta = gateway.graph;
     match step {
         Step::Send { input, secret, account, id, before, action } => {
             let inputs = inputs(at, &input, secret.as_ref());
@@ -75,12 +85,12 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
                 before,
                 secret: secret.map(|known| known.value),
                 action: action.and_then(value),
-                now: at.context.graph.now(),
+                now: meta.now(),
             };
-            send(at, hold, begin, account, id).await
+            send(at, gateway, hold, begin, account, id).await
         }
-        Step::Repeat { id, before } => again(at, hold, &id, before).await,
-        Step::Resolve { id, end } => settle(at, hold, &id, end).await,
+        Step::Repeat { id, before } => again(at, gateway, hold, &id, before).await,
+        Step::Resolve { id, end } => settle(at, meta.now(), hold, &id, end).await,
         Step::RecordObservation { id, connected, shown } => note(at, hold, id, connected, shown).await,
         Step::CreatePinSecret => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
@@ -90,16 +100,13 @@ async fn take(at: &At<'_>, hold: &mut ReconcileSession, step: Step) -> Result<Th
         }
         Step::ReadById { account, id } => Ok(read_by_id(at, &mut hold.proof, &account, &id).await),
         Step::ReadProfile { account, id } => {
-            let began = Instant::now();
-            let graph = &at.context.graph;
+            let began = timing::now();
             let profile = match at.context.pollers.access(at.app) {
-                Some(access) => {
-                    graph.read_profile(&access, &account, &id).await.map_err(|error| graph.pause_after(&error))
-                }
+                Some(access) => meta.read_profile(&access, &account, &id).await,
                 None => Err(None),
             };
             let uid = at.object.uid().unwrap_or_default();
-            at.reconciler.profiles.learn(&uid, profile, (began, Instant::now()), &at.context.timing);
+            at.reconciler.profiles.learn(&uid, profile, (began, timing::now()), &at.context.timing);
             Ok(Then::Learnt)
         }
         Step::WriteBinding(content) => bind(at, &content).await,
@@ -131,9 +138,8 @@ fn inputs(at: &At<'_>, input: &CallInput, secret: Option<&KnownSecret>) -> Strin
             secret.map(|known| known.fingerprint.clone()).unwrap_or_default()
         }
         CallInput::SetWebhook { url, .. } => {
-            let token = secret.map(|known| secrecy::ExposeSecret::expose_secret(&known.value.0).to_owned());
-            let both = SecretString::from(format!("{url}\n{}", token.unwrap_or_default()));
-            at.context.fingerprints.of("webhook", &both)
+            let of = |known: &KnownSecret| webhook::inputs(&at.context.fingerprints, url, &known.value);
+            secret.map(of).unwrap_or_default()
         }
         CallInput::WriteProfile { .. } => at.object.spec.profile.as_ref().map(profile::inputs).unwrap_or_default(),
         CallInput::AddNumber { .. }
@@ -145,8 +151,9 @@ fn inputs(at: &At<'_>, input: &CallInput, secret: Option<&KnownSecret>) -> Strin
 
 async fn send(
     at: &At<'_>,
+    gateway: &CallGateway<'_, impl Meta>,
     hold: &mut ReconcileSession,
-    mut begin: NewIntent,
+    begin: NewIntent,
     account: String,
     id: Option<String>,
 ) -> Result<Then, Error> {
@@ -155,14 +162,9 @@ async fn send(
         hold.held_back = Some("the MetaApp's token is not in use yet".to_owned());
         return Ok(Then::Plan);
     };
-    // The operator can read a verify token from its Secret again, so the ledger does not keep it.
-    let is_webhook = matches!(begin.input, CallInput::SetWebhook { .. });
-    let verify_token = if is_webhook { begin.secret.take().map(|ComparableSecret(token)| token) } else { None };
     let target = Target { access, account, id: id.unwrap_or_default(), number: at.object.spec.phone_number.clone() };
-    let gateway = CallGateway { graph: &context.graph, fence: &context.fence, timing: &context.timing };
     let operation = begin.input.operation();
-    let sending = CallRequest { begin, target, verify_token, owner: owner(at) };
-    match book.send(&gateway, sending).await? {
+    match book.send(gateway, CallRequest { begin, target, owner: owner(at) }).await? {
         CallReport::CallOutcome(ended, quote) => {
             if let Some((type_, reason, note)) = event_for(operation, &ended, quote.as_deref()) {
                 context.events.publish(&at.object.object_ref(&()), type_, reason, "Ask", &note);
@@ -174,7 +176,13 @@ async fn send(
 }
 
 /// Repeats the call of an open intent, with its inputs.
-async fn again(at: &At<'_>, hold: &mut ReconcileSession, id: &str, before: String) -> Result<Then, Error> {
+async fn again(
+    at: &At<'_>,
+    gateway: &CallGateway<'_, impl Meta>,
+    hold: &mut ReconcileSession,
+    id: &str,
+    before: String,
+) -> Result<Then, Error> {
     let Some(ledger) = hold.book.as_ref().and_then(|book| book.ledger()) else { return Ok(Then::Plan) };
     let Some(intent) = ledger.intent(id) else { return Ok(Then::Plan) };
     let secret = ledger.secret_of(id).cloned();
@@ -189,12 +197,18 @@ async fn again(at: &At<'_>, hold: &mut ReconcileSession, id: &str, before: Strin
         before,
         secret,
         action: None,
-        now: at.context.graph.now(),
+        now: gateway.graph.now(),
     };
-    send(at, hold, begin, account.unwrap_or_default(), number).await
+    send(at, gateway, hold, begin, account.unwrap_or_default(), number).await
 }
 
-async fn settle(at: &At<'_>, hold: &mut ReconcileSession, id: &str, end: Resolution) -> Result<Then, Error> {
+async fn settle(
+    at: &At<'_>,
+    now: Timestamp,
+    hold: &mut ReconcileSession,
+    id: &str,
+    end: Resolution,
+) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let ended = match end {
         Resolution::Happened(id) => CallOutcome::Done(id),
@@ -214,7 +228,7 @@ async fn settle(at: &At<'_>, hold: &mut ReconcileSession, id: &str, end: Resolut
         }
     };
     info!(number = at.object.spec.phone_number, id, ?ended, "resolved a call whose outcome was unknown");
-    book.settle(id, ended, at.context.graph.now()).await?;
+    book.settle(id, ended, now).await?;
     Ok(Then::Plan)
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
+use secrecy::ExposeSecret;
 
 use super::{
     decision::{ConditionReport, Decision, Impact},
@@ -16,12 +17,18 @@ use crate::{
         summary::{ConditionValue, Progress},
     },
     graph::codes,
+    k8s::{fingerprint::Fingerprinter, secrets::ComparableSecret},
     ledger::{Refusal, Webhook},
     messages::{Reason, commands, when},
 };
 
 /// How many changes by others the operator reverts within a day.
 const FIGHTS: usize = 2;
+
+/// Fingerprint of a callback and its verify token.
+pub fn inputs(fingerprints: &Fingerprinter, url: &str, ComparableSecret(token): &ComparableSecret) -> String {
+    fingerprints.of("webhook", &format!("{url}\n{}", token.expose_secret()).into())
+}
 
 /// A call outside onboarding that another process began, or that got no reply: Meta shows its outcome, or the operator makes it
 /// again.

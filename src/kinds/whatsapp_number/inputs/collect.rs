@@ -12,7 +12,7 @@ use crate::kinds::whatsapp_number::{
     profile_cache::Look,
     provisioning, registration,
     restore::{recalled, recalled_values, was_enabled},
-    verification,
+    verification, webhook,
 };
 use crate::{
     api::{Action, AppKey, Kind, ManagementPolicy, Provisioning, SecretKeyRef, WhatsAppNumber},
@@ -28,6 +28,7 @@ use crate::{
     ledger::{LedgerHandle, LedgerProblem},
     messages::{Reason, commands},
     observe::Observation,
+    timing,
 };
 
 /// What one reconcile of a number keeps from step to step.
@@ -84,10 +85,11 @@ pub fn ledger_digits(object: &WhatsAppNumber) -> u64 {
 /// See the module.
 pub async fn collect(
     at: &ReconcileContext<'_, Numbers>,
+    now: Timestamp,
     session: &mut ReconcileSession,
 ) -> Result<Observed<Numbers>, Error> {
     let (link, seen) = observe(at.reconciler, at.object);
-    let details = details(at, &link, &seen, session).await?;
+    let details = details(at, &link, &seen, now, session).await?;
     let owner = Some(details.ledger.owner.uid.as_str()).filter(|uid| !uid.is_empty());
     Ok(Observed {
         app: at.app.clone(),
@@ -96,18 +98,19 @@ pub async fn collect(
         seen,
         proof: session.proof.clone(),
         details,
-        instant: Instant::now(),
+        instant: timing::now(),
     })
 }
 
-async fn details(
+/// What a plan of a number reads besides its app and Meta's facts.
+pub async fn details(
     at: &ReconcileContext<'_, Numbers>,
     link: &AppReference,
     seen: &Observation<PhoneNumber>,
+    now: Timestamp,
     session: &mut ReconcileSession,
 ) -> Result<Inputs, Error> {
     let ReconcileContext { context, object, .. } = at;
-    let now = context.graph.now();
     let mut inputs = Inputs {
         held_back: session.held_back.clone(),
         observing_app: observes(context, at.app).then(|| at.app.clone()),
@@ -259,9 +262,8 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registe
         let reference = &webhook.verify_token_ref;
         let read = context.secrets.get(namespace, reference).await.map(|read| read.value);
         inputs.verify_token = value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
-        if let Some(KnownSecret { value: ComparableSecret(token), .. }) = inputs.verify_token.known() {
-            let both = SecretString::from(format!("{}\n{}", webhook.callback_url, token.expose_secret()));
-            inputs.webhook_fingerprint = context.fingerprints.of("webhook", &both);
+        if let Some(KnownSecret { value: token, .. }) = inputs.verify_token.known() {
+            inputs.webhook_fingerprint = webhook::inputs(&context.fingerprints, &webhook.callback_url, token);
         }
     }
 }
@@ -331,5 +333,5 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool
         }),
         requested: at.requests.iter().any(|request| request.action == Action::Reconcile && request.verdict.is_ok()),
     };
-    at.reconciler.profiles.look(&look, Instant::now(), &at.context.timing)
+    at.reconciler.profiles.look(&look, timing::now(), &at.context.timing)
 }

@@ -1,10 +1,12 @@
 //! How a number is planned, topic by topic. [`fixtures`] has the vocabulary.
 
 mod absence;
+mod api_server;
 mod deletion;
 pub mod fixtures;
 mod messages;
 mod onboarding;
+mod outside;
 mod pin;
 mod plan;
 mod profile;

@@ -1,40 +1,78 @@
 //! Whatever people, Meta and the network do: nothing is called that must not be, nothing twice, and it comes to an end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use kube::ResourceExt;
 use proptest::prelude::*;
+use secrecy::ExposeSecret;
+use tokio::time::advance;
 
 use super::{
-    fixtures::{Number, asks_to_register, asks_to_verify, at, known, number},
-    random_events::{CHANGES, Happens, STARTS, any_row},
+    fixtures::{Number, number},
+    outside::{Fate, Heard, Outside, Process},
+    random_events::{CHANGES, Happens, STARTS, any_row, registers, usual_fate, verifies},
 };
-use crate::kinds::whatsapp_number::inputs::{ProfileRead, Resolution, Step};
+use crate::kinds::whatsapp_number::{
+    inputs::{
+        Inputs, Resolution, Step,
+        collect::{details, open_session},
+    },
+    steps,
+};
 use crate::{
-    api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning},
-    calls::{CallInput, Operation},
-    controller::{plan::Plan, testing::MINUTE},
-    graph::types::{self, NameStatus, NumberStatus, PhoneNumber, PlatformType},
-    k8s::secrets::ComparableSecret,
-    ledger::{CallOutcome, Evidence, NewIntent, Refusal},
+    api::{Action, ManagementPolicy, NumberDeletionPolicy, Provisioning, WhatsAppNumberStatus},
+    calls::{CallGateway, Meta, Operation},
+    controller::{
+        actions::{self, Request},
+        context::Error,
+        managed_resource::{ReconcileContext, Then},
+        plan::{Plan, Report},
+        testing::{MINUTE, NAMESPACE},
+    },
+    graph::{
+        codes,
+        types::{NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    },
+    kinds::Numbers,
     observe::Observation,
+    timing::{self, Timing},
 };
 
-/// As many steps as the shell takes before it calls it a circle.
+/// As many steps as a reconcile may take.
 const MOST_STEPS: usize = 24;
 
-/// What is known of a number from outside: the calls that Meta may have heard of.
+/// A number and all that is outside of the process, as a reconcile of production works with them.
 struct Play {
     scene: Number,
-    ends: Vec<Option<CallOutcome>>,
-    codes: usize,
-    calls: usize,
-    /// PINs that Meta has refused since one was in force.
+    outside: Outside,
+    process: Process,
+    /// The last report: a status that is written again need not be checked again.
+    reported: Option<Report<WhatsAppNumberStatus, Step>>,
+    /// The last call that Meta may have carried out, as long as nothing shows whether it did.
+    lost: Option<Operation>,
+    /// When Meta last carried out a call that reads show, or may have.
+    changed: Option<Instant>,
+    /// How often the last call was repeated without a person.
+    repeats: usize,
+    /// PINs that Meta has refused since one was in force, as far as the operator could know.
     refused: Vec<String>,
 }
 
 impl Play {
+    async fn new(start: usize, usual: Fate) -> Self {
+        let (mut scene, outside) = (number(), Outside::new(usual));
+        verifies(&mut scene, &outside.api);
+        registers(&mut scene, &outside.api, "004217");
+        STARTS[start](&mut scene, &outside.api);
+        outside.api.apply(&mut scene.object);
+        let process = Process::start(&outside);
+        if scene.inputs.ledger != number().inputs.ledger {
+            process.put_ledger(&scene.inputs.ledger).await;
+        }
+        Self { scene, outside, process, reported: None, lost: None, changed: None, repeats: 0, refused: Vec::new() }
+    }
+
     fn shown(&self) -> Option<PhoneNumber> {
         match &self.scene.seen {
             Observation::Present { facts, .. } => Some(facts.clone()),
@@ -42,43 +80,199 @@ impl Play {
         }
     }
 
-    fn happens(&mut self, event: Happens) {
-        let scene = &mut self.scene;
+    async fn happens(&mut self, event: Happens) {
+        let (scene, outside) = (&mut self.scene, &self.outside);
+        scene.inputs.now = outside.now();
+        scene.instant = timing::now();
         match event {
             Happens::Shows(facts) => scene.shows(*facts),
-            Happens::Lacks => scene.lacks(MINUTE),
-            Happens::Time(minutes) => {
-                scene.inputs.now = scene.inputs.now.checked_add(SignedDuration::from_mins(minutes)).unwrap();
+            Happens::Lacks => {
+                scene.lacks(MINUTE);
+                advance(MINUTE).await;
             }
-            Happens::Reads(fresh, twice) => scene.inputs.evidence = Evidence { fresh, twice },
-            Happens::Does(which) => CHANGES[which](scene),
-            Happens::Ends(ends) => self.ends = ends,
+            Happens::Time(minutes) => advance(MINUTE * minutes).await,
+            Happens::Reads(fresh, twice) => self.reads(fresh, twice).await,
+            Happens::Does(which) => CHANGES[which](scene, &outside.api),
+            Happens::Fates(fates) => outside.set_fates(fates),
+            Happens::Writes(writes) => outside.api.set_writes(writes),
+        }
+        // No two requests have the same time.
+        advance(Duration::from_secs(1)).await;
+    }
+
+    /// Reads show what they showed before.
+    async fn reads(&mut self, fresh: bool, twice: bool) {
+        let Timing { settle, absence_gap, .. } = Timing::default();
+        for (nth, wait) in [settle, absence_gap].into_iter().take(1 + usize::from(twice)).enumerate() {
+            if nth == 1 {
+                self.reconcile().await;
+            }
+            if fresh {
+                advance(wait).await;
+            }
+            if let Observation::Present { read, .. } | Observation::Absent { read, .. } = &mut self.scene.seen {
+                *read = timing::now();
+            }
         }
     }
 
-    /// Plans and carries out until there is nothing more to do, as the shell does.
-    fn reconcile(&mut self) {
-        self.scene.inputs.held_back = None;
+    /// Reconciles until there is nothing more to do, an error, or the process dies.
+    async fn reconcile(&mut self) {
+        self.steps().await;
+        if self.outside.death.has_come() {
+            self.process = Process::start(&self.outside);
+        }
+    }
+
+    async fn steps(&mut self) {
+        let process = self.process.clone();
+        process.watch();
+        self.outside.api.refresh(&mut self.scene.object);
+        let (fence, timing) = (&process.context().fence, &process.context().timing);
+        let mut session = open_session(process.context(), &self.scene.object).await;
         for _ in 0..MOST_STEPS {
+            let requests = actions::requests(&self.scene.object, self.outside.now());
+            let Some(inputs) = self
+                .lives(details(
+                    &self.at(&process, &requests),
+                    &self.scene.link,
+                    &self.scene.seen,
+                    self.outside.now(),
+                    &mut session,
+                ))
+                .await
+            else {
+                return;
+            };
+            self.scene.inputs = Inputs { no_writes: self.scene.inputs.no_writes.take(), ..inputs };
+            self.scene.instant = timing::now();
+            self.check_record();
             match self.scene.plan() {
-                Plan::Open(_) => return,
+                // What a read by id shows is not played here.
+                Plan::Open(_) | Plan::Step(Step::ReadById { .. }) => return,
                 Plan::Report(report) => {
-                    let waits = report.waiting;
                     // Every status that is written keeps the rules.
-                    self.scene.written = self.scene.inputs.now;
-                    self.scene.reconcile();
-                    self.scene.inputs.requested.retain(|action, _| waits.contains(action));
+                    if self.reported.as_ref() != Some(&report) {
+                        self.scene.written = self.scene.inputs.now;
+                        self.scene.reconcile();
+                    }
+                    for Request { action, verdict, .. } in &requests {
+                        if verdict.is_err() || !report.waiting.contains(action) {
+                            self.scene.object.annotations_mut().remove(action.annotation());
+                        }
+                    }
+                    self.reported = Some(report);
                     return;
                 }
                 Plan::Step(step) => {
                     self.check(&step);
-                    if !self.carry_out(step) {
-                        return;
+                    let heard = self.outside.heard().len();
+                    let gateway = CallGateway { graph: &self.outside, fence, timing };
+                    let at = self.at(&process, &requests);
+                    let then = Box::pin(self.lives(steps::carry_out(&at, &gateway, &mut session, step.clone()))).await;
+                    self.learn(&step, self.outside.heard().get(heard));
+                    match then {
+                        Some(Then::Plan | Then::Learnt) => {}
+                        Some(Then::End) => return self.applies_again(),
+                        Some(Then::Requeue(_)) | None => return,
                     }
                 }
             }
         }
         panic!("it goes round in a circle: {:?}", self.scene.plan());
+    }
+
+    fn at<'a>(&'a self, process: &'a Process, requests: &'a [Request]) -> ReconcileContext<'a, Numbers> {
+        let Number { object, app, .. } = &self.scene;
+        let (reconciler, context) = (process.numbers(), process.context());
+        ReconcileContext { reconciler, context, object, namespace: NAMESPACE, app, requests }
+    }
+
+    /// What comes of a part of a reconcile, unless it fails because the API server does, or the process dies meanwhile.
+    async fn lives<T>(&self, part: impl Future<Output = Result<T, Error>>) -> Option<T> {
+        let mut part = Box::pin(part);
+        tokio::select! {
+            biased;
+            result = &mut part => result.inspect_err(|error| assert!(self.outside.api.has_failed(), "{error}")).ok(),
+            () = self.outside.death.watch() => None,
+        }
+    }
+
+    /// A deleted object that need not wait any more is gone; a new one of the same name is applied.
+    fn applies_again(&mut self) {
+        let object = &mut self.scene.object;
+        if object.metadata.deletion_timestamp.take().is_some() {
+            object.metadata.uid = Some(format!("uid of {}", self.outside.now()));
+            object.metadata.finalizers = None;
+            object.status = None;
+            self.reported = None;
+            self.outside.api.apply(object);
+        }
+    }
+
+    /// What a step has shown of calls to Meta, from outside.
+    fn learn(&mut self, step: &Step, heard: Option<&Heard>) {
+        let is_of_pin =
+            |operation: Operation| matches!(operation.counted_as(), Operation::Register | Operation::SetPin);
+        match step {
+            Step::Resolve { end, id } if *end != Resolution::Lost => {
+                let operation = self.scene.inputs.ledger.intent(id).unwrap().input.operation();
+                self.lost.take_if(|lost| *lost == operation);
+                if matches!(end, Resolution::Happened(_)) && is_of_pin(operation) {
+                    self.refused.clear();
+                }
+            }
+            Step::Send { input, .. } if input.operation().is_onboarding() => self.repeats = 0,
+            Step::Repeat { .. } => self.repeats += usize::from(heard.is_some()),
+            _ => {}
+        }
+        let Some(Heard { operation, instant, secret, fate, id, .. }) =
+            heard.filter(|heard| heard.operation.is_onboarding())
+        else {
+            return;
+        };
+        if operation.is_seen() && !matches!(fate, Fate::Refused(..)) {
+            self.changed = Some(*instant);
+        }
+        let on_record =
+            self.outside.api.ledger().is_some_and(|ledger| ledger.intent(id).is_none_or(|intent| intent.unknown));
+        match fate {
+            Fate::Refused(code, _) if on_record => {
+                self.lost.take_if(|_| *operation != Operation::SetPin);
+                if operation.counted_as() == Operation::Register
+                    && [codes::PIN_MISMATCH, codes::ACCOUNT_LOCKED].contains(code)
+                {
+                    self.refused.extend(secret.clone());
+                }
+            }
+            Fate::Done if on_record => {
+                self.lost = None;
+                if is_of_pin(*operation) {
+                    self.refused.clear();
+                }
+            }
+            _ => self.lost = Some(*operation).filter(|operation| operation.is_settled_later()),
+        }
+    }
+
+    /// What Meta has heard of is on record.
+    fn check_record(&self) {
+        let Inputs { held, blocker, ledger, now, .. } = &self.scene.inputs;
+        if !held || blocker.is_some() {
+            return;
+        }
+        for operation in [Operation::RequestCode, Operation::Register, Operation::Deregister] {
+            let (made, counted) = (ledger.recent(operation, *now).len(), self.outside.counted(operation));
+            assert!(made >= counted, "Meta counts {counted} × {operation}: {ledger:?}");
+        }
+        // Without a code it is what reads have shown.
+        for (operation, refusal) in ledger.refusals.iter().filter(|(_, refusal)| refusal.code != 0) {
+            let said = |heard: &Heard| {
+                heard.operation.counted_as() == *operation
+                    && matches!(heard.fate, Fate::Refused(code, _) if code == refusal.code)
+            };
+            assert!(self.outside.heard().iter().any(said), "Meta did not refuse it: {operation} {refusal:?}");
+        }
     }
 
     fn check(&self, step: &Step) {
@@ -107,7 +301,9 @@ impl Play {
         if !operation.is_onboarding() {
             return;
         }
-        if let Some(open) = inputs.open_onboarding_call() {
+        let open = inputs.open_onboarding_call();
+        assert!(open.is_some() || self.lost.is_none(), "nothing shows what became of {:?}: {why}", self.lost);
+        if let Some(open) = open {
             let same = action.is_some() && open.input.operation().action() == action;
             let settled = deleted && inputs.evidence.twice;
             assert!(open.unknown && (again || same || settled), "another call is not settled: {why}");
@@ -115,11 +311,15 @@ impl Play {
         if again {
             let tries = if operation == Operation::SetPin { 3 } else { 2 };
             assert!(ledger.conflicting(operation).unwrap().attempt < tries, "once more, and no more: {why}");
+            assert!(self.repeats + 1 < tries as usize, "once more, and no more: {why}");
             assert!(inputs.evidence.twice || operation == Operation::SetPin, "no read proves it: {why}");
         }
-        assert!(inputs.evidence.fresh || operation == Operation::AddNumber, "reads lag: {why}");
+        let counts_from = self.changed.map(|changed| changed + Timing::default().settle);
+        let fresh = inputs.evidence.fresh && self.scene.seen.read() >= counts_from;
+        assert!(fresh || operation == Operation::AddNumber, "reads lag: {why}");
         if operation == Operation::RequestCode {
-            assert!(action.is_some() || self.codes == 0, "a second code: {why}");
+            let sent = |heard: &Heard| heard.operation == operation && !matches!(heard.fate, Fate::Refused(..));
+            assert!(action.is_some() || !self.outside.heard().iter().any(sent), "a second code: {why}");
         }
     }
 
@@ -157,8 +357,8 @@ impl Play {
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
                 assert!(ledger.blocked_until.is_none_or(|until| until <= inputs.now), "locked: {why}");
                 let open = inputs.open_onboarding_call().is_some();
-                let pin = inputs.pin.known().map(|known| &known.fingerprint);
-                let refused = pin.is_some_and(|pin| self.refused.contains(pin));
+                let pin = inputs.pin.known().map(|known| known.value.0.expose_secret().to_owned());
+                let refused = pin.is_some_and(|pin| self.refused.contains(&pin));
                 assert!(action.is_some() || open || !refused, "a refused PIN: {why}");
                 assert!(action.is_some() || open || !inputs.was_connected() || ledger.register_wanted, "{why}");
             }
@@ -173,150 +373,24 @@ impl Play {
             _ => {}
         }
     }
-
-    /// Whether it is planned again.
-    fn carry_out(&mut self, step: Step) -> bool {
-        let inputs = &mut self.scene.inputs;
-        match step {
-            Step::Send { input, secret, id, before, action, .. } => {
-                let fingerprint = match &input {
-                    CallInput::SetWebhook { .. } => inputs.webhook_fingerprint.clone(),
-                    CallInput::WriteProfile { .. } => {
-                        crate::kinds::whatsapp_number::profile::inputs(self.scene.object.spec.profile.as_ref().unwrap())
-                    }
-                    input => secret.as_ref().map_or_else(
-                        || crate::kinds::whatsapp_number::provisioning::inputs(input),
-                        |known| known.fingerprint.clone(),
-                    ),
-                };
-                let secret = secret.map(|known| known.value).filter(|_| !matches!(input, CallInput::SetWebhook { .. }));
-                let action = action.map(|action| (action, inputs.requested[&action].clone()));
-                inputs.ledger.phone_number_id = id.or(inputs.ledger.phone_number_id.take());
-                self.call(input, fingerprint, before, secret, action)
-            }
-            Step::Repeat { id, before } => {
-                let intent = inputs.ledger.intent(&id).unwrap().clone();
-                let secret = inputs.ledger.secret_of(&id).cloned();
-                let operation = intent.input.operation();
-                let needs = operation.takes_pin() || operation == Operation::VerifyCode;
-                assert_eq!(secret.is_some(), needs, "with its secret");
-                self.call(intent.input, intent.inputs, before, secret, None)
-            }
-            Step::Resolve { id, end } => {
-                let now = inputs.now;
-                let ended = match end {
-                    Resolution::Happened(id) => CallOutcome::Done(id),
-                    Resolution::Lost => {
-                        inputs.evidence = Evidence::default();
-                        CallOutcome::Unknown
-                    }
-                    Resolution::DidNot(_) => super::fixtures::refusal(0, None),
-                    Resolution::GivenUp => CallOutcome::GivenUp,
-                };
-                inputs.ledger.finish(&id, ended, now);
-                true
-            }
-            Step::RecordObservation { id, connected, shown } => {
-                let owner = inputs.ledger.owner.clone();
-                inputs.ledger.note(owner, id, connected, shown);
-                true
-            }
-            Step::CreatePinSecret => {
-                inputs.pin = known("590218");
-                true
-            }
-            // Nothing is learnt: the request fails.
-            Step::ReadById { .. } => false,
-            Step::RefreshToken(_) => inputs.requested.remove(&Action::RefreshToken).is_some(),
-            Step::ReadProfile { .. } => {
-                let next = Duration::from_hours(20);
-                let fresh = inputs.evidence.fresh;
-                inputs.profile = ProfileRead::Shown { profile: types::Profile::default(), fresh, next };
-                true
-            }
-            Step::Finalizer(wanted) => {
-                inputs.has_finalizer = wanted;
-                false
-            }
-            Step::RemoveFinalizer(_) => {
-                self.scene.object.metadata.deletion_timestamp = None;
-                false
-            }
-            Step::WriteBinding(_) | Step::DeleteBinding => panic!("no binding is asked for"),
-        }
-    }
-
-    fn call(
-        &mut self,
-        input: CallInput,
-        fingerprint: String,
-        before: String,
-        secret: Option<ComparableSecret>,
-        action: Option<(Action, String)>,
-    ) -> bool {
-        self.calls += 1;
-        let inputs = &mut self.scene.inputs;
-        let (id, now, operation) = (format!("call {}", self.calls), inputs.now, input.operation());
-        let asked = action.as_ref().map(|(action, _)| *action);
-        let named = fingerprint.clone();
-        inputs.ledger.begin(NewIntent { id: id.clone(), input, inputs: fingerprint, before, secret, action, now });
-        let ended = if self.ends.is_empty() { Some(CallOutcome::Unknown) } else { self.ends.remove(0) };
-        self.codes += usize::from(
-            operation == Operation::RequestCode
-                && matches!(ended, None | Some(CallOutcome::Done(_) | CallOutcome::Unknown)),
-        );
-        if let Some(action) = asked.filter(|_| ended != Some(CallOutcome::NotSent)) {
-            inputs.requested.remove(&action);
-        }
-        let Some(ended) = ended else {
-            // The process dies; the next one finds an open call that it did not make.
-            inputs.foreign_call_grace.insert(id, MINUTE);
-            return false;
-        };
-        let ended = match ended {
-            CallOutcome::Refused(refusal) => {
-                let earlier = inputs.ledger.refusals.get(&operation.counted_as()).filter(|r| r.code == refusal.code);
-                let times = earlier.map_or(1, |earlier| earlier.times + 1);
-                let until = refusal.until.map(|until| now + until.duration_since(at(0)));
-                if refusal.is_of_pin() && operation.counted_as() == Operation::Register {
-                    self.refused.push(named.clone());
-                }
-                CallOutcome::Refused(Refusal { inputs: named, times, until, ..refusal })
-            }
-            ended => ended,
-        };
-        if ended == CallOutcome::Done(None) || matches!(ended, CallOutcome::Done(Some(_))) {
-            let sets = matches!(operation.counted_as(), Operation::Register | Operation::SetPin);
-            self.refused.retain(|_| !sets);
-        }
-        match &ended {
-            CallOutcome::NotSent => inputs.held_back = Some("Meta could not be reached".to_owned()),
-            CallOutcome::Done(_) | CallOutcome::Unknown => {
-                inputs.evidence = Evidence::default();
-                if let ProfileRead::Shown { fresh, .. } = &mut inputs.profile {
-                    *fresh = false;
-                }
-            }
-            CallOutcome::Refused(_) | CallOutcome::GivenUp => {}
-        }
-        inputs.ledger.finish(&id, ended, now);
-        true
-    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
     #[test]
-    fn whatever_happens_nothing_is_done_that_must_not_be(start in 0..STARTS.len(), row in any_row()) {
-        let mut scene = number();
-        asks_to_verify(&mut scene);
-        asks_to_register(&mut scene, "004217");
-        scene.inputs.code = known("111111");
-        STARTS[start](&mut scene);
-        let mut play = Play { scene, ends: Vec::new(), codes: 0, calls: 0, refused: Vec::new() };
-        for event in row {
-            play.happens(event);
-            play.reconcile();
-        }
+    fn whatever_happens_nothing_is_done_that_must_not_be(start in 0..STARTS.len(),
+        usual in usual_fate(),
+        row in any_row(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut play = Play::new(start, usual).await;
+            for events in row {
+                for event in events {
+                    play.happens(event).await;
+                }
+                play.reconcile().await;
+            }
+        });
     }
 }
