@@ -1,4 +1,6 @@
-//! An API server in memory. A test says what becomes of the next writes, and in any of them the process may die.
+//! What the property tests have in place of an API server: one object and its Secrets, in memory. They play thousands of rows
+//! of events, in each of which any write may fail, and in any of which the process may die; `tests/operator/` plays some of
+//! them against a real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
