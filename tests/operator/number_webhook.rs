@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use waba_operator::api::WhatsAppNumber;
 
 use crate::harness::{
-    manifests::number,
+    manifests::{INO, number},
     scenario::{PHONE, SUPPORT},
     seed::{self, ACCOUNT, APP, NUMBER},
     world::{World, condition},
@@ -186,6 +186,17 @@ async fn a_callback_with_a_wrong_verify_token_is_refused_until_it_is_corrected()
     world.until_enabled().await;
     assert_eq!(world.callback().await, CALLBACK);
     world.settle().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_operators_own_token_is_never_sent_as_a_verify_token() {
+    let world = World::connected("own-token", listening()).await;
+    let mut spec = blocks();
+    spec["incoming"]["webhook"]["verifyTokenRef"] = json!({"name": format!("{INO}-token"), "key": "live"});
+    world.create(&number(SUPPORT, PHONE, spec)).await;
+    world.until_message(ROUTING, "False/SecretValueInvalid", &["is one of the operator's own"]).await;
+    world.assert_writes_at_meta(&[]).await;
     world.finish().await;
 }
 
