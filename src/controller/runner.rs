@@ -32,10 +32,9 @@ use crate::{
     telemetry::{Metrics, Outcome},
 };
 
-/// Objects that are reconciled at once, per kind and watched namespace: as many as people change at once by hand, because the
-/// first call to Meta of the last of them waits for whatever the others do. The API server has more seats for one service
-/// account.
-pub const CONCURRENCY: u16 = 64;
+/// Objects that are reconciled at once, per kind and watched namespace. With fewer, the call that a person requests waits for
+/// the writes of others; with more, an import takes more memory.
+pub const CONCURRENCY: u16 = 48;
 /// Objects in one page of a list: text until each is parsed, 4 kB an object. The API server spends three times the CPU on
 /// pages of 50.
 const PAGE: u32 = 500;
