@@ -40,6 +40,8 @@ impl StepBudget {
 pub struct Done {
     /// Whether anything was written.
     pub changed: bool,
+    /// Whether a status was written: the watch brings a newer version of the object than the one that was reconciled.
+    pub overtaken: bool,
     /// Reconcile again after this, if nothing else wakes the object.
     pub requeue: Option<Duration>,
 }
@@ -66,24 +68,25 @@ pub async fn reconcile<R: ManagedResource>(reconciler: &R, object: &R::Object) -
                     continue;
                 }
                 Then::Learnt => continue,
-                Then::End => return Ok(Done { changed: true, requeue: None }),
+                Then::End => return Ok(Done { changed: true, overtaken: false, requeue: None }),
                 Then::Requeue(wait) => Some(wait),
             },
             Plan::Report(mut report) => {
                 let mut requeue = requeue(context, object, &app, &report.next);
                 let follow_up = report.follow_up.take();
-                changed |= conclude(context, object, &app, report, requests.clone()).await?;
+                let overtaken = conclude(context, object, &app, report, requests.clone()).await?;
+                changed |= overtaken;
                 if let Some(step) = follow_up {
                     changed = true;
                     let then = reconciler.execute(&at, &inputs, &mut session, step).await?;
                     requeue = if let Then::Requeue(wait) = then { Some(wait) } else { Some(Duration::ZERO) };
                 }
-                return Ok(Done { changed, requeue });
+                return Ok(Done { changed, overtaken, requeue });
             }
             Plan::Open(need) => requeue(context, object, &app, &need),
         };
-        changed |= keep(context, object, &app, requests, R::is_read(&inputs)).await?;
-        return Ok(Done { changed, requeue });
+        let overtaken = keep(context, object, &app, requests, R::is_read(&inputs)).await?;
+        return Ok(Done { changed: changed || overtaken, overtaken, requeue });
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ahash::AHashMap;
 use futures::{
     FutureExt, StreamExt,
     future::{self, BoxFuture},
@@ -16,6 +17,7 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{WatchStreamExt, watcher},
 };
+use parking_lot::Mutex;
 use tokio::time;
 use tracing::{error, warn};
 
@@ -76,7 +78,7 @@ async fn run_scope<R: ManagedResource>(
     };
     let mut events = pin!(watcher::watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff());
     let mut shutdown = running.shutdown.clone();
-    let context = Context { running, objects, reconciler, backoff: Backoff::default() };
+    let context = Context { running, objects, reconciler, backoff: Backoff::default(), overtaken: Mutex::default() };
     let mut queue = Queue::default();
     let mut in_flight = FuturesUnordered::new();
     loop {
@@ -122,6 +124,8 @@ struct Context<R: ManagedResource> {
     objects: Objects<R::Object>,
     reconciler: Arc<R>,
     backoff: Backoff<Key>,
+    /// The versions of objects over which a status was written, until the watch brings the newer ones.
+    overtaken: Mutex<AHashMap<Key, String>>,
 }
 
 impl<R: ManagedResource> Context<R> {
@@ -132,6 +136,7 @@ impl<R: ManagedResource> Context<R> {
         }
         for object in &update.gone {
             self.backoff.reset(&object.key);
+            self.overtaken.lock().remove(&object.key);
             self.reconciler.on_delete(object);
             self.reconciler.on_change(object);
             // Whoever competed with it for the same thing may have won.
@@ -162,12 +167,20 @@ impl<R: ManagedResource> Context<R> {
                 || object.finalizers().iter().any(|name| Some(&**name) == R::Object::FINALIZER)
         };
         let object = cached.object().filter(ours)?;
+        let version = object.resource_version().unwrap_or_default();
+        if self.is_overtaken(key, &version) {
+            // What was decided on it would be decided, reported and requested a second time.
+            return None;
+        }
         let kind = R::Object::NAME;
         let started = Instant::now();
         let result = timeout::catch(&running.metrics, self.reconcile_now(object)).await;
         let (outcome, requeue) = match result {
             Ok(Ok(done)) => {
                 self.backoff.reset(key);
+                if done.overtaken {
+                    self.overtaken.lock().insert(key.clone(), version);
+                }
                 (if done.changed { Outcome::Changed } else { Outcome::Unchanged }, done.requeue)
             }
             Ok(Err(error)) if error.is_stale() => (Outcome::Unchanged, Some(self.backoff.failed(key))),
@@ -186,7 +199,18 @@ impl<R: ManagedResource> Context<R> {
         if self.objects.get(key).is_none() {
             // It was deleted during its reconcile.
             self.backoff.reset(key);
+            self.overtaken.lock().remove(key);
         }
         requeue
+    }
+
+    /// Whether a status was written over this version of the object; a newer one ends the wait for it.
+    fn is_overtaken(&self, key: &Key, version: &str) -> bool {
+        let mut overtaken = self.overtaken.lock();
+        let waits = overtaken.get(key).is_some_and(|written_over| written_over == version);
+        if !waits {
+            overtaken.remove(key);
+        }
+        waits
     }
 }

@@ -42,6 +42,8 @@ pub async fn write_status<K: Kind>(
     context.leads()?;
     let api = Api::<K>::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     match patch_status(&api, object, &status, MANAGER).await? {
+        // What the API server regards as the same is no news, and brings no event of the watch.
+        Patched::Written(written) if written.resource_version() == object.resource_version() => return Ok(false),
         Patched::Written(_) => {}
         Patched::Stale => return Err(Error::Stale),
         // Deleted meanwhile: there is nobody to tell.

@@ -4,6 +4,7 @@ use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
 use crate::harness::{
+    gate::{Gate, Hold},
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT, TEMPLATE},
     world::{World, is_poll},
@@ -153,6 +154,52 @@ async fn reconcile_at_reads_meta_at_once_and_only_once() {
         let calls = world.sim.calls(since).await.unwrap();
         assert_eq!(calls.iter().filter(|call| is_poll(call, ACCOUNT)).count(), 1, "{calls:#?}");
     }
+    world.finish().await;
+}
+
+/// The operator's own write reaches its cache late: what is reconciled meanwhile must not act on the request once more.
+#[tokio::test]
+async fn reconcile_at_reads_meta_once_while_the_watch_lags() {
+    let mut world = World::new("lagging-echo", seed::small()).await;
+    let gate = Gate::start(world.config.clone()).await;
+    world.config = gate.config();
+    world.start().await;
+    world.create(&app(INO, json!({"pollInterval": "5000h"}))).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    let since = world.last_call().await;
+    gate.hold(Hold::before("echo", "PATCH", "/whatsappnumbers/support/status$").body("reconcileAt"));
+    world.request_action::<WhatsAppNumber>("support", "waba.dev/reconcile-at", 0).await;
+    gate.reached("echo").await;
+    gate.freeze_watches("/whatsappnumbers$");
+    gate.release("echo");
+    let polls = async || {
+        let calls = world.sim.calls(since).await.unwrap();
+        calls.iter().filter(|call| is_poll(call, ACCOUNT)).count()
+    };
+    world.eventually("the account is read", async || (polls().await > 0).then_some(())).await;
+    // Each of these changes wakes the app's numbers.
+    for from in ["All", "Same", "All"] {
+        let patched = world.patch::<MetaApp>(INO, json!({"spec": {"allowedNamespaces": {"from": from}}})).await;
+        world
+            .until::<MetaApp>(INO, "the change is seen", |app| {
+                app.status.as_ref().map(|status| status.observed_generation) == patched.metadata.generation
+            })
+            .await;
+    }
+    gate.thaw_watches();
+    // The echo has come to the operator when the next request is acted on.
+    let requested = world.request_action::<WhatsAppNumber>("support", "waba.dev/reconcile-at", 0).await;
+    world
+        .until::<WhatsAppNumber>("support", "the action is acknowledged in status.handled", |number| {
+            number.status.as_ref().unwrap().handled.reconcile_at.as_ref() == Some(&requested)
+        })
+        .await;
+    world.eventually("the account is read again", async || (polls().await > 1).then_some(())).await;
+    assert_eq!(polls().await, 2, "{}", world.diagnostics().await);
+    let is_echo = |path: &str, body: &str| path.ends_with("/support/status") && body.contains("reconcileAt");
+    let echoes = gate.writes().iter().filter(|write| is_echo(&write.path, &write.body)).count();
+    assert_eq!(echoes, 2, "one for each request");
     world.finish().await;
 }
 
