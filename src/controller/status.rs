@@ -1,11 +1,12 @@
 //! The end of every reconcile: one status patch, only if something changed, and the Events that go with it.
 
 use kube::{Api, ResourceExt};
+use tracing::{info, warn};
 
 use super::{
     actions::Request,
     context::{Context, Error},
-    summary::{StatusSummary, settle},
+    summary::{Notice, StatusSummary, settle},
 };
 use crate::{api::labels::IMPORTED_BY, messages::Reason};
 use crate::{
@@ -59,6 +60,9 @@ pub async fn write_status<K: Kind>(
             context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
         }
     }
+    for notice in verdict.iter().flat_map(|verdict| &verdict.notices) {
+        tell(context, object, notice);
+    }
     for request in requests {
         if let Err(why) = &request.verdict {
             let note = format!("{}: {} was not acted on: {why}", request.action, request.value);
@@ -66,6 +70,20 @@ pub async fn write_status<K: Kind>(
         }
     }
     Ok(true)
+}
+
+/// Tells people of something that phase and `Ready` do not show.
+fn tell<K: Kind>(context: &Context, object: &K, notice: &Notice) {
+    let Notice { reason, warns, message } = notice;
+    let (kind, namespace, name) = (K::NAME, object.namespace(), object.name_any());
+    if *warns {
+        warn!(kind, namespace, name, reason = reason.as_str(), "{message}");
+    } else {
+        info!(kind, namespace, name, reason = reason.as_str(), "{message}");
+    }
+    let type_ = if *warns { EventType::Warning } else { EventType::Normal };
+    context.events.publish(&object.object_ref(&()), type_, reason.as_str(), "Reconcile", message);
+    context.metrics.noticed(K::NAME, reason.as_str());
 }
 
 /// An import of thousands is told once, on the app, and not by an Event for each object.

@@ -53,6 +53,18 @@ impl ConditionValue {
     }
 }
 
+/// Something that happened to what an object works with, and that neither its phase nor `Ready` tells: an entry of the
+/// history and an Event, along with the status that shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// From the closed list.
+    pub reason: Reason,
+    /// Whether a person has to act.
+    pub warns: bool,
+    /// What happened, and what a person has to do, if anything.
+    pub message: String,
+}
+
 /// How an object stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusSummary {
@@ -64,6 +76,8 @@ pub struct StatusSummary {
     pub conditions: Vec<(&'static str, ConditionValue)>,
     /// Whether facets that are not listed stay: nobody looked, so nothing is known to be otherwise. If not, they go.
     pub keeps: bool,
+    /// What happened since the status that stands there.
+    pub notices: Vec<Notice>,
 }
 
 impl StatusSummary {
@@ -74,7 +88,7 @@ impl StatusSummary {
 
     /// With exactly these facets.
     pub fn of(ready: ConditionValue, progress: Progress, conditions: Vec<(&'static str, ConditionValue)>) -> Self {
-        Self { ready, progress, conditions, keeps: false }
+        Self { ready, progress, conditions, keeps: false, notices: Vec::new() }
     }
 
     /// With the facets as they were.
@@ -134,20 +148,31 @@ pub fn settle<S: ManagedStatus>(
     }
     conditions::stamp(list, generation);
 
-    let reason = verdict.ready.reason.as_str();
-    let newest = before.history().last();
-    let same = before.phase() == status.phase() && newest.is_some_and(|t| t.reason == reason);
-    if same {
+    let phase = status.phase().unwrap_or_default().to_owned();
+    let entry = |reason: Reason, message: &str| Transition {
+        time: whole_seconds(now),
+        phase: phase.clone(),
+        reason: reason.as_str().to_owned(),
+        message: message.to_owned(),
+    };
+    for notice in &verdict.notices {
+        push_history(status.history_mut(), entry(notice.reason, &notice.message));
+    }
+    if !is_transition(status, before, verdict) {
         return None;
     }
-    let transition = Transition {
-        time: whole_seconds(now),
-        phase: status.phase().unwrap_or_default().to_owned(),
-        reason: reason.to_owned(),
-        message: verdict.ready.message.clone(),
-    };
+    let transition = entry(verdict.ready.reason, &verdict.ready.message);
     push_history(status.history_mut(), transition.clone());
     Some(transition)
+}
+
+/// Whether phase or `Ready`'s reason are others than before. While an object is suspended, `Ready` keeps its reason, and the
+/// phase tells.
+pub fn is_transition<S: ManagedStatus>(status: &S, before: &S, verdict: &StatusSummary) -> bool {
+    let last = conditions::find(before.conditions(), READY).map(|ready| ready.reason.as_str());
+    let same =
+        last == Some(verdict.ready.reason.as_str()) || (last.is_some() && verdict.progress == Progress::Suspended);
+    before.phase() != status.phase() || !same
 }
 
 #[cfg(test)]
@@ -228,6 +253,20 @@ mod tests {
         let (back, _) = next(&rests, MetaAppPhase::Connected, &connected(), 12);
         assert_eq!(types(&back), ["Ready", "TokenValid"]);
         assert_eq!(find(&back.conditions, "Ready").unwrap().message, "all is well");
+    }
+
+    #[test]
+    fn a_notice_is_an_entry_of_the_history_and_no_transition() {
+        let (well, _) = next(&MetaAppStatus::default(), MetaAppPhase::Connected, &connected(), 10);
+        let message = "the one in use stays".to_owned();
+        let notice = Notice { reason: Reason::TokenRejected, warns: true, message };
+        let told = StatusSummary { notices: vec![notice], ..connected() };
+        let mut status = well.clone();
+        assert!(settle(&mut status, &well, &told, 1, at(11)).is_none(), "phase and Ready are as they were");
+        let entries: Vec<_> = status.history.iter().map(|t| (t.phase.as_str(), t.reason.as_str())).collect();
+        assert_eq!(entries, [("Connected", "Connected"), ("Connected", "TokenRejected")]);
+        let (after, news) = next(&status, MetaAppPhase::Connected, &connected(), 12);
+        assert_eq!((after, news), (status, false), "nor is the next look a transition");
     }
 
     #[test]

@@ -82,6 +82,21 @@ struct Object {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppCondition {
+    namespace: String,
+    name: String,
+    condition: &'static str,
+    status: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Noticed {
+    kind: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Written {
     resource: String,
     verb: &'static str,
@@ -102,6 +117,10 @@ pub struct Metrics {
     unparsable: Family<Kind, Gauge>,
     phases_seen: Arc<Mutex<BTreeSet<Phase>>>,
     token_expiry: Family<Object, Gauge>,
+    app_conditions: Family<AppCondition, Gauge>,
+    /// The conditions that are shown of each app.
+    app_conditions_shown: Arc<Mutex<BTreeMap<(String, String), Vec<AppCondition>>>>,
+    notices: Family<Noticed, Counter>,
     overdue: Gauge<f64, AtomicU64>,
     writes: Family<Written, Counter>,
     events_dropped: Counter,
@@ -137,6 +156,9 @@ impl Metrics {
             unparsable: Family::default(),
             phases_seen: Arc::default(),
             token_expiry: Family::default(),
+            app_conditions: Family::default(),
+            app_conditions_shown: Arc::default(),
+            notices: Family::default(),
             overdue: Gauge::default(),
             writes: Family::default(),
             events_dropped: Counter::default(),
@@ -162,6 +184,9 @@ impl Metrics {
         r.register("objects_unparsable", help, self.unparsable.clone());
         let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
+        let help = "1 for the status and reason of each condition of a MetaApp";
+        r.register("app_condition", help, self.app_conditions.clone());
+        r.register("notices", "Notices to people by kind and reason", self.notices.clone());
         let help = "For how long the most overdue poll of an account has been due";
         r.register_with_unit("most_overdue_poll", help, Unit::Seconds, self.overdue.clone());
         r.register("api_writes", "Writes to the Kubernetes API server by resource and verb", self.writes.clone());
@@ -222,6 +247,37 @@ impl Metrics {
         }
     }
 
+    /// The conditions of a `MetaApp`, each with status and reason; none when the object is gone.
+    pub fn app_conditions(
+        &self,
+        namespace: &str,
+        name: &str,
+        conditions: impl Iterator<Item = (&'static str, &'static str, &'static str)>,
+    ) {
+        let labels = |(condition, status, reason)| AppCondition {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            condition,
+            status,
+            reason,
+        };
+        let now: Vec<_> = conditions.map(labels).collect();
+        let app = (namespace.to_owned(), name.to_owned());
+        let mut shown = self.app_conditions_shown.lock();
+        let before = if now.is_empty() { shown.remove(&app) } else { shown.insert(app, now.clone()) };
+        for gone in before.iter().flatten().filter(|before| !now.contains(before)) {
+            self.app_conditions.remove(gone);
+        }
+        for condition in &now {
+            self.app_conditions.get_or_create(condition).set(1);
+        }
+    }
+
+    /// People were told of something that phase and `Ready` do not show.
+    pub fn noticed(&self, kind: &'static str, reason: &'static str) {
+        self.notices.get_or_create(&Noticed { kind, reason }).inc();
+    }
+
     /// For how long the most overdue poll of an account has been due.
     pub fn overdue(&self, age: Duration) {
         self.overdue.set(age.as_secs_f64());
@@ -278,6 +334,9 @@ mod tests {
         metrics.called("debug_token", "Done", Duration::from_millis(40));
         metrics.budgets([("1", "2", 87.5)].into_iter());
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
+        metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
+        metrics.app_conditions("meta", "ino-cx", [("TokenValid", "False", "TokenRejected")].into_iter());
+        metrics.noticed("MetaApp", "TokenRejected");
         metrics.overdue(Duration::from_millis(1500));
         metrics.written("whatsappnumbers/status", "patch");
         metrics.event_dropped();
@@ -291,6 +350,8 @@ mod tests {
             r#"waba_meta_call_duration_seconds_count{endpoint="debug_token"} 1"#,
             r#"waba_meta_budget_left_percent{app="1",account="2"} 87.5"#,
             r#"waba_token_expiry_timestamp_seconds{namespace="meta",name="ino-cx"} 0"#,
+            r#"waba_app_condition{namespace="meta",name="ino-cx",condition="TokenValid",status="False",reason="TokenRejected"} 1"#,
+            r#"waba_notices_total{kind="MetaApp",reason="TokenRejected"} 1"#,
             "waba_most_overdue_poll_seconds 1.5",
             r#"waba_api_writes_total{resource="whatsappnumbers/status",verb="patch"} 1"#,
             "waba_events_dropped_total 1",
@@ -299,6 +360,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|have| have == line), "{line} not in:\n{text}");
         }
+        assert!(!text.contains(r#"reason="Valid""#), "a condition has one status and reason: {text}");
         assert!(text.ends_with("# EOF\n"));
     }
 
@@ -319,6 +381,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
         metrics.token_expires("meta", "ino-cx", None);
+        metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
+        metrics.app_conditions("meta", "ino-cx", std::iter::empty());
         metrics.budgets([("1", "2", 50.0)].into_iter());
         metrics.budgets(std::iter::empty());
         let text = metrics.encode();

@@ -136,6 +136,8 @@ pub fn exposition() -> String {
     metrics.objects("MetaApp", &[("Connected".to_owned(), 1)].into());
     metrics.unparsable("MetaApp", 0);
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
+    metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
+    metrics.noticed("MetaApp", "TokenRejected");
     metrics.written("secrets", "create");
     let exposition = metrics.encode();
     let registered = all(r"(r\.register)", &source_where(|name, _| name.ends_with("/metrics.rs"))).len();
