@@ -12,6 +12,7 @@ pub(crate) mod preconditions;
 pub(crate) mod queue;
 pub(crate) mod reconcile;
 pub(crate) mod runner;
+pub(crate) mod secret_values;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod summary;

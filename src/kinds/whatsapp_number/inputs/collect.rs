@@ -22,6 +22,7 @@ use crate::{
         context::{Context, Error},
         managed_resource::ReconcileContext,
         ownership::{NumberClaim, digits_of, display_name, precedes},
+        secret_values::{SecretKind, mistake},
     },
     graph::types::PhoneNumber,
     k8s::secrets::{ComparableSecret, SecretProblem, SecretValue, Unusable, YOUR_VALUE},
@@ -261,7 +262,7 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registe
     if let Some(webhook) = object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref()) {
         let reference = &webhook.verify_token_ref;
         let read = context.secrets.get(namespace, reference).await.map(|read| read.value);
-        inputs.verify_token = value((context, namespace), &read, "verify-token", reference, |text| Ok(text.to_owned()));
+        inputs.verify_token = value((context, namespace), &read, "verify-token", reference, verify_token);
         if let Some(KnownSecret { value: token, .. }) = inputs.verify_token.known() {
             inputs.webhook_fingerprint = webhook::inputs(&context.fingerprints, &webhook.callback_url, token);
         }
@@ -273,7 +274,14 @@ fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect()
 }
 
+fn verify_token(text: &str) -> Result<String, &'static str> {
+    mistake(SecretKind::VerifyToken, text).map_or_else(|| Ok(text.to_owned()), Err)
+}
+
 fn six_digits(text: &str) -> Result<String, &'static str> {
+    if let Some(what) = mistake(SecretKind::SixDigits, text) {
+        return Err(what);
+    }
     if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
