@@ -221,7 +221,8 @@ impl Client {
         };
         let error = match fault {
             response::Fault::Unreadable(detail) => {
-                return Err(no_reply(call.endpoint, detail).with_http(status.as_u16()));
+                let error = Error::without_reply(call.endpoint, Class::Transient, Sent::Unreadable, detail);
+                return Err(error.with_http(status.as_u16()));
             }
             response::Fault::GraphErrorBody(error) => error,
         };

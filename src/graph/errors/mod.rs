@@ -66,8 +66,10 @@ impl Class {
 pub(super) enum Sent {
     /// It did not reach Meta.
     No,
-    /// It may have reached Meta, and there is no usable reply.
+    /// It may have reached Meta, and there is no reply, or not all of one.
     NoReply,
+    /// There is a reply, and it is none of the Graph API's.
+    Unreadable,
     /// Meta replied with an error of the Graph API.
     Replied,
 }
@@ -209,6 +211,12 @@ impl Error {
         self.0.class == Class::AppCredentials
     }
 
+    /// Whether there was a whole reply that makes no sense, though the server that sent it was well.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.0.sent == Sent::Unreadable && self.0.http.is_some_and(|status| status < 500)
+    }
+
     /// The object is not there or not visible.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -254,6 +262,12 @@ impl Error {
             Kind::Throttled(_) => Class::Throttled { until },
         };
         body.into_error(class, verdict, endpoint, 400)
+    }
+
+    /// The error of a reply that makes no sense, for tests.
+    pub(crate) fn unreadable_for_test() -> Self {
+        let detail = "Meta's reply cannot be parsed";
+        Self::without_reply(Endpoint::AccessToken, Class::Transient, Sent::Unreadable, detail).with_http(200)
     }
 }
 

@@ -111,6 +111,7 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Pair(190, 466), Is(Token), "the access token was invalidated"),
     (Pair(190, 467), Is(Token), "the access token was revoked"),
     (Pair(190, 492), Is(Token), "the access token is no longer valid: its owner lost a role"),
+    (Pair(190, 493), Is(Token), "the access token is blocked until its owner logs in again, after 90 days without a login"),
     (Code(190), Is(Token), INVALID_TOKEN),
     (Code(0), Is(Token), "Meta could not determine the owner of the access token"),
     (Code(102), Is(Token), "the access token's session is not valid"),

@@ -44,6 +44,7 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
     ("190/467", 190, 467, Account, 401, Is(Token)),
     ("190/468", 190, 468, Account, 401, Is(Token)),
     ("190/492", 190, 492, Account, 401, Is(Token)),
+    ("190/493", 190, 493, Account, 401, Is(Token)),
     ("200 begins the permissions", 200, 0, Account, 403, Is(Permission)),
     ("294 is one of them", 294, 0, Account, 403, Is(Permission)),
     ("299 ends them", 299, 0, Account, 403, Is(Permission)),

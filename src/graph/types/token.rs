@@ -18,6 +18,17 @@ pub enum Expiry {
     At(Timestamp),
 }
 
+impl Expiry {
+    /// When the token ends, if it does.
+    #[must_use]
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::At(at) => Some(at),
+        }
+    }
+}
+
 /// What `debug_token` shows of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
@@ -69,6 +80,19 @@ pub enum AccountScope {
 }
 
 impl TokenInfo {
+    /// When the token stops being of use: at its own end, or at that of the user's data behind it, whichever is earlier.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.expires.at().into_iter().chain(self.data_access_expires).min()
+    }
+
+    /// Whether Meta exchanges such a token for one that lasts longer. For a token of a person that is not certain: Meta
+    /// sends the person through the login again.
+    #[must_use]
+    pub fn is_exchangeable(&self) -> bool {
+        self.expires != Expiry::Never && self.kind != Some(TokenKind::User)
+    }
+
     /// The union over all `whatsapp_…` scopes (Meta has begun to list accounts under other ones than
     /// `whatsapp_business_management`). A scope without targets, or no word about targets at all, is all.
     #[must_use]

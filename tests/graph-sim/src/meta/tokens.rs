@@ -76,6 +76,11 @@ pub(crate) fn death(world: &World, token: &Record) -> Option<GraphError> {
         );
         return Some(GraphError::new(190, text).subcode(463));
     }
+    // A person has to log in every 90 days.
+    let login_ended = token.int("data_access_expires_at").is_some_and(|at| at != 0 && at <= now);
+    if token.text("type") == Some("USER") && login_ended {
+        return Some(GraphError::new(190, "Error validating access token: Session has expired").subcode(493));
+    }
     if token.flag("is_valid") == Some(false) {
         let text = "Error validating access token: The session has been invalidated because the user changed their \
                     password or Facebook has changed the session for security reasons.";
