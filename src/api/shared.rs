@@ -71,7 +71,7 @@ pub struct Transition {
     pub time: Time,
     /// The phase it led to.
     pub phase: String,
-    /// The reason of condition Ready at that time.
+    /// The reason of condition Ready at that time, or of what happened besides.
     pub reason: String,
     /// What happened, for people.
     pub message: String,

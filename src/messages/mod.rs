@@ -3,7 +3,7 @@
 pub mod commands;
 mod reasons;
 
-pub use reasons::{Reason, Reasons};
+pub use reasons::{OF_NOTICES, Reason, Reasons};
 
 /// A time in a message: whole seconds.
 #[must_use]

@@ -78,6 +78,14 @@ reasons! {
     ExpiredToken,
     /// The token belongs to another app.
     TokenOfAnotherApp,
+    /// A new app secret is in use.
+    AppSecretTakenUp,
+    /// The operator tests a new app secret; the one before stays in use.
+    ProvingAppSecret,
+    /// A new token of a person's is in use.
+    TokenTakenUp,
+    /// Meta exchanged the token, and the new one is in use.
+    TokenExchanged,
     /// A new token was refused; the one before stays in use.
     TokenRejected,
     /// The operator tests a new token.
@@ -228,6 +236,9 @@ reasons! {
     CategoryChanged,
 }
 
+/// Reasons of notices only: what they name is in no condition.
+pub const OF_NOTICES: &[Reason] = &[Reason::AppSecretTakenUp, Reason::TokenTakenUp, Reason::TokenExchanged];
+
 /// Condition by condition, the reasons that it can have.
 pub type Reasons = &'static [(&'static str, &'static [Reason])];
 
@@ -261,6 +272,7 @@ impl Reason {
                 | Self::CallbackRefused
                 | Self::ClockSkewed
                 | Self::Contested
+                | Self::ExchangeFailed
                 | Self::NameDeclined
                 | Self::NameExpired
                 | Self::NotSubscribed
@@ -269,10 +281,13 @@ impl Reason {
                 | Self::PINUnknown
                 | Self::ProfileRefused
                 | Self::ReRegisterRequired
+                | Self::SecretKeyNotFound
                 | Self::SecretNameTaken
                 | Self::SecretNotFound
                 | Self::SecretNotWritten
                 | Self::SecretValueInvalid
+                | Self::TokenRejected
+                | Self::WrongAppSecret
                 | Self::WrongCode
         )
     }

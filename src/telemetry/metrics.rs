@@ -75,7 +75,7 @@ struct Phase {
     phase: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Object {
     namespace: String,
     name: String,
@@ -119,7 +119,7 @@ pub struct Metrics {
     token_expiry: Family<Object, Gauge>,
     app_conditions: Family<AppCondition, Gauge>,
     /// The conditions that are shown of each app.
-    app_conditions_shown: Arc<Mutex<BTreeMap<(String, String), Vec<AppCondition>>>>,
+    app_conditions_shown: Arc<Mutex<BTreeMap<Object, Vec<AppCondition>>>>,
     notices: Family<Noticed, Counter>,
     overdue: Gauge<f64, AtomicU64>,
     writes: Family<Written, Counter>,
@@ -182,7 +182,8 @@ impl Metrics {
         r.register("objects", "Objects by kind and phase", self.objects.clone());
         let help = "Objects that do not fit this operator's API and are left alone, by kind";
         r.register("objects_unparsable", help, self.unparsable.clone());
-        let help = "When a MetaApp's token expires, in seconds since 1970; absent when it never does";
+        let help =
+            "When a MetaApp's token expires, in seconds since 1970; 0 when it is dead, absent when it never expires";
         r.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, self.token_expiry.clone());
         let help = "1 for the status and reason of each condition of a MetaApp";
         r.register("app_condition", help, self.app_conditions.clone());
@@ -234,7 +235,7 @@ impl Metrics {
         self.unparsable.get_or_create(&kind).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// When the token of a `MetaApp` expires; `None` when it never does, or the object is gone.
+    /// When the token of a `MetaApp` expires (1970 when it is dead); `None` when it never does, or the object is gone.
     pub fn token_expires(&self, namespace: &str, name: &str, at: Option<Timestamp>) {
         let object = Object { namespace: namespace.to_owned(), name: name.to_owned() };
         match at {
@@ -262,7 +263,7 @@ impl Metrics {
             reason,
         };
         let now: Vec<_> = conditions.map(labels).collect();
-        let app = (namespace.to_owned(), name.to_owned());
+        let app = Object { namespace: namespace.to_owned(), name: name.to_owned() };
         let mut shown = self.app_conditions_shown.lock();
         let before = if now.is_empty() { shown.remove(&app) } else { shown.insert(app, now.clone()) };
         for gone in before.iter().flatten().filter(|before| !now.contains(before)) {

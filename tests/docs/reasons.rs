@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use waba_operator::{
     kinds::reasons,
-    messages::{Reason, Reasons},
+    messages::{OF_NOTICES, Reason, Reasons},
 };
 
 use crate::page::{Page, all, first_column, pages};
@@ -60,10 +60,19 @@ fn reasons_of_each_condition() {
 /// Every reason is used by some condition, and a page names no reason outside these tables.
 #[test]
 fn reasons_belong_to_conditions() {
-    let all_reasons: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
+    let in_conditions = Reason::ALL.iter().filter(|reason| !OF_NOTICES.contains(reason));
+    let all_reasons: BTreeSet<_> = in_conditions.map(ToString::to_string).collect();
     let in_code: BTreeSet<_> =
         PAGES.iter().flat_map(|(_, kind)| declared(reasons(kind))).flat_map(|(_, r)| r).collect();
     assert_eq!(in_code, all_reasons);
     let in_tables: BTreeSet<_> = pages().iter().flat_map(|page| page.table("Reason")).collect();
     assert_eq!(in_tables, all_reasons);
+}
+
+#[test]
+fn reasons_of_notices_are_events() {
+    let documented = Page::read("docs/operations.md").table("Event");
+    for reason in OF_NOTICES {
+        assert!(documented.contains(reason.as_str()), "docs/operations.md lacks Event {reason}");
+    }
 }

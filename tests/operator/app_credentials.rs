@@ -43,9 +43,10 @@ async fn an_unusable_credentials_secret_is_reported_until_it_is_corrected() {
     let (secret, token) = (world.app_secret(seed::APP).await, world.token("main").await);
     world.secrets().delete(CREDENTIALS, &kube::api::DeleteParams::default()).await.unwrap();
     world.create(&app(INO, json!({}))).await;
-    world.until_phase::<MetaApp>(INO, "Pending", "False/SecretNotFound").await;
+    let message = world.until_condition::<MetaApp>(INO, "Ready", "False/SecretNotFound").await;
+    assert!(message.contains("create it with the keys app-secret and access-token"), "{message}");
     for (values, ready, words) in [
-        (vec![("other", "x")], "False/SecretKeyNotFound", "has no key app-secret"),
+        (vec![("other", "x")], "False/SecretKeyNotFound", "has neither the key app-secret nor the key access-token"),
         (vec![("app-secret", "")], "False/SecretValueInvalid", "has nothing under the key app-secret"),
         (vec![("app-secret", " \n")], "False/SecretValueInvalid", "has nothing under the key app-secret"),
         (vec![("app-secret", "two\nlines")], "False/SecretValueInvalid", "needs a single line of UTF-8 text"),

@@ -58,8 +58,8 @@ async fn an_operator_behind_a_gate_works_and_the_gate_sees_every_write() {
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.until_gone::<WhatsAppNumber>(NUMBER_OBJECT).await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
-    world.set_token("nothing that Meta knows").await;
-    world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+    world.set_token("EAA-nothing-that-Meta-knows").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "False/TokenRejected").await;
 
     world.settle().await;
     let counted = world.program().metric("waba_api_writes_total", &[]).await;

@@ -29,6 +29,10 @@ async fn a_pin_that_is_not_six_digits_is_never_sent() {
         ("１２３４５６", not_six),
         ("", "has nothing under the key support: set a value"),
         ("731\n456", "a single line of UTF-8 text"),
+        ("731\u{200b}456", "contains an invisible character"),
+        ("\"731456\"", "is in quotation marks"),
+        ("NzMxNDU2", "is base64 once more than a Secret needs"),
+        ("7.31456e+05", "was read as a number"),
     ] {
         world.put_pin(pin).await;
         world.until_ready_message("PINRequired", "False/SecretValueInvalid", &[OUR_PINS, SUPPORT, words]).await;
@@ -68,6 +72,8 @@ async fn a_code_is_accepted_in_any_spelling_and_an_invalid_one_is_never_sent() {
         ("sesame", "is not six digits"),
         (" \n", "has nothing under the key code"),
         ("731\n456", "a single line of UTF-8 text"),
+        ("\u{feff}731456", "contains an invisible character"),
+        ("731456.0", "was read as a number"),
     ] {
         world.tracked_secrets.push(wrong.trim().to_owned());
         world.put_secret("support-code", &[("code", wrong)]).await;
@@ -216,7 +222,7 @@ async fn a_deleted_generated_pin_is_restored_from_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_swapped_app_secret_and_token_are_reported_and_nothing_is_lost() {
+async fn a_swapped_app_secret_and_token_are_reported_and_nothing_stops() {
     let world = World::with_number("swapped", seed::small(), json!({"registration": {}, "binding": {}})).await;
     world.until_enabled().await;
     let (secret, token) = (world.app_secret(seed::APP).await, world.token("main").await);
@@ -224,16 +230,21 @@ async fn a_swapped_app_secret_and_token_are_reported_and_nothing_is_lost() {
         .eventually("the binding holds a token", async || world.secret_value("support-binding", "access-token").await)
         .await;
     world.put_secret(CREDENTIALS, &[("app-secret", &token), ("access-token", &secret)]).await;
-    world.until_phase::<MetaApp>(INO, "CredentialsInvalid", "False/WrongAppSecret").await;
-    let message = world.until_condition::<MetaApp>(INO, "CredentialsValid", "False/WrongAppSecret").await;
-    assert!(message.contains("key app-secret of Secret ino-cx-meta"), "{message}");
-    let waits = world.until_phase::<WhatsAppNumber>(SUPPORT, "Enabled", "Unknown/AppNotReady").await;
-    assert_eq!(waits.status.unwrap().verified_name.as_deref(), Some("INO Support"), "the last values stay");
+    for (type_, key, words) in [
+        ("CredentialsValid", "key app-secret", "is an access token, and not the app secret"),
+        ("TokenValid", "key access-token", "is an app secret, and not an access token"),
+    ] {
+        let message = world.until_condition::<MetaApp>(INO, type_, "False/SecretValueInvalid").await;
+        assert!(message.contains(words) && message.contains(key), "{message}");
+    }
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_enabled().await;
     assert_eq!(world.secret_value("ino-cx-token", "live").await.as_ref(), Some(&token));
     assert_eq!(world.secret_value("support-binding", "access-token").await.as_ref(), Some(&bound));
 
     world.put_secret(CREDENTIALS, &[("app-secret", &secret), ("access-token", &token)]).await;
-    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_condition::<MetaApp>(INO, "CredentialsValid", "True/Valid").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&[]).await;
     world.finish().await;

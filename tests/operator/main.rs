@@ -17,6 +17,7 @@ mod call_outcomes;
 mod clock_skew;
 mod conflicting_objects;
 mod crash_points;
+mod credential_rotation;
 mod drift_detection;
 mod etcd_restore;
 mod forbidden_secret_writes;

@@ -72,6 +72,37 @@ async fn an_exchange_without_a_later_expiry_is_reported_and_not_repeated() {
     }
 }
 
+/// Meta, or something on the way, replies with what is no answer: as a form, with no token, with none that can be one.
+#[tokio::test]
+async fn an_exchange_whose_reply_cannot_be_read_is_reported_and_not_repeated() {
+    for body in [
+        json!("access_token=EAAnobodys&expires=5183944"),
+        json!({"token": "EAAnobodys"}),
+        json!({"access_token": ""}),
+        json!({"access_token": 5}),
+        json!({"access_token": "Bearer EAAnobodys"}),
+        json!([]),
+    ] {
+        let world = world("exchange-unreadable", "+100h", "new").await;
+        let answer = json!({"path": "oauth/access_token", "before": {"status": 200, "body": body}});
+        world.inject_fault(answer).await;
+        world.create(&app(INO, refreshing())).await;
+        let message = world.until_condition::<MetaApp>(INO, "TokenValid", "True/ExchangeFailed").await;
+        assert!(message.contains("has no token that can be read") && message.contains("key access-token"), "{message}");
+        assert!(!message.contains("nobodys"), "{message}");
+        world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+        world.until_event(INO, "ExchangeFailed").await;
+        world.settle().await;
+        world.until_polled(ACCOUNT, 3).await;
+        assert_eq!(exchanges(&world).await, 1, "{body}: again in a day");
+        assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
+        assert_eq!(world.secret_value(COPY, "candidate").await, None, "{body}");
+        let told = world.events(INO).await.into_iter().filter(|(reason, _)| reason == "ExchangeFailed").count();
+        assert_eq!(told, 1, "{body}");
+        world.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn an_exchange_whose_reply_is_lost_is_retried() {
     let world = world("exchange-lost", "+100h", "new").await;

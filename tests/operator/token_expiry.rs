@@ -56,7 +56,12 @@ async fn the_reason_for_a_revoked_token_is_reported() {
     let world = World::running("revoked", seed::small()).await;
     world.create(&importing()).await;
     world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    for (subcode, words) in [(460, "changed the password"), (458, "the app was removed"), (467, "revoked")] {
+    for (subcode, words) in [
+        (460, "changed the password"),
+        (458, "the app was removed"),
+        (493, "not logged in for 90 days"),
+        (467, "revoked"),
+    ] {
         let dead = json!({"is_valid": false, "invalid_subcode": subcode});
         world.sim.patch("tokens/main", dead).await.unwrap();
         world
@@ -67,8 +72,44 @@ async fn the_reason_for_a_revoked_token_is_reported() {
             })
             .await;
     }
+    // A dead token does not end next year.
+    let token = world.get::<MetaApp>(INO).await.unwrap().status.unwrap().token.unwrap();
+    assert_eq!((token.expires.as_deref(), token.expires_at), (Some("Invalid"), None));
+    let metric = world.operator().metric("waba_token_expiry_timestamp_seconds", &[INO]).await;
+    assert!(metric.abs() < 0.5, "it is over: {metric}");
     // Meta accepts the token again, as after a checkpoint: the operator recovers without a change of the Secret.
     world.sim.patch("tokens/main", json!({"is_valid": true})).await.unwrap();
     world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.finish().await;
+}
+
+/// A person's token has two ends. The simulator refuses it after either.
+#[tokio::test]
+async fn the_end_of_a_persons_login_is_announced_and_ends_the_token() {
+    let mut seed = seed::small();
+    seed["tokens"][0]["type"] = json!("USER");
+    seed["tokens"][0]["data_access_expires_at"] = json!("+100h");
+    let world = World::running("login-ends", seed).await;
+    let mut object = importing();
+    object.spec.token_refresh = serde_json::from_value(json!({"before": "240h"})).unwrap();
+    world.create(&object).await;
+    let message = world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenExpiresSoon").await;
+    assert!(message.contains("loses the access to its owner's data on"), "{message}");
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let token = world.get::<MetaApp>(INO).await.unwrap().status.unwrap().token.unwrap();
+    let (data, own) = (token.data_access_expires_at.unwrap().0, token.expires_at.unwrap().0);
+    assert!(data < own);
+    assert_eq!(token.expires.unwrap(), data.strftime("%Y-%m-%d").to_string(), "the column shows the earlier one");
+    let metric = world.operator().metric("waba_token_expiry_timestamp_seconds", &[INO]).await;
+    assert!((metric - data.as_duration().as_secs_f64()).abs() < 1.5, "so does the metric: {metric}");
+    let note = world.until_event(INO, "TokenExpiresSoon").await;
+    assert!(note.contains("unless its owner logs in again"), "{note}");
+
+    world.sim.patch("tokens/main", json!({"data_access_expires_at": "-1m"})).await.unwrap();
+    let found = world.until_phase::<MetaApp>(INO, "ExpiredToken", "False/ExpiredToken").await;
+    let ready = found.status.unwrap().conditions.into_iter().find(|c| c.type_ == "Ready").unwrap();
+    assert!(ready.message.contains("not logged in for 90 days"), "{}", ready.message);
+    let calls = world.sim.calls(0).await.unwrap();
+    assert!(calls.iter().all(|call| call["path"] != "/v25.0/oauth/access_token"), "a person's token is not exchanged");
     world.finish().await;
 }

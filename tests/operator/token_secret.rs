@@ -37,7 +37,7 @@ async fn a_new_token_is_checked_before_it_is_used() {
                 status.conditions.iter().any(|c| c.reason == "TokenRejected" && c.message.contains(words))
             })
             .await;
-        world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+        world.until_condition::<MetaApp>(INO, "TokenValid", "False/TokenRejected").await;
         world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
         assert_eq!(world.secret_value(COPY, "live").await.as_ref(), Some(&main));
         assert_eq!(world.secret_value(COPY, "candidate").await, Some(value));
@@ -58,7 +58,7 @@ async fn a_reverted_token_change_leaves_no_candidate() {
     let mut world = imported("taken-back", seed::small()).await;
     let nonsense = world.track_secret(seed::secret("EAA"));
     world.set_token(&nonsense).await;
-    world.until_condition::<MetaApp>(INO, "TokenValid", "True/TokenRejected").await;
+    world.until_condition::<MetaApp>(INO, "TokenValid", "False/TokenRejected").await;
     world.set_token(&world.token("main").await).await;
     world.until_condition::<MetaApp>(INO, "TokenValid", "True/Valid").await;
     assert_eq!(world.secret_value(COPY, "candidate").await, None);
@@ -67,8 +67,8 @@ async fn a_reverted_token_change_leaves_no_candidate() {
 }
 
 #[tokio::test]
-async fn without_the_users_secret_the_token_in_use_stays() {
-    let world = imported("secret-gone", seed::small()).await;
+async fn without_the_users_secret_the_token_and_the_app_secret_in_use_stay() {
+    let mut world = imported("secret-gone", seed::small()).await;
     world
         .secrets()
         .patch(
@@ -78,16 +78,28 @@ async fn without_the_users_secret_the_token_in_use_stays() {
         )
         .await
         .unwrap();
-    let message = world.until_condition::<MetaApp>(INO, "TokenValid", "True/SecretKeyNotFound").await;
+    let message = world.until_condition::<MetaApp>(INO, "TokenValid", "False/SecretKeyNotFound").await;
     assert!(message.contains("still works") && message.contains("access-token"), "{message}");
     world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
 
-    // Without the app secret no call can be signed: the objects wait, and keep their values.
+    // The app secret is kept as the token is: the app and its numbers go on, also after a restart.
     world.secrets().delete(CREDENTIALS, &DeleteParams::default()).await.unwrap();
-    world.until_phase::<MetaApp>(INO, "Pending", "False/SecretNotFound").await;
-    let waiting = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "Unknown/AppNotReady").await;
-    assert_eq!(waiting.status.unwrap().quality_rating.as_deref(), Some("GREEN"));
+    let message = world.until_condition::<MetaApp>(INO, "CredentialsValid", "False/SecretNotFound").await;
+    for words in ["stays in use", "with the keys app-secret and access-token", "--from-literal=access-token=YOUR_TOKEN"]
+    {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    world.restart().await;
+    world.until_polled(ACCOUNT, 2).await;
+    world.sim.patch("numbers/106540352242922", json!({"quality_rating": "RED"})).await.unwrap();
+    world
+        .until::<WhatsAppNumber>(NUMBER_OBJECT, "news from Meta", |number| {
+            number.status.as_ref().unwrap().quality_rating.as_deref() == Some("RED")
+        })
+        .await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
     assert_eq!(world.secret_value(COPY, "live").await, Some(world.token("main").await));
+    assert_eq!(world.secret_value(COPY, "app-secret").await, Some(world.app_secret(seed::APP).await));
 
     world
         .put_secret(
@@ -95,7 +107,7 @@ async fn without_the_users_secret_the_token_in_use_stays() {
             &[("app-secret", &world.app_secret(seed::APP).await), ("access-token", &world.token("main").await)],
         )
         .await;
-    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_condition::<MetaApp>(INO, "CredentialsValid", "True/Valid").await;
     world.finish().await;
 }
 

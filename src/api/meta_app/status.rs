@@ -1,5 +1,6 @@
 //! The status of a `MetaApp`.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,12 +116,19 @@ managed_status!(MetaAppStatus, MetaAppHandled);
 
 /// An app as Meta knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct AppIdentity {
     /// The app's ID.
     pub id: String,
     /// The app's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// HMAC-SHA256 of the app secret in use, under a key of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_use_hash: Option<String>,
+    /// HMAC-SHA256 of the value in your Secret that condition CredentialsValid is about, under a key of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_hash: Option<String>,
 }
 
 /// The token in use.
@@ -133,18 +141,45 @@ pub struct TokenStatus {
     /// Its type as Meta names it, such as SYSTEM_USER.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
-    /// When it expires, for people: `Never` or a date.
+    /// When it ends, for people: `Never`, the earlier of the two dates below, or `Invalid` for a token that Meta does not
+    /// accept although neither has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     /// When it expires; absent when never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
+    /// When the access to the data of the person behind it ends, who then has to log in again; of tokens of persons only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_access_expires_at: Option<Time>,
+    /// HMAC-SHA256 of the token in use, under a key of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_use_hash: Option<String>,
+    /// HMAC-SHA256 of the value in your Secret that condition TokenValid is about, under a key of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_hash: Option<String>,
     /// What it may do, as Meta names it, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// What it seems not to be allowed and the operator would use. A warning: what counts is whether the WABA can be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_scopes: Vec<String>,
+}
+
+impl TokenStatus {
+    /// The same token where Meta does not accept it although its end has not come.
+    #[must_use]
+    pub fn invalid(self) -> Self {
+        Self { expires: Some("Invalid".to_owned()), expires_at: None, data_access_expires_at: None, ..self }
+    }
+
+    /// When the token ends, for metrics: in 1970 where it is dead before; `None` where it never does.
+    #[must_use]
+    pub fn end(&self) -> Option<Timestamp> {
+        if self.expires.as_deref() == Some("Invalid") {
+            return Some(Timestamp::UNIX_EPOCH);
+        }
+        self.expires_at.iter().chain(&self.data_access_expires_at).map(|time| time.0).min()
+    }
 }
 
 /// A WABA under management.

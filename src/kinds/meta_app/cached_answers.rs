@@ -55,6 +55,11 @@ impl<T> CachedAnswer<T> {
         self.failure(subject).and(self.failing_since)
     }
 
+    /// When the last request ended, about whatever subject.
+    fn looked_at(&self) -> Option<Instant> {
+        self.answer.as_ref().map(|answer| answer.at).max(self.failure.as_ref().map(|failure| failure.at))
+    }
+
     /// When the next request about `subject` is due: `every` after an answer, `retry` after a failure; `None`: now.
     pub fn next(&self, subject: &str, every: Duration, retry: Duration) -> Option<Instant> {
         if self.doubted {
@@ -127,6 +132,10 @@ pub enum Exchanged {
 pub struct AppAnswers {
     /// By the fingerprint of app ID and secret.
     pub credentials: CachedAnswer<Credentials>,
+    /// The same of an app secret that is not in use yet.
+    pub offered_secret: CachedAnswer<Credentials>,
+    /// When the app secret in use could not be stored last.
+    pub not_kept: Option<Instant>,
     /// By the live token's fingerprint; `None`: it was issued by another app.
     pub live: CachedAnswer<Option<TokenInfo>>,
     /// By the candidate's fingerprint; `None`: it was issued by another app.
@@ -145,6 +154,7 @@ impl AppAnswers {
     /// Everything is due: a person requests it.
     pub fn read_again(&mut self) {
         self.credentials.read_again();
+        self.offered_secret.read_again();
         self.live.read_again();
         self.candidate.read_again();
         self.accounts.read_again();
@@ -155,6 +165,22 @@ impl AppAnswers {
     pub fn promote(&mut self, live: &str) {
         if self.candidate.answer(live).is_some() {
             self.live = std::mem::take(&mut self.candidate);
+        }
+    }
+
+    /// What was found out about an app secret holds now that it is in use.
+    pub fn promote_secret(&mut self, subject: &str) {
+        if self.offered_secret.answer(subject).is_some() {
+            self.credentials = std::mem::take(&mut self.offered_secret);
+        }
+    }
+
+    /// A poll that Meta refused because of the app secret casts doubt on an answer that is older.
+    pub fn note_refused_proofs<'a>(&mut self, accounts: impl IntoIterator<Item = &'a AccountState>) {
+        let refusals = accounts.into_iter().filter_map(|account| account.failure.as_ref());
+        let last = refusals.filter(|failure| failure.error.is_app_credentials()).map(|failure| failure.at).max();
+        if last > self.credentials.looked_at() {
+            self.credentials.read_again();
         }
     }
 

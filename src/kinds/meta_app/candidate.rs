@@ -103,5 +103,22 @@ fn rejection(input: &Input<'_>, inspected: Option<&TokenInfo>) -> Option<(Reason
     let Some(info) = inspected.filter(|info| info.app_id.as_deref().is_none_or(|id| id == app)) else {
         return Some((Reason::TokenOfAnotherApp, format!("it was issued by another app, and this is app {app}")));
     };
-    (!info.is_valid).then(|| (Reason::ExpiredToken, "Meta says that it is not valid".to_owned()))
+    (!info.is_valid).then(|| {
+        let why = why_dead(info).map(|why| format!(": {why}")).unwrap_or_default();
+        (Reason::ExpiredToken, format!("Meta reports that it is not valid{why}"))
+    })
+}
+
+/// Why Meta does not accept a token, as far as it gives a reason.
+pub fn why_dead(info: &TokenInfo) -> Option<&'static str> {
+    Some(match info.invalid_reason.as_ref()?.subcode? {
+        463 => "it has expired",
+        458 => "the app was removed by the user or business",
+        459 | 464 => "its user has to log in at facebook.com",
+        460 => "its user changed the password",
+        466 | 467 => "it was revoked",
+        492 => "its user lost a role",
+        493 => "its user has not logged in for 90 days, and has to log in again",
+        _ => return None,
+    })
 }

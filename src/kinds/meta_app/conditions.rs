@@ -5,19 +5,17 @@ use std::time::{Duration, Instant};
 use super::{
     accounts::Accounts,
     credentials,
-    decision::{Blocker, Input},
+    decision::{Blocker, CREDENTIALS_VALID, Input, TOKEN_VALID},
     token::TokenState,
 };
 use crate::{
     api::MetaAppPhase,
     controller::summary::{ConditionValue, Progress, StatusSummary},
-    k8s::conditions::{self, READY},
+    k8s::conditions::{self, READY, State},
     messages::{Reason, Reasons},
     observe::AppState,
 };
 
-const CREDENTIALS_VALID: &str = "CredentialsValid";
-const TOKEN_VALID: &str = "TokenValid";
 const ACCOUNTS_SYNCED: &str = "AccountsSynced";
 
 /// How an app stands.
@@ -96,10 +94,7 @@ fn find(
             conditions.push((CREDENTIALS_VALID, blocker.finding.clone()));
             return blockerd(input, blocker, conditions);
         }
-        credentials::State::Valid { name } => {
-            let message = format!("Meta accepts app ID and app secret of {name}");
-            conditions.push((CREDENTIALS_VALID, ConditionValue::yes(Reason::Valid, message)));
-        }
+        credentials::State::Valid { finding, .. } => conditions.push((CREDENTIALS_VALID, finding.clone())),
     }
     match token {
         Some(TokenState::Unusable { blocker, .. }) => {
@@ -122,7 +117,15 @@ fn find(
         return blockerd(input, &Blocker { phase, finding, progress, silent_since }, conditions);
     }
     let ready = if accounts.progress == Progress::Settled {
-        ConditionValue::yes(Reason::Connected, format!("credentials and token work, and {}", accounts.finding.message))
+        let refused: Vec<&str> =
+            conditions.iter().filter(|(_, c)| c.state == State::False).map(|(kind, _)| *kind).collect();
+        let but = if refused.is_empty() {
+            String::new()
+        } else {
+            format!("; but what your Secret holds cannot be used: {}", refused.join(", "))
+        };
+        let message = format!("credentials and token work, and {}{but}", accounts.finding.message);
+        ConditionValue::yes(Reason::Connected, message)
     } else {
         accounts.finding.clone()
     };
@@ -217,6 +220,7 @@ pub const REASONS: Reasons = &[
             Reason::SecretUnreadable,
             Reason::WrongAppID,
             Reason::WrongAppSecret,
+            Reason::ProvingAppSecret,
             Reason::MetaUnreachable,
         ],
     ),

@@ -7,28 +7,29 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 
-use super::{cached_answers::AppAnswers, import, token_secret::TokenSecret};
+use super::{
+    cached_answers::{AppAnswers, Credentials},
+    import,
+    token_secret::{Credential, Token, TokenSecret},
+};
 use crate::{
     api::{Action, Counts, ManagementPolicy, MetaApp, MetaAppPhase, MetaAppStatus},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
+    graph::{Access, AppCredentials},
+    k8s::conditions::{State, find},
     messages::Reason,
     observe::{AccountState, AppState, AppSummary, Polling},
     timing::Timing,
 };
 
-/// A value of a user's Secret.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// The value.
-    pub value: SecretString,
-    /// Names it without showing it.
-    pub fingerprint: String,
-}
+/// Condition about app ID and app secret.
+pub const CREDENTIALS_VALID: &str = "CredentialsValid";
+/// Condition about the token.
+pub const TOKEN_VALID: &str = "TokenValid";
 
 /// Why something that a person provides cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,15 @@ pub struct CredentialError {
     pub message: String,
     /// Whether it may pass by itself.
     pub passing: bool,
+    /// Names the value that is wrong, if there is one.
+    pub fingerprint: Option<String>,
+}
+
+impl CredentialError {
+    /// Whether a condition is false for it, though something else works: what may pass by itself is no fault yet.
+    pub fn state(&self) -> State {
+        if self.passing { State::True } else { State::False }
+    }
 }
 
 /// Everything that a plan reads besides the object.
@@ -48,7 +58,7 @@ pub struct Inputs {
     pub competing_object: Option<String>,
     /// What a person requests, and nothing was done about yet.
     pub requested: Vec<Action>,
-    /// The app secret.
+    /// The app secret in the user's Secret.
     pub secret: Result<Credential, CredentialError>,
     /// The user's token; `None` where the spec names none.
     pub user_token: Option<Result<Credential, CredentialError>>,
@@ -109,6 +119,61 @@ impl Input<'_> {
         self.requested.contains(&action)
     }
 
+    /// The app secret in use: the user's once Meta accepted it, until then the one that Meta accepted last.
+    pub fn app_secret(&self) -> Result<&Credential, &CredentialError> {
+        let kept = self.token_secret.as_ref().ok().and_then(|kept| kept.app_secret.as_ref());
+        match (kept, &self.secret) {
+            (Some(kept), Ok(offered)) if !self.is_proven(offered) => Ok(kept),
+            (Some(kept), Err(_)) => Ok(kept),
+            (_, Ok(offered)) => Ok(offered),
+            (None, Err(problem)) => Err(problem),
+        }
+    }
+
+    /// The app secret in the user's Secret, where it is not the one that Meta accepted last.
+    pub fn offered_secret(&self) -> Option<&Credential> {
+        let kept = self.token_secret.as_ref().ok()?.app_secret.as_ref()?;
+        self.secret.as_ref().ok().filter(|offered| offered.fingerprint != kept.fingerprint)
+    }
+
+    fn is_proven(&self, offered: &Credential) -> bool {
+        let answer = self.answers.offered_secret.answer(&self.subject(offered));
+        matches!(answer, Some(Credentials::Valid(_)))
+    }
+
+    /// The subject of answers about an app secret: another ID, secret or version is another subject.
+    pub fn subject(&self, secret: &Credential) -> String {
+        format!("{} {} {}", self.app.spec.app_id, secret.fingerprint, self.version)
+    }
+
+    /// App ID and app secret, as calls carry them; `None` where there is no app secret.
+    pub fn credentials(&self) -> Option<AppCredentials> {
+        self.app_secret().ok().map(|secret| self.credentials_with(secret))
+    }
+
+    /// The same with this app secret.
+    pub fn credentials_with(&self, secret: &Credential) -> AppCredentials {
+        AppCredentials { app_id: self.app.spec.app_id.clone(), app_secret: secret.value.clone() }
+    }
+
+    /// The right to call Meta with this token; `None` where there is no app secret.
+    pub fn access(&self, token: &Token) -> Option<Access> {
+        Some(Access { app: self.credentials()?, token: token.value.clone(), version: self.version.clone() })
+    }
+
+    /// What the status says against the value with this fingerprint: it stands until Meta is heard about the value again.
+    pub fn standing(&self, kind: &str, fingerprint: &str) -> Option<ConditionValue> {
+        let status = self.app.status.as_ref()?;
+        let judged = match kind {
+            CREDENTIALS_VALID => status.app.as_ref()?.secret_hash.as_ref(),
+            _ => status.token.as_ref()?.secret_hash.as_ref(),
+        };
+        let last = find(&status.conditions, kind).filter(|_| judged.is_some_and(|judged| judged == fingerprint))?;
+        let reason = Reason::named(&last.reason).filter(|_| last.status == State::False.as_str())?;
+        let refused = matches!(reason, Reason::TokenRejected | Reason::WrongAppSecret);
+        refused.then(|| ConditionValue::no(reason, last.message.clone()))
+    }
+
     /// Whether the operator may write to Meta.
     pub fn may_write(&self) -> bool {
         self.app.spec.management_policy == ManagementPolicy::Full
@@ -133,6 +198,10 @@ pub enum Step {
     ReadAgain,
     /// Test at Meta whether app ID and app secret belong together.
     TestCredentials,
+    /// The same with an app secret that is not in use yet.
+    TestOfferedSecret,
+    /// Write the operator's copy with an app secret that Meta accepted. The app works without it.
+    KeepSecret(TokenSecret),
     /// Write the operator's copy of the token.
     SaveTokens(TokenSecret),
     /// Inspect the live token.
@@ -166,6 +235,8 @@ pub struct Publication {
     pub template_limits: Vec<(String, u32)>,
     /// When the token in use ends, if it does.
     pub token_expires: Option<Timestamp>,
+    /// The app's conditions, for metrics: type, status and reason.
+    pub conditions: Vec<(&'static str, State, Reason)>,
 }
 
 /// How an app stands, when nothing is left to find out.

@@ -6,13 +6,15 @@ use std::{
 };
 
 use kube::ResourceExt;
+use secrecy::ExposeSecret;
 
 use super::{
     Apps,
     cached_answers::AppAnswers,
-    decision::{Credential, CredentialError, Inputs, Publication},
+    decision::{CredentialError, Inputs, Publication},
     import::{self, Created, ObjectVersion, Superseded},
-    token_secret::{self, TokenSecret},
+    secret_problems::{self, both_missing, mistaken},
+    token_secret::{self, Credential, TokenSecret},
 };
 use crate::{
     api::{
@@ -25,14 +27,18 @@ use crate::{
         context::Context,
         managed_resource::ReconcileContext,
         ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
+        secret_values::{SecretKind, mistake},
         store::{Cached, Objects},
     },
-    k8s::secrets::{OwnedProblem, OwnedSecret, SecretProblem, Unusable, delete_command},
+    k8s::secrets::{OwnedSecret, delete_command},
     messages::Reason,
 };
 
 /// A Secret that was just written may not have reached the watch yet.
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// What fingerprints of tokens for bindings are for.
+const BINDING_TOKEN: &str = "binding-token";
 
 /// What this process remembers of one app between two reconciles.
 #[derive(Default)]
@@ -78,14 +84,23 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     let ReconcileContext { reconciler, context, object: app, app: key, requests, .. } = *at;
     let spec = &app.spec;
     let accounts = context.inventory.accounts(key);
-    let secret = credential(context, key, &spec.app_secret_ref, "app-secret").await;
-    let user_token = optional_credential(context, key, spec.access_token_ref.as_ref(), "token").await;
+    let mut secret = credential(context, key, &spec.app_secret_ref, token_secret::APP_SECRET).await;
+    let mut user_token = optional_credential(context, key, spec.access_token_ref.as_ref(), token_secret::TOKEN).await;
+    if let (Some(Ok(token)), Some(reference)) = (&user_token, &spec.access_token_ref)
+        && secret_problems::is_same(&secret, token)
+    {
+        let (what, named) = ("is the same as the app secret", token.fingerprint.clone());
+        user_token = Some(Err(mistaken(&key.namespace, reference, SecretKind::Token, what, named)));
+    }
+    let tokens = (&user_token, spec.access_token_ref.as_ref());
+    both_missing(&key.namespace, (&mut secret, &spec.app_secret_ref), tokens);
     let binding_ref = spec.binding_token_ref.as_ref().filter(|_| !spec.suspend);
-    let binding_token = optional_credential(context, key, binding_ref, "binding-token").await;
+    let binding_token = optional_credential(context, key, binding_ref, BINDING_TOKEN).await;
     let token_secret = if spec.suspend { Ok(TokenSecret::default()) } else { token_secret(at, memory).await };
     if let Ok(TokenSecret { live: Some(live), .. }) = &token_secret {
         memory.answers.note_refusals(&live.fingerprint, accounts.values());
     }
+    memory.answers.note_refused_proofs(accounts.values());
     let claimed = Claimed(context);
     memory.created.forget_seen(&claimed);
     let instant = Instant::now();
@@ -124,9 +139,14 @@ async fn credential(
     reference: &SecretKeyRef,
     purpose: &str,
 ) -> Result<Credential, CredentialError> {
-    let value = context.secrets.get(&key.namespace, reference).await.map_err(|problem| unusable(&problem))?;
-    let fingerprint = context.fingerprints.of(purpose, &value.value);
-    Ok(Credential { value: value.value, fingerprint })
+    let kind = if purpose == token_secret::APP_SECRET { SecretKind::AppSecret } else { SecretKind::Token };
+    let read = context.secrets.get(&key.namespace, reference).await;
+    let value = read.map_err(|problem| secret_problems::unusable(&problem, kind))?.value;
+    let fingerprint = context.fingerprints.of(purpose, &value);
+    match mistake(kind, value.expose_secret()) {
+        Some(what) => Err(mistaken(&key.namespace, reference, kind, what, fingerprint)),
+        None => Ok(Credential { value, fingerprint }),
+    }
 }
 
 async fn optional_credential(
@@ -146,7 +166,7 @@ async fn token_secret(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> R
     let held = memory.owned.as_ref().and_then(|owned| owned.resource_version().map(str::to_owned));
     if seen.is_some() && seen != held {
         let read = OwnedSecret::read(&context.client, &key.namespace, &name).await;
-        memory.owned = read.map_err(|problem| owned_problem(&problem))?;
+        memory.owned = read.map_err(|problem| secret_problems::owned(&problem))?;
     } else if seen.is_none() && held.is_some() && memory.owned_written.is_none_or(|at| at.elapsed() > SETTLED) {
         memory.owned = None;
     }
@@ -162,8 +182,9 @@ async fn token_secret(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> R
                 delete_command(&format!("{}/{name}", key.namespace))
             ),
             passing: false,
+            fingerprint: None,
         }),
-        _ => Ok(TokenSecret::read(owned, |value| context.fingerprints.of("token", value))),
+        _ => Ok(TokenSecret::read(owned, |purpose, value| context.fingerprints.of(purpose, value))),
     }
 }
 
@@ -233,22 +254,6 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
         pending: whole(template(&TemplatePhase::PendingReview)),
         rejected: whole(template(&TemplatePhase::Rejected)),
     }
-}
-
-fn unusable(problem: &SecretProblem) -> CredentialError {
-    let reason = match problem.problem {
-        Unusable::Missing { .. } => Reason::SecretNotFound,
-        Unusable::KeyMissing { .. } => Reason::SecretKeyNotFound,
-        Unusable::Empty { .. } | Unusable::NotText { .. } | Unusable::Reserved { .. } => Reason::SecretValueInvalid,
-        Unusable::Unreadable(_) => Reason::SecretUnreadable,
-    };
-    CredentialError { reason, message: problem.to_string(), passing: reason == Reason::SecretUnreadable }
-}
-
-fn owned_problem(problem: &OwnedProblem) -> CredentialError {
-    let taken = matches!(problem, OwnedProblem::Taken(_));
-    let reason = if taken { Reason::SecretNameTaken } else { Reason::SecretUnreadable };
-    CredentialError { reason, message: problem.to_string(), passing: !taken }
 }
 
 /// Who claims what, for an import.

@@ -9,13 +9,16 @@ mod decision;
 mod import;
 mod import_steps;
 mod inputs;
+mod notices;
 mod plan;
 mod publication;
+mod secret_problems;
 mod status;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod token;
+mod token_finding;
 mod token_secret;
 
 pub use conditions::REASONS;
@@ -66,7 +69,7 @@ impl Kind for MetaApp {
         let spec = &self.spec;
         let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
         let named = references.into_iter().flatten().map(|reference| reference.name.clone());
-        named.chain([format!("{}-token", self.name_any())]).collect()
+        named.chain([token_secret::name(&self.app())]).collect()
     }
 
     fn suspend(&self) -> bool {
@@ -110,6 +113,7 @@ impl Apps {
         self.context.pollers.set(key, None, &[]);
         self.context.inventory.remove_app(key);
         self.context.metrics.token_expires(&key.namespace, &key.name, None);
+        self.context.metrics.app_conditions(&key.namespace, &key.name, std::iter::empty());
         self.triggers.objects_of(key);
     }
 }

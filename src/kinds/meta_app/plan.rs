@@ -13,11 +13,12 @@ use super::{
     token::{self, TokenState},
 };
 use crate::{
-    api::{Action, AllowedFrom, ManagementPolicy, MetaAppPhase, MetaAppStatus},
+    api::{Action, AllowedFrom, ManagementPolicy, MetaAppPhase, MetaAppStatus, TokenStatus},
     controller::{
         plan::{Plan, Report},
         summary::ConditionValue,
     },
+    graph::types::TokenKind,
     messages::{Reason, commands},
     observe::{AppState, AppSummary},
 };
@@ -74,7 +75,8 @@ fn conclude(input: &Input<'_>, report: AppReport) -> Plan<MetaAppStatus, Step> {
         accounts,
         polling,
         template_limits: limits.filter_map(|a| Some((a.id.clone(), u32::try_from(a.template_limit?).ok()?))).collect(),
-        token_expires: status.token.as_ref().and_then(|token| token.expires_at.as_ref()).map(|time| time.0),
+        conditions: summary.conditions.iter().map(|(kind, found)| (*kind, found.state, found.reason)).collect(),
+        token_expires: status.token.as_ref().and_then(TokenStatus::end),
     };
     if input.published.as_ref() != Some(&publication) {
         return Plan::Step(Step::Publish(publication));
@@ -101,6 +103,8 @@ fn why_not_exchanged(input: &Input<'_>, status: &MetaAppStatus, state: &AppState
         "spec.managementPolicy is Observe"
     } else if *state != AppState::Ready {
         "no token works that could be exchanged"
+    } else if status.token.as_ref().is_some_and(|token| token.type_.as_deref() == Some(TokenKind::User.as_str())) {
+        "the token in use is a person's, which Meta does not exchange: the person has to log in again"
     } else if status.token.as_ref().is_some_and(|token| token.expires_at.is_none()) {
         "the token in use does not expire"
     } else {

@@ -6,10 +6,10 @@ use super::{
     accounts::Accounts,
     conditions::{Summary, judge},
     credentials,
-    decision::{AppReport, Input},
-    import,
+    decision::{AppReport, CREDENTIALS_VALID, CredentialError, Input, TOKEN_VALID},
+    import, notices,
     token::{self, TokenState},
-    token_secret,
+    token_secret::{self, Credential},
 };
 use crate::{
     api::{
@@ -20,11 +20,8 @@ use crate::{
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
     },
-    graph::{
-        Access, AppCredentials,
-        types::{Expiry, TokenInfo},
-    },
-    k8s::secrets::ComparableSecret,
+    graph::types::TokenInfo,
+    k8s::{conditions::State, secrets::ComparableSecret},
     messages::{Reason, commands},
     observe::{AccountState, Allowed, AppState, BindingToken, Polling},
 };
@@ -96,16 +93,21 @@ pub fn examined(
     accounts: Option<Accounts>,
 ) -> AppReport {
     let mut status = base(input);
-    if let credentials::State::Valid { name } = credentials {
-        status.app = Some(AppIdentity { id: input.app.spec.app_id.clone(), name: Some(name.clone()) });
+    if let credentials::State::Valid { name, .. } = credentials {
+        let secret_hash = status.app.take().and_then(|app| app.secret_hash);
+        let in_use_hash = input.app_secret().ok().map(|secret| secret.fingerprint.clone());
+        let id = input.app.spec.app_id.clone();
+        status.app = Some(AppIdentity { id, name: Some(name.clone()), in_use_hash, secret_hash });
     }
-    fill_token(&mut status, token);
+    fill_token(&mut status, input, token);
     fill_accounts(&mut status, input, token, accounts.as_ref());
     status.counts = Some(input.counts.clone());
     status.throttles = throttles(input, accounts.as_ref().and_then(|accounts| accounts.ids.as_deref()));
 
     let Summary { phase, conditions: mut summary, state, keeps_status } =
         judge(input, credentials, token, accounts.as_ref());
+    fill_judged(&mut status, input, &summary);
+    summary.notices = notices::of(input, &status, token, &summary);
     summary.conditions.extend(clock(input));
     summary.conditions.extend(version(input));
     summary.conditions.extend(unsupported(input));
@@ -191,20 +193,48 @@ fn unsupported(input: &Input<'_>) -> Vec<(&'static str, ConditionValue)> {
         .collect()
 }
 
-fn fill_token(status: &mut MetaAppStatus, token: Option<&TokenState>) {
-    let (info, source) = match token {
-        Some(TokenState::Live { info, token, .. }) => (info, &token.source),
-        Some(TokenState::Unusable { info: Some((info, source)), .. }) => (info, source),
+fn fill_token(status: &mut MetaAppStatus, input: &Input<'_>, token: Option<&TokenState>) {
+    let described = match token {
+        Some(TokenState::Live { info, token, .. }) => describe(info, &token.source),
+        Some(TokenState::Unusable { info: Some((info, source)), .. }) => {
+            let shown = describe(info, source);
+            if info.ends().is_some_and(|end| end <= input.now) { shown } else { shown.invalid() }
+        }
+        // Another app's: what is known of it stays, but for its end.
+        Some(TokenState::Unusable { blocker, .. }) if blocker.phase == Some(MetaAppPhase::ExpiredToken) => {
+            status.token =
+                status.token.take().map(|shown| if shown.expires.is_some() { shown.invalid() } else { shown });
+            return;
+        }
         _ => return,
     };
-    status.token = Some(describe(info, source));
+    let live = input.token_secret.as_ref().ok().and_then(|kept| kept.live.as_ref());
+    status.token = Some(TokenStatus {
+        in_use_hash: live.map(|live| live.fingerprint.clone()),
+        secret_hash: status.token.take().and_then(|token| token.secret_hash),
+        ..described
+    });
+}
+
+/// Which values of the user's Secrets the conditions are about: those in use, and those that a condition is false for.
+fn fill_judged(status: &mut MetaAppStatus, input: &Input<'_>, summary: &StatusSummary) {
+    let is_false = |kind: &str| summary.conditions.iter().any(|(k, found)| *k == kind && found.state == State::False);
+    let judged = |user: &Result<Credential, CredentialError>, in_use: Option<&str>, kind: &str| match user {
+        Ok(user) => (in_use == Some(&*user.fingerprint) || is_false(kind)).then(|| user.fingerprint.clone()),
+        Err(problem) => problem.fingerprint.clone(),
+    };
+    let app_secret = input.app_secret().ok().map(|secret| &*secret.fingerprint);
+    if let (Some(app), Some(hash)) = (&mut status.app, judged(&input.secret, app_secret, CREDENTIALS_VALID)) {
+        app.secret_hash = Some(hash);
+    }
+    let stem = input.token_secret.as_ref().ok().and_then(|kept| kept.live.as_ref()).map(|live| &*live.stem);
+    if let Some(hash) = input.user_token.as_ref().and_then(|user| judged(user, stem, TOKEN_VALID)) {
+        status.token.get_or_insert_default().secret_hash = Some(hash);
+    }
 }
 
 fn describe(info: &TokenInfo, source: &TokenSource) -> TokenStatus {
-    let at = match info.expires {
-        Expiry::At(at) => Some(at),
-        Expiry::Never => None,
-    };
+    let end = info.ends().map(|end| end.strftime("%Y-%m-%d").to_string());
     let mut scopes: Vec<String> = info.scopes.iter().map(ToString::to_string).collect();
     scopes.sort();
     scopes.dedup();
@@ -212,8 +242,11 @@ fn describe(info: &TokenInfo, source: &TokenSource) -> TokenStatus {
     TokenStatus {
         source: Some(source.clone()),
         type_: info.kind.as_ref().map(|kind| kind.as_str().to_owned()),
-        expires: Some(at.map_or_else(|| "Never".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())),
-        expires_at: at.map(whole_seconds),
+        expires: Some(end.unwrap_or_else(|| "Never".to_owned())),
+        expires_at: info.expires.at().map(whole_seconds),
+        data_access_expires_at: info.data_access_expires.map(whole_seconds),
+        in_use_hash: None,
+        secret_hash: None,
         missing_scopes: missing.map(ToString::to_string).collect(),
         scopes,
     }
@@ -297,10 +330,9 @@ fn throttles(input: &Input<'_>, managed: Option<&[String]>) -> Vec<Throttle> {
 
 /// How the app's accounts are polled.
 fn polling(input: &Input<'_>, token: &token_secret::Token) -> Option<Polling> {
-    let secret = input.secret.as_ref().ok()?;
-    let app = AppCredentials { app_id: input.app.spec.app_id.clone(), app_secret: secret.value.clone() };
+    let secret = input.app_secret().ok()?;
     Some(Polling {
-        access: Access { app, token: token.value.clone(), version: input.version.clone() },
+        access: input.access(token)?,
         token: format!("{} {} {}", token.fingerprint, secret.fingerprint, input.version),
         interval: input.poll_interval(),
     })

@@ -3,15 +3,14 @@
 use std::{future::Future, time::Instant};
 
 use kube::{Resource, ResourceExt};
-use secrecy::SecretString;
-use tracing::info;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
 
 use super::{
-    cached_answers::{Credentials, Exchanged},
-    credentials,
-    decision::{Credential, Input, Step},
+    cached_answers::{CachedAnswer, Credentials, Exchanged},
+    decision::{Input, Step},
     inputs::Memory,
-    token_secret::{self, Token, TokenSecret},
+    token_secret::{self, Credential, Token, TokenSecret},
 };
 use crate::{
     api::{Action, Kind, MetaApp},
@@ -20,16 +19,18 @@ use crate::{
         actions::Request,
         context::{Context, Error},
         managed_resource::Then,
+        secret_values::{SecretKind, mistake},
     },
-    graph::{
-        self, Access, App, AppCredentials, CredentialsError, ExchangedToken, Outcome,
-        types::{Expiry, TokenInfo},
-    },
+    graph::{self, Access, App, AppCredentials, CredentialsError, ExchangedToken, Outcome, types::TokenInfo},
     k8s::{
         events::EventType,
         secrets::{OwnedProblem, OwnedSecret},
     },
+    messages::Reason,
 };
+
+/// Why nothing came of an exchange to which Meta replied.
+const UNREADABLE: &str = "Meta's reply to the exchange has no token that can be read";
 
 /// What the steps reach outside this process.
 pub trait Outside: Sync {
@@ -132,13 +133,25 @@ struct Steps<'a, O> {
 
 impl<O: Outside> Steps<'_, O> {
     async fn carry_out(&self, memory: &mut Memory, step: Step) -> Result<Then, Error> {
-        let then = if matches!(step, Step::SaveTokens(_) | Step::Exchange) { Then::Plan } else { Then::Learnt };
+        let then = if matches!(step, Step::SaveTokens(_) | Step::KeepSecret(_) | Step::Exchange) {
+            Then::Plan
+        } else {
+            Then::Learnt
+        };
         match step {
             Step::ReadAgain => {
                 memory.answers.read_again();
                 memory.act_on(self.requests, Action::Reconcile);
             }
-            Step::TestCredentials => self.test_credentials(memory).await?,
+            Step::TestCredentials => {
+                let secret = self.input.app_secret().map_err(|_| Error::Stale)?;
+                self.test_credentials(secret, &mut memory.answers.credentials).await?;
+            }
+            Step::TestOfferedSecret => {
+                let secret = self.input.offered_secret().ok_or(Error::Stale)?;
+                self.test_credentials(secret, &mut memory.answers.offered_secret).await?;
+            }
+            Step::KeepSecret(changed) => self.keep_secret(memory, &changed).await?,
             Step::SaveTokens(changed) => self.save(memory, &changed).await?,
             Step::InspectLive => self.inspect_live(memory).await?,
             Step::InspectCandidate => self.inspect_candidate(memory).await?,
@@ -150,11 +163,6 @@ impl<O: Outside> Steps<'_, O> {
             Step::Publish(_) | Step::Import(_) => {}
         }
         Ok(then)
-    }
-
-    /// The app secret. Like the tokens, it is there when the plan returns a step that needs it.
-    fn secret(&self) -> Result<&Credential, Error> {
-        self.input.inputs.secret.as_ref().map_err(|_| Error::Stale)
     }
 
     fn token_secret(&self) -> Result<&TokenSecret, Error> {
@@ -169,23 +177,29 @@ impl<O: Outside> Steps<'_, O> {
         self.token_secret()?.candidate.as_ref().ok_or(Error::Stale)
     }
 
+    /// App ID and app secret. Like the tokens, they are there when the plan returns a step that needs them.
     fn credentials(&self) -> Result<AppCredentials, Error> {
-        Ok(AppCredentials { app_id: self.input.app.spec.app_id.clone(), app_secret: self.secret()?.value.clone() })
+        self.input.credentials().ok_or(Error::Stale)
     }
 
     fn access(&self, token: &Token) -> Result<Access, Error> {
-        Ok(Access { app: self.credentials()?, token: token.value.clone(), version: self.input.version.clone() })
+        self.input.access(token).ok_or(Error::Stale)
     }
 
-    async fn test_credentials(&self, memory: &mut Memory) -> Result<(), Error> {
-        let found = match self.outside.test_credentials(&self.credentials()?, &self.input.version).await {
+    /// Tests an app secret; what comes of it concerns the one in use, or the one that the user offers instead.
+    async fn test_credentials(
+        &self,
+        secret: &Credential,
+        answers: &mut CachedAnswer<Credentials>,
+    ) -> Result<(), Error> {
+        let app = self.input.credentials_with(secret);
+        let found = match self.outside.test_credentials(&app, &self.input.version).await {
             Ok(app) => Ok(Credentials::Valid(app.name.map(String::from).unwrap_or_default())),
             Err(CredentialsError::WrongAppId) => Ok(Credentials::WrongAppID),
             Err(CredentialsError::WrongSecret) => Ok(Credentials::WrongAppSecret),
             Err(CredentialsError::Untested(error)) => Err(error),
         };
-        let subject = credentials::subject(&self.input, self.secret()?);
-        memory.answers.credentials.record(&subject, found, self.outside.instant());
+        answers.record(&self.input.subject(secret), found, self.outside.instant());
         Ok(())
     }
 
@@ -256,6 +270,25 @@ impl<O: Outside> Steps<'_, O> {
         if let Some(live) = &changed.live {
             memory.answers.promote(&live.fingerprint);
         }
+        if let Some(app_secret) = &changed.app_secret {
+            memory.answers.promote_secret(&self.input.subject(app_secret));
+        }
+        Ok(())
+    }
+
+    /// Writes the operator's copy with the app secret that works. Where that fails, the user's Secret has it.
+    async fn keep_secret(&self, memory: &mut Memory, changed: &TokenSecret) -> Result<(), Error> {
+        let owned = memory.owned.clone();
+        let saved = self.save(memory, changed).await;
+        memory.answers.not_kept = match saved {
+            Err(error) if error.is_stale() => return Err(error),
+            Err(error) => {
+                warn!(app = %self.input.app.app(), %error, "the app secret is not kept");
+                memory.owned = owned;
+                Some(self.outside.instant())
+            }
+            Ok(()) => None,
+        };
         Ok(())
     }
 
@@ -273,16 +306,16 @@ impl<O: Outside> Steps<'_, O> {
 
     /// What became of a token that Meta gave for the live one.
     async fn keep_exchanged(&self, memory: &mut Memory, live: &Token, new: SecretString) -> Result<Exchanged, Error> {
+        if new.expose_secret().is_empty() || mistake(SecretKind::Token, new.expose_secret()).is_some() {
+            return Ok(Exchanged::Refused(UNREADABLE.to_owned()));
+        }
         let credentials = self.credentials()?;
         let fingerprint = self.outside.fingerprint(&new);
         let info = self.outside.debug_token(&credentials, &self.input.version, &new).await.ok();
-        let ends = |info: &TokenInfo| match info.expires {
-            Expiry::Never => None,
-            Expiry::At(at) => Some(at),
-        };
-        let old = memory.answers.live.answer(&live.fingerprint).and_then(|info| info.as_ref()).and_then(ends);
+        let end = |info: &TokenInfo| info.expires.at();
+        let old = memory.answers.live.answer(&live.fingerprint).and_then(|info| info.as_ref()).and_then(end);
         // What cannot be inspected now is stored, and proven later.
-        let lasts_longer = info.as_ref().map(ends).is_none_or(|new| new.is_none() || new > old);
+        let lasts_longer = info.as_ref().map(end).is_none_or(|new| new.is_none() || new > old);
         if fingerprint == live.fingerprint || !lasts_longer {
             return Ok(Exchanged::NothingBetter);
         }
@@ -294,21 +327,12 @@ impl<O: Outside> Steps<'_, O> {
         }
     }
 
-    fn report_exchange(&self, exchanged: &Exchanged) {
-        let (type_, reason, note) = match exchanged {
-            Exchanged::Stored => (
-                EventType::Normal,
-                "TokenExchanged",
-                "Meta exchanged the token; the operator proves the new one before it uses it",
-            ),
-            Exchanged::NothingBetter => (
-                EventType::Warning,
-                "ExchangeFailed",
-                "Meta returned no token with a later expiry; the token in use stays",
-            ),
-            Exchanged::Refused(why) => (EventType::Warning, "ExchangeFailed", why.as_str()),
-        };
-        self.outside.publish(self.input.app, type_, reason, "ExchangeToken", note);
+    /// Tells whoever requested an exchange that it failed. A new token is told when it is in use, and a failure of the
+    /// operator's own attempt when the status shows it.
+    fn report_failure(&self, why: &str) {
+        let (app, reason) = (self.input.app, Reason::ExchangeFailed.as_str());
+        warn!(app = %app.app(), reason, "{why}");
+        self.outside.publish(app, EventType::Warning, reason, "ExchangeToken", why);
     }
 
     /// Reports once what an import has brought.
@@ -349,15 +373,22 @@ impl<O: Outside> Journal for TokenJournal<'_, '_, O> {
             None => return Err(Error::Stale),
             Some(Outcome::Done(new)) => Ok(steps.keep_exchanged(memory, live, new.token).await?),
             Some(Outcome::Refused(error)) => Ok(Exchanged::Refused(format!("Meta refused to exchange it: {error}"))),
+            // Meta is well, and the next reply will be the same.
+            Some(Outcome::Unknown(error)) if error.is_unreadable() => {
+                Ok(Exchanged::Refused(format!("{UNREADABLE}: {error}")))
+            }
             Some(Outcome::NotSent(error) | Outcome::Unknown(error)) => Err(error),
         };
-        match &found {
-            Ok(exchanged) => steps.report_exchange(exchanged),
-            // Whoever requested it learns of the failure, and requests it again; attempts of the operator's own go on.
-            Err(error) if steps.input.is_requested(Action::RefreshToken) => {
-                steps.report_exchange(&Exchanged::Refused(format!("it could not be exchanged: {error}")));
+        if steps.input.is_requested(Action::RefreshToken) {
+            match &found {
+                Ok(Exchanged::Stored) => {}
+                Ok(Exchanged::NothingBetter) => {
+                    steps.report_failure("Meta returned no token with a later expiry; the token in use stays");
+                }
+                Ok(Exchanged::Refused(why)) => steps.report_failure(why),
+                // Whoever requested it learns of the failure, and requests it again; attempts of the operator's own go on.
+                Err(error) => steps.report_failure(&format!("it could not be exchanged: {error}")),
             }
-            Err(_) => {}
         }
         memory.answers.exchange.record(&live.stem, found, steps.outside.instant());
         memory.act_on(steps.requests, Action::RefreshToken);

@@ -1,5 +1,6 @@
-//! The operator's copy of an app's token, kept in the Secret `<metaapp>-token`: the `live` token, which is used, and a
-//! `candidate`, which has to be proven first. Pure: how it changes, and how it is written into a Secret.
+//! The operator's copy of an app's credentials, kept in the Secret `<metaapp>-token`: the `live` token, which is used, a
+//! `candidate`, which has to be proven first, and the app secret that was proven last. Pure: how it changes, and how it is
+//! written into a Secret.
 
 use secrecy::SecretString;
 
@@ -7,6 +8,15 @@ use crate::{
     api::{AppKey, TokenSource},
     k8s::secrets::OwnedSecret,
 };
+
+/// A value of a user's Secret, or the operator's copy of it.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The value.
+    pub value: SecretString,
+    /// Names it without showing it.
+    pub fingerprint: String,
+}
 
 /// A token, and the fingerprint of the value under the user's key that it stems from.
 #[derive(Debug, Clone)]
@@ -28,6 +38,8 @@ pub struct TokenSecret {
     pub live: Option<Token>,
     /// To be proven.
     pub candidate: Option<Token>,
+    /// The app secret that Meta accepted last.
+    pub app_secret: Option<Credential>,
 }
 
 /// The Secret's name, for this app.
@@ -36,8 +48,12 @@ pub fn name(app: &AppKey) -> String {
     format!("{}-token", app.name)
 }
 
+/// What fingerprints of tokens are for.
+pub const TOKEN: &str = "token";
 const LIVE: &str = "live";
 const CANDIDATE: &str = "candidate";
+/// The key of the app secret, and what its fingerprints are for.
+pub const APP_SECRET: &str = "app-secret";
 /// The app that the tokens belong to.
 pub const APP_ID: &str = "waba.dev/app-id";
 /// Where the annotations stand that say what a token stems from.
@@ -58,7 +74,7 @@ impl TokenSecret {
         if stems(&self.live) {
             // The user took a change back: a candidate that came from it is void.
             let void = self.candidate.as_ref().is_some_and(|c| c.source == TokenSource::Secret);
-            return void.then(|| Self { live: self.live.clone(), candidate: None });
+            return void.then(|| Self { candidate: None, ..self.clone() });
         }
         let candidate = Token {
             value: user.clone(),
@@ -66,7 +82,7 @@ impl TokenSecret {
             stem: fingerprint.to_owned(),
             source: TokenSource::Secret,
         };
-        Some(Self { live: self.live.clone(), candidate: Some(candidate) })
+        Some(Self { candidate: Some(candidate), ..self.clone() })
     }
 
     /// Whether the candidate came from an exchange.
@@ -80,13 +96,19 @@ impl TokenSecret {
     pub fn exchanged(&self, value: SecretString, fingerprint: String) -> Self {
         let stem = self.live.as_ref().map(|live| live.stem.clone()).unwrap_or_default();
         let candidate = Token { value, fingerprint, stem, source: TokenSource::Refreshed };
-        Self { live: self.live.clone(), candidate: Some(candidate) }
+        Self { candidate: Some(candidate), ..self.clone() }
     }
 
     /// With the candidate in use.
     #[must_use]
     pub fn promoted(&self) -> Self {
-        Self { live: self.candidate.clone().or_else(|| self.live.clone()), candidate: None }
+        Self { live: self.candidate.clone().or_else(|| self.live.clone()), candidate: None, ..self.clone() }
+    }
+
+    /// With this app secret as the proven one.
+    #[must_use]
+    pub fn keeping(&self, app_secret: &Credential) -> Self {
+        Self { app_secret: Some(app_secret.clone()), ..self.clone() }
     }
 
     /// Puts it into the Secret, along with the app it belongs to.
@@ -104,14 +126,18 @@ impl TokenSecret {
             secret.annotate(stem, token.as_ref().map(|t| t.stem.as_str()));
             secret.annotate(source, token.as_ref().map(|t| t.source.as_str()));
         }
+        match &self.app_secret {
+            Some(app_secret) => secret.set(APP_SECRET, &app_secret.value),
+            None => secret.unset(APP_SECRET),
+        }
     }
 
-    /// Reads a Secret back; `fingerprint` names a token.
+    /// Reads a Secret back; `fingerprint` names a value that is for this purpose.
     #[must_use]
-    pub fn read(secret: &OwnedSecret, fingerprint: impl Fn(&SecretString) -> String) -> Self {
+    pub fn read(secret: &OwnedSecret, fingerprint: impl Fn(&str, &SecretString) -> String) -> Self {
         let token = |key: &str, stem: &str, source: &str| {
             secret.get(key).map(|value| Token {
-                fingerprint: fingerprint(&value),
+                fingerprint: fingerprint(TOKEN, &value),
                 value,
                 stem: secret.annotation(stem).unwrap_or_default().to_owned(),
                 source: secret.annotation(source).map_or(TokenSource::Secret, TokenSource::from),
@@ -120,6 +146,9 @@ impl TokenSecret {
         Self {
             live: token(LIVE, LIVE_STEM, LIVE_SOURCE),
             candidate: token(CANDIDATE, CANDIDATE_STEM, CANDIDATE_SOURCE),
+            app_secret: secret
+                .get(APP_SECRET)
+                .map(|value| Credential { fingerprint: fingerprint(APP_SECRET, &value), value }),
         }
     }
 }
@@ -173,13 +202,16 @@ mod tests {
 
     #[test]
     fn a_secret_holds_it_all() {
-        let token_secret_content = offered(&offered(&TokenSecret::default(), "a").unwrap().promoted(), "b").unwrap();
+        let app_secret = Credential { value: "s".into(), fingerprint: "fp-s".to_owned() };
+        let token_secret_content = offered(&TokenSecret::default().keeping(&app_secret), "a").unwrap().promoted();
+        let token_secret_content = offered(&token_secret_content, "b").unwrap();
         let mut secret = OwnedSecret::new("meta", "app-token", None);
         token_secret_content.write(&mut secret, "123");
         assert_eq!(secret.annotation(APP_ID), Some("123"));
-        let read = TokenSecret::read(&secret, fingerprint);
+        let read = TokenSecret::read(&secret, |_, value| fingerprint(value));
         assert_eq!(shown(&read), (Some("a"), Some("b")));
         assert_eq!(read.live.unwrap().stem, "fp-a");
         assert_eq!(read.candidate.unwrap().stem, "fp-b");
+        assert_eq!(read.app_secret.unwrap().fingerprint, "fp-s");
     }
 }

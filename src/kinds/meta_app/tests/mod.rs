@@ -1,7 +1,9 @@
 //! How an app is planned, topic by topic. [`fixtures`] has the vocabulary.
 
+mod credentials;
 mod exchange;
 pub mod fixtures;
+mod notices;
 mod plan;
 mod story;
 mod token;

@@ -25,6 +25,7 @@ enum Event {
     NoUserToken(bool),
     NoSecret(bool),
     Secret,
+    OtherSecret(&'static str, Result<Credentials, u32>),
     Says(&'static str, Says),
     Refuses(&'static str, &'static str, u32),
     Heals,
@@ -67,6 +68,7 @@ fn event() -> impl Strategy<Value = Event> {
         (-1_i64..300).prop_map(Says::ends_in),
         Just(Says::Dead(460)),
         Just(Says::Foreign),
+        (-1_i64..300, -1_i64..300).prop_map(|(own, data)| Says::Persons(own, data)),
         codes().prop_map(Says::Fails),
     ];
     let credentials = prop_oneof![
@@ -75,6 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Ok(Credentials::WrongAppSecret)),
         1 => Just(Err(2)),
     ];
+    let secrets = credentials.clone();
     let lists = prop_oneof![
         Just(Ok(vec![ACCOUNT.to_owned()])),
         Just(Ok(vec![OTHER.to_owned(), ACCOUNT.to_owned()])),
@@ -89,12 +92,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::NoUserToken),
         1 => any::<bool>().prop_map(Event::NoSecret),
         1 => Just(Event::Secret),
+        2 => (prop::sample::select(vec!["B", "C"]), secrets).prop_map(|(name, says)| Event::OtherSecret(name, says)),
         3 => (token(), says).prop_map(|(token, says)| Event::Says(token, says)),
         3 => (token(), account(), codes()).prop_map(|(token, account, code)| Event::Refuses(token, account, code)),
         2 => Just(Event::Heals),
         2 => credentials.prop_map(Event::Credentials),
         1 => lists.prop_map(Event::Lists),
-        2 => prop_oneof![token().prop_map(Ok), codes().prop_map(Err)].prop_map(Event::Gives),
+        2 => prop_oneof![token().prop_map(Ok), codes().prop_map(Err), Just(Err(0))].prop_map(Event::Gives),
         1 => Just(Event::Asked),
         1 => (-10_i64..10).prop_map(Event::Skew),
         1 => any::<bool>().prop_map(Event::Rival),
@@ -111,6 +115,7 @@ fn happen(scene: &mut Scene, event: Event) {
         Event::NoUserToken(passing) => scene.user_token = Err(problem(Reason::SecretUnreadable, passing)),
         Event::NoSecret(passing) => scene.secret = Err(problem(Reason::SecretUnreadable, passing)),
         Event::Secret => scene.put_secret(),
+        Event::OtherSecret(name, says) => scene.other_secret(name, says),
         Event::Says(token, says) => scene.says(token, says),
         Event::Refuses(token, account, code) => scene.refuses(token, account, code),
         Event::Heals => scene.meta.refuses.clear(),

@@ -21,7 +21,7 @@ fn a_new_value_is_proven_before_it_is_used() {
                 scene.user("B");
             },
             "A B",
-            "True/TokenRejected",
+            "False/TokenRejected",
         ),
         (
             "one of another app is not",
@@ -30,7 +30,7 @@ fn a_new_value_is_proven_before_it_is_used() {
                 scene.user("B");
             },
             "A B",
-            "True/TokenRejected",
+            "False/TokenRejected",
         ),
         (
             "one that an account refuses is not",
@@ -39,7 +39,7 @@ fn a_new_value_is_proven_before_it_is_used() {
                 scene.user("B");
             },
             "A B",
-            "True/TokenRejected",
+            "False/TokenRejected",
         ),
         (
             "one that cannot be inspected waits",
@@ -117,7 +117,7 @@ fn a_new_value_is_proven_before_it_is_used() {
             "the Secret disappears",
             |scene| scene.user_token = Err(problem(Reason::SecretNotFound, false)),
             "A -",
-            "True/SecretNotFound",
+            "False/SecretNotFound",
         ),
         (
             "the Secret disappears, and with it a value that was refused",
@@ -128,7 +128,7 @@ fn a_new_value_is_proven_before_it_is_used() {
                 scene.user_token = Err(problem(Reason::SecretNotFound, false));
             },
             "A B",
-            "True/TokenRejected",
+            "False/SecretNotFound",
         ),
     ];
     for (reason, change, kept, valid) in cases {
