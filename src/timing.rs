@@ -27,6 +27,8 @@ pub struct Timing {
     pub credentials_interval: Duration,
     /// Wait after a failed test, inspection or discovery, before the next one.
     pub retry_interval: Duration,
+    /// A user's Secret that is away for less than this counts as there.
+    pub secret_gap: Duration,
     /// How often an account's template limit is read.
     pub limits_interval: Duration,
     /// How often a token exchange is retried that brought no later expiry.
@@ -121,6 +123,7 @@ impl Timing {
             inspect_interval: seconds(1_800),
             credentials_interval: seconds(86_400),
             retry_interval: seconds(60),
+            secret_gap: seconds(10),
             limits_interval: seconds(86_400),
             exchange_retry: seconds(86_400),
             settle: seconds(10),

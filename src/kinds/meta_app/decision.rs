@@ -64,6 +64,8 @@ pub struct Inputs {
     pub user_token: Option<Result<Credential, CredentialError>>,
     /// The token for bindings; `None` where the spec names none.
     pub binding_token: Option<Result<Credential, CredentialError>>,
+    /// When to look again for a user's Secret that is away for a moment.
+    pub gap_ends: Option<Instant>,
     /// The operator's copy.
     pub token_secret: Result<TokenSecret, CredentialError>,
     /// What Meta replied about the app.

@@ -13,6 +13,7 @@ use super::{
     cached_answers::AppAnswers,
     decision::{CredentialError, Inputs, Publication},
     import::{self, Created, ObjectVersion, Superseded},
+    secret_gap::LastValue,
     secret_problems::{self, both_missing, mistaken},
     token_secret::{self, Credential, TokenSecret},
 };
@@ -45,6 +46,8 @@ const BINDING_TOKEN: &str = "binding-token";
 pub struct Memory {
     /// What Meta replied.
     pub answers: AppAnswers,
+    /// The app secret, the token and the token for bindings, as the user's Secrets last held them.
+    pub last_values: [LastValue; 3],
     /// The operator's copy of the token, as last read or written.
     pub owned: Option<OwnedSecret>,
     /// When that was last written.
@@ -84,8 +87,18 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     let ReconcileContext { reconciler, context, object: app, app: key, requests, .. } = *at;
     let spec = &app.spec;
     let accounts = context.inventory.accounts(key);
-    let mut secret = credential(context, key, &spec.app_secret_ref, token_secret::APP_SECRET).await;
-    let mut user_token = optional_credential(context, key, spec.access_token_ref.as_ref(), token_secret::TOKEN).await;
+    let (gap, instant) = (context.timing.secret_gap, Instant::now());
+    let mut gap_ends: Option<Instant> = None;
+    let mut bridge = |last: &mut LastValue, read| {
+        let (found, until) = last.bridge(read, gap, instant);
+        gap_ends = gap_ends.into_iter().chain(until).min();
+        found
+    };
+    let [last_secret, last_token, last_binding_token] = &mut memory.last_values;
+    let read = credential(context, key, &spec.app_secret_ref, token_secret::APP_SECRET).await;
+    let mut secret = bridge(last_secret, read);
+    let read = optional_credential(context, key, spec.access_token_ref.as_ref(), token_secret::TOKEN).await;
+    let mut user_token = read.map(|read| bridge(last_token, read));
     if let (Some(Ok(token)), Some(reference)) = (&user_token, &spec.access_token_ref)
         && secret_problems::is_same(&secret, token)
     {
@@ -95,7 +108,8 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     let tokens = (&user_token, spec.access_token_ref.as_ref());
     both_missing(&key.namespace, (&mut secret, &spec.app_secret_ref), tokens);
     let binding_ref = spec.binding_token_ref.as_ref().filter(|_| !spec.suspend);
-    let binding_token = optional_credential(context, key, binding_ref, BINDING_TOKEN).await;
+    let read = optional_credential(context, key, binding_ref, BINDING_TOKEN).await;
+    let binding_token = read.map(|read| bridge(last_binding_token, read));
     let token_secret = if spec.suspend { Ok(TokenSecret::default()) } else { token_secret(at, memory).await };
     if let Ok(TokenSecret { live: Some(live), .. }) = &token_secret {
         memory.answers.note_refusals(&live.fingerprint, accounts.values());
@@ -116,6 +130,7 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
         secret,
         user_token,
         binding_token,
+        gap_ends,
         token_secret,
         counts: counts(reconciler, key, memory),
         import,

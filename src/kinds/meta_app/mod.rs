@@ -12,6 +12,7 @@ mod inputs;
 mod notices;
 mod plan;
 mod publication;
+mod secret_gap;
 mod secret_problems;
 mod status;
 mod steps;

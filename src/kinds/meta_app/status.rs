@@ -357,6 +357,9 @@ fn wait(input: &Input<'_>, token: Option<&TokenState>, progress: Progress) -> Du
     if progress == Progress::Reconciling {
         wait = wait.min(input.timing.retry_interval);
     }
+    if let Some(gap_ends) = input.gap_ends {
+        wait = wait.min(gap_ends.saturating_duration_since(input.instant));
+    }
     // Never so short that a plan which changes nothing keeps a core busy.
     wait.max(Duration::from_secs(1) / input.timing.speedup)
 }
