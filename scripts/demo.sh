@@ -121,6 +121,14 @@ wait_for whatsappnumber/number-33199001122 '{.status.phase}' Enabled
 run kubectl --namespace meta get events --sort-by=.metadata.creationTimestamp \
   -o custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message
 
+say 'A wrong token is put into the Secret: the app says so, and works on with the one it has'
+token_valid='{.status.conditions[?(@.type=="TokenValid")]'
+kubectl --namespace meta patch secret ino-cx-meta --type merge --patch '{"stringData": {"access-token": "EAAnobodys"}}' | sed 's/^/    /'
+wait_for metaapp/ino-cx "$token_valid.reason}" TokenRejected
+wait_for metaapp/ino-cx "$token_valid.status}" False
+wait_for metaapp/ino-cx '{.status.phase}' Connected
+run kubectl --namespace meta get metaapp/ino-cx -o "jsonpath=$token_valid.message}{\"\\n\"}"
+
 say 'The token expires: the app and its numbers say so, and keep what was last known'
 meta PATCH tokens/demo '{"expires_at": "-1m"}'
 wait_for metaapp/ino-cx '{.status.phase}' ExpiredToken
