@@ -10,6 +10,7 @@ use super::{
     cached_answers::{CachedAnswer, Credentials, Exchanged},
     decision::{Input, Step},
     inputs::Memory,
+    token_finding::tells_of_exchange,
     token_secret::{self, Credential, Token, TokenSecret},
 };
 use crate::{
@@ -382,6 +383,7 @@ impl<O: Outside> Journal for TokenJournal<'_, '_, O> {
         if steps.input.is_requested(Action::RefreshToken) {
             match &found {
                 Ok(Exchanged::Stored) => {}
+                Ok(_) if tells_of_exchange(&steps.input, live) => {}
                 Ok(Exchanged::NothingBetter) => {
                     steps.report_failure("Meta returned no token with a later expiry; the token in use stays");
                 }

@@ -12,7 +12,10 @@ use super::{
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::MetaAppPhase, controller::summary::ConditionValue, graph::types::TokenInfo, k8s::secrets::set_command,
+    api::MetaAppPhase,
+    controller::summary::ConditionValue,
+    graph::types::TokenInfo,
+    k8s::{conditions::find, secrets::set_command},
     messages::Reason,
 };
 
@@ -37,6 +40,16 @@ pub fn within(left: SignedDuration, window: Duration) -> bool {
 pub fn is_exchanged_in_time(input: &Input<'_>, info: &TokenInfo) -> bool {
     let is_earlier = info.data_access_expires.is_some() && info.ends() == info.data_access_expires;
     refresh_before(input).is_some() && input.may_write() && info.is_exchangeable() && !is_earlier
+}
+
+/// Whether the status is about to tell of an exchange that brought nothing, and has not told it before.
+pub fn tells_of_exchange(input: &Input<'_>, live: &Token) -> bool {
+    let info = input.answers.live.answer(&live.fingerprint).and_then(Option::as_ref);
+    let shows =
+        info.is_some_and(|info| is_exchanged_in_time(input, info) && End::of(input, info).is_some_and(|end| end.soon));
+    let conditions = input.app.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let last = find(conditions, TOKEN_VALID).map(|last| last.reason.as_str());
+    shows && last != Some(Reason::ExchangeFailed.as_str())
 }
 
 /// Where the user keeps the token, for messages.

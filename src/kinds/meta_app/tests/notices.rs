@@ -3,7 +3,7 @@
 
 use super::fixtures::{ACCOUNT, Says, Scene, problem};
 use crate::{
-    api::{GoDuration, TokenRefresh},
+    api::{Action, GoDuration, TokenRefresh},
     kinds::meta_app::cached_answers::Credentials,
     messages::Reason,
 };
@@ -252,4 +252,28 @@ fn a_persons_token_is_not_exchanged_and_warned_about_before_the_login_ends() {
     scene.pass(31);
     scene.settled();
     assert!(scene.message("Ready").contains("not logged in for 90 days"), "{}", scene.message("Ready"));
+}
+
+#[test]
+fn whoever_requests_an_exchange_gets_one_answer() {
+    for (reason, hours, again, expected) in [
+        ("nothing else tells it", 2_000, false, 1),
+        ("the status tells it", 200, false, 1),
+        ("the status has told it before", 200, true, 1),
+    ] {
+        let mut scene = Scene::connected(Says::ends_in(hours));
+        scene.meta.gives = Err(100);
+        if again {
+            refreshes(&mut scene);
+            scene.settled();
+        }
+        scene.notices();
+        scene.answered.lock().clear();
+        scene.pass(1);
+        scene.request(Action::RefreshToken);
+        refreshes(&mut scene);
+        scene.settled();
+        let told = scene.notices().matches("ExchangeFailed").count() + scene.answered.lock().len();
+        assert_eq!(told, expected, "{reason}");
+    }
 }
