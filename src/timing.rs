@@ -77,6 +77,9 @@ pub struct Timing {
     pub read_tries: usize,
     /// The pause before a read's second try; it doubles from there, with jitter.
     pub retry_pause: Duration,
+    /// The time that all calls of one read may take together: an account, or a list, in as many pages as it has. The waits for
+    /// turns in the budget do not count.
+    pub longest_read: Duration,
     /// The window in which Meta counts calls.
     pub budget_window: Duration,
     /// Calls per window, app and account while the account has no registered number.
@@ -149,6 +152,7 @@ impl Timing {
             lease_retry: lease / 10,
             read_tries: 3,
             retry_pause: Duration::from_millis(500) / speedup,
+            longest_read: seconds(300).max(call_timeout * 4),
             budget_window: seconds(3_600),
             account_limit: 200,
             active_account_limit: 5_000,
@@ -212,6 +216,10 @@ mod tests {
                 ("a connection is part of a call", timing.connect_timeout <= timing.call_timeout),
                 ("a change settles before a second read can prove anything", timing.settle < timing.absence_gap),
                 ("failures are retried before the next poll", timing.retry_interval < timing.default_poll_interval),
+                (
+                    "one call that Meta does not answer is reported as that",
+                    timing.longest_read > timing.call_timeout * u32::try_from(timing.read_tries).unwrap_or(u32::MAX),
+                ),
                 ("stops grow", timing.throttle_first < timing.throttle_longest),
                 ("polls rest for less than a window", timing.poll_rest < timing.budget_window),
                 (

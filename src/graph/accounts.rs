@@ -3,19 +3,17 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use ahash::AHashSet;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 
 use super::client::Client;
 use super::config::{Access, Priority};
+use super::effort::Effort;
 use super::endpoint::Endpoint;
-use super::errors::{Class, Error, Sent};
+use super::errors::Error;
+use super::listing::{Listing, PAGE};
 use super::transport::{Call, Caller};
-use super::types::{Account, AccountAnswer, AccountRef, Next, Page, PhoneNumber, Template};
+use super::types::{Account, AccountAnswer, AccountRef, Page, PhoneNumber, Template};
 use crate::timing::now;
-
-/// Meta's largest page.
-const PAGE: &str = "100";
 
 /// What to read besides the regular fields.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,7 +48,8 @@ impl Client {
             waba: None,
             priority: Priority::Read,
         };
-        self.list(access, &listing, None, |account: &AccountRef| &account.id).await
+        let effort = Effort::new(&self.inner.timing);
+        self.list(access, &listing, &effort, None, |account: &AccountRef| &account.id).await
     }
 
     /// Whether the token can read the account, by the cheapest call that shows it.
@@ -77,11 +76,12 @@ impl Client {
         priority: Priority,
     ) -> Result<AccountRead, Error> {
         let started = now();
+        let effort = Effort::new(&self.inner.timing);
         let fields = Fields::of(want);
         let query = vec![("fields", fields.nested().into())];
         let path = [waba_id];
         let call = node(access, Endpoint::Account, &path, query, waba_id, priority);
-        let answer = self.read::<AccountAnswer>(call).await?;
+        let answer = self.read_within::<AccountAnswer>(call, &effort).await?;
         self.notice_registered(access, waba_id, &answer.phone_numbers.data);
         let numbers = Listing {
             endpoint: Endpoint::PhoneNumbers,
@@ -97,10 +97,10 @@ impl Client {
             ..numbers
         };
         let numbers =
-            self.list(access, &numbers, Some(answer.phone_numbers), |number: &PhoneNumber| &number.id).await?;
+            self.list(access, &numbers, &effort, Some(answer.phone_numbers), |number: &PhoneNumber| &number.id).await?;
         self.notice_registered(access, waba_id, &numbers);
         let templates =
-            self.list(access, &templates, Some(answer.message_templates), |template: &Template| &template.id).await?;
+            self.list(access, &templates, &effort, Some(answer.message_templates), |it: &Template| &it.id).await?;
         Ok(AccountRead { account: answer.account, numbers, templates, started })
     }
 
@@ -148,52 +148,6 @@ impl Client {
         Ok(page.summary.and_then(|summary| summary.message_template_limit))
     }
 
-    /// All of a listing, of which the first page may be there already. Should Meta lose the cursor, the listing starts
-    /// over, once.
-    async fn list<T: DeserializeOwned>(
-        &self,
-        access: &Access,
-        listing: &Listing<'_>,
-        first: Option<Page<T>>,
-        id: impl Fn(&T) -> &str,
-    ) -> Result<Vec<T>, Error> {
-        let mut items = match self.follow(access, listing, first).await {
-            Err(error) if error.is_stale_cursor() => self.follow(access, listing, None).await?,
-            items => items?,
-        };
-        // Items move between pages while they are read, and then come twice.
-        let mut seen = AHashSet::with_capacity(items.len());
-        let fresh: Vec<bool> = items.iter().map(|item| seen.insert(id(item))).collect();
-        let mut fresh = fresh.into_iter();
-        items.retain(|_| fresh.next().unwrap_or(true));
-        items.shrink_to_fit();
-        Ok(items)
-    }
-
-    async fn follow<T: DeserializeOwned>(
-        &self,
-        access: &Access,
-        listing: &Listing<'_>,
-        first: Option<Page<T>>,
-    ) -> Result<Vec<T>, Error> {
-        let mut page = match first {
-            Some(page) => page,
-            None => self.read(listing.call(access, None)).await?,
-        };
-        let mut items = std::mem::take(&mut page.data);
-        let mut cursor: Option<Box<str>> = None;
-        loop {
-            match page.next() {
-                Next::End => return Ok(items),
-                // The same cursor twice would never end.
-                Next::After(after) if cursor.as_ref() != Some(&after) => cursor = Some(after),
-                Next::After(_) | Next::Lost => return Err(listing.lost()),
-            }
-            page = self.read(listing.call(access, cursor.as_deref())).await?;
-            items.append(&mut page.data);
-        }
-    }
-
     /// Meta's limit for an account is the large one once it has a registered number.
     fn notice_registered(&self, access: &Access, waba_id: &str, numbers: &[PhoneNumber]) {
         if numbers.iter().any(PhoneNumber::is_registered) {
@@ -222,41 +176,6 @@ impl Fields {
     fn nested(&self) -> String {
         let Self { account, number, template } = self;
         format!("{account},phone_numbers.limit({PAGE}){{{number}}},message_templates.limit({PAGE}){{{template}}}")
-    }
-}
-
-/// A listing that comes in pages.
-#[derive(Clone, Copy)]
-struct Listing<'a> {
-    endpoint: Endpoint,
-    path: &'a [&'a str],
-    fields: &'a str,
-    waba: Option<&'a str>,
-    priority: Priority,
-}
-
-impl<'a> Listing<'a> {
-    fn call<'b>(&'b self, access: &'b Access, after: Option<&'b str>) -> Call<'b>
-    where
-        'a: 'b,
-    {
-        let mut query: Vec<(_, Cow<'b, str>)> = vec![("fields", self.fields.into()), ("limit", PAGE.into())];
-        query.extend(after.map(|cursor| ("after", cursor.into())));
-        Call {
-            endpoint: self.endpoint,
-            caller: Caller::Token(access),
-            version: &access.version,
-            path: self.path,
-            query,
-            body: None,
-            waba: self.waba,
-            priority: self.priority,
-        }
-    }
-
-    fn lost(&self) -> Error {
-        let detail = "Meta says that a listing goes on, but not where";
-        Error::without_reply(self.endpoint, Class::Transient, Sent::NoReply, detail)
     }
 }
 

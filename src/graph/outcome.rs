@@ -49,7 +49,7 @@ impl<T> From<Result<T, Error>> for Outcome<T> {
             Err(error) => match error.sent() {
                 Sent::No => Self::NotSent(error),
                 Sent::Replied if is_refusal(&error) => Self::Refused(error),
-                Sent::Replied | Sent::NoReply | Sent::Unreadable => Self::Unknown(error),
+                Sent::Replied | Sent::NoReply | Sent::Unreadable | Sent::Endless => Self::Unknown(error),
             },
         }
     }

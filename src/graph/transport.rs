@@ -14,6 +14,7 @@ use sha2::Sha256;
 
 use super::client::Client;
 use super::config::{Access, AppCredentials, Finished, Priority};
+use super::effort::Effort;
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Kind, Scope, Sent, classify, subject_wait};
 use super::outcome::Outcome;
@@ -84,12 +85,29 @@ impl Call<'_> {
 impl Client {
     /// Reads; retries transient errors, and makes no call while Meta throttles.
     pub(super) async fn read<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+        (|| self.once(&self.inner.reads, &call)).retry(self.pauses()).when(Error::is_transient).await
+    }
+
+    /// The same as one call of a read of many; what waits for its turn costs no effort.
+    pub(super) async fn read_within<T: DeserializeOwned + Send>(
+        &self,
+        call: Call<'_>,
+        effort: &Effort,
+    ) -> Result<T, Error> {
+        let call = &call;
+        let once = || async move {
+            self.turn(call).await?;
+            effort.spend(call.endpoint, self.send(&self.inner.reads, call)).await
+        };
+        once.retry(self.pauses()).when(|error: &Error| error.is_transient() && !error.is_endless()).await
+    }
+
+    fn pauses(&self) -> ExponentialBuilder {
         let timing = &self.inner.timing;
-        let pauses = ExponentialBuilder::default()
+        ExponentialBuilder::default()
             .with_min_delay(timing.retry_pause)
             .with_max_times(timing.read_tries.saturating_sub(1))
-            .with_jitter();
-        (|| self.once(&self.inner.reads, &call)).retry(pauses).when(Error::is_transient).await
+            .with_jitter()
     }
 
     /// Changes something, with exactly one try.
@@ -119,6 +137,10 @@ impl Client {
     /// One try, after its turn at the gates.
     async fn once<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
         self.turn(call).await?;
+        self.send(http, call).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
         let request = self.request(http, call)?;
         let started = Instant::now();
         let result = self.exchange(request, call).await;

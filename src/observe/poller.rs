@@ -31,6 +31,18 @@ use crate::{
 /// because a read keeps its place while it waits for its app's budget.
 const CONCURRENT_READS: usize = 4;
 
+/// The places of an app for reads. Accounts that take long have places of their own, so that the others do not wait for them.
+struct Places {
+    regular: Semaphore,
+    slow: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { regular: Semaphore::new(CONCURRENT_READS), slow: Semaphore::new(CONCURRENT_READS) }
+    }
+}
+
 /// How an app is polled.
 #[derive(Debug, Clone)]
 pub struct Polling {
@@ -81,8 +93,7 @@ struct Task {
     polling: Polling,
     poke: Arc<Notify>,
     progress: Arc<Mutex<Progress>>,
-    /// The app's places for reads.
-    reads: Arc<Semaphore>,
+    places: Arc<Places>,
     running: AbortHandle,
 }
 
@@ -166,11 +177,11 @@ impl Pollers {
                 || polling.is_some_and(|polling| *polling == task.polling && accounts.iter().any(|a| **a == **account))
         });
         let Some(polling) = polling else { return };
-        let reads = tasks.iter().find(|((key, _), _)| key == app).map(|(_, task)| task.reads.clone());
-        let reads = reads.unwrap_or_else(|| Arc::new(Semaphore::new(CONCURRENT_READS)));
+        let places = tasks.iter().find(|((key, _), _)| key == app).map(|(_, task)| task.places.clone());
+        let places = places.unwrap_or_default();
         for account in accounts {
             tasks.entry((app.clone(), account.as_str().into())).or_insert_with_key(|(app, account)| {
-                self.start(app.clone(), account.clone(), polling.clone(), reads.clone())
+                self.start(app.clone(), account.clone(), polling.clone(), places.clone())
             });
         }
     }
@@ -201,7 +212,7 @@ impl Pollers {
         }
     }
 
-    fn start(&self, app: AppKey, account: Box<str>, polling: Polling, reads: Arc<Semaphore>) -> Task {
+    fn start(&self, app: AppKey, account: Box<str>, polling: Polling, places: Arc<Places>) -> Task {
         self.shared.inventory.start_anew(&app, &account);
         let poke = Arc::new(Notify::new());
         let progress = Arc::new(Mutex::new(Progress { began: None, at: Stage::Waiting(now()) }));
@@ -216,12 +227,13 @@ impl Pollers {
             polling: polling.clone(),
             poke: poke.clone(),
             progress: progress.clone(),
-            reads: reads.clone(),
+            places: places.clone(),
             health_read: None,
             limit_due: now() + limit_wait,
             reported_stale: false,
+            is_slow: false,
         };
-        Task { polling, poke, progress, reads, running: tokio::spawn(poller.run()).abort_handle() }
+        Task { polling, poke, progress, places, running: tokio::spawn(poller.run()).abort_handle() }
     }
 }
 
@@ -232,10 +244,12 @@ struct Poller {
     polling: Polling,
     poke: Arc<Notify>,
     progress: Arc<Mutex<Progress>>,
-    reads: Arc<Semaphore>,
+    places: Arc<Places>,
     health_read: Option<Instant>,
     limit_due: Instant,
     reported_stale: bool,
+    /// Whether the last read took longer than the interval, or found no end.
+    is_slow: bool,
 }
 
 impl Poller {
@@ -262,7 +276,7 @@ impl Poller {
     /// Waits for the time, or for a poke. On the way it reports that the account has become stale: where Meta throttles, the
     /// wait may be long.
     async fn wait_until(&mut self, due: Instant) {
-        let stale = self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.reported_stale);
+        let stale = self.stale_at();
         if let Some(stale) = stale.filter(|stale| *stale < due) {
             if timeout_at(stale.into(), self.poke.notified()).await.is_ok() {
                 return;
@@ -280,18 +294,45 @@ impl Poller {
         backoff.min(self.polling.interval).max(pause.unwrap_or_default())
     }
 
-    /// Takes a place and reads the account.
+    /// When to report that the account has become stale, unless that was reported.
+    fn stale_at(&self) -> Option<Instant> {
+        self.shared.inventory.stale_at(&self.app, &self.account).filter(|_| !self.reported_stale)
+    }
+
+    /// Reads the account; if it becomes stale meanwhile, that is reported at once.
     async fn poll(&mut self) -> Result<(), Option<Duration>> {
-        let (reads, progress) = (self.reads.clone(), self.progress.clone());
+        let Some(stale) = self.stale_at() else { return self.take_place_and_read().await };
+        let (shared, app, account) = (self.shared.clone(), self.app.clone(), self.account.clone());
+        let result = {
+            let mut read = pin!(self.take_place_and_read());
+            if let Ok(result) = timeout_at(stale.into(), &mut read).await {
+                return result;
+            }
+            shared.wake.stale(&app, &account);
+            read.await
+        };
+        self.reported_stale = result.is_err();
+        result
+    }
+
+    async fn take_place_and_read(&mut self) -> Result<(), Option<Duration>> {
+        let (places, progress) = (self.places.clone(), self.progress.clone());
         progress.lock().at = Stage::Queued;
-        let Ok(_place) = reads.acquire().await else { return Err(None) };
-        progress.lock().began = Some(now());
-        let mut read = pin!(self.read());
-        poll_fn(|context| {
-            progress.lock().at = Stage::Reading(now());
-            read.as_mut().poll(context)
-        })
-        .await
+        let lane = if self.is_slow { &places.slow } else { &places.regular };
+        let Ok(_place) = lane.acquire().await else { return Err(None) };
+        let began = now();
+        progress.lock().began = Some(began);
+        self.is_slow = false;
+        let result = {
+            let mut read = pin!(self.read());
+            poll_fn(|context| {
+                progress.lock().at = Stage::Reading(now());
+                read.as_mut().poll(context)
+            })
+            .await
+        };
+        self.is_slow |= now().saturating_duration_since(began) > self.polling.interval;
+        result
     }
 
     /// Reads the account; the error is the pause that Meta or the budget requires, if any.
@@ -315,7 +356,9 @@ impl Poller {
                 Ok(())
             }
             Err(error) => {
-                let pause = shared.graph.pause_after(&error);
+                self.is_slow = error.is_endless();
+                // A list without an end costs many calls each time.
+                let pause = shared.graph.pause_after(&error).max(self.is_slow.then_some(self.polling.interval));
                 self.failed(error);
                 Err(pause)
             }

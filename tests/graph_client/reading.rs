@@ -1,6 +1,7 @@
 //! Accounts, numbers and templates.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use waba_operator::graph::types::{
@@ -8,8 +9,9 @@ use waba_operator::graph::types::{
 };
 use waba_operator::graph::{AccountRead, Class, Error, Priority, Want};
 use waba_operator::observe::digits;
+use waba_operator::timing::Timing;
 
-use crate::support::{SECOND_WABA, TOKEN, WABA, World, access, estate, estate_with};
+use crate::support::{SECOND_WABA, TOKEN, WABA, World, access, estate, estate_with, timing};
 
 async fn read(world: &World) -> Result<AccountRead, Error> {
     // In a task of its own, as in the pollers.
@@ -159,9 +161,55 @@ async fn an_endless_or_broken_listing_is_an_error() {
     let lost = json!({"data": [], "paging": {"next": "https://graph.facebook.com/x"}});
     world.answer_once("/phone_numbers", lost).await;
     assert_eq!(read(&world).await.unwrap_err().class(), Class::Transient);
-    let circle = json!({"data": [], "paging": {"cursors": {"after": "same"}, "next": "https://graph.facebook.com/x"}});
-    world.fault(json!({"path": "/phone_numbers", "before": {"body": circle}})).await;
-    assert_eq!(read(&world).await.unwrap_err().class(), Class::Transient);
+}
+
+/// How many calls a read of the account makes until it gives up, and the error.
+async fn endless(path: &str, cursors: &str) -> (usize, String) {
+    let timing = Timing { account_limit: 100_000, active_account_limit: 100_000, ..timing() };
+    let world = World::start_with(estate(101, 101), timing).await;
+    world.fault(json!({"path": path, "cursors": cursors})).await;
+    let error = read(&world).await.unwrap_err();
+    assert!(error.is_endless() && error.class() == Class::Transient, "{error}");
+    (world.calls().await.len(), error.to_string())
+}
+
+#[tokio::test]
+async fn a_list_whose_cursors_go_in_a_circle_is_read_once() {
+    let circle = "Meta's list does not end: Meta returned a cursor that it had returned before";
+    let cases = [
+        ("the numbers' pages", "/phone_numbers$", 4),
+        ("the templates' pages, after those of the numbers", "/message_templates$", 5),
+        ("the lists in the account, and so their pages", &format!("/{WABA}(/phone_numbers)?$"), 3),
+    ];
+    for (reason, path, calls) in cases {
+        assert_eq!(endless(path, "circle").await, (calls, circle.to_owned()), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_without_an_end_is_given_up() {
+    let (calls, error) = endless("/message_templates$", "endless").await;
+    assert_eq!((calls, &*error), (301, "Meta's list does not end: it has more than 300 pages"));
+    let (calls, error) = endless("/phone_numbers$", "repeating").await;
+    assert_eq!((calls, &*error), (12, "Meta's list does not end: ten pages in a row brought nothing new"));
+}
+
+#[tokio::test]
+async fn the_list_of_accounts_is_limited_as_well() {
+    let world = World::start(estate(0, 0)).await;
+    world.fault(json!({"path": "/assigned_whatsapp_business_accounts", "cursors": "circle"})).await;
+    assert!(world.client.assigned_accounts(&access()).await.unwrap_err().is_endless());
+    assert_eq!(world.calls().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_read_of_slow_pages_is_given_up() {
+    let timing = Timing { longest_read: Duration::from_millis(600), ..timing() };
+    let world = World::start_with(estate(0, 450), timing).await;
+    world.fault(json!({"path": "/message_templates$", "delayMs": 250})).await;
+    let error = read(&world).await.unwrap_err();
+    assert_eq!(error.to_string(), "Meta took too long for all pages of a list together");
+    assert_eq!(world.calls().await.len(), 4, "the account, two pages, and a third without the time for it");
 }
 
 #[tokio::test]

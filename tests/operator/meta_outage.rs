@@ -194,6 +194,46 @@ async fn an_incomplete_listing_is_not_used() {
 }
 
 #[tokio::test]
+async fn lists_without_an_end_concern_their_accounts_only() {
+    let mut seed = seed::small();
+    let endless: Vec<String> = (0..4).map(|n| format!("30000{n}")).collect();
+    for account in &endless {
+        let mut more = seed["accounts"][0].clone();
+        more["id"] = json!(account);
+        seed::push(&mut seed, "accounts", more);
+        seed::push(&mut seed, "numbers", seed::number(&format!("9{account}"), account, &format!("+33700{account}")));
+        for token in seed["tokens"].as_array_mut().unwrap() {
+            token["accounts"].as_array_mut().unwrap().push(json!(account));
+        }
+    }
+    let world = World::running("endless", seed).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.create(&number("endless", "+33700300000", json!({}))).await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>("endless", "Enabled", "True/Enabled").await;
+
+    world.inject_fault(json!({"path": "/30000[0-2](/phone_numbers)?$", "cursors": "circle"})).await;
+    world.inject_fault(json!({"path": "/300003(/phone_numbers)?$", "cursors": "endless"})).await;
+    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/MetaUnreachable").await;
+    assert!(message.contains(": Meta's list does not end"), "{message}");
+    // The healthy account's news arrive meanwhile; the others keep their last values, and become stale.
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "FLAGGED"})).await.unwrap();
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Flagged").await;
+    world.until_phase::<WhatsAppNumber>("endless", "Enabled", "Unknown/Stale").await;
+    // One read per interval, of three calls each.
+    let since = world.last_call().await;
+    world.until_polled(ACCOUNT, 6).await;
+    let calls = world.sim.calls(since).await.unwrap();
+    let of = |id: &str| calls.iter().filter(|call| call["path"].as_str().unwrap().contains(id)).count();
+    assert!(of("300000") <= 3 * 8, "{} calls within six polls of the healthy account", of("300000"));
+    world.clear_faults().await;
+    world.until_phase::<WhatsAppNumber>("endless", "Enabled", "True/Enabled").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_deleted_account_affects_only_its_own_numbers() {
     let world = World::running("account-gone", seed::two_accounts()).await;
     world.create(&importing()).await;

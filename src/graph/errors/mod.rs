@@ -70,6 +70,8 @@ pub(super) enum Sent {
     NoReply,
     /// There is a reply, and it is none of the Graph API's.
     Unreadable,
+    /// Each call had its reply, and there was no end to the calls.
+    Endless,
     /// Meta replied with an error of the Graph API.
     Replied,
 }
@@ -215,6 +217,12 @@ impl Error {
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
         self.0.sent == Sent::Unreadable && self.0.http.is_some_and(|status| status < 500)
+    }
+
+    /// Whether a listing went on beyond every limit: the next try costs as much, and ends no better soon.
+    #[must_use]
+    pub fn is_endless(&self) -> bool {
+        self.0.sent == Sent::Endless
     }
 
     /// The object is not there or not visible.

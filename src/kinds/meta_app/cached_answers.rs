@@ -66,7 +66,8 @@ impl<T> CachedAnswer<T> {
             return None;
         }
         if let Some(failure) = self.failure.as_ref().filter(|f| f.subject == subject) {
-            return Some(failure.at + retry);
+            // A list without an end costs many calls each time.
+            return Some(failure.at + if failure.value.is_endless() { every } else { retry });
         }
         self.answer.as_ref().filter(|a| a.subject == subject).map(|answer| answer.at + every)
     }

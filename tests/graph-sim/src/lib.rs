@@ -6,6 +6,7 @@
 mod client;
 mod control;
 mod delivery;
+mod endless;
 mod log;
 mod meta;
 mod server;

@@ -24,6 +24,7 @@ use crate::control;
 use crate::control::faults::{Action, Caller, Mishap};
 use crate::control::holds::Point;
 use crate::delivery::handshake;
+use crate::endless;
 use crate::log;
 use crate::meta::request::Call;
 use crate::meta::{self, Answer, Reply, tokens};
@@ -141,7 +142,7 @@ fn arrive(shared: &Shared, call: &Call) -> (u64, Mishap) {
     (world.journal.begin(entry), mishap)
 }
 
-async fn run(shared: Shared, seq: u64, call: Call, mishap: Mishap) -> Outcome {
+async fn run(shared: Shared, seq: u64, mut call: Call, mishap: Mishap) -> Outcome {
     let latency = std::time::Duration::from_millis(shared.world().latency_ms);
     tokio::time::sleep(latency + mishap.delay).await;
     hold(&shared, &call, Point::Before).await;
@@ -159,7 +160,11 @@ async fn run(shared: Shared, seq: u64, call: Call, mishap: Mishap) -> Outcome {
     if let Some(action) = mishap.before {
         return Outcome::Replaced(action, None);
     }
-    let answer = work(&shared, seq, &call).await;
+    let came_with = mishap.cursors.and_then(|_| endless::start_over(&mut call));
+    let mut answer = work(&shared, seq, &call).await;
+    if let Some(cursors) = mishap.cursors {
+        endless::go_on(&mut answer.body, cursors, came_with.as_deref(), seq);
+    }
     hold(&shared, &call, Point::After).await;
     match mishap.after {
         Some(action) => Outcome::Replaced(action, Some(answer)),

@@ -26,11 +26,25 @@ pub(crate) struct Order {
     times: Option<u64>,
     before: Option<Action>,
     after: Option<Action>,
+    /// Lists that do not end.
+    cursors: Option<Cursors>,
     /// Real milliseconds before anything happens.
     #[serde(default)]
     delay_ms: u64,
     /// Cuts the caller off now and does the work this much later, by Meta's clock.
     apply_late_seconds: Option<f64>,
+}
+
+/// How a list goes on for ever. Whatever cursor it is asked with, it sends its first page again.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Cursors {
+    /// Two cursors lead to each other.
+    Circle,
+    /// Each cursor is new, and so are the ids on each page.
+    Endless,
+    /// Each cursor is new, and no page brings anything new.
+    Repeating,
 }
 
 /// What the caller gets instead of an answer.
@@ -61,6 +75,7 @@ pub(crate) struct Mishap {
     pub(crate) delay: Duration,
     pub(crate) before: Option<Action>,
     pub(crate) after: Option<Action>,
+    pub(crate) cursors: Option<Cursors>,
     pub(crate) apply_late: Option<Duration>,
 }
 
@@ -120,6 +135,7 @@ impl Faults {
                 delay: Duration::from_millis(order.delay_ms),
                 before: order.before.clone(),
                 after: order.after.clone(),
+                cursors: order.cursors,
                 apply_late: order.apply_late_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             };
         }

@@ -108,6 +108,35 @@ async fn faults_hit_whom_they_are_meant_for_and_as_often() {
 }
 
 #[tokio::test]
+async fn lists_can_be_without_end() {
+    let bench = Bench::new().await;
+    let page = async |after: &str| {
+        let cursor = if after.is_empty() { String::new() } else { format!("&after={after}") };
+        let answer = bench.get(&format!("/v25.0/{WABA}/phone_numbers?fields=id{cursor}")).await;
+        assert!(answer.body["paging"]["next"].is_string());
+        let after = answer.body["paging"]["cursors"]["after"].as_str().unwrap().to_owned();
+        (after, answer.body["data"][0]["id"].clone())
+    };
+    let walk = async |cursors: &str| {
+        order(&bench, json!({"path": "phone_numbers$", "cursors": cursors})).await;
+        let first = page("").await;
+        let second = page(&first.0).await;
+        let third = page(&second.0).await;
+        [first, second, third]
+    };
+    let [first, second, third] = walk("circle").await;
+    assert!(first == third && first.0 != second.0 && first.1 == second.1, "{first:?} {second:?} {third:?}");
+    let [first, second, third] = walk("endless").await;
+    assert!(first.0 != second.0 && second.0 != third.0 && first.0 != third.0 && first.1 != second.1);
+    let [first, second, third] = walk("repeating").await;
+    assert!(first.0 != second.0 && first.0 != third.0 && first.1 == second.1 && first.1 == third.1);
+
+    order(&bench, json!({"path": "/[0-9]+$", "cursors": "circle"})).await;
+    let nested = bench.get(&format!("/v25.0/{WABA}?fields=id,phone_numbers{{id}}")).await;
+    assert_eq!(nested.body["phone_numbers"]["paging"]["cursors"]["after"], "QQ");
+}
+
+#[tokio::test]
 async fn work_can_be_done_late_by_metas_clock() {
     let bench = Bench::new().await;
     order(&bench, json!({"path": "access_token$", "times": 1, "applyLateSeconds": 60})).await;

@@ -1,0 +1,102 @@
+//! Listings that come in pages.
+
+use std::borrow::Cow;
+
+use ahash::AHashSet;
+use serde::de::DeserializeOwned;
+
+use super::client::Client;
+use super::config::{Access, Priority};
+use super::effort::{Effort, circle};
+use super::endpoint::Endpoint;
+use super::errors::{Class, Error, Sent};
+use super::transport::{Call, Caller};
+use super::types::{Next, Page};
+
+/// Meta's largest page.
+pub(super) const PAGE: &str = "100";
+
+/// A listing that comes in pages.
+#[derive(Clone, Copy)]
+pub(super) struct Listing<'a> {
+    pub endpoint: Endpoint,
+    pub path: &'a [&'a str],
+    pub fields: &'a str,
+    pub waba: Option<&'a str>,
+    pub priority: Priority,
+}
+
+impl<'a> Listing<'a> {
+    fn call<'b>(&'b self, access: &'b Access, after: Option<&'b str>) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        let mut query: Vec<(_, Cow<'b, str>)> = vec![("fields", self.fields.into()), ("limit", PAGE.into())];
+        query.extend(after.map(|cursor| ("after", cursor.into())));
+        Call {
+            endpoint: self.endpoint,
+            caller: Caller::Token(access),
+            version: &access.version,
+            path: self.path,
+            query,
+            body: None,
+            waba: self.waba,
+            priority: self.priority,
+        }
+    }
+
+    fn lost(&self) -> Error {
+        let detail = "Meta says that a listing goes on, but not where";
+        Error::without_reply(self.endpoint, Class::Transient, Sent::NoReply, detail)
+    }
+}
+
+impl Client {
+    /// All of a listing, each item once, of which the first page may be there already. Should Meta lose the cursor, the
+    /// listing starts over, once.
+    pub(super) async fn list<T: DeserializeOwned + Send>(
+        &self,
+        access: &Access,
+        listing: &Listing<'_>,
+        effort: &Effort,
+        first: Option<Page<T>>,
+        id: impl Fn(&T) -> &str + Send + Sync,
+    ) -> Result<Vec<T>, Error> {
+        match self.follow(access, listing, effort, first, &id).await {
+            Err(error) if error.is_stale_cursor() => self.follow(access, listing, effort, None, &id).await,
+            items => items,
+        }
+    }
+
+    async fn follow<T: DeserializeOwned + Send>(
+        &self,
+        access: &Access,
+        listing: &Listing<'_>,
+        effort: &Effort,
+        first: Option<Page<T>>,
+        id: &(impl Fn(&T) -> &str + Send + Sync),
+    ) -> Result<Vec<T>, Error> {
+        let mut page = match first {
+            Some(page) => page,
+            None => self.read_within(listing.call(access, None), effort).await?,
+        };
+        let mut items = Vec::new();
+        // Items move between pages while they are read, and then come twice.
+        let mut ids: AHashSet<Box<str>> = AHashSet::new();
+        let mut cursors: AHashSet<Box<str>> = AHashSet::new();
+        loop {
+            let before = items.len();
+            items.extend(std::mem::take(&mut page.data).into_iter().filter(|item| ids.insert(id(item).into())));
+            let cursor = match page.next() {
+                Next::End => break,
+                Next::After(after) if cursors.insert(after.clone()) => after,
+                Next::After(_) => return Err(circle(listing.endpoint)),
+                Next::Lost => return Err(listing.lost()),
+            };
+            effort.count_page(listing.endpoint, items.len() > before)?;
+            page = self.read_within(listing.call(access, Some(&cursor)), effort).await?;
+        }
+        items.shrink_to_fit();
+        Ok(items)
+    }
+}
