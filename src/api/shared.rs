@@ -98,6 +98,9 @@ pub(crate) fn never_observed() -> i64 {
 pub struct SpecError {
     /// Path of the field, from the object's root.
     pub field: String,
+    /// The condition that depends on the field. Until the field is corrected, the operator takes no step for it, and goes on
+    /// with everything else.
+    pub condition: &'static str,
     /// What is wrong and what to write instead.
     pub message: String,
 }

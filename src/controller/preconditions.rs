@@ -10,7 +10,7 @@ use super::{
 };
 use crate::messages::{Reason, commands};
 use crate::{
-    api::{Kind, ManagedStatus, SpecError},
+    api::{Kind, ManagedStatus},
     k8s::conditions::{self, READY},
     observe::Observation,
 };
@@ -61,7 +61,6 @@ pub enum Preconditions<'a, T> {
 /// How the object stands: the first check that says something decides.
 pub fn preconditions<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Preconditions<'a, R::Facts> {
     suspended(input)
-        .or_else(|| invalid_spec(input))
         .or_else(|| conflict(input))
         .or_else(|| app_not_ready(input))
         .or_else(|| token_expired(input))
@@ -83,16 +82,10 @@ fn suspended<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> 
     })
 }
 
-fn invalid_spec<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
-    let SpecError { field, message } = input.object.spec_errors().into_iter().next()?;
-    let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", input.object));
-    let finding = ConditionValue::no(Reason::InvalidSpec, message);
-    Some(Preconditions::Kept(StatusSummary::keeping(finding, Progress::Stalled)))
-}
-
-/// Whoever may not refer to the app does not learn who else does.
+/// Whoever has no app that may be referred to does not learn what others manage.
 fn conflict<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
-    let competing_object = input.competing_object.filter(|_| *input.link != AppReference::NotAllowed)?;
+    let has_app = !matches!(input.link, AppReference::Missing | AppReference::NotAllowed);
+    let competing_object = input.competing_object.filter(|_| has_app)?;
     let message = format!(
         "{} is managed by {competing_object}, so the operator does nothing for this object. Delete one of the two. To delete \
          this one, which changes nothing at Meta: {}",

@@ -63,14 +63,15 @@ async fn allowed_namespaces_decide_who_may_refer_to_an_app() {
 }
 
 #[tokio::test]
-async fn a_namespaced_operator_rejects_a_namespace_selector() {
+async fn a_namespace_selector_in_a_namespaced_operator_stops_nothing_else() {
     let world = World::running("no-selector", seed::small()).await;
     let selector = json!({"from": "Selector", "selector": {"matchLabels": {"team": "support"}}});
     world.create(&app(INO, json!({"allowedNamespaces": selector}))).await;
-    let refused = world.until_phase::<MetaApp>(INO, "Pending", "False/InvalidSpec").await;
+    let refused = world.until_phase::<MetaApp>(INO, "Connected", "False/InvalidSpec").await;
     let (_, message) = condition(&refused, "Ready").unwrap();
     assert!(message.contains("--namespaces") && message.contains("All or Same"), "{message}");
-    assert_eq!(world.last_call().await, 0, "Meta receives no call");
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.patch::<MetaApp>(INO, json!({"spec": {"allowedNamespaces": null}})).await;
     world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
     world.finish().await;

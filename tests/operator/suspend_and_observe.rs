@@ -127,16 +127,26 @@ fn app_with_login() -> MetaApp {
 }
 
 #[tokio::test]
-async fn an_invalid_spec_is_reported_and_keeps_the_last_values() {
+async fn a_mistake_in_one_field_hides_nothing_that_meta_shows() {
     let world = World::running("invalid", seed::small()).await;
     world.create(&app(INO, json!({}))).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.patch::<WhatsAppNumber>("support", json!({"spec": {"timeZone": "Europe/Pariss"}})).await;
-    let number = world.until_phase::<WhatsAppNumber>("support", "Enabled", "False/InvalidSpec").await;
-    let (_, message) = condition(&number, "Stalled").unwrap();
+    let shown = world.until_phase::<WhatsAppNumber>("support", "Enabled", "False/InvalidSpec").await;
+    let (_, message) = condition(&shown, "Stalled").unwrap();
     assert!(message.starts_with("spec.timeZone: ") && message.contains("Europe/Paris"), "{message}");
-    assert_eq!(number.status.unwrap().verified_name.as_deref(), Some("INO Support"));
+    // A ban is shown, and an Event reports it; on an object that was created with the mistake, too.
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "BANNED"})).await.unwrap();
+    world.until_phase::<WhatsAppNumber>("support", "Restricted", "False/Banned").await;
+    world.until_event("support", "Banned").await;
+    world.delete::<WhatsAppNumber>("support").await;
+    world.until_gone::<WhatsAppNumber>("support").await;
+    world.create(&number("support", "+33612345678", json!({"timeZone": "Europe/Pariss"}))).await;
+    world.until_phase::<WhatsAppNumber>("support", "Restricted", "False/Banned").await;
+    world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "CONNECTED"})).await.unwrap();
+    let shown = world.until_phase::<WhatsAppNumber>("support", "Enabled", "False/InvalidSpec").await;
+    assert_eq!(shown.status.unwrap().verified_name.as_deref(), Some("INO Support"));
     world.patch::<WhatsAppNumber>("support", json!({"spec": {"timeZone": "Europe/Paris"}})).await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.finish().await;

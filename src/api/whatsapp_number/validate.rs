@@ -11,6 +11,7 @@ pub fn validate_number(spec: &WhatsAppNumberSpec) -> Vec<SpecError> {
     let zone = spec.time_zone.as_ref().filter(|zone| tz::db().get(zone).is_err());
     zone.map(|zone| SpecError {
         field: "spec.timeZone".to_owned(),
+        condition: "Bound",
         message: format!("there is no time zone {zone:?}: write an IANA name, such as Europe/Paris"),
     })
     .into_iter()

@@ -13,7 +13,7 @@ use super::{
     token::{self, TokenState},
 };
 use crate::{
-    api::{Action, AllowedFrom, ManagementPolicy, MetaAppPhase, MetaAppStatus, TokenStatus},
+    api::{Action, ManagementPolicy, MetaAppPhase, MetaAppStatus, TokenStatus},
     controller::{
         plan::{Plan, Report},
         summary::ConditionValue,
@@ -131,15 +131,6 @@ fn refused(input: &Input<'_>) -> Option<(MetaAppPhase, ConditionValue)> {
             commands::with("edit", input.app)
         );
         return Some((MetaAppPhase::AwaitingLogin, ConditionValue::no(Reason::NotYetSupported, message)));
-    }
-    let selects = spec.allowed_namespaces.as_ref().is_some_and(|allowed| allowed.from == AllowedFrom::Selector);
-    if selects && input.namespaced {
-        let message = format!(
-            "spec.allowedNamespaces.from Selector needs an operator that watches all namespaces, and this one runs with \
-             --namespaces; write All or Same: {}",
-            commands::with("edit", input.app)
-        );
-        return Some((MetaAppPhase::Pending, ConditionValue::no(Reason::InvalidSpec, message)));
     }
     None
 }

@@ -111,6 +111,10 @@ pub fn examined(
     summary.conditions.extend(clock(input));
     summary.conditions.extend(version(input));
     summary.conditions.extend(unsupported(input));
+    if let Some(mistake) = selects_in_vain(input).filter(|_| summary.ready.state == State::True) {
+        summary.ready = mistake;
+        summary.progress = Progress::Stalled;
+    }
     status.phase = Some(phase);
     let rests = import_rests(input);
     let wait = wait(input, token, summary.progress).min(rests.unwrap_or(Duration::MAX));
@@ -123,6 +127,20 @@ pub fn examined(
         next: Requeue::After(wait),
         ..report(input, status, summary, state)
     }
+}
+
+/// Labels of namespaces are known only to an operator that watches all of them. Until the spec is corrected, no other namespace
+/// may refer to the app.
+fn selects_in_vain(input: &Input<'_>) -> Option<ConditionValue> {
+    let allowed = input.app.spec.allowed_namespaces.as_ref()?;
+    (input.namespaced && allowed.from == AllowedFrom::Selector).then(|| {
+        let message = format!(
+            "spec.allowedNamespaces.from Selector needs an operator that watches all namespaces, and this one runs with \
+             --namespaces, so that only objects in the MetaApp's own namespace may refer to it; write All or Same: {}",
+            commands::with("edit", input.app)
+        );
+        ConditionValue::no(Reason::InvalidSpec, message)
+    })
 }
 
 /// For how much longer nothing is imported, because the last import failed a moment ago.

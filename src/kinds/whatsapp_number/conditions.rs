@@ -320,6 +320,7 @@ pub const REASONS: Reasons = &[
             Reason::Bound,
             Reason::BoundWithoutToken,
             Reason::NotBound,
+            Reason::InvalidSpec,
             Reason::SecretNameTaken,
             Reason::SecretNotWritten,
         ],

@@ -2,7 +2,7 @@
 
 use super::inputs::Step;
 use crate::{
-    api::{NumberPhase, WhatsAppNumberStatus},
+    api::{NumberPhase, SpecError, WhatsAppNumberStatus},
     controller::{
         plan::Requeue,
         summary::{ConditionValue, Progress, StatusSummary},
@@ -36,6 +36,19 @@ impl<R> Decision<R> {
             Self::Act(step) => Decision::Act(step),
             Self::Report(report) => Decision::Report(change(report)),
             Self::Wait(need) => Decision::Wait(need),
+        }
+    }
+}
+
+impl Decision<ConditionReport> {
+    /// No step is taken for a field that is wrong; what was done before the mistake stays.
+    pub fn unless_mistaken(self, mistake: Option<&SpecError>) -> Self {
+        match (self, mistake) {
+            (Self::Act(_), Some(error)) => {
+                let message = format!("left as it is, because {} is wrong: {}", error.field, error.message);
+                ConditionReport::new(ConditionValue::no(Reason::InvalidSpec, message), Impact::Fine)
+            }
+            (decision, _) => decision,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     webhook,
 };
 use crate::{
-    api::{NumberPhase, WhatsAppNumberStatus},
+    api::{Kind, NumberPhase, WhatsAppNumberStatus},
     controller::{
         account_resource::Input,
         plan::{Plan, Report, Requeue},
@@ -125,8 +125,11 @@ fn present(at: &NumberView<'_>, base: WhatsAppNumberStatus, requests: &mut Actio
         Decision::NotManaged => None,
     };
     let mut status = StatusBuilder::new(at, ready);
+    let errors = at.object.spec_errors();
+    status.report_spec_errors(&errors);
     for (condition, decide) in TOPICS {
-        match decide(at) {
+        let mistake = errors.iter().find(|error| error.condition == condition);
+        match decide(at).unless_mistaken(mistake) {
             Decision::Act(step) => return Decision::Act(step),
             Decision::Wait(need) => return Decision::Wait(need),
             Decision::Report(report) => status.add(condition, report),

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     api::{
         Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
-        NumberPhase, NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
-        whole_seconds,
+        NumberPhase, NumberWebhookStatus, RegistrationStatus, SpecError, VerificationStatus, WhatsAppNumber,
+        WhatsAppNumberStatus, whole_seconds,
     },
     calls::Operation,
     controller::{
@@ -240,6 +240,16 @@ impl<'a> StatusBuilder<'a> {
         match self.summary.conditions.iter_mut().find(|(kind, _)| *kind == conditions::NAME_APPROVED) {
             Some((_, found)) => *found = value,
             None => self.summary.conditions.push((conditions::NAME_APPROVED, value)),
+        }
+    }
+
+    /// A mistake in the spec makes the number not ready, where Meta's facts do not.
+    pub fn report_spec_errors(&mut self, errors: &[SpecError]) {
+        let Some(SpecError { field, message, .. }) = errors.first() else { return };
+        if self.summary.ready.state == State::True {
+            let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", self.at.object));
+            self.summary.ready = ConditionValue::no(Reason::InvalidSpec, message);
+            self.summary.progress = Progress::Stalled;
         }
     }
 

@@ -117,9 +117,17 @@ fn what_comes_before_meta() {
             "another object goes before it, whatever its app says",
             |scene| {
                 scene.competing_object = Some("other".to_owned());
-                scene.link = AppReference::Missing;
+                scene.link = AppReference::NotReady(WHY.into());
             },
             "Conflict False/Conflict Stalled",
+        ),
+        (
+            "without an app, nobody learns who has the template",
+            |scene| {
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::Missing;
+            },
+            "Pending Unknown/AppNotFound",
         ),
         ("no app", |scene| scene.link = AppReference::Missing, "Pending Unknown/AppNotFound"),
         ("its token is dead", |scene| scene.link = AppReference::Expired(WHY.into()), "Pending Unknown/AppNotReady"),

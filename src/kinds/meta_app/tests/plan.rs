@@ -45,6 +45,15 @@ fn a_new_app() {
             |scene| scene.meta.credentials = Ok(Credentials::WrongAppSecret),
             "CredentialsInvalid False/WrongAppSecret Stalled",
         ),
+        (
+            "labels of namespaces are not watched",
+            |scene| {
+                scene.namespaced = true;
+                let selector = AllowedNamespaces { from: AllowedFrom::Selector, selector: None };
+                scene.edit(|app: &mut MetaApp| app.spec.allowed_namespaces = Some(selector));
+            },
+            "Connected False/InvalidSpec Stalled",
+        ),
         ("Meta is down", |scene| scene.meta.credentials = Err(2), "Pending Unknown/MetaUnreachable Reconciling"),
         (
             "there is no app secret",
@@ -142,15 +151,6 @@ fn what_comes_before_meta() {
                 });
             },
             "AwaitingLogin False/NotYetSupported Stalled",
-        ),
-        (
-            "labels of namespaces are not watched",
-            |scene| {
-                scene.namespaced = true;
-                let selector = AllowedNamespaces { from: AllowedFrom::Selector, selector: None };
-                scene.edit(|app: &mut MetaApp| app.spec.allowed_namespaces = Some(selector));
-            },
-            "Pending False/InvalidSpec Stalled",
         ),
     ];
     for (reason, change, expected) in cases {

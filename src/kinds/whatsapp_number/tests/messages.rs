@@ -190,7 +190,14 @@ const STALLED: &[Row] = &[
         |scene| shows(scene, &json!({"health_status": {"can_send_message": "BLOCKED"}})),
         &["kubectl -n cc get wan support-fr -o jsonpath='{.status.health.errors}'"],
     ),
-    ("InvalidSpec", |scene| scene.object.spec.time_zone = Some("Mars/Base".to_owned()), &[EDIT]),
+    (
+        "InvalidSpec",
+        |scene| {
+            shows(scene, &json!({}));
+            scene.object.spec.time_zone = Some("Mars/Base".to_owned());
+        },
+        &[EDIT],
+    ),
     (
         "InvalidSpec",
         |scene| {

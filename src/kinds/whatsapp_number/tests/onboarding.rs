@@ -148,11 +148,6 @@ fn requests_wait_until_meta_can_be_read_and_are_ignored_if_impossible() {
             ),
             ("stale", Number::goes_stale, "Pending Unknown/Stale; waits register-at"),
             (
-                "an invalid spec",
-                |scene| scene.object.spec.time_zone = Some("Mars/Base".into()),
-                "Pending False/InvalidSpec Stalled; waits register-at",
-            ),
-            (
                 "no such number",
                 |scene| scene.lacks(Duration::from_mins(1)),
                 "NotFound False/NotFound Stalled; ignored register-at",

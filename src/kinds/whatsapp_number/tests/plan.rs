@@ -11,10 +11,14 @@ use crate::{
     api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
     controller::{
         app_reference::AppReference,
+        plan::Plan,
         testing::{Case, MINUTE, Scene, WHY, events, table, word},
     },
     graph::types::PhoneNumber,
-    kinds::{Numbers, whatsapp_number::under_policy_of},
+    kinds::{
+        Numbers,
+        whatsapp_number::{inputs, under_policy_of},
+    },
     ledger::CallOutcome,
     observe::{AppSummary, Observation},
 };
@@ -130,6 +134,39 @@ fn what_is_only_observed_is_ready_once_it_is_read() {
     table(observed, cases);
 }
 
+/// A mistake in one field hides nothing that Meta shows.
+#[test]
+fn a_wrong_time_zone_stops_only_the_binding() {
+    let cases: &[Case<Numbers>] = &[
+        ("connected", connected, "Enabled False/InvalidSpec Stalled"),
+        ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted False/Banned Stalled"),
+        ("blocked", blocked, "Enabled False/HealthBlocked Stalled"),
+        ("verified", unregistered, "PINRequired False/InvalidSpec Stalled"),
+        (
+            "observed",
+            |scene| {
+                connected(scene);
+                scene.object.spec.management_policy = ManagementPolicy::Observe;
+            },
+            "Enabled False/InvalidSpec Stalled",
+        ),
+    ];
+    let mistaken = || {
+        let mut scene = scene();
+        scene.object.spec.time_zone = Some("Europe/Pariss".to_owned());
+        scene
+    };
+    table(mistaken, cases);
+
+    let mut scene = mistaken();
+    connected(&mut scene);
+    scene.inputs.binding = inputs::Binding::Behind(Vec::new());
+    scene.reconcile();
+    assert_eq!(scene.condition("Bound").as_deref(), Some("False/InvalidSpec"), "the binding Secret stays as it is");
+    scene.edit(|number| number.spec.time_zone = Some("Europe/Paris".to_owned()));
+    assert!(matches!(scene.plan(), Plan::Step(inputs::Step::WriteBinding(_))));
+}
+
 #[test]
 fn what_comes_before_meta() {
     let cases: &[Case<Numbers>] = &[
@@ -145,17 +182,20 @@ fn what_comes_before_meta() {
             "Suspended Unknown/Suspended Suspended",
         ),
         (
-            "a time zone that does not exist",
-            |scene| scene.object.spec.time_zone = Some("Europe/Pariss".to_owned()),
-            "Pending False/InvalidSpec Stalled",
+            "another object takes precedence, whatever its app reports",
+            |scene| {
+                scene.competing_object = Some("other".to_owned());
+                scene.link = AppReference::NotReady(WHY.into());
+            },
+            "Conflict False/Conflict Stalled",
         ),
         (
-            "another object takes precedence, whatever its app reports",
+            "without an app, nobody learns who has the number",
             |scene| {
                 scene.competing_object = Some("other".to_owned());
                 scene.link = AppReference::Missing;
             },
-            "Conflict False/Conflict Stalled",
+            "Pending Unknown/AppNotFound",
         ),
         (
             "a namespace that is not allowed does not learn who has the number",
