@@ -52,6 +52,9 @@ struct RunArguments {
     /// Where people reach the login page. This version has none yet.
     #[arg(long, env = "WABA_LOGIN_URL")]
     login_url: Option<Url>,
+    /// How many objects have a series `waba_object_ready` of their own, those that are not Ready first; 0 turns them off.
+    #[arg(long, env = "WABA_OBJECT_METRICS", default_value_t = 1000)]
+    object_metrics: usize,
     /// How log lines are written.
     #[arg(long, env = "WABA_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -98,6 +101,7 @@ async fn operate(arguments: RunArguments) -> Result<(), Failure> {
         operator_namespace: arguments.operator_namespace.unwrap_or(own),
         listen: arguments.listen,
         leader_elect: arguments.leader_elect,
+        object_metrics: arguments.object_metrics,
         timing: Timing::new(arguments.speedup),
     };
     Box::pin(run(settings, config, shutdown_signal()?, None)).await?;

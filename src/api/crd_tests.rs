@@ -193,18 +193,23 @@ fn columns_names_and_selectable_fields_are_those_of_the_contract() {
         })
         .collect();
     let contract = [
-        ["mapp", "APP ID, STATUS, TOKEN EXPIRES, NUMBERS, ENABLED, TEMPLATES, AGE", "APP NAME, WEBHOOK, MESSAGE", ""],
+        [
+            "mapp",
+            "READY, APP ID, STATUS, TOKEN EXPIRES, NUMBERS, ENABLED, TEMPLATES, AGE",
+            "APP NAME, WEBHOOK, MESSAGE",
+            "spec.appID, status.phase, status.needsAction",
+        ],
         [
             "wan",
-            "NUMBER, VERIFIED NAME, DIRECTION, STATUS, QUALITY, AGE",
+            "NUMBER, READY, VERIFIED NAME, DIRECTION, STATUS, QUALITY, AGE",
             "PROVIDER, TIME ZONE, LANGUAGE, ACCOUNT ID, SESSION TIME, SMART ROUTING, END ROUTING, MESSAGE",
-            "spec.phoneNumber, spec.appRef.name, spec.businessAccountID, status.phase, status.direction",
+            "spec.phoneNumber, spec.appRef.name, spec.businessAccountID, status.phase, status.direction, status.needsAction",
         ],
         [
             "wamt",
-            "TEMPLATE, LANGUAGE, CATEGORY, STATUS, QUALITY, AGE",
-            "ACCOUNT ID, TEMPLATE ID, REASON",
-            "spec.templateName, spec.businessAccountID, status.phase",
+            "TEMPLATE, READY, LANGUAGE, CATEGORY, STATUS, QUALITY, AGE",
+            "ACCOUNT ID, TEMPLATE ID, REASON, MESSAGE",
+            "spec.templateName, spec.businessAccountID, status.phase, status.needsAction",
         ],
     ];
     assert_eq!(seen, contract.map(|kind| kind.map(str::to_owned)));

@@ -58,6 +58,11 @@ pub trait Kind:
         None
     }
 
+    /// The status that Meta last showed, as Meta spells it.
+    fn meta_status(&self) -> Option<&str> {
+        None
+    }
+
     /// The Secrets in its namespace that it depends on.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
@@ -78,11 +83,17 @@ pub trait ManagedStatus:
 {
     /// The actions that the kind knows.
     const ACTIONS: &'static [Action];
+    /// Whether the object belongs to an app, whose troubles are its own.
+    const BELONGS_TO_APP: bool = true;
 
     /// The `metadata.generation` this status is about; [`NEVER_OBSERVED`](super::NEVER_OBSERVED) on a new object.
     fn observed_generation(&self) -> i64;
     /// Sets the generation this status is about.
     fn set_observed_generation(&mut self, generation: i64);
+    /// Notes whether a person has to act.
+    fn set_needs_action(&mut self, needs_action: bool);
+    /// Whether a person has to act.
+    fn needs_action(&self) -> bool;
     /// The phase as text, once there is one.
     fn phase(&self) -> Option<&str>;
     /// The conditions, unique by type.
@@ -101,9 +112,10 @@ pub trait ManagedStatus:
 
 /// Implements [`ManagedStatus`] for a status whose fields have the usual names.
 macro_rules! managed_status {
-    ($status:ty, $handled:ty) => {
+    ($status:ty, $handled:ty $(, belongs_to_app: $belongs:literal)?) => {
         impl $crate::api::ManagedStatus for $status {
             const ACTIONS: &'static [$crate::api::Action] = <$handled>::ACTIONS;
+            $(const BELONGS_TO_APP: bool = $belongs;)?
 
             fn observed_generation(&self) -> i64 {
                 self.observed_generation
@@ -111,6 +123,14 @@ macro_rules! managed_status {
 
             fn set_observed_generation(&mut self, generation: i64) {
                 self.observed_generation = generation;
+            }
+
+            fn set_needs_action(&mut self, needs_action: bool) {
+                self.needs_action = needs_action;
+            }
+
+            fn needs_action(&self) -> bool {
+                self.needs_action
             }
 
             fn phase(&self) -> Option<&str> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{api::labels::IMPORTED_BY, messages::Reason};
 use crate::{
-    api::{Kind, ManagedStatus},
+    api::{Kind, ManagedStatus, Transition},
     k8s::{
         conditions::{READY, RECONCILING, is_true},
         events::EventType,
@@ -51,12 +51,13 @@ pub async fn write_status<K: Kind>(
         Patched::Gone => return Ok(false),
     }
     let reference = object.object_ref(&());
-    if let Some(transition) = transition.filter(|_| !is_first_of_import(object, &before)) {
+    let news = transition.filter(|next| !is_first_of_import(object, &before) && !is_of_app(&before, next));
+    if let Some((transition, verdict)) = news.zip(verdict) {
+        let needs_action = verdict.ready_needs_action();
         let goes_on = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
-        let fine = goes_on && !Reason::named(&transition.reason).is_some_and(Reason::is_for_people);
-        let type_ = if fine { EventType::Normal } else { EventType::Warning };
+        let type_ = if goes_on && !needs_action { EventType::Normal } else { EventType::Warning };
         // A step on the way that needs nobody is in the history, and the next Event says where it led.
-        if !fine || !Reason::named(&transition.reason).is_some_and(Reason::is_passing) {
+        if type_ == EventType::Warning || !verdict.ready.reason.is_passing() {
             context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
         }
     }
@@ -84,6 +85,14 @@ fn tell<K: Kind>(context: &Context, object: &K, notice: &Notice) {
     let type_ = if *warns { EventType::Warning } else { EventType::Normal };
     context.events.publish(&object.object_ref(&()), type_, reason.as_str(), "Reconcile", message);
     context.metrics.noticed(K::NAME, reason.as_str());
+}
+
+/// What happens to an app is an Event of the app, and not of each of its objects; neither is the return to what was so before.
+fn is_of_app<S: ManagedStatus>(before: &S, next: &Transition) -> bool {
+    let of_app = |reason: &str| Reason::named(reason).is_some_and(Reason::is_of_app);
+    let same = |entry: &Transition| (&entry.phase, &entry.reason) == (&next.phase, &next.reason);
+    let returns = matches!(before.history(), [.., known, outage] if of_app(&outage.reason) && same(known));
+    S::BELONGS_TO_APP && (of_app(&next.reason) || returns)
 }
 
 /// An import of thousands is told once, on the app, and not by an Event for each object.

@@ -21,6 +21,8 @@ pub enum Progress {
     Reconciling,
     /// A person must act.
     Stalled,
+    /// A person would have to act at Meta, on something that this object only observes.
+    Observed,
     /// `spec.suspend`: nothing happens, and Ready keeps its status and reason.
     Suspended,
 }
@@ -80,6 +82,16 @@ pub struct StatusSummary {
     pub notices: Vec<Notice>,
 }
 
+/// What Ready reports under `managementPolicy: Observe`: reading is all that the spec wants, so it is True, with the reason
+/// that it would have otherwise.
+pub fn observed_only(ready: ConditionValue, progress: Progress) -> (ConditionValue, Progress) {
+    if ready.state == State::True {
+        return (ready, progress);
+    }
+    let progress = if progress == Progress::Stalled { Progress::Observed } else { Progress::Settled };
+    (ConditionValue::yes(ready.reason, format!("observed only: {}", ready.message)), progress)
+}
+
 impl StatusSummary {
     /// Without facets.
     pub fn new(ready: ConditionValue, progress: Progress) -> Self {
@@ -94,6 +106,19 @@ impl StatusSummary {
     /// With the facets as they were.
     pub fn keeping(ready: ConditionValue, progress: Progress) -> Self {
         Self { keeps: true, ..Self::new(ready, progress) }
+    }
+
+    /// Whether condition Ready waits for a person.
+    pub fn ready_needs_action(&self) -> bool {
+        matches!(self.progress, Progress::Stalled | Progress::Observed)
+            || (self.progress != Progress::Suspended && self.ready.reason.is_for_people())
+    }
+
+    /// Whether any condition waits for a person.
+    fn needs_action(&self) -> bool {
+        let is_for_people =
+            |(_, value): &(_, ConditionValue)| value.state != State::True && value.reason.is_for_people();
+        self.ready_needs_action() || (self.progress != Progress::Suspended && self.conditions.iter().any(is_for_people))
     }
 
     /// Says of every field that a person set and this version does not act on that it does not.
@@ -120,6 +145,7 @@ pub fn settle<S: ManagedStatus>(
     now: Timestamp,
 ) -> Option<Transition> {
     status.set_observed_generation(generation);
+    status.set_needs_action(verdict.needs_action());
     let suspended = verdict.progress == Progress::Suspended;
     // Whether it was ready is kept. Its message is what lists print, and is not what was so before.
     let kept = conditions::find(before.conditions(), READY).filter(|_| suspended).cloned();
@@ -127,7 +153,7 @@ pub fn settle<S: ManagedStatus>(
         verdict.conditions.iter().map(|(kind, finding)| (*kind, finding)).collect();
     let marker = ConditionValue { state: State::True, ..verdict.ready.clone() };
     match verdict.progress {
-        Progress::Settled => {}
+        Progress::Settled | Progress::Observed => {}
         Progress::Reconciling => wanted.push((RECONCILING, &marker)),
         Progress::Stalled => wanted.push((STALLED, &marker)),
         Progress::Suspended => wanted.push((SUSPENDED, &marker)),
@@ -162,6 +188,9 @@ pub fn settle<S: ManagedStatus>(
         return None;
     }
     let transition = entry(verdict.ready.reason, &verdict.ready.message);
+    if S::BELONGS_TO_APP {
+        fold(status.history_mut(), &transition);
+    }
     push_history(status.history_mut(), transition.clone());
     Some(transition)
 }
@@ -175,13 +204,30 @@ pub fn is_transition<S: ManagedStatus>(status: &S, before: &S, verdict: &StatusS
     before.phase() != status.phase() || !same
 }
 
+/// What happens to an app happens to each of its objects. Of such times an object's history keeps the last one only: they must
+/// not push out what happened to the object itself.
+fn fold(history: &mut Vec<Transition>, next: &Transition) {
+    let of_app = |entry: &Transition| Reason::named(&entry.reason).is_some_and(Reason::is_of_app);
+    match history.as_slice() {
+        [.., last] if of_app(last) && of_app(next) => {
+            history.pop();
+        }
+        [.., before, outage, after]
+            if of_app(next) && of_app(outage) && (&before.phase, &before.reason) == (&after.phase, &after.reason) =>
+        {
+            history.truncate(history.len() - 2);
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use crate::{
-        api::{MetaAppPhase, MetaAppStatus},
+        api::{MetaAppPhase, MetaAppStatus, NumberPhase, WhatsAppNumberStatus},
         k8s::conditions::{check_invariants, find},
     };
 
@@ -253,6 +299,65 @@ mod tests {
         let (back, _) = next(&rests, MetaAppPhase::Connected, &connected(), 12);
         assert_eq!(types(&back), ["Ready", "TokenValid"]);
         assert_eq!(find(&back.conditions, "Ready").unwrap().message, "all is well");
+    }
+
+    /// Of a number.
+    fn next_of_number(
+        before: &WhatsAppNumberStatus,
+        phase: NumberPhase,
+        verdict: &StatusSummary,
+    ) -> WhatsAppNumberStatus {
+        let mut status = WhatsAppNumberStatus { phase: Some(phase), ..before.clone() };
+        settle(&mut status, before, verdict, 1, at(10));
+        status
+    }
+
+    #[test]
+    fn what_happens_to_an_app_does_not_push_out_an_objects_history() {
+        let enabled = StatusSummary::new(ConditionValue::yes(Reason::Enabled, "it works"), Progress::Settled);
+        let banned = StatusSummary::new(ConditionValue::no(Reason::Banned, "banned"), Progress::Stalled);
+        let app = |reason| StatusSummary::keeping(ConditionValue::unknown(reason, "why"), Progress::Settled);
+        let mut status = next_of_number(&WhatsAppNumberStatus::default(), NumberPhase::Restricted, &banned);
+        for _ in 0..30 {
+            status = next_of_number(&status, NumberPhase::Enabled, &enabled);
+            status = next_of_number(&status, NumberPhase::Enabled, &app(Reason::AppNotReady));
+            status = next_of_number(&status, NumberPhase::Enabled, &app(Reason::Stale));
+        }
+        let history: Vec<&str> = status.history.iter().map(|entry| entry.reason.as_str()).collect();
+        assert_eq!(history, ["Banned", "Enabled", "Stale"]);
+        status = next_of_number(&status, NumberPhase::Restricted, &banned);
+        let history: Vec<&str> = status.history.iter().map(|entry| entry.reason.as_str()).collect();
+        assert_eq!(history, ["Banned", "Enabled", "Stale", "Banned"], "what is new is not folded");
+    }
+
+    #[test]
+    fn a_person_has_to_act_on_what_stalls_and_on_what_only_they_can_bring() {
+        let cases = [
+            (ConditionValue::yes(Reason::Enabled, "-"), Progress::Settled, None, false),
+            (ConditionValue::no(Reason::Banned, "-"), Progress::Stalled, None, true),
+            (ConditionValue::no(Reason::AwaitingCode, "-"), Progress::Reconciling, None, true),
+            (ConditionValue::no(Reason::WrongCode, "-"), Progress::Reconciling, None, true),
+            (ConditionValue::no(Reason::Registering, "-"), Progress::Reconciling, None, false),
+            (ConditionValue::yes(Reason::Enabled, "-"), Progress::Settled, Some(Reason::PINDiffers), true),
+            (ConditionValue::unknown(Reason::Suspended, "-"), Progress::Suspended, Some(Reason::PINDiffers), false),
+            (ConditionValue::unknown(Reason::AppNotReady, "-"), Progress::Settled, None, false),
+        ];
+        for (ready, progress, condition, expected) in cases {
+            let conditions =
+                condition.map(|reason| ("PINSynced", ConditionValue::no(reason, "-"))).into_iter().collect();
+            let verdict = StatusSummary::of(ready, progress, conditions);
+            let status = next_of_number(&WhatsAppNumberStatus::default(), NumberPhase::Enabled, &verdict);
+            assert_eq!(status.needs_action, expected, "{verdict:?}");
+        }
+        let rejected = ConditionValue::no(Reason::Rejected, "why");
+        let (ready, progress) = observed_only(rejected, Progress::Stalled);
+        let status = next_of_number(
+            &WhatsAppNumberStatus::default(),
+            NumberPhase::Unknown,
+            &StatusSummary::new(ready, progress),
+        );
+        let ready = find(&status.conditions, "Ready").unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str(), status.needs_action), ("True", "Rejected", true));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub const RECONCILING: &str = "Reconciling";
 /// A person must act.
 pub const STALLED: &str = "Stalled";
 
+/// Whether messages can be sent now.
+pub const SENDABLE: &str = "Sendable";
+
 /// How many characters a message may have.
 pub const MESSAGE_LIMIT: usize = 1024;
 
@@ -39,6 +42,16 @@ impl State {
             Self::True => "True",
             Self::False => "False",
             Self::Unknown => "Unknown",
+        }
+    }
+
+    /// From Kubernetes' spelling; what is neither True nor False is unknown.
+    #[must_use]
+    pub fn named(word: &str) -> Self {
+        match word {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
         }
     }
 }

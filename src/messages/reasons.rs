@@ -24,6 +24,8 @@ reasons! {
     Connected,
     /// The number can be used on the Cloud API.
     Enabled,
+    /// Messages can be sent now.
+    Sendable,
     /// The number works, but its quality is so low that Meta flagged it.
     Flagged,
     /// The number works, but Meta limits how much it may send.
@@ -32,8 +34,6 @@ reasons! {
     Approved,
     /// Read and reported; the spec requests nothing more.
     Adopted,
-    /// Read and reported under `managementPolicy: Observe`.
-    Observed,
     /// `spec.suspend` is true.
     Suspended,
     /// Another object represents the same number or template at Meta.
@@ -261,6 +261,12 @@ impl Reason {
         matches!(self, Self::Registering | Self::Settling)
     }
 
+    /// Whether its cause is the app's and not the object's: the app has an Event for it, and its objects have none.
+    #[must_use]
+    pub fn is_of_app(self) -> bool {
+        matches!(self, Self::AppNotReady | Self::AppSuspended | Self::ExpiredToken | Self::Stale)
+    }
+
     /// Whether a person has to act on it, in any condition, even if the object is not Stalled.
     #[must_use]
     pub fn is_for_people(self) -> bool {
@@ -268,7 +274,7 @@ impl Reason {
             self,
             Self::AppNotAllowed
                 | Self::AppNotFound
-                | Self::AppSuspended
+                | Self::AwaitingCode
                 | Self::CallbackRefused
                 | Self::ClockSkewed
                 | Self::Contested

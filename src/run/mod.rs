@@ -53,6 +53,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether another operator may run at the same time.
     pub leader_elect: bool,
+    /// How many objects have a metric of their own.
+    pub object_metrics: usize,
     /// Every wait.
     pub timing: Timing,
 }
@@ -254,6 +256,10 @@ async fn work(
     controllers.start(numbers.clone(), number_feeds, Numbers::new(context.clone(), wake.clone(), bindings));
     controllers.start(templates.clone(), template_feeds, Templates::new(context.clone(), wake.clone()));
     tasks.spawn(wake.clone().batch_counts(settings.timing.counts_gap));
+    if settings.object_metrics > 0 {
+        let (objects, most) = (wake.clone(), settings.object_metrics);
+        metrics.show_objects(move || gauges::object_series(&objects, most));
+    }
     tasks.spawn(gauges::keep_current(metrics.clone(), wake.clone(), budgets, settings.timing.counts_gap));
     tasks.spawn({
         let health = health.clone();
@@ -361,6 +367,7 @@ mod tests {
                 operator_namespace: "waba-system".to_owned(),
                 listen: ([127, 0, 0, 1], 0).into(),
                 leader_elect: false,
+                object_metrics: 0,
                 timing: Timing::new(speedup),
             };
             assert_eq!(refuse_speedup(&settings).is_err(), refused, "{url} at speed {speedup}");

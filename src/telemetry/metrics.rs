@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::object_series::{ObjectSeries, ReadyCollector};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -76,6 +77,17 @@ struct Phase {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct Stalled {
+    kind: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+struct AtMeta {
+    status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Object {
     namespace: String,
     name: String,
@@ -113,9 +125,13 @@ pub struct Metrics {
     calls: Family<Called, Counter>,
     call_duration: Durations<Endpoint>,
     budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
-    objects: Family<Phase, Gauge>,
+    objects: Counted<Phase>,
     unparsable: Family<Kind, Gauge>,
-    phases_seen: Arc<Mutex<BTreeSet<Phase>>>,
+    needs_action: Family<Kind, Gauge>,
+    sendable: Family<Kind, Gauge>,
+    stalled: Counted<Stalled>,
+    meta_statuses: Counted<AtMeta>,
+    object_series: ReadyCollector,
     token_expiry: Family<Object, Gauge>,
     app_conditions: Family<AppCondition, Gauge>,
     /// The conditions that are shown of each app.
@@ -126,6 +142,47 @@ pub struct Metrics {
     events_dropped: Counter,
     leader: Gauge,
     panics: Counter,
+}
+
+/// How the objects of a kind stand.
+#[derive(Debug, Default)]
+pub struct ObjectCounts {
+    /// By phase.
+    pub phases: BTreeMap<String, usize>,
+    /// With condition Stalled, by its reason.
+    pub stalled: BTreeMap<&'static str, usize>,
+    /// With `status.needsAction`.
+    pub needs_action: usize,
+    /// With condition Sendable; `None` where the kind has no such condition.
+    pub sendable: Option<usize>,
+    /// That do not fit this operator's API.
+    pub unparsable: usize,
+}
+
+/// Gauges that are counted anew, of which none goes away: what had objects before and has none now is 0.
+#[derive(Clone, Debug)]
+struct Counted<L> {
+    family: Family<L, Gauge>,
+    seen: Arc<Mutex<BTreeSet<L>>>,
+}
+
+impl<L: Clone + std::hash::Hash + Eq> Default for Counted<L> {
+    fn default() -> Self {
+        Self { family: Family::default(), seen: Arc::default() }
+    }
+}
+
+impl<L: Clone + std::hash::Hash + Ord> Counted<L> {
+    /// Sets the gauges for which `among` says yes.
+    fn set(&self, counts: impl Iterator<Item = (L, usize)>, among: impl Fn(&L) -> bool) {
+        let counts: BTreeMap<L, usize> = counts.collect();
+        let mut seen = self.seen.lock();
+        seen.extend(counts.keys().cloned());
+        for labels in seen.iter().filter(|labels| among(labels)) {
+            let count = counts.get(labels).copied().unwrap_or(0);
+            self.family.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 /// 1 ms to about a minute, each three times the one before.
@@ -152,9 +209,13 @@ impl Metrics {
             calls: Family::default(),
             call_duration: Family::new_with_constructor(durations),
             budget_left: Family::default(),
-            objects: Family::default(),
+            objects: Counted::default(),
             unparsable: Family::default(),
-            phases_seen: Arc::default(),
+            needs_action: Family::default(),
+            sendable: Family::default(),
+            stalled: Counted::default(),
+            meta_statuses: Counted::default(),
+            object_series: ReadyCollector::default(),
             token_expiry: Family::default(),
             app_conditions: Family::default(),
             app_conditions_shown: Arc::default(),
@@ -179,7 +240,15 @@ impl Metrics {
         r.register_with_unit("meta_call_duration", help, Unit::Seconds, self.call_duration.clone());
         let help = "What is left of Meta's call budget, in percent";
         r.register("meta_budget_left_percent", help, self.budget_left.clone());
-        r.register("objects", "Objects by kind and phase", self.objects.clone());
+        r.register("objects", "Objects by kind and phase", self.objects.family.clone());
+        let help = "Objects that wait for a person, by kind (status.needsAction)";
+        r.register("objects_needing_action", help, self.needs_action.clone());
+        r.register("objects_sendable", "Numbers and templates that can send now, by kind", self.sendable.clone());
+        let help = "Objects with condition Stalled, by kind and reason";
+        r.register("objects_stalled", help, self.stalled.family.clone());
+        let help = "Numbers by the status that Meta last showed, whatever their phase";
+        r.register("numbers_at_meta", help, self.meta_statuses.family.clone());
+        r.register_collector(Box::new(self.object_series.clone()));
         let help = "Objects that do not fit this operator's API and are left alone, by kind";
         r.register("objects_unparsable", help, self.unparsable.clone());
         let help =
@@ -219,20 +288,29 @@ impl Metrics {
         }
     }
 
-    /// How many objects of a kind are in which phase. Phases that had objects before and have none now become 0.
-    pub fn objects(&self, kind: &str, counts: &BTreeMap<String, usize>) {
-        let mut seen = self.phases_seen.lock();
-        seen.extend(counts.keys().map(|phase| Phase { kind: kind.to_owned(), phase: phase.clone() }));
-        for labels in seen.iter().filter(|labels| labels.kind == kind) {
-            let count = counts.get(&labels.phase).copied().unwrap_or(0);
-            self.objects.get_or_create(labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// How the objects of a kind stand.
+    pub fn objects(&self, kind: &str, counts: &ObjectCounts) {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let labels = Kind { kind: kind.to_owned() };
+        self.unparsable.get_or_create(&labels).set(whole(counts.unparsable));
+        self.needs_action.get_or_create(&labels).set(whole(counts.needs_action));
+        if let Some(sendable) = counts.sendable {
+            self.sendable.get_or_create(&labels).set(whole(sendable));
         }
+        let phases = counts.phases.iter().map(|(phase, n)| (Phase { kind: kind.to_owned(), phase: phase.clone() }, *n));
+        self.objects.set(phases, |labels| labels.kind == kind);
+        let stalled = counts.stalled.iter().map(|(reason, n)| (Stalled { kind: kind.to_owned(), reason }, *n));
+        self.stalled.set(stalled, |labels| labels.kind == kind);
     }
 
-    /// How many objects of a kind cannot be parsed.
-    pub fn unparsable(&self, kind: &str, count: usize) {
-        let kind = Kind { kind: kind.to_owned() };
-        self.unparsable.get_or_create(&kind).set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// How many numbers have which status at Meta.
+    pub fn numbers_at_meta(&self, counts: &BTreeMap<String, usize>) {
+        self.meta_statuses.set(counts.iter().map(|(status, n)| (AtMeta { status: status.clone() }, *n)), |_| true);
+    }
+
+    /// Shows one series per object from now on; `source` is called at every scrape.
+    pub fn show_objects(&self, source: impl Fn() -> Vec<ObjectSeries> + Send + Sync + 'static) {
+        self.object_series.set(Box::new(source));
     }
 
     /// When the token of a `MetaApp` expires (1970 when it is dead); `None` when it never does, or the object is gone.
@@ -327,6 +405,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use crate::telemetry::ObjectLabels;
 
     #[test]
     fn everything_is_exposed_under_its_name() {
@@ -368,9 +447,13 @@ mod tests {
     #[test]
     fn a_phase_that_empties_becomes_zero() {
         let metrics = Metrics::new();
-        metrics.objects("WhatsAppNumber", &BTreeMap::from([("Enabled".to_owned(), 3), ("Pending".to_owned(), 1)]));
-        metrics.objects("MessageTemplate", &BTreeMap::from([("Pending".to_owned(), 5)]));
-        metrics.objects("WhatsAppNumber", &BTreeMap::from([("Enabled".to_owned(), 4)]));
+        let phases = |counts: &[(&str, usize)]| ObjectCounts {
+            phases: counts.iter().map(|(phase, n)| ((*phase).to_owned(), *n)).collect(),
+            ..ObjectCounts::default()
+        };
+        metrics.objects("WhatsAppNumber", &phases(&[("Enabled", 3), ("Pending", 1)]));
+        metrics.objects("MessageTemplate", &phases(&[("Pending", 5)]));
+        metrics.objects("WhatsAppNumber", &phases(&[("Enabled", 4)]));
         let text = metrics.encode();
         assert!(text.contains(r#"waba_objects{kind="WhatsAppNumber",phase="Enabled"} 4"#), "{text}");
         assert!(text.contains(r#"waba_objects{kind="WhatsAppNumber",phase="Pending"} 0"#), "{text}");
@@ -388,6 +471,32 @@ mod tests {
         metrics.budgets(std::iter::empty());
         let text = metrics.encode();
         assert!(!text.contains("ino-cx") && !text.contains(r#"app="1""#), "{text}");
+    }
+
+    #[test]
+    fn each_object_has_a_series_while_there_is_a_source() {
+        let metrics = Metrics::new();
+        assert!(!metrics.encode().contains("waba_object_ready"));
+        let labels = |name: &str, reason| ObjectLabels {
+            kind: "WhatsAppNumber",
+            namespace: "cc".to_owned(),
+            name: name.to_owned(),
+            app: "meta/ino-cx".to_owned(),
+            reason,
+        };
+        metrics.show_objects(move || {
+            vec![
+                ObjectSeries { ready: false, labels: labels("sales", "Banned") },
+                ObjectSeries { ready: true, labels: labels("support", "Enabled") },
+            ]
+        });
+        let text = metrics.encode();
+        for (name, reason, value) in [("sales", "Banned", 0), ("support", "Enabled", 1)] {
+            let line = format!(
+                r#"waba_object_ready{{kind="WhatsAppNumber",namespace="cc",name="{name}",app="meta/ino-cx",reason="{reason}"}} {value}"#
+            );
+            assert!(text.lines().any(|have| have == line), "{line} not in:\n{text}");
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! [`scrub`] is for foreign text (Meta's error messages, an HTTP library's errors) before a person sees it.
 
 mod metrics;
+mod object_series;
 
-pub use metrics::{Metrics, Outcome};
+pub use metrics::{Metrics, ObjectCounts, Outcome};
+pub use object_series::{ObjectLabels, ObjectSeries};
 
 use std::sync::LazyLock;
 

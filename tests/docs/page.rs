@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use regex::Regex;
-use waba_operator::telemetry::{Metrics, Outcome};
+use waba_operator::telemetry::{Metrics, ObjectCounts, ObjectLabels, ObjectSeries, Outcome};
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -133,8 +133,22 @@ pub fn exposition() -> String {
     metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::ZERO);
     metrics.called("account", "ok", Duration::ZERO);
     metrics.budgets([("1", "2", 100.0)].into_iter());
-    metrics.objects("MetaApp", &[("Connected".to_owned(), 1)].into());
-    metrics.unparsable("MetaApp", 0);
+    let counts = ObjectCounts {
+        phases: [("Connected".to_owned(), 1)].into(),
+        stalled: [("Conflict", 1)].into(),
+        sendable: Some(1),
+        ..ObjectCounts::default()
+    };
+    metrics.objects("MetaApp", &counts);
+    metrics.numbers_at_meta(&[("CONNECTED".to_owned(), 1)].into());
+    let labels = ObjectLabels {
+        kind: "MetaApp",
+        namespace: "meta".to_owned(),
+        name: "ino-cx".to_owned(),
+        app: "meta/ino-cx".to_owned(),
+        reason: "Connected",
+    };
+    metrics.show_objects(move || vec![ObjectSeries { ready: true, labels: labels.clone() }]);
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
     metrics.noticed("MetaApp", "TokenRejected");

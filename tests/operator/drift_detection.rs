@@ -7,7 +7,7 @@ use crate::harness::{
     gate::{Gate, Hold},
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT, TEMPLATE},
-    world::{World, is_poll},
+    world::{World, condition, is_poll},
 };
 
 #[tokio::test]
@@ -55,8 +55,12 @@ async fn a_template_goes_through_every_phase() {
         (json!({"status": "LIMIT_EXCEEDED"}), "LimitExceeded"),
     ] {
         world.sim.patch(&format!("templates/{TEMPLATE}"), facts).await.unwrap();
-        let template = world.until_phase::<MessageTemplate>("shipped", phase, "True/Observed").await;
-        assert_eq!(template.status.unwrap().sendable, Some(false));
+        let template = world.until_phase::<MessageTemplate>("shipped", phase, &format!("True/{phase}")).await;
+        assert_eq!(condition(&template, "Sendable").unwrap().0, format!("False/{phase}"));
+        let status = template.status.unwrap();
+        assert_eq!(status.sendable, Some(false));
+        let waits = !["PendingReview", "InAppeal", "Paused", "PendingDeletion"].contains(&phase);
+        assert_eq!(status.needs_action, waits, "{phase}");
     }
     world
         .sim

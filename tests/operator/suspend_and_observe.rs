@@ -1,5 +1,6 @@
 //! `spec.suspend`, `managementPolicy: Observe`, and fields that are not supported yet.
 
+use kube::api::ListParams;
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
@@ -77,8 +78,18 @@ async fn observed_objects_are_ready_in_every_phase() {
     let world = World::running("observe", seed).await;
     world.create(&app(INO, json!({"managementPolicy": "Observe"}))).await;
     world.create(&number("support", "+33612345678", json!({"managementPolicy": "Observe"}))).await;
-    let number = world.until_phase::<WhatsAppNumber>("support", "Restricted", "True/Observed").await;
+    let number = world.until_phase::<WhatsAppNumber>("support", "Restricted", "True/Banned").await;
     assert!(condition(&number, "Ready").unwrap().1.contains("banned"));
+    assert_eq!(condition(&number, "Sendable").unwrap().0, "False/Banned");
+    // A person would have to act at Meta: the Event, the field and the counts say that.
+    world.until_event_of_type("support", "Banned", "Warning").await;
+    let waiting = ListParams::default().fields("status.needsAction=true");
+    assert_eq!(world.api::<WhatsAppNumber>().list(&waiting).await.unwrap().items.len(), 1);
+    world
+        .until::<MetaApp>(INO, "counts.needsAction", |app| {
+            app.status.as_ref().and_then(|status| status.counts.as_ref()).is_some_and(|counts| counts.needs_action == 1)
+        })
+        .await;
     let calls = world.sim.calls(0).await.unwrap();
     assert!(calls.iter().all(|call| call["method"] == "GET" && call["effect"].is_null()), "{calls:#?}");
     world.finish().await;

@@ -31,6 +31,19 @@ async fn an_expired_token_is_reported_on_every_object_until_it_is_replaced() {
     }
     assert!(app.status.unwrap().token.is_some());
 
+    // One cause, one Event: on the app. What Meta last showed of the number stays in the metrics.
+    world.until_event_of_type(INO, "ExpiredToken", "Warning").await;
+    for name in [NUMBER_OBJECT, template.metadata.name.as_deref().unwrap()] {
+        let events = world.events(name).await;
+        let of_app = |(reason, _): &(String, String)| reason == "ExpiredToken" || reason == "AppNotReady";
+        assert!(!events.iter().any(of_app), "{name}: {events:?}");
+    }
+    world
+        .eventually("the number's status at Meta", async || {
+            (world.operator().metric("waba_numbers_at_meta", &["CONNECTED"]).await > 0.0).then_some(())
+        })
+        .await;
+
     // Meta is asked about the dead token once per interval at most, and the token itself is not used.
     let inspections = async || {
         let calls = world.sim.calls(since).await.unwrap();

@@ -29,7 +29,9 @@ use super::{AppRef, GoDuration, ManagementPolicy, open_enum::open_enum, rules, s
     selectable = ".spec.templateName",
     selectable = ".spec.businessAccountID",
     selectable = ".status.phase",
+    selectable = ".status.needsAction",
     printcolumn(name = "TEMPLATE", type_ = "string", json_path = ".spec.templateName"),
+    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "LANGUAGE", type_ = "string", json_path = ".spec.language"),
     printcolumn(name = "CATEGORY", type_ = "string", json_path = ".status.category"),
     printcolumn(name = "STATUS", type_ = "string", json_path = ".status.phase"),
@@ -41,6 +43,12 @@ use super::{AppRef, GoDuration, ManagementPolicy, open_enum::open_enum, rules, s
         name = "REASON",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "MESSAGE",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
         priority = 1
     )
 )]

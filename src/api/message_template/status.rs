@@ -70,6 +70,9 @@ pub struct MessageTemplateStatus {
     /// NameLocked, LimitExceeded, NotFound, Conflict, Suspended or Unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<TemplatePhase>,
+    /// Whether a person has to act: on this object or, where it is only observed, at Meta.
+    #[serde(default)]
+    pub needs_action: bool,
     /// ID of the template at Meta.
     #[serde(rename = "templateID", skip_serializing_if = "Option::is_none")]
     pub template_id: Option<String>,
@@ -106,7 +109,7 @@ pub struct MessageTemplateStatus {
     /// What Meta has, in the words of the spec; with managementPolicy Observe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<ObservedContent>,
-    /// Ready, Reconciling, Stalled, Suspended, Submitted, Approved, CategoryMatches, InSync.
+    /// Ready, Reconciling, Stalled, Suspended, Sendable, Submitted, Approved, CategoryMatches, InSync.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

@@ -24,6 +24,14 @@ use super::{Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared
     status = "MetaAppStatus",
     derive = "PartialEq",
     doc = "A Meta developer app: its credentials give the right to manage WhatsApp Business Accounts (WABAs), their numbers and their message templates.",
+    selectable = ".spec.appID",
+    selectable = ".status.phase",
+    selectable = ".status.needsAction",
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "APP ID", type_ = "string", json_path = ".spec.appID"),
     printcolumn(name = "STATUS", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "TOKEN EXPIRES", type_ = "string", json_path = ".status.token.expires"),

@@ -69,6 +69,9 @@ pub struct MetaAppStatus {
     /// Summary for people: Pending, Connected, AwaitingLogin, CredentialsInvalid, ExpiredToken, Conflict, Suspended or Unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<MetaAppPhase>,
+    /// Whether a person has to act: on this object or, where it is only observed, at Meta.
+    #[serde(default)]
+    pub needs_action: bool,
     /// The app as Meta knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<AppIdentity>,
@@ -112,7 +115,7 @@ pub struct MetaAppStatus {
     pub handled: MetaAppHandled,
 }
 
-managed_status!(MetaAppStatus, MetaAppHandled);
+managed_status!(MetaAppStatus, MetaAppHandled, belongs_to_app: false);
 
 /// An app as Meta knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -235,9 +238,9 @@ pub struct BusinessAccount {
 pub struct Counts {
     /// WhatsAppNumbers.
     pub numbers: i64,
-    /// WhatsAppNumbers in phase Enabled.
+    /// WhatsAppNumbers in phase Enabled that can send: a number that Meta's health check blocks is not among them.
     pub enabled: i64,
-    /// WhatsAppNumbers and MessageTemplates that wait for a person.
+    /// WhatsAppNumbers and MessageTemplates with `status.needsAction`.
     pub needs_action: i64,
     /// MessageTemplates.
     pub templates: i64,

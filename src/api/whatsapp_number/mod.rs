@@ -30,7 +30,13 @@ use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules
     selectable = ".spec.businessAccountID",
     selectable = ".status.phase",
     selectable = ".status.direction",
+    selectable = ".status.needsAction",
     printcolumn(name = "NUMBER", type_ = "string", json_path = ".spec.phoneNumber"),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
     printcolumn(name = "VERIFIED NAME", type_ = "string", json_path = ".status.verifiedName"),
     printcolumn(name = "DIRECTION", type_ = "string", json_path = ".status.direction"),
     printcolumn(name = "STATUS", type_ = "string", json_path = ".status.phase"),

@@ -95,12 +95,18 @@ pub struct WhatsAppNumberStatus {
     /// Registering, PINRequired or Unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<NumberPhase>,
+    /// Whether a person has to act: on this object or, where it is only observed, at Meta.
+    #[serde(default)]
+    pub needs_action: bool,
     /// ID of the number at Meta.
     #[serde(rename = "phoneNumberID", skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<String>,
     /// ID of the WABA that has the number.
     #[serde(rename = "businessAccountID", skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
+    /// The status that Meta last showed, as Meta spells it: CONNECTED, RESTRICTED, BANNED and others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_status: Option<String>,
     /// The number as Meta displays it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_phone_number: Option<String>,
@@ -152,7 +158,7 @@ pub struct WhatsAppNumberStatus {
     /// The binding Secret, as Service Binding requires it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingStatus>,
-    /// Ready, Reconciling, Stalled, Suspended, Verified, NameApproved, Registered, PINSynced, TokenValid, RoutingConfigured,
+    /// Ready, Reconciling, Stalled, Suspended, Sendable, Verified, NameApproved, Registered, PINSynced, TokenValid, RoutingConfigured,
     /// ProfileSynced, Bound.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     api::{AppKey, Kind, ManagedStatus},
-    k8s::conditions::{STALLED, is_true},
+    k8s::conditions::{READY, SENDABLE, STALLED, State, find, is_true},
+    messages::Reason,
 };
 
 /// See the module.
@@ -27,8 +28,16 @@ pub struct Cached<K: Kind> {
     pub account: Option<Box<str>>,
     /// Its phase, once it has one.
     pub phase: Option<Box<str>>,
-    /// Whether a person must act.
+    /// Condition Ready, and its reason.
+    pub ready: Option<(State, Reason)>,
+    /// Whether a person must act before the operator goes on.
     pub stalled: bool,
+    /// Whether a person has to act, here or at Meta.
+    pub needs_action: bool,
+    /// Whether it can send now, as far as known.
+    pub sendable: Option<bool>,
+    /// The status that Meta last showed, where the kind records it.
+    pub meta_status: Option<Box<str>>,
     /// Whether the operator could read the whole object. If not, it keeps its claim, and is neither reconciled nor acted
     /// upon.
     pub usable: bool,
@@ -45,13 +54,19 @@ impl<K: Kind> Cached<K> {
     /// When it cannot be written as JSON, which an object that came as JSON always can.
     pub fn new(object: &K, usable: bool, packer: &Packer) -> serde_json::Result<Self> {
         let status = object.status();
+        let conditions = status.map_or(&[][..], ManagedStatus::conditions);
         Ok(Self {
             key: Key::of(object),
             claim: object.claim(),
             app: object.app(),
             account: object.held_by().map(Box::from),
             phase: status.and_then(|status| status.phase()).map(Box::from),
-            stalled: status.is_some_and(|status| is_true(status.conditions(), STALLED)),
+            ready: find(conditions, READY)
+                .and_then(|ready| Some((State::named(&ready.status), Reason::named(&ready.reason)?))),
+            stalled: is_true(conditions, STALLED),
+            needs_action: status.is_some_and(ManagedStatus::needs_action),
+            sendable: find(conditions, SENDABLE).map(|sendable| sendable.status == "True"),
+            meta_status: object.meta_status().map(Box::from),
             usable,
             secrets: object.secrets().into_iter().map(Box::from).collect(),
             packed: packer.pack(&serde_json::to_vec(object)?),

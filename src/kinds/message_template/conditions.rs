@@ -2,9 +2,9 @@
 
 use crate::{
     api::{ManagementPolicy, MessageTemplate, TemplatePhase},
-    controller::summary::{ConditionValue, Progress, StatusSummary},
+    controller::summary::{ConditionValue, Progress, StatusSummary, observed_only},
     graph::types::{RejectedReason, Template, TemplateStatus},
-    k8s::conditions::State,
+    k8s::conditions::{SENDABLE, State},
     messages::{Reason, Reasons},
 };
 
@@ -14,13 +14,20 @@ const CATEGORY_MATCHES: &str = "CategoryMatches";
 /// Phase and conditions of a template that Meta shows.
 pub fn judge(object: &MessageTemplate, template: &Template) -> (TemplatePhase, StatusSummary) {
     let (phase, mut ready, mut progress) = phase_and_ready(template);
-    let mut conditions = vec![(APPROVED, ready.clone())];
+    let mut conditions = vec![(APPROVED, ready.clone()), (SENDABLE, sendable(&ready))];
     conditions.extend(category(object, template).map(|finding| (CATEGORY_MATCHES, finding)));
-    if object.spec.management_policy == ManagementPolicy::Observe && ready.state != State::True {
-        ready = ConditionValue::yes(Reason::Observed, format!("observed only: {}", ready.message));
-        progress = Progress::Settled;
+    if object.spec.management_policy == ManagementPolicy::Observe {
+        (ready, progress) = observed_only(ready, progress);
     }
     (phase, StatusSummary::of(ready, progress, conditions))
+}
+
+/// Only an approved template can be sent.
+fn sendable(approved: &ConditionValue) -> ConditionValue {
+    if approved.state == State::True {
+        return ConditionValue::yes(Reason::Sendable, "Meta approved the template");
+    }
+    ConditionValue::no(approved.reason, "Meta sends only approved templates; condition Approved has the cause")
 }
 
 fn phase_and_ready(template: &Template) -> (TemplatePhase, ConditionValue, Progress) {
@@ -148,7 +155,6 @@ pub const REASONS: Reasons = &[
             Reason::Stale,
             Reason::NotFound,
             Reason::NotYetSupported,
-            Reason::Observed,
             Reason::Approved,
             Reason::PendingReview,
             Reason::InAppeal,
@@ -176,6 +182,26 @@ pub const REASONS: Reasons = &[
             Reason::LimitExceeded,
             Reason::Deleted,
             Reason::UnknownStatus,
+        ],
+    ),
+    (
+        "Sendable",
+        &[
+            Reason::Sendable,
+            Reason::PendingReview,
+            Reason::InAppeal,
+            Reason::PendingDeletion,
+            Reason::Paused,
+            Reason::Rejected,
+            Reason::Disabled,
+            Reason::Archived,
+            Reason::LimitExceeded,
+            Reason::Deleted,
+            Reason::UnknownStatus,
+            Reason::NotFound,
+            Reason::NotYetSupported,
+            Reason::AccountNotManaged,
+            Reason::ExpiredToken,
         ],
     ),
     ("CategoryMatches", &[Reason::CategoryMatches, Reason::CategoryChanged, Reason::UnknownStatus]),

@@ -9,6 +9,7 @@ use crate::{
         preconditions::{Preconditions, not_found, preconditions},
         summary::{ConditionValue, Progress, StatusSummary},
     },
+    k8s::conditions::SENDABLE,
     messages::Reason,
 };
 
@@ -26,7 +27,11 @@ pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Step> {
         // There is no phase for it: a template is as it is, whether or not the token reaches it.
         Preconditions::TokenExpired(why) => {
             let message = format!("{why}; meanwhile nothing is read, and the last values stay");
-            kept(base, StatusSummary::keeping(ConditionValue::unknown(Reason::AppNotReady, message), Progress::Settled))
+            let ready = ConditionValue::unknown(Reason::AppNotReady, message);
+            let sendable = ConditionValue::no(Reason::ExpiredToken, "the MetaApp's token does not work");
+            let conditions = vec![(SENDABLE, sendable)];
+            let base = MessageTemplateStatus { sendable: Some(false), ..base };
+            kept(base, StatusSummary { conditions, ..StatusSummary::keeping(ready, Progress::Settled) })
         }
         Preconditions::Suspended(verdict) => report(base, TemplatePhase::Suspended, verdict),
         Preconditions::Conflict(verdict) => unread(object, base, TemplatePhase::Conflict, verdict),
@@ -82,6 +87,8 @@ fn unread(
     mut verdict: StatusSummary,
 ) -> Plan<MessageTemplateStatus, Step> {
     if phase != TemplatePhase::Conflict {
+        let sendable = ConditionValue::no(verdict.ready.reason, "the business account shows no such template");
+        verdict.conditions.push((SENDABLE, sendable));
         verdict.add_later(&unsupported::message_template(&object.spec));
     }
     report(MessageTemplateStatus { sendable: Some(false), ..base }, phase, verdict)

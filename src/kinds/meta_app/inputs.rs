@@ -255,15 +255,18 @@ fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp) -> bool 
 }
 
 fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<MessageTemplate>>]) -> Counts {
-    let number = |wanted: &NumberPhase| numbers.iter().filter(|n| n.phase.as_deref() == Some(wanted.as_str())).count();
     let template =
         |wanted: &TemplatePhase| templates.iter().filter(|t| t.phase.as_deref() == Some(wanted.as_str())).count();
-    let stalled = numbers.iter().filter(|n| n.stalled).count() + templates.iter().filter(|t| t.stalled).count();
+    let waiting =
+        numbers.iter().filter(|n| n.needs_action).count() + templates.iter().filter(|t| t.needs_action).count();
+    let enabled = |n: &&Arc<Cached<WhatsAppNumber>>| {
+        n.phase.as_deref() == Some(NumberPhase::Enabled.as_str()) && n.sendable != Some(false)
+    };
     let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     Counts {
         numbers: whole(numbers.len()),
-        enabled: whole(number(&NumberPhase::Enabled)),
-        needs_action: whole(stalled),
+        enabled: whole(numbers.iter().filter(enabled).count()),
+        needs_action: whole(waiting),
         templates: whole(templates.len()),
         approved: whole(template(&TemplatePhase::Approved)),
         pending: whole(template(&TemplatePhase::PendingReview)),

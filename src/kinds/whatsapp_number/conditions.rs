@@ -2,8 +2,9 @@
 
 use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
-    controller::summary::{ConditionValue, Progress, StatusSummary},
+    controller::summary::{ConditionValue, Progress, StatusSummary, observed_only},
     graph::types::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    k8s::conditions::SENDABLE,
     messages::{Reason, Reasons, commands},
 };
 
@@ -18,9 +19,7 @@ const REGISTERED: &str = "Registered";
 pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
     let (phase, mut ready, mut progress) = phase_and_ready(object, number);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
-    if phase == NumberPhase::Enabled
-        && number.health.as_ref().is_some_and(|h| h.can_send_message == Some(MayMessage::Blocked))
-    {
+    if phase == NumberPhase::Enabled && is_blocked(number) {
         let message = format!(
             "connected, but Meta's health check reports that it cannot send. The operator reads the check once an hour. \
              status.health.errors has the cause and the remedy: {} -o jsonpath='{{.status.health.errors}}'",
@@ -29,11 +28,11 @@ pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (N
         ready = ConditionValue::no(Reason::HealthBlocked, message);
         progress = Progress::Stalled;
     }
-    if observes && ready.state != crate::k8s::conditions::State::True {
-        ready = ConditionValue::yes(Reason::Observed, format!("observed only: {}", ready.message));
-        progress = Progress::Settled;
+    if observes {
+        (ready, progress) = observed_only(ready, progress);
     }
     let conditions = vec![
+        (SENDABLE, sendable_condition(number, &phase)),
         (TOKEN_VALID, ConditionValue::yes(Reason::Valid, "the MetaApp's token reads this number")),
         (VERIFIED, verified_condition(number)),
         (NAME_APPROVED, name_condition(number)),
@@ -128,6 +127,31 @@ fn is_unverified(number: &PhoneNumber) -> bool {
             ))
 }
 
+fn is_blocked(number: &PhoneNumber) -> bool {
+    number.health.as_ref().is_some_and(|health| health.can_send_message == Some(MayMessage::Blocked))
+}
+
+/// Whether the number can send now, whatever the spec wants.
+fn sendable_condition(number: &PhoneNumber, phase: &NumberPhase) -> ConditionValue {
+    match &number.status {
+        Some(NumberStatus::Banned) => ConditionValue::no(Reason::Banned, "Meta banned the number"),
+        Some(NumberStatus::Restricted) => ConditionValue::no(Reason::Restricted, "Meta restricted the number"),
+        _ if *phase != NumberPhase::Enabled => {
+            ConditionValue::no(Reason::NotRegistered, "the number is not connected to the Cloud API")
+        }
+        _ if is_blocked(number) => {
+            ConditionValue::no(Reason::HealthBlocked, "Meta's health check reports that the number cannot send")
+        }
+        Some(NumberStatus::RateLimited) => ConditionValue::yes(
+            Reason::RateLimited,
+            "the number can reply; it has reached its messaging limit for new conversations",
+        ),
+        _ => {
+            ConditionValue::yes(Reason::Sendable, "the number is connected, and Meta's health check does not block it")
+        }
+    }
+}
+
 fn verified_condition(number: &PhoneNumber) -> ConditionValue {
     match &number.code_verification_status {
         Some(CodeVerificationStatus::Verified) => ConditionValue::yes(Reason::Verified, "verified by a code"),
@@ -212,7 +236,6 @@ pub const REASONS: Reasons = &[
             Reason::Flagged,
             Reason::RateLimited,
             Reason::Adopted,
-            Reason::Observed,
             Reason::HealthBlocked,
             Reason::Restricted,
             Reason::Banned,
@@ -254,6 +277,19 @@ pub const REASONS: Reasons = &[
             Reason::Contested,
             Reason::NotSubscribed,
             Reason::ProfileRefused,
+        ],
+    ),
+    (
+        "Sendable",
+        &[
+            Reason::Sendable,
+            Reason::RateLimited,
+            Reason::HealthBlocked,
+            Reason::Banned,
+            Reason::Restricted,
+            Reason::NotRegistered,
+            Reason::NotFound,
+            Reason::ExpiredToken,
         ],
     ),
     ("TokenValid", &[Reason::Valid, Reason::ExpiredToken]),

@@ -91,6 +91,10 @@ impl Kind for WhatsAppNumber {
         Some((status.business_account_id.as_deref()?, status.phone_number_id.as_deref()?))
     }
 
+    fn meta_status(&self) -> Option<&str> {
+        self.status.as_ref()?.meta_status.as_deref()
+    }
+
     fn secrets(&self) -> Vec<String> {
         let spec = &self.spec;
         let webhook = spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref());

@@ -23,7 +23,7 @@ use crate::{
         summary::{ConditionValue, Progress, StatusSummary},
     },
     graph::types::{NameStatus, PhoneNumber, PlatformType},
-    k8s::conditions::{READY, State, find},
+    k8s::conditions::{READY, SENDABLE, State, find},
     messages::{Reason, commands, when},
 };
 
@@ -122,6 +122,7 @@ pub fn observed(mut status: WhatsAppNumberStatus, account: &str, number: &PhoneN
     let text = |value: &Option<Box<str>>| value.as_ref().map(ToString::to_string);
     status.phone_number_id = Some(number.id.to_string());
     status.business_account_id = Some(account.to_owned());
+    status.meta_status = number.status.as_ref().map(|status| status.as_str().to_owned());
     status.display_phone_number = text(&number.display_phone_number);
     status.verified_name = text(&number.verified_name);
     status.name_status = number.name_status.as_ref().map(|s| s.as_str().to_owned());
@@ -310,11 +311,7 @@ fn is_renamed(facts: &PhoneNumber) -> bool {
 fn last_value(object: &WhatsAppNumber, kind: &str) -> Option<ConditionValue> {
     let condition = find(&object.status.as_ref()?.conditions, kind)?;
     let reason = Reason::named(&condition.reason)?;
-    let state = match condition.status.as_str() {
-        "True" => State::True,
-        "False" => State::False,
-        _ => State::Unknown,
-    };
+    let state = State::named(&condition.status);
     Some(ConditionValue { state, reason, message: condition.message.clone() })
 }
 
@@ -350,7 +347,8 @@ pub fn nothing_known(base: WhatsAppNumberStatus, need: Requeue) -> Decision<Numb
 /// Of a number whose app has a dead token.
 pub fn token_expired(base: WhatsAppNumberStatus, why: String) -> NumberReport {
     let value = ConditionValue::no(Reason::ExpiredToken, why);
-    let conditions = vec![(conditions::TOKEN_VALID, value.clone())];
+    let sendable = ConditionValue::no(Reason::ExpiredToken, "the MetaApp's token does not work");
+    let conditions = vec![(conditions::TOKEN_VALID, value.clone()), (SENDABLE, sendable)];
     let summary = StatusSummary { conditions, ..StatusSummary::keeping(value, Progress::Stalled) };
     NumberReport::new(base, NumberPhase::ExpiredToken, summary)
 }
@@ -358,5 +356,7 @@ pub fn token_expired(base: WhatsAppNumberStatus, why: String) -> NumberReport {
 /// Of a number that Meta does not have.
 pub fn absent(base: WhatsAppNumberStatus, summary: StatusSummary, requests: &mut ActionRequests) -> NumberReport {
     requests.ignore_all("Meta does not have the number");
-    NumberReport::new(base, NumberPhase::NotFound, summary)
+    let sendable = ConditionValue::no(Reason::NotFound, "no business account of the MetaApp lists the number");
+    let conditions = vec![(SENDABLE, sendable)];
+    NumberReport::new(base, NumberPhase::NotFound, StatusSummary { conditions, ..summary })
 }

@@ -159,7 +159,7 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision<ReadyReport> {
     let refusal = at.inputs.ledger.refusals.get(&Operation::VerifyCode);
     if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
         let message = format!("Meta could not check the code; the operator submits it again at {}", when(until));
-        return ReadyReport::waits(NumberPhase::AwaitingCode, Reason::AwaitingCode, message, at.until(until));
+        return ReadyReport::waits(NumberPhase::AwaitingCode, Reason::HeldBack, message, at.until(until));
     }
     match &at.inputs.code {
         SecretRead::Known(known) if code.is_new(&known.fingerprint) => {

@@ -34,6 +34,7 @@ pub fn settings(graph_url: &str, namespace: &str) -> Settings {
         operator_namespace: namespace.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         leader_elect: false,
+        object_metrics: 1000,
         timing,
     }
 }

@@ -255,6 +255,22 @@ impl World {
         about.map(|e| (e.reason.unwrap_or_default(), e.note.unwrap_or_default())).collect()
     }
 
+    /// Waits for an Event about the object with this reason, and checks its type.
+    pub async fn until_event_of_type(&self, name: &str, reason: &str, type_: &str) {
+        let events = Api::<Event>::namespaced(self.client.clone(), &self.namespace);
+        let found = self
+            .eventually(&format!("an Event {reason} about {name}"), async || {
+                let events = events.list(&ListParams::default()).await.unwrap();
+                let is_it = |event: &Event| {
+                    event.reason.as_deref() == Some(reason)
+                        && event.regarding.as_ref().and_then(|regarding| regarding.name.as_deref()) == Some(name)
+                };
+                events.into_iter().find(is_it)
+            })
+            .await;
+        assert_eq!(found.type_.as_deref(), Some(type_), "{found:?}");
+    }
+
     /// Waits for an Event about the object with this reason; its note.
     pub async fn until_event(&self, name: &str, reason: &str) -> String {
         self.eventually(&format!("an Event {reason} about {name}"), async || {

@@ -118,8 +118,8 @@ fn what_the_object_asks_for() {
 fn what_is_only_observed_is_ready_once_it_is_read() {
     let cases: &[Case<Numbers>] = &[
         ("enabled stays enabled", connected, "Enabled True/Enabled"),
-        ("one that cannot send is reported as it is", blocked, "Enabled True/Observed"),
-        ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Observed"),
+        ("one that cannot send is reported as it is", blocked, "Enabled True/HealthBlocked"),
+        ("banned", |scene| scene.shows(number(&json!({"status": "BANNED"}))), "Restricted True/Banned"),
         ("nobody wants anything", unverified, "Unverified True/Adopted"),
         (
             "not even where a block asks for it",
@@ -395,7 +395,7 @@ fn a_number_of_an_observed_app_is_observed() {
     scene.object = Arc::unwrap_or_clone(under_policy_of(object, Some(&observed)));
     scene.inputs.observing_app = Some(scene.app.clone());
     scene.reconcile();
-    assert_eq!(scene.told(), "Enabled True/Observed");
+    assert_eq!(scene.told(), "Enabled True/HealthBlocked");
     let message = scene.message("Ready");
     assert!(message.contains("because spec.managementPolicy of MetaApp cc/ino-cx is Observe"), "{message}");
 

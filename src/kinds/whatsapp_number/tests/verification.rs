@@ -180,7 +180,7 @@ fn a_new_value_is_tried_once_while_the_code_lives() {
                     scene.inputs.code = known("123456");
                     made(scene, CallInput::VerifyCode, Some("123456"), refusal(4, Some(2)), -1);
                 },
-                AWAITS,
+                "AwaitingCode False/HeldBack Reconciling",
             ),
             (
                 "and is tried again",
