@@ -233,6 +233,7 @@ async fn status_accepts_unknown_values_and_is_read_back() {
         let object = examples("good").into_iter().find(|example| example.name == name).unwrap().documents.remove(0);
         create(&client, &namespace, &object).await.unwrap();
         status["observedGeneration"] = json!(1);
+        status["needsAction"] = json!(true);
         let api = api(&client, &namespace, &object);
         let patch = Patch::Merge(json!({"status": status}));
         let stored = api.patch_status(name, &PatchParams::default(), &patch).await.unwrap();

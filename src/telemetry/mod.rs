@@ -4,6 +4,8 @@
 //! [`scrub`] is for foreign text (Meta's error messages, an HTTP library's errors) before a person sees it.
 
 mod metrics;
+#[cfg(test)]
+mod metrics_tests;
 mod object_series;
 
 pub use metrics::{Metrics, ObjectCounts, Outcome};

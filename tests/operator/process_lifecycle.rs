@@ -45,12 +45,28 @@ async fn health_and_metrics_show_the_operators_work() {
         ("waba_objects", &["WhatsAppNumber", "Enabled"]),
         ("waba_objects", &["MessageTemplate", "Approved"]),
         ("waba_objects", &["MetaApp", "Connected"]),
+        ("waba_objects_sendable", &["WhatsAppNumber"]),
+        ("waba_objects_sendable", &["MessageTemplate"]),
+        ("waba_numbers_at_meta", &["CONNECTED"]),
+        ("waba_object_ready", &[NUMBER_OBJECT, "Enabled", INO]),
         ("waba_api_writes_total", &["metaapps/status", "patch"]),
         ("waba_leader", &[]),
     ] {
         world.eventually(&format!("{name} {labels:?}"), async || has(name, labels).await.then_some(())).await;
     }
     assert!(!has("waba_panics_total", &[]).await && !has("waba_reconciles_total", &["error"]).await);
+    for name in ["waba_objects_stalled", "waba_objects_needing_action"] {
+        assert!(!has(name, &[]).await, "nothing waits for a person");
+    }
+
+    // What is gone has no series any more, whatever the metric.
+    world.delete::<MetaApp>(INO).await;
+    let gone = async || {
+        let metrics = world.operator().metrics().await;
+        let of_app = [format!("name=\"{INO}\""), format!("app=\"{}\"", seed::APP)];
+        (!metrics.lines().any(|line| of_app.iter().any(|label| line.contains(label)))).then_some(())
+    };
+    world.eventually("the app's series are gone", gone).await;
     world.finish().await;
 }
 
