@@ -36,19 +36,23 @@ down: $(BIN)/control-plane ## Stop what `make up`, or the demo with KEEP=1, left
 	@$(BIN)/control-plane down
 
 # End-to-end tests wait more than they work.
-export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || sysctl -n hw.ncpu))))
+test: export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || sysctl -n hw.ncpu))))
 
 .PHONY: test
 test: toolchain control-plane ## Every test
 	cargo test --workspace
 
 .PHONY: lint
-lint: binaries $(CARGO_DENY) ## Format, clippy, dependencies, generated CRDs, shell syntax
+lint: binaries $(CARGO_DENY) ## Format, clippy, dependencies, generated CRDs and schemas, shell syntax
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(CARGO_DENY) --log-level error --workspace check bans licenses sources
-	rm -rf target/crds && mkdir -p target/crds && $(BIN)/waba-operator crds --dir target/crds
-	diff -ru crds target/crds || { echo 'crds/ is out of date: run make crds' >&2; exit 1; }
+	rm -rf target/generated && mkdir -p target/generated/crds target/generated/schemas
+	$(BIN)/waba-operator crds --dir target/generated/crds
+	$(BIN)/waba-operator schemas --dir target/generated/schemas
+	for folder in crds schemas; do \
+	  diff -ru $$folder target/generated/$$folder || { echo "$$folder/ is out of date: run make crds" >&2; exit 1; }; \
+	done
 	for script in .ci/run scripts/need scripts/*.sh tests/control-plane/build.sh; do bash -n "$$script"; done
 
 .PHONY: advisories
@@ -60,8 +64,9 @@ bench: toolchain control-plane ## Calls, writes, time and memory with large esta
 	cargo bench
 
 .PHONY: crds
-crds: binaries ## Write crds/ anew from the Rust types
-	rm -rf crds && mkdir crds && $(BIN)/waba-operator crds --dir crds
+crds: binaries ## Write crds/ and schemas/ anew from the Rust types
+	rm -rf crds schemas && mkdir crds schemas
+	$(BIN)/waba-operator crds --dir crds && $(BIN)/waba-operator schemas --dir schemas
 
 .PHONY: clean
 clean: down ## Stop what `make up` started and remove everything that was built

@@ -1,6 +1,11 @@
-//! `waba-operator`: runs the operator, or prints its CRDs.
+//! `waba-operator`: runs the operator, prints its CRDs, or writes JSON schemas.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use reqwest::Url;
@@ -29,6 +34,12 @@ enum Command {
         /// Where to write them.
         #[arg(long)]
         dir: Option<PathBuf>,
+    },
+    /// Writes JSON schemas for editors and kubeconform into a folder, one file per kind.
+    Schemas {
+        /// Where to write them.
+        #[arg(long)]
+        dir: PathBuf,
     },
 }
 
@@ -72,6 +83,7 @@ async fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => Box::pin(operate(*arguments)).await,
         Command::Crds { dir } => crds(dir),
+        Command::Schemas { dir } => schemas(&dir),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -127,6 +139,13 @@ fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failur
         }
         info!("shutdown signal received");
     })
+}
+
+fn schemas(dir: &Path) -> Result<(), Failure> {
+    for path in api::write_json_schemas(dir)? {
+        println!("{}", path.display());
+    }
+    Ok(())
 }
 
 fn crds(dir: Option<PathBuf>) -> Result<(), Failure> {

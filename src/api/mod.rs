@@ -1,4 +1,4 @@
-//! The API: the three kinds that users write and read, and what they share. No runtime, and no I/O but the writing of `crds/`.
+//! The API: the three kinds that users write and read, and what they share. No runtime, and no I/O but the writing of `crds/` and `schemas/`.
 #![allow(clippy::doc_markdown, reason = "the doc comments are what `kubectl explain` shows")]
 #![allow(clippy::duplicated_attributes, reason = "kube's printcolumn attributes have keys in common")]
 
@@ -8,6 +8,7 @@ mod crd;
 #[cfg(test)]
 mod crd_tests;
 mod duration;
+mod json_schema;
 mod kind;
 pub mod labels;
 mod message_template;
@@ -22,6 +23,7 @@ pub use action::Action;
 pub use app_key::AppKey;
 pub use crd::{crds, render, write_crds};
 pub use duration::{GoDuration, NotADuration};
+pub use json_schema::{json_schemas, write_json_schemas};
 pub use kind::{Kind, ManagedStatus};
 pub use message_template::*;
 pub use meta_app::*;
