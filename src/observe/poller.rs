@@ -3,7 +3,10 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -92,6 +95,8 @@ struct Shared {
 struct Task {
     polling: Polling,
     poke: Arc<Notify>,
+    /// Whether somebody wants the next read to bring the health, too.
+    wants_health: Arc<AtomicBool>,
     progress: Arc<Mutex<Progress>>,
     places: Arc<Places>,
     running: AbortHandle,
@@ -203,10 +208,11 @@ impl Pollers {
         }
     }
 
-    /// Reads the app's accounts (or the one named) now.
+    /// Reads the app's accounts (or the one named) now, with the health of their numbers: a person asks for it.
     pub fn poke(&self, app: &AppKey, account: Option<&str>) {
         for ((key, id), task) in &*self.tasks.lock() {
             if key == app && account.is_none_or(|wanted| wanted == &**id) {
+                task.wants_health.store(true, Ordering::Relaxed);
                 task.poke.notify_one();
             }
         }
@@ -214,7 +220,7 @@ impl Pollers {
 
     fn start(&self, app: AppKey, account: Box<str>, polling: Polling, places: Arc<Places>) -> Task {
         self.shared.inventory.start_anew(&app, &account);
-        let poke = Arc::new(Notify::new());
+        let (poke, wants_health) = (Arc::new(Notify::new()), Arc::<AtomicBool>::default());
         let progress = Arc::new(Mutex::new(Progress { began: None, at: Stage::Waiting(now()) }));
         // A limit that is known already is read again some time: not by everybody at once after a restart.
         let known =
@@ -226,6 +232,7 @@ impl Pollers {
             account,
             polling: polling.clone(),
             poke: poke.clone(),
+            wants_health: wants_health.clone(),
             progress: progress.clone(),
             places: places.clone(),
             health_read: None,
@@ -233,7 +240,8 @@ impl Pollers {
             reported_stale: false,
             is_slow: false,
         };
-        Task { polling, poke, progress, places, running: tokio::spawn(poller.run()).abort_handle() }
+        let running = tokio::spawn(poller.run()).abort_handle();
+        Task { polling, poke, wants_health, progress, places, running }
     }
 }
 
@@ -243,6 +251,7 @@ struct Poller {
     account: Box<str>,
     polling: Polling,
     poke: Arc<Notify>,
+    wants_health: Arc<AtomicBool>,
     progress: Arc<Mutex<Progress>>,
     places: Arc<Places>,
     health_read: Option<Instant>,
@@ -338,7 +347,8 @@ impl Poller {
     /// Reads the account; the error is the pause that Meta or the budget requires, if any.
     async fn read(&mut self) -> Result<(), Option<Duration>> {
         let shared = self.shared.clone();
-        let health = elapsed(self.health_read, shared.timing.health_interval);
+        let wanted = self.wants_health.swap(false, Ordering::Relaxed);
+        let health = wanted || elapsed(self.health_read, shared.timing.health_interval);
         let want = Want { health };
         match shared.graph.read_account(&self.polling.access, &self.account, want, Priority::Poll).await {
             Ok(read) => {
@@ -356,6 +366,9 @@ impl Poller {
                 Ok(())
             }
             Err(error) => {
+                if wanted {
+                    self.wants_health.store(true, Ordering::Relaxed);
+                }
                 self.is_slow = error.is_endless();
                 // A list without an end costs many calls each time.
                 let pause = shared.graph.pause_after(&error).max(self.is_slow.then_some(self.polling.interval));

@@ -1,5 +1,7 @@
 //! Status follows what changes at Meta.
 
+use std::time::Duration;
+
 use serde_json::json;
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 
@@ -123,8 +125,11 @@ async fn a_new_number_at_meta_is_imported_or_found() {
 
 #[tokio::test]
 async fn reconcile_at_reads_meta_at_once_and_only_once() {
-    let world = World::running("reconcile-at", seed::small()).await;
-    // The poll interval is so long that only the action can cause a read.
+    let mut world = World::new("reconcile-at", seed::small()).await;
+    let mut settings = world.settings();
+    settings.timing.health_interval = Duration::from_hours(1);
+    world.start_with(settings).await;
+    // The intervals are so long that only the action can cause a read, and that of the health.
     world.create(&app(INO, json!({"pollInterval": "5000h"}))).await;
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
@@ -156,7 +161,9 @@ async fn reconcile_at_reads_meta_at_once_and_only_once() {
             })
             .await;
         let calls = world.sim.calls(since).await.unwrap();
-        assert_eq!(calls.iter().filter(|call| is_poll(call, ACCOUNT)).count(), 1, "{calls:#?}");
+        let polls: Vec<_> = calls.iter().filter(|call| is_poll(call, ACCOUNT)).collect();
+        assert_eq!(polls.len(), 1, "{calls:#?}");
+        assert!(polls[0]["query"]["fields"].as_str().unwrap().contains("health_status"), "{polls:#?}");
     }
     world.finish().await;
 }
