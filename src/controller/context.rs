@@ -113,6 +113,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the object's namespace is being deleted: the object goes too.
+    #[must_use]
+    pub fn is_namespace_ending(&self) -> bool {
+        match self {
+            Self::Api(error) | Self::Secret(OwnedProblem::Api(_, error)) => error.is_namespace_ending(),
+            Self::Ledger(LedgerProblem::Secret(problem)) => {
+                matches!(&**problem, OwnedProblem::Api(_, error) if error.is_namespace_ending())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether nothing is wrong: there is just a newer version to plan on, or somebody else who does.
     #[must_use]
     pub fn is_stale(&self) -> bool {

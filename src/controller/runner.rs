@@ -19,7 +19,7 @@ use kube::{
 };
 use parking_lot::Mutex;
 use tokio::time;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::{
     context::Error,
@@ -186,7 +186,12 @@ impl<R: ManagedResource> Context<R> {
             Ok(Err(error)) if error.is_stale() => (Outcome::Unchanged, Some(self.backoff.failed(key))),
             Ok(Err(error)) => {
                 let wait = self.backoff.failed(key);
-                warn!(kind, object = %key, %error, wait_ms = wait.as_millis(), "reconcile failed");
+                let wait_ms = wait.as_millis();
+                if error.is_namespace_ending() {
+                    debug!(kind, object = %key, %error, wait_ms, "reconcile failed");
+                } else {
+                    warn!(kind, object = %key, %error, wait_ms, "reconcile failed");
+                }
                 (Outcome::Error, Some(wait))
             }
             Err(panic) => {

@@ -53,6 +53,13 @@ impl ApiError {
         self.status().is_some_and(|status| matches!(status.code, 400 | 401 | 403 | 404 | 413 | 422))
     }
 
+    /// The namespace is being deleted, so nothing can be created in it any more: no news for anybody.
+    #[must_use]
+    pub fn is_namespace_ending(&self) -> bool {
+        let causes = self.status().and_then(|status| status.details.as_ref()).map(|details| &details.causes);
+        causes.is_some_and(|causes| causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
     fn status(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Kube(kube::Error::Api(status)) => Some(status),
@@ -154,5 +161,12 @@ mod tests {
         assert!(api(reason::FORBIDDEN, 403).is_forbidden());
         assert_eq!(api(reason::CONFLICT, 409).to_string(), "message");
         assert!(!ApiError::Timeout(API_TIMEOUT).is_conflict());
+        let ending: Status = serde_json::from_value(serde_json::json!({
+            "status": "Failure", "reason": "Forbidden", "code": 403, "message": "because it is being terminated",
+            "details": {"causes": [{"reason": "NamespaceTerminating", "message": "namespace cc is being terminated"}]},
+        }))
+        .unwrap();
+        assert!(ApiError::Kube(kube::Error::Api(ending.boxed())).is_namespace_ending());
+        assert!(!api(reason::FORBIDDEN, 403).is_namespace_ending());
     }
 }

@@ -168,7 +168,7 @@ impl Ledgers {
 pub struct LedgerHandle {
     pub(crate) slot: OwnedMutexGuard<CacheEntry>,
     ledgers: Arc<Ledgers>,
-    digits: u64,
+    pub(super) digits: u64,
     name: String,
 }
 

@@ -143,7 +143,7 @@ impl LedgerHandle {
             Some(Outcome::Done(id)) => (CallOutcome::Done(id), None),
             Some(Outcome::Unknown(_)) => (CallOutcome::Unknown, None),
             Some(Outcome::Refused(error)) => {
-                info!(operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
+                info!(number = self.digits, operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
                     "refused by Meta");
                 let code = error.code().unwrap_or_default();
                 let earlier =
