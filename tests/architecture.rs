@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("messages", &["api"]),
     ("graph", &["api", "telemetry", "timing"]),
-    ("k8s", &["api", "telemetry"]),
+    ("k8s", &["api", "messages", "telemetry"]),
     ("server", &["telemetry"]),
     ("observe", &["api", "graph", "k8s", "timing"]),
     ("calls", &["api", "graph", "k8s", "observe", "timing"]),
@@ -32,53 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("run", &["api", "controller", "graph", "k8s", "kinds", "ledger", "observe", "server", "telemetry", "timing"]),
 ];
 
-/// The rooms that a piece of code names: `crate::room::…`, in `use` items and elsewhere.
-#[derive(Default)]
-struct Named(BTreeSet<String>);
-
-impl Named {
-    fn tree(&mut self, tree: &UseTree) {
-        match tree {
-            UseTree::Path(path) => {
-                self.0.insert(path.ident.to_string());
-            }
-            UseTree::Name(name) => {
-                self.0.insert(name.ident.to_string());
-            }
-            UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree)),
-            UseTree::Rename(rename) => {
-                self.0.insert(rename.ident.to_string());
-            }
-            UseTree::Glob(_) => {}
-        }
-    }
-}
-
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|a| a.path().is_ident("cfg") && a.parse_args::<syn::Ident>().is_ok_and(|word| word == "test"))
-}
-
-impl<'ast> Visit<'ast> for Named {
-    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
-        if !is_test(&module.attrs) {
-            visit::visit_item_mod(self, module);
-        }
-    }
-
-    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        if let UseTree::Path(path) = &item.tree
-            && path.ident == "crate"
-        {
-            self.tree(&path.tree);
-        }
-    }
-
-    fn visit_path(&mut self, path: &'ast syn::Path) {
-        if path.segments.len() > 1 && path.segments[0].ident == "crate" {
-            self.0.insert(path.segments[1].ident.to_string());
-        }
-        visit::visit_path(self, path);
-    }
 }
 
 /// Files that are compiled outside tests: what a file declares under `cfg(test)` is left out, with everything below it.
@@ -100,19 +55,13 @@ fn files(file: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Room by room, the other rooms that it names.
+/// Room by room, the other rooms that its files name.
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    files(&src.join("lib.rs"), &mut found);
     let mut arrows = BTreeMap::<String, BTreeSet<String>>::new();
-    for file in found.iter().filter(|file| !file.ends_with("lib.rs")) {
-        let first = file.strip_prefix(&src).unwrap().components().next().unwrap();
-        let room = Path::new(first.as_os_str()).with_extension("").to_str().unwrap().to_owned();
-        let mut named = Named::default();
-        named.visit_file(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap());
-        named.0.remove(&room);
-        arrows.entry(room).or_default().extend(named.0);
+    for (path, module) in modules() {
+        let Some(room) = path.first() else { continue };
+        let named = module.named.iter().chain(module.exports.values()).filter_map(|named| named.first());
+        arrows.entry(room.clone()).or_default().extend(named.filter(|name| *name != room).cloned());
     }
     arrows
 }

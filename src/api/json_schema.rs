@@ -64,7 +64,8 @@ fn schema(crd: &CustomResourceDefinition) -> Option<Value> {
 fn close(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     object.retain(|key, _| !key.starts_with("x-kubernetes-"));
-    if object.contains_key("properties") && !object.contains_key("additionalProperties") {
+    let is_object = object.get("type").and_then(Value::as_str) == Some("object");
+    if is_object && !object.contains_key("additionalProperties") {
         object.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
     for value in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {

@@ -79,8 +79,8 @@ impl AppReference {
     pub fn unreadable(app: &AppKey) -> Self {
         Self::NotReady(format!(
             "the operator cannot read MetaApp {app}, which does not fit its API; upgrade the operator to the version of its \
-             CRDs. Until then it does nothing for the app. To see the object: {} -o yaml",
-            commands::with_app("get", app)
+             CRDs. Until then it does nothing for the app. To see the object: {}",
+            commands::line(&format!("{} -o yaml", commands::about_app("get", app)))
         ))
     }
 
@@ -108,9 +108,8 @@ impl AppReference {
             Self::Suspended => (
                 Reason::AppSuspended,
                 format!(
-                    "MetaApp {app} is suspended; nothing is read, and the last values stay. To go on: {} --type merge -p \
-                     '{{\"spec\":{{\"suspend\":false}}}}'",
-                    commands::with_app("patch", app)
+                    "MetaApp {app} is suspended; nothing is read, and the last values stay. To go on: {}",
+                    commands::patch_app(app, r#"{"suspend":false}"#)
                 ),
             ),
             Self::NotReady(why) | Self::Gone(why) => (

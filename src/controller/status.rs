@@ -8,14 +8,14 @@ use super::{
     context::{Context, Error},
     summary::{Notice, StatusSummary, settle},
 };
-use crate::{api::labels::IMPORTED_BY, messages::Reason};
 use crate::{
-    api::{Kind, ManagedStatus, Transition},
+    api::{Kind, ManagedStatus, Transition, labels::IMPORTED_BY},
     k8s::{
         conditions::{READY, RECONCILING, is_true},
         events::EventType,
         status::{Patched, patch_status},
     },
+    messages::{Reason, lay_out},
 };
 
 /// The field manager of status.
@@ -52,17 +52,19 @@ pub async fn write_status<K: Kind>(
     }
     let reference = object.object_ref(&());
     let news = transition.filter(|next| !is_first_of_import(object, &before) && !is_of_app(&before, next));
-    if let Some((transition, verdict)) = news.zip(verdict) {
+    if let Some(verdict) = verdict.filter(|_| news.is_some()) {
         let needs_action = verdict.ready_needs_action();
         let goes_on = is_true(status.conditions(), READY) || is_true(status.conditions(), RECONCILING);
         let type_ = if goes_on && !needs_action { EventType::Normal } else { EventType::Warning };
         // A step on the way that needs nobody is in the history, and the next Event says where it led.
         if type_ == EventType::Warning || !verdict.ready.reason.is_passing() {
-            context.events.publish(&reference, type_, &transition.reason, "Reconcile", &transition.message);
+            tell(context, object, type_, verdict.ready.reason, &verdict.ready.message);
         }
     }
-    for notice in verdict.iter().flat_map(|verdict| &verdict.notices) {
-        tell(context, object, notice);
+    for Notice { reason, warns, message } in verdict.iter().flat_map(|verdict| &verdict.notices) {
+        let type_ = if *warns { EventType::Warning } else { EventType::Normal };
+        tell(context, object, type_, *reason, message);
+        context.metrics.noticed(K::NAME, reason.as_str());
     }
     for request in requests {
         if let Err(why) = &request.verdict {
@@ -73,18 +75,15 @@ pub async fn write_status<K: Kind>(
     Ok(true)
 }
 
-/// Tells people of something that phase and `Ready` do not show.
-fn tell<K: Kind>(context: &Context, object: &K, notice: &Notice) {
-    let Notice { reason, warns, message } = notice;
-    let (kind, namespace, name) = (K::NAME, object.namespace(), object.name_any());
-    if *warns {
-        warn!(kind, namespace, name, reason = reason.as_str(), "{message}");
-    } else {
-        info!(kind, namespace, name, reason = reason.as_str(), "{message}");
+/// Tells people what happened: by an Event, and in the log, where what a person has to see is a warning.
+fn tell<K: Kind>(context: &Context, object: &K, type_: EventType, reason: Reason, message: &str) {
+    let (kind, namespace, name, reason) = (K::NAME, object.namespace(), object.name_any(), reason.as_str());
+    let line = lay_out(message).replace('\n', " ");
+    match type_ {
+        EventType::Warning => warn!(kind, namespace, name, reason, "{line}"),
+        EventType::Normal => info!(kind, namespace, name, reason, "{line}"),
     }
-    let type_ = if *warns { EventType::Warning } else { EventType::Normal };
-    context.events.publish(&object.object_ref(&()), type_, reason.as_str(), "Reconcile", message);
-    context.metrics.noticed(K::NAME, reason.as_str());
+    context.events.publish(&object.object_ref(&()), type_, reason, "Reconcile", message);
 }
 
 /// What happens to an app is an Event of the app, and not of each of its objects; neither is the return to what was so before.

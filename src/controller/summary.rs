@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::messages::Reason;
+use crate::messages::{Reason, lay_out};
 use crate::{
     api::{ManagedStatus, Transition, unsupported::Later, whole_seconds},
     k8s::conditions::{self, MESSAGE_LIMIT, READY, RECONCILING, STALLED, State, condition, push_history, truncate},
@@ -170,7 +170,7 @@ pub fn settle<S: ManagedStatus>(
         conditions::set(list, condition(kind, f.state, f.reason.as_str(), &f.message, generation, now));
     }
     if let Some(kept) = kept {
-        conditions::set(list, Condition { message: truncate(&verdict.ready.message, MESSAGE_LIMIT), ..kept });
+        conditions::set(list, Condition { message: truncate(&lay_out(&verdict.ready.message), MESSAGE_LIMIT), ..kept });
     }
     conditions::stamp(list, generation);
 
@@ -179,7 +179,7 @@ pub fn settle<S: ManagedStatus>(
         time: whole_seconds(now),
         phase: phase.clone(),
         reason: reason.as_str().to_owned(),
-        message: message.to_owned(),
+        message: truncate(&lay_out(message), MESSAGE_LIMIT),
     };
     for notice in &verdict.notices {
         push_history(status.history_mut(), entry(notice.reason, &notice.message));

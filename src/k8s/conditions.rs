@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use crate::messages::lay_out;
 use crate::{
     api::{HISTORY_LIMIT, whole_seconds},
     telemetry::scrub,
@@ -70,7 +71,7 @@ pub fn condition(
         type_: type_.to_owned(),
         status: state.as_str().to_owned(),
         reason: reason.to_owned(),
-        message: truncate(message, MESSAGE_LIMIT),
+        message: truncate(&lay_out(message), MESSAGE_LIMIT),
         observed_generation: Some(observed_generation),
         last_transition_time: whole_seconds(now),
     }

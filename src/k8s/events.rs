@@ -12,7 +12,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::sync::mpsc;
 
 use super::{conditions::truncate, timeout::call};
-use crate::telemetry::Metrics;
+use crate::{messages::lay_out, telemetry::Metrics};
 
 pub use kube::runtime::events::EventType;
 
@@ -102,9 +102,10 @@ impl Events {
 
 /// The note in at most [`NOTE_LIMIT`] bytes.
 fn note_of(note: &str) -> String {
+    let note = lay_out(note);
     let mut limit = NOTE_LIMIT;
     loop {
-        let cut = truncate(note, limit);
+        let cut = truncate(&note, limit);
         match cut.len().checked_sub(NOTE_LIMIT) {
             None | Some(0) => return cut,
             // A character has at most 4 bytes: this many fewer characters come nearer without overshooting far.
@@ -119,7 +120,11 @@ async fn send_all(client: Client, mut waiting: mpsc::Receiver<Event>) {
         let api = Api::<Event>::namespaced(client.clone(), &namespace);
         if let Err(error) = call(api.create(&PostParams::default(), &event)).await {
             let (reason, name) = (event.reason.as_deref(), event.regarding.as_ref().and_then(|r| r.name.as_deref()));
-            tracing::warn!(%error, reason, namespace, name, "event not sent");
+            if error.is_namespace_ending() {
+                tracing::debug!(%error, reason, namespace, name, "event not sent");
+            } else {
+                tracing::warn!(%error, reason, namespace, name, "event not sent");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use kube::{
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::timeout::{ApiError, call};
+use crate::messages::commands::line;
 
 /// The label of the operator's own Secrets.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "waba-operator");
@@ -84,28 +85,30 @@ impl SecretProblem {
                 format!("kubectl -n {namespace} create secret generic {name} --from-literal={key}={YOUR_VALUE}")
             }
             Unusable::KeyMissing { key, .. } | Unusable::Empty { key } | Unusable::NotText { key } => {
-                set_command(namespace, name, key, YOUR_VALUE)
+                return format!(": {}", set_command(namespace, name, key, YOUR_VALUE));
             }
             Unusable::Reserved { key } => {
-                format!("kubectl -n {namespace} create secret generic YOUR_SECRET --from-literal={key}={YOUR_VALUE}")
+                format!("kubectl -n {namespace} create secret generic YOUR_NAME --from-literal={key}={YOUR_VALUE}")
             }
             Unusable::Unreadable(_) => return String::new(),
         };
-        format!(": {command}")
+        format!(": {}", line(&command))
     }
 }
 
 /// The command that sets the value under a key of a Secret that is there; its other keys stay. `what` stands for the value.
 #[must_use]
 pub fn set_command(namespace: &str, name: &str, key: &str, what: &str) -> String {
-    format!("kubectl -n {namespace} patch secret {name} --type merge -p '{{\"stringData\":{{\"{key}\":\"{what}\"}}}}'")
+    line(&format!(
+        "kubectl -n {namespace} patch secret {name} --type merge -p '{{\"stringData\":{{\"{key}\":\"{what}\"}}}}'"
+    ))
 }
 
 /// The command that deletes a Secret, given as `namespace/name`.
 #[must_use]
 pub fn delete_command(path: &str) -> String {
     let (namespace, name) = path.split_once('/').unwrap_or(("", path));
-    format!("kubectl -n {namespace} delete secret {name}")
+    line(&format!("kubectl -n {namespace} delete secret {name}"))
 }
 
 /// What is wrong with a Secret or one of its keys.
@@ -224,7 +227,8 @@ fn rights_command(path: &str, error: &ApiError) -> String {
     let namespace = path.split_once('/').map_or("", |(namespace, _)| namespace);
     if error.is_refusal() {
         format!(
-            ". Check the operator's rights and the namespace's quotas: kubectl -n {namespace} get rolebindings,resourcequotas"
+            ". Check the operator's rights and the namespace's quotas: {}",
+            line(&format!("kubectl -n {namespace} get rolebindings,resourcequotas"))
         )
     } else {
         String::new()

@@ -47,20 +47,20 @@ fn each_problem_of_a_person_names_a_command() {
         (Unusable::NotText { key: key() }, set),
     ] {
         let problem = SecretProblem { namespace: "ns".to_owned(), name: "pins".to_owned(), foreign: false, problem };
-        assert!(problem.to_string().ends_with(&format!(": kubectl -n ns {expected}")), "{problem}");
+        assert!(problem.to_string().ends_with(&format!(": \nkubectl -n ns {expected}\n")), "{problem}");
     }
     let forbidden = kube::core::Status::failure("no right", "Forbidden").with_code(403).boxed();
     let forbidden = OwnedProblem::Api("ns/pins".to_owned(), ApiError::Kube(kube::Error::Api(forbidden))).to_string();
     assert!(
         forbidden.ends_with(
-            "Check the operator's rights and the namespace's quotas: kubectl -n ns get rolebindings,resourcequotas"
+            "Check the operator's rights and the namespace's quotas: \nkubectl -n ns get rolebindings,resourcequotas\n"
         ),
         "{forbidden}"
     );
     let silent = OwnedProblem::Api("ns/pins".to_owned(), ApiError::Timeout(std::time::Duration::from_secs(30)));
     assert!(!silent.to_string().contains("kubectl"), "it passes by itself: {silent}");
     let taken = OwnedProblem::Taken("ns/pins".to_owned()).to_string();
-    assert!(taken.ends_with("rename or delete it: kubectl -n ns delete secret pins"), "{taken}");
+    assert!(taken.ends_with("rename or delete it: \nkubectl -n ns delete secret pins\n"), "{taken}");
 }
 
 #[test]

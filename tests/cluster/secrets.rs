@@ -33,8 +33,8 @@ async fn a_users_secret_is_read_by_its_key() {
     let problem = read_key(&client, &namespace, "nobody", "key").await.unwrap_err();
     assert!(matches!(problem.problem, Unusable::Missing { .. }));
     let expected = format!(
-        "Secret {namespace}/nobody does not exist: create it with the key key: kubectl -n {namespace} create secret generic \
-         nobody --from-literal=key=YOUR_VALUE"
+        "Secret {namespace}/nobody does not exist: create it with the key key: \nkubectl -n {namespace} create secret generic \
+         nobody --from-literal=key=YOUR_VALUE\n"
     );
     assert_eq!(problem.to_string(), expected);
     let problem = read_key(&client, &namespace, "user", "other").await.unwrap_err();

@@ -133,7 +133,7 @@ async fn a_number_claimed_in_another_namespace_is_not_deregistered_while_its_app
     world.until(SUPPORT, "the object has a finalizer", |object: &WhatsAppNumber| !object.finalizers().is_empty()).await;
     let there = world.in_namespace(&elsewhere);
     there.create(&number(SUPPORT, PHONE, json!({}))).await;
-    there.until_phase::<WhatsAppNumber>(SUPPORT, "Conflict", "False/Conflict").await;
+    there.until_condition::<WhatsAppNumber>(SUPPORT, "Ready", "Unknown/AppNotFound").await;
     world.delete::<WhatsAppNumber>(SUPPORT).await;
     world.until_gone::<WhatsAppNumber>(SUPPORT).await;
     let note = world.until_event(SUPPORT, "LeftAtMeta").await;

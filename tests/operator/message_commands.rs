@@ -20,9 +20,7 @@ impl World {
         self.until_message(type_, wanted, &[words]).await;
         let number = self.get::<WhatsAppNumber>(SUPPORT).await.unwrap();
         let (_, message) = condition(&number, type_).unwrap();
-        let commands = message.match_indices("kubectl -n ").map(|(start, _)| &message[start..]);
-        let commands = commands.map(|rest| rest.split("; ").next().unwrap().split(". ").next().unwrap());
-        let command = commands.filter(|command| command.contains(words)).last();
+        let command = message.lines().find(|line| line.starts_with("kubectl -n ") && line.contains(words));
         let command = command.unwrap_or_else(|| panic!("no {words} in {message}")).replace(open, value);
         let kubectl = control_plane::binary("kubectl").unwrap();
         let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());

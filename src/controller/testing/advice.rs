@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::k8s::conditions::{MESSAGE_LIMIT, STALLED};
-use crate::messages::Reason;
-
-/// How commands begin.
-const COMMANDS: [&str; 2] = ["kubectl ", "timedatectl "];
+use crate::messages::{Reason, is_command};
 
 /// Every place at Meta that a message may send people to.
 const PLACES: [&str; 6] = [
@@ -28,7 +25,7 @@ pub fn lacking(conditions: &[Condition]) -> Vec<String> {
 
 fn wrong(Condition { type_, status, reason, message, .. }: &Condition) -> Option<String> {
     let mended = Reason::named(reason).is_some_and(Reason::is_for_people) && status != "True";
-    let told = COMMANDS.iter().chain(&PLACES).any(|words| message.contains(words));
+    let told = message.lines().any(is_command) || PLACES.iter().any(|words| message.contains(words));
     if (type_ == STALLED || mended) && !told {
         return Some(format!("does not say how to act: {message}"));
     }
@@ -40,8 +37,32 @@ fn wrong(Condition { type_, status, reason, message, .. }: &Condition) -> Option
         let namespace = rest.strip_prefix("-n ").and_then(|rest| rest.split(' ').next());
         namespace.is_some_and(|namespace| !namespace.is_empty()) || rest.starts_with("apply --server-side")
     };
-    let lost = message.split("kubectl ").skip(1).find(|rest| !place(rest));
-    lost.map(|_| format!("has a command without a namespace: {message}"))
+    if message.split("kubectl ").skip(1).any(|rest| !place(&rest)) {
+        return Some(format!("has a command without a namespace: {message}"));
+    }
+    let mut lines = message.lines().peekable();
+    while let Some(line) = lines.next() {
+        let below: Vec<&str> = std::iter::from_fn(|| lines.next_if(|next| next.starts_with('('))).collect();
+        if !is_command(line) && line.contains("kubectl -n ") {
+            return Some(format!("has a command within a line: {message}"));
+        }
+        if is_command(line) && line.ends_with(['.', ',', ';', ':', ')']) && !line.ends_with("%TZ)") {
+            return Some(format!("has a command with something stuck to it: {message}"));
+        }
+        if is_command(line) && is_edit(line) && !below.iter().any(|note| note.starts_with("(or in Git")) {
+            return Some(format!("does not say that Git may have the spec: {message}"));
+        }
+        let open = line.split_once("YOUR_").filter(|_| is_command(line));
+        if open.is_some() && !below.iter().any(|note| note.contains("YOUR_")) {
+            return Some(format!("has a placeholder without a meaning: {message}"));
+        }
+    }
+    None
+}
+
+/// Whether the command changes a spec.
+fn is_edit(command: &str) -> bool {
+    [" edit wan ", " edit wamt ", " edit mapp ", r#"{"spec":"#].iter().any(|words| command.contains(words))
 }
 
 /// The reasons that a page of the documentation marks as standing still.
@@ -66,9 +87,11 @@ mod tests {
             ("Ready", "Registering", "Meta is connecting the number", ""),
             ("Stalled", "Banned", "appeal in WhatsApp Manager > Account quality", ""),
             ("Stalled", "Banned", "appeal at Meta", "does not say how to act"),
-            ("Stalled", "Conflict", "to delete it: kubectl -n cc delete wan support-fr", ""),
-            ("Stalled", "Conflict", "to delete it: kubectl delete wan support-fr", "without a namespace"),
-            ("Stalled", "Conflict", "to delete it: kubectl -n  delete wan support-fr", "without a namespace"),
+            ("Stalled", "Conflict", "to delete it:\nkubectl -n cc delete wan support-fr", ""),
+            ("Stalled", "Conflict", "to delete it:\nkubectl delete wan support-fr", "without a namespace"),
+            ("Stalled", "Conflict", "to delete it:\nkubectl -n  delete wan support-fr", "without a namespace"),
+            ("Ready", "Stale", "to see why: kubectl -n cc describe wan support-fr", "within a line"),
+            ("Stalled", "Conflict", "to delete it:\nkubectl -n cc delete wan support-fr.", "stuck to it"),
             ("Stalled", "CodeExpired", "kubectl -n cc create … -o yaml | kubectl apply --server-side -f -", ""),
             ("Ready", "Conflict", &"kubectl -n cc get wan ".repeat(99), "is cut off"),
         ] {

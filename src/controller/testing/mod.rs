@@ -33,7 +33,7 @@ pub const NAMESPACE: &str = "cc";
 pub const ACCOUNT: &str = "102290129340398";
 
 /// What an app says of itself; its own tests see to it that it says what to do.
-pub const WHY: &str = "why: kubectl -n cc describe mapp ino-cx";
+pub const WHY: &str = "why: \nkubectl -n cc describe mapp ino-cx\n";
 
 /// As far apart as two reads must be that prove an absence.
 pub const MINUTE: Duration = Duration::from_mins(1);

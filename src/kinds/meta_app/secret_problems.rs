@@ -5,7 +5,7 @@ use crate::{
     api::SecretKeyRef,
     controller::secret_values::SecretKind,
     k8s::secrets::{OwnedProblem, SecretProblem, Unusable, YOUR_VALUE, set_command},
-    messages::Reason,
+    messages::{Reason, commands::line},
 };
 
 /// What stands for a value of this kind in commands.
@@ -77,14 +77,16 @@ pub fn both_missing(
     first.message = if first.reason == Reason::SecretNotFound {
         let literals = values.map(|(key, value)| format!(" --from-literal={key}={value}")).concat();
         format!(
-            "Secret {namespace}/{name} does not exist: create it with the keys {key} and {other}: kubectl -n {namespace} create \
-             secret generic {name}{literals}"
+            "Secret {namespace}/{name} does not exist: create it with the keys {key} and {other}: {}",
+            line(&format!("kubectl -n {namespace} create secret generic {name}{literals}"))
         )
     } else {
         let data = values.map(|(key, value)| format!("\"{key}\":\"{value}\"")).join(",");
         format!(
-            "Secret {namespace}/{name} has neither the key {key} nor the key {other}: add them: kubectl -n {namespace} patch \
-             secret {name} --type merge -p '{{\"stringData\":{{{data}}}}}'"
+            "Secret {namespace}/{name} has neither the key {key} nor the key {other}: add them: {}",
+            line(&format!(
+                "kubectl -n {namespace} patch secret {name} --type merge -p '{{\"stringData\":{{{data}}}}}'"
+            ))
         )
     };
 }

@@ -185,9 +185,11 @@ fn polled(token: Option<&TokenState>) -> Option<&token_secret::Token> {
 
 fn clock(input: &Input<'_>) -> Option<(&'static str, ConditionValue)> {
     input.timing.is_skewed(input.skew).then(|| {
-        let message = "the clock of the operator's node differs from Meta's by more than five minutes; until it is right, the \
-                       operator changes nothing at Meta and exchanges no token. Synchronize it there: timedatectl set-ntp \
-                       true";
+        let message = format!(
+            "the clock of the operator's node differs from Meta's by more than five minutes; until it is right, the operator \
+             changes nothing at Meta and exchanges no token. Synchronize it there: {}",
+            commands::line("timedatectl set-ntp true")
+        );
         (CLOCK_IN_SYNC, ConditionValue::no(Reason::ClockSkewed, message))
     })
 }

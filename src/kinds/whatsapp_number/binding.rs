@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_binding_says_which_token_it_hands_out() {
-        let edit = "spec.bindingTokenRef: kubectl -n cc edit mapp ino-cx";
-        let describe = "BindingTokenValid has the cause: kubectl -n cc describe mapp ino-cx";
+        let edit = "spec.bindingTokenRef:\nkubectl -n cc edit mapp ino-cx";
+        let describe = "BindingTokenValid has the cause:\nkubectl -n cc describe mapp ino-cx";
         for (handed_out, condition, words) in [
             (HandedOut::Given, "True/Bound", "up to date"),
             (HandedOut::Kept, "True/Bound", describe),

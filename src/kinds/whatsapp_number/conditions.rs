@@ -21,9 +21,9 @@ pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (N
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled && is_blocked(number) {
         let message = format!(
-            "connected, but Meta's health check reports that it cannot send. The operator reads the check once an hour. \
-             status.health.errors has the cause and the remedy: {} -o jsonpath='{{.status.health.errors}}'",
-            commands::with("get", object)
+            "connected, but Meta's health check reports that it cannot send. The operator reads the check once an hour, and \
+             on waba.dev/reconcile-at. status.health.errors has the cause and the remedy: {}",
+            commands::line(&format!("{} -o jsonpath='{{.status.health.errors}}'", commands::about("get", object)))
         );
         ready = ConditionValue::no(Reason::HealthBlocked, message);
         progress = Progress::Stalled;

@@ -236,12 +236,12 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
 /// somebody put there must not become part of a command.
 fn call_back(object: &WhatsAppNumber, secret: &SecretKeyRef) -> String {
     let namespace = object.namespace().unwrap_or_default();
-    format!(
+    commands::line(&format!(
         "kubectl -n {namespace} get secret {} -o jsonpath='{{.data.{}}}' | base64 -d | curl -sG \"$({} -o \
          jsonpath='{{.spec.incoming.webhook.callbackURL}}')\" -d hub.mode=subscribe -d hub.challenge=42 --data-urlencode \
          hub.verify_token@-",
         secret.name,
         secret.key.replace('.', "\\."),
-        commands::with("get", object)
-    )
+        commands::about("get", object)
+    ))
 }

@@ -113,7 +113,7 @@ const STALLED: &[Row] = &[
             deleted(scene);
             scene.link = AppReference::NotReady(WHY.to_owned());
         },
-        &[RETAIN, WHY],
+        &[RETAIN, "why:\nkubectl -n cc describe mapp ino-cx\n"],
     ),
     ("Banned", |scene| shows(scene, &json!({"status": "BANNED"})), &[QUALITY]),
     (

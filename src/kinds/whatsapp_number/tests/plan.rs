@@ -309,7 +309,7 @@ fn conditions_of_their_own() {
 fn messages_of_the_app_stay_in_its_namespace() {
     for link in [
         AppReference::NotReady("the Secret vault-17 is empty".into()),
-        AppReference::Expired("kubectl -n cc patch secret vault-17".into()),
+        AppReference::Expired("\nkubectl -n cc patch secret vault-17\n".into()),
     ] {
         let mut scene = scene();
         scene.link = link;
