@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::client::Client;
 use super::config::{Access, Priority};
 use super::effort::Effort;
 use super::endpoint::Endpoint;
-use super::errors::Error;
+use super::errors::{Class, Error, Sent};
 use super::listing::{Listing, PAGE};
 use super::transport::{Call, Caller};
-use super::types::{Account, AccountAnswer, AccountRef, Page, PhoneNumber, Template};
+use super::types::{Account, AccountAnswer, AccountRef, Node, Page, PhoneNumber, Template};
 use crate::timing::now;
 
 /// What to read besides the regular fields.
@@ -31,8 +32,21 @@ pub struct AccountRead {
     pub numbers: Vec<PhoneNumber>,
     /// All its templates, each once.
     pub templates: Vec<Template>,
+    /// What Meta sent besides, and cannot be read.
+    pub left_out: LeftOut,
     /// When the reading began: nothing in here is older.
     pub started: Instant,
+}
+
+/// What makes no sense in what Meta sent of an account, and is left out.
+#[derive(Clone, Debug, Default)]
+pub struct LeftOut {
+    /// What could be read of numbers without an ID. One of which nothing could be read may be any number of the account.
+    pub numbers: Vec<PhoneNumber>,
+    /// The same of templates without ID, name or language.
+    pub templates: Vec<Template>,
+    /// Single values within the account, its numbers and templates.
+    pub values: u32,
 }
 
 impl Client {
@@ -49,7 +63,13 @@ impl Client {
             priority: Priority::Read,
         };
         let effort = Effort::new(&self.inner.timing);
-        self.list(access, &listing, &effort, None, |account: &AccountRef| &account.id).await
+        let found = self.list(access, &listing, &effort, None, |account: &AccountRef| &account.id).await?;
+        // An account that is not listed is let go of: a list that cannot be read whole is none.
+        if !found.left_out.is_empty() {
+            let detail = "Meta's list of accounts has entries that cannot be read";
+            return Err(Error::without_reply(Endpoint::AssignedAccounts, Class::Transient, Sent::Unreadable, detail));
+        }
+        Ok(found.items)
     }
 
     /// Whether the token can read the account, by the cheapest call that shows it.
@@ -60,7 +80,7 @@ impl Client {
         let path = [waba_id, "phone_numbers"];
         let query = vec![("fields", "id".into()), ("limit", "1".into())];
         let call = node(access, Endpoint::PhoneNumbers, &path, query, waba_id, Priority::Write);
-        self.read::<Page<IgnoredAny>>(call).await.map(drop)
+        self.read::<Listed>(call).await.map(drop)
     }
 
     /// Reads an account with all its numbers and templates: the first hundred of each with the account, the rest page by
@@ -82,7 +102,7 @@ impl Client {
         let path = [waba_id];
         let call = node(access, Endpoint::Account, &path, query, waba_id, priority);
         let answer = self.read_within::<AccountAnswer>(call, &effort).await?;
-        self.notice_registered(access, waba_id, &answer.phone_numbers.data);
+        self.notice_registered(access, waba_id, &answer.phone_numbers.data.items);
         let numbers = Listing {
             endpoint: Endpoint::PhoneNumbers,
             path: &[waba_id, "phone_numbers"],
@@ -98,10 +118,13 @@ impl Client {
         };
         let numbers =
             self.list(access, &numbers, &effort, Some(answer.phone_numbers), |number: &PhoneNumber| &number.id).await?;
-        self.notice_registered(access, waba_id, &numbers);
+        self.notice_registered(access, waba_id, &numbers.items);
         let templates =
             self.list(access, &templates, &effort, Some(answer.message_templates), |it: &Template| &it.id).await?;
-        Ok(AccountRead { account: answer.account, numbers, templates, started })
+        let left_out =
+            LeftOut { numbers: numbers.left_out, templates: templates.left_out, values: effort.odd_values() };
+        let (numbers, templates) = (numbers.items, templates.items);
+        Ok(AccountRead { account: answer.account, numbers, templates, left_out, started })
     }
 
     /// Reads one number, with its health.
@@ -117,7 +140,9 @@ impl Client {
     ) -> Result<PhoneNumber, Error> {
         let fields = Fields::of(Want { health: true }).number;
         let query = vec![("fields", fields.into())];
-        self.read(node(access, Endpoint::PhoneNumber, &[id], query, waba_id, priority)).await
+        let path = [id];
+        let call = node(access, Endpoint::PhoneNumber, &path, query, waba_id, priority);
+        self.read::<Node<PhoneNumber>>(call).await.map(|number| number.0)
     }
 
     /// Reads one template.
@@ -133,7 +158,9 @@ impl Client {
     ) -> Result<Template, Error> {
         let fields = Fields::of(Want::default()).template;
         let query = vec![("fields", fields.into())];
-        self.read(node(access, Endpoint::MessageTemplate, &[id], query, waba_id, priority)).await
+        let path = [id];
+        let call = node(access, Endpoint::MessageTemplate, &path, query, waba_id, priority);
+        self.read::<Node<Template>>(call).await.map(|template| template.0)
     }
 
     /// How many templates Meta allows the account; `None` if Meta does not show it.
@@ -153,6 +180,21 @@ impl Client {
         if numbers.iter().any(PhoneNumber::is_registered) {
             self.inner.budget.gate(&access.app.app_id, Some(waba_id)).activate();
         }
+    }
+}
+
+/// A list, of which only that it is one counts.
+#[derive(Deserialize)]
+struct Listed {
+    #[expect(dead_code, reason = "only that it can be read counts")]
+    data: Vec<IgnoredAny>,
+}
+
+impl LeftOut {
+    /// Whether nothing of the account's numbers and templates is missing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.templates.is_empty()
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Finished<'a> {
     pub waba_id: Option<&'a str>,
     /// From the first byte sent to the last byte read.
     pub duration: Duration,
+    /// How many values of the reply make no sense and were left out.
+    pub odd: u32,
     /// What is left of the account's (or the app's) budget, in percent, where Meta reported it.
     pub budget_left: Option<u8>,
 }

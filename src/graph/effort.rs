@@ -30,12 +30,13 @@ struct State {
     spent: Duration,
     pages: u32,
     fruitless: u32,
+    odd_values: u32,
 }
 
 impl Effort {
     /// The effort of a new read.
     pub fn new(timing: &Timing) -> Self {
-        let state = State { spent: Duration::ZERO, pages: 0, fruitless: 0 };
+        let state = State { spent: Duration::ZERO, pages: 0, fruitless: 0, odd_values: 0 };
         Self { longest: timing.longest_read, state: Mutex::new(state) }
     }
 
@@ -50,6 +51,16 @@ impl Effort {
         let result = tokio::time::timeout(left, call).await;
         self.state.lock().spent += now().saturating_duration_since(started);
         result.unwrap_or_else(|_| Err(endless(endpoint, TOO_SLOW)))
+    }
+
+    /// Counts values of a reply that were left out.
+    pub fn count_odd(&self, values: u32) {
+        self.state.lock().odd_values += values;
+    }
+
+    /// How many values were left out in all.
+    pub fn odd_values(&self) -> u32 {
+        self.state.lock().odd_values
     }
 
     /// Counts a page; `fresh` is whether it brought anything new.

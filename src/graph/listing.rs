@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use ahash::AHashSet;
-use serde::de::DeserializeOwned;
 
 use super::client::Client;
 use super::config::{Access, Priority};
@@ -11,7 +10,7 @@ use super::effort::{Effort, circle};
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
 use super::transport::{Call, Caller};
-use super::types::{Next, Page};
+use super::types::{Item, Items, Next, Page};
 
 /// Meta's largest page.
 pub(super) const PAGE: &str = "100";
@@ -54,49 +53,52 @@ impl<'a> Listing<'a> {
 impl Client {
     /// All of a listing, each item once, of which the first page may be there already. Should Meta lose the cursor, the
     /// listing starts over, once.
-    pub(super) async fn list<T: DeserializeOwned + Send>(
+    pub(super) async fn list<T: Item>(
         &self,
         access: &Access,
         listing: &Listing<'_>,
         effort: &Effort,
         first: Option<Page<T>>,
         id: impl Fn(&T) -> &str + Send + Sync,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Items<T>, Error> {
         match self.follow(access, listing, effort, first, &id).await {
             Err(error) if error.is_stale_cursor() => self.follow(access, listing, effort, None, &id).await,
             items => items,
         }
     }
 
-    async fn follow<T: DeserializeOwned + Send>(
+    async fn follow<T: Item>(
         &self,
         access: &Access,
         listing: &Listing<'_>,
         effort: &Effort,
         first: Option<Page<T>>,
         id: &(impl Fn(&T) -> &str + Send + Sync),
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Items<T>, Error> {
         let mut page = match first {
             Some(page) => page,
             None => self.read_within(listing.call(access, None), effort).await?,
         };
-        let mut items = Vec::new();
+        let mut found = Items::default();
         // Items move between pages while they are read, and then come twice.
         let mut ids: AHashSet<Box<str>> = AHashSet::new();
         let mut cursors: AHashSet<Box<str>> = AHashSet::new();
         loop {
-            let before = items.len();
-            items.extend(std::mem::take(&mut page.data).into_iter().filter(|item| ids.insert(id(item).into())));
+            let fresh = found.append(std::mem::take(&mut page.data), |item| ids.insert(id(item).into()));
             let cursor = match page.next() {
                 Next::End => break,
+                Next::Unknown => {
+                    found.left_out.push(T::default());
+                    break;
+                }
                 Next::After(after) if cursors.insert(after.clone()) => after,
                 Next::After(_) => return Err(circle(listing.endpoint)),
                 Next::Lost => return Err(listing.lost()),
             };
-            effort.count_page(listing.endpoint, items.len() > before)?;
+            effort.count_page(listing.endpoint, fresh)?;
             page = self.read_within(listing.call(access, Some(&cursor)), effort).await?;
         }
-        items.shrink_to_fit();
-        Ok(items)
+        found.items.shrink_to_fit();
+        Ok(found)
     }
 }

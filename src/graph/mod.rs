@@ -23,7 +23,7 @@ pub mod types;
 mod usage;
 mod version;
 
-pub use accounts::{AccountRead, Want};
+pub use accounts::{AccountRead, LeftOut, Want};
 pub use apps::{App, CredentialsError, ExchangedToken};
 pub use client::{BuildError, Client};
 pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder};

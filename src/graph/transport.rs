@@ -19,6 +19,7 @@ use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Kind, Scope, Sent, classify, subject_wait};
 use super::outcome::Outcome;
 use super::response;
+use super::types::lenient;
 use super::usage::{self, Usage};
 
 /// The largest reply that is read: a page of 100 numbers and 100 templates stays far below.
@@ -97,7 +98,7 @@ impl Client {
         let call = &call;
         let once = || async move {
             self.turn(call).await?;
-            effort.spend(call.endpoint, self.send(&self.inner.reads, call)).await
+            effort.spend(call.endpoint, self.send(&self.inner.reads, call, Some(effort))).await
         };
         once.retry(self.pauses()).when(|error: &Error| error.is_transient() && !error.is_endless()).await
     }
@@ -137,15 +138,24 @@ impl Client {
     /// One try, after its turn at the gates.
     async fn once<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
         self.turn(call).await?;
-        self.send(http, call).await
+        self.send(http, call, None).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, http: &reqwest::Client, call: &Call<'_>) -> Result<T, Error> {
+    async fn send<T: DeserializeOwned>(
+        &self,
+        http: &reqwest::Client,
+        call: &Call<'_>,
+        effort: Option<&Effort>,
+    ) -> Result<T, Error> {
         let request = self.request(http, call)?;
         let started = Instant::now();
         let result = self.exchange(request, call).await;
-        self.record(call, &result, started.elapsed());
-        result
+        let odd = result.as_ref().map_or(0, |(_, odd)| *odd);
+        if let Some(effort) = effort {
+            effort.count_odd(odd);
+        }
+        self.record(call, &result, odd, started.elapsed());
+        result.map(|(value, _)| value)
     }
 
     /// Takes a turn at the account's gate; the app's gate need only be open then.
@@ -187,11 +197,12 @@ impl Client {
         Ok(request)
     }
 
+    /// What Meta replied, and how many values in it were left out.
     async fn exchange<T: DeserializeOwned>(
         &self,
         request: reqwest::RequestBuilder,
         call: &Call<'_>,
-    ) -> Result<T, Error> {
+    ) -> Result<(T, u32), Error> {
         let response = request.send().await.map_err(|error| transport_error(error, call.endpoint))?;
         let usage = self.record_headers(response.headers(), call);
         let status = response.status();
@@ -233,11 +244,12 @@ impl Client {
         body: &[u8],
         usage: Option<Usage>,
         call: &Call<'_>,
-    ) -> Result<T, Error> {
+    ) -> Result<(T, u32), Error> {
+        lenient::take_odd();
         let fault = match response::read(status, body, &call.secrets()) {
             Ok(value) => {
                 self.gate(call).answered();
-                return Ok(value);
+                return Ok((value, lenient::take_odd()));
             }
             Err(fault) => fault,
         };
@@ -270,7 +282,7 @@ impl Client {
         }
     }
 
-    fn record<T>(&self, call: &Call<'_>, result: &Result<T, Error>, duration: Duration) {
+    fn record<T>(&self, call: &Call<'_>, result: &Result<T, Error>, odd: u32, duration: Duration) {
         let app_id = &call.caller.app().app_id;
         let outcome = result.as_ref().err().map_or("ok", |error| error.class().as_str());
         self.inner.recorder.finished(&Finished {
@@ -279,6 +291,7 @@ impl Client {
             app_id,
             waba_id: call.waba,
             duration,
+            odd,
             budget_left: self.budget_left(app_id, call.waba),
         });
         let error = result.as_ref().err();

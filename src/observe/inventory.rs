@@ -10,6 +10,7 @@ use std::{
 use ahash::AHashMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use parking_lot::RwLock;
+use tracing::{info, warn};
 
 use super::snapshot::{Changes, Snapshot, TemplateKey};
 use crate::api::AppKey;
@@ -165,6 +166,16 @@ impl<T> Observation<T> {
     }
 }
 
+/// One line for each change of what cannot be read.
+fn warn_of(key: &AppKey, account: &str, (numbers, templates, values): (usize, usize, u32)) {
+    if (numbers, templates, values) == (0, 0, 0) {
+        info!(app = %key, account, "everything that Meta sends of the account can be read again");
+    } else {
+        warn!(app = %key, account, numbers, templates, values,
+            "Meta sent values of the account that make no sense; the operator leaves them out and keeps what it last read");
+    }
+}
+
 #[derive(Default)]
 struct App {
     view: AppSummary,
@@ -220,6 +231,11 @@ impl Inventory {
         let mut changes = snapshot.changes(before.as_ref());
         // Objects that report the failure must report its end.
         changes.fresh |= state.failure.take().is_some() | std::mem::take(&mut state.interrupted);
+        let unreadable = snapshot.unreadable();
+        let known = before.map_or((0, 0, 0), |before| before.unreadable());
+        if unreadable != known {
+            warn_of(key, account, unreadable);
+        }
         state.snapshot = Some(Arc::new(snapshot));
         state.failing_since = None;
         changes
@@ -271,13 +287,15 @@ impl Inventory {
     /// What the app's accounts show of a number; only what `account` shows, if it is given.
     #[must_use]
     pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Observation<PhoneNumber> {
-        self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, |s| s.number_absent_since(digits))
+        let absent_since = |s: &Snapshot| (!s.may_hide_number(digits)).then(|| s.number_absent_since(digits));
+        self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, absent_since)
     }
 
     /// What an account shows of a template.
     #[must_use]
     pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Observation<Template> {
-        self.seek(key, Some(account), |s| s.template(template), |_| false, |s| s.template_absent_since(template))
+        let absent_since = |s: &Snapshot| (!s.may_hide_template(template)).then(|| s.template_absent_since(template));
+        self.seek(key, Some(account), |s| s.template(template), |_| false, absent_since)
     }
 
     /// A number that one account holds and another lists as gone is in the one that holds it.
@@ -287,7 +305,7 @@ impl Inventory {
         account: Option<&str>,
         find: impl Fn(&Snapshot) -> Option<&T>,
         is_gone: impl Fn(&T) -> bool,
-        absent_since: impl Fn(&Snapshot) -> Instant,
+        absent_since: impl Fn(&Snapshot) -> Option<Instant>,
     ) -> Observation<T> {
         let apps = self.0.read();
         let Some(app) = apps.get(key) else { return Observation::Unread };
@@ -308,7 +326,10 @@ impl Inventory {
             return Observation::Present { account: id.clone(), facts: facts.clone(), read, stale: is_stale(state) };
         }
         let reads: Option<Vec<_>> = candidates()
-            .map(|(_, state)| state.snapshot.as_ref().map(|s| (absent_since(s), s.started, is_stale(state))))
+            .map(|(_, state)| {
+                let snapshot = state.snapshot.as_ref()?;
+                Some((absent_since(snapshot)?, snapshot.started, is_stale(state)))
+            })
             .collect();
         let absent = reads.and_then(|reads| {
             // Gone since the last account lacked it; read when the first was read.

@@ -4,6 +4,8 @@
 mod calling_codes;
 pub mod digits;
 mod inventory;
+#[cfg(test)]
+mod left_out_tests;
 mod poller;
 #[cfg(test)]
 mod poller_tests;

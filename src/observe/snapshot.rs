@@ -9,7 +9,7 @@ use ahash::{AHashMap, AHashSet};
 
 use super::digits;
 use crate::graph::{
-    AccountRead,
+    AccountRead, LeftOut,
     types::{Account, PhoneNumber, Template, TemplateStatus},
 };
 
@@ -42,6 +42,8 @@ pub struct Snapshot {
     /// What vanished lately, with the start of the first read that lacked it.
     vanished_numbers: AHashMap<u64, Instant>,
     vanished_templates: AHashMap<TemplateKey, Instant>,
+    /// What Meta sent and cannot be read: it may be anything that this read lacks.
+    left_out: LeftOut,
 }
 
 /// What differs between two reads of one account.
@@ -61,26 +63,36 @@ impl Snapshot {
     /// Indexes a read; `before` is the read that it replaces.
     #[must_use]
     pub fn new(read: AccountRead, before: Option<&Arc<Self>>) -> Self {
-        let AccountRead { mut account, numbers, templates, started } = read;
-        let mut numbers = by_digits(numbers);
+        let AccountRead { mut account, numbers, templates, mut left_out, started } = read;
+        let mut numbers = by_digits(numbers, &mut left_out.numbers);
         if let Some(before) = before {
             keep_health(&mut numbers, &before.numbers);
+            keep_webhooks(&mut numbers, &before.numbers);
             account.health = account.health.or_else(|| before.account.health.clone());
         }
-        let templates: AHashMap<TemplateKey, Box<Template>> = templates
+        let mut templates: AHashMap<TemplateKey, Box<Template>> = templates
             .into_iter()
             .filter(|template| template.status != Some(TemplateStatus::Deleted))
             .map(|template| {
                 (TemplateKey { name: template.name.clone(), language: template.language.clone() }, Box::new(template))
             })
             .collect();
+        if let Some(before) = before {
+            keep_left_out(&mut numbers, &before.numbers, &left_out.numbers, may_be_number);
+            keep_left_out(&mut templates, &before.templates, &left_out.templates, may_be_template);
+        }
         let mut vanished_numbers = vanished(before.map(|b| (&b.numbers, &b.vanished_numbers)), &numbers, started);
         let mut vanished_templates =
             vanished(before.map(|b| (&b.templates, &b.vanished_templates)), &templates, started);
-        let absent_since = before.map_or(started, |b| b.absent_since);
+        // What an incomplete read lacked may have been there: its absence begins with this read.
+        let proven = before.filter(|before| before.left_out.is_empty());
+        let absent_since = proven.map_or(started, |b| b.absent_since);
+        if proven.is_none() {
+            vanished_numbers.values_mut().chain(vanished_templates.values_mut()).for_each(|since| *since = started);
+        }
         let absent_since = forget_old(&mut vanished_numbers, started, absent_since);
         let absent_since = forget_old(&mut vanished_templates, started, absent_since);
-        Self { account, numbers, templates, started, absent_since, vanished_numbers, vanished_templates }
+        Self { account, numbers, templates, started, absent_since, vanished_numbers, vanished_templates, left_out }
     }
 
     /// The number with these digits, or with another spelling of the same line.
@@ -94,6 +106,26 @@ impl Snapshot {
     #[must_use]
     pub fn template(&self, key: &TemplateKey) -> Option<&Template> {
         self.templates.get(key).map(Box::as_ref)
+    }
+
+    /// Whether this number may be among what could not be read.
+    #[must_use]
+    pub fn may_hide_number(&self, digits: u64) -> bool {
+        let is_it = |left: &PhoneNumber| self::digits_of(left).is_none_or(|seen| is_same_line(seen, digits));
+        self.left_out.numbers.iter().any(is_it)
+    }
+
+    /// Whether this template may be among what could not be read.
+    #[must_use]
+    pub fn may_hide_template(&self, key: &TemplateKey) -> bool {
+        let is_it = |left: &Template| agrees(&left.name, &key.name) && agrees(&left.language, &key.language);
+        self.left_out.templates.iter().any(is_it)
+    }
+
+    /// How many numbers, templates and single values could not be read.
+    #[must_use]
+    pub fn unreadable(&self) -> (usize, usize, u32) {
+        (self.left_out.numbers.len(), self.left_out.templates.len(), self.left_out.values)
     }
 
     /// Start of the first complete read that lacked this number.
@@ -133,15 +165,69 @@ impl Snapshot {
 }
 
 /// Where a number that is gone is listed beside the one that came after it, the living one counts.
-fn by_digits(numbers: Vec<PhoneNumber>) -> AHashMap<u64, Box<PhoneNumber>> {
+fn by_digits(numbers: Vec<PhoneNumber>, left_out: &mut Vec<PhoneNumber>) -> AHashMap<u64, Box<PhoneNumber>> {
     let mut found: AHashMap<u64, Box<PhoneNumber>> = AHashMap::with_capacity(numbers.len());
     for number in numbers {
-        let Some(digits) = number.display_phone_number.as_deref().and_then(digits::parse) else { continue };
+        let Some(digits) = digits_of(&number) else {
+            left_out.push(number);
+            continue;
+        };
         if !number.is_gone() || !found.contains_key(&digits) {
             found.insert(digits, Box::new(number));
         }
     }
     found
+}
+
+fn digits_of(number: &PhoneNumber) -> Option<u64> {
+    number.display_phone_number.as_deref().and_then(digits::parse)
+}
+
+fn is_same_line(one: u64, other: u64) -> bool {
+    one == other || digits::variants(one).any(|spelling| spelling == other)
+}
+
+/// Whether two texts do not contradict each other; an empty one could not be read.
+fn agrees(one: &str, other: &str) -> bool {
+    one.is_empty() || one == other
+}
+
+/// Whether what could be read of a number does not say that it is another one than `known`.
+fn may_be_number(left: &PhoneNumber, known: &PhoneNumber) -> bool {
+    let (seen, digits) = (digits_of(left), digits_of(known));
+    agrees(&left.id, &known.id) && seen.zip(digits).is_none_or(|(seen, digits)| is_same_line(seen, digits))
+}
+
+fn may_be_template(left: &Template, known: &Template) -> bool {
+    agrees(&left.id, &known.id) && agrees(&left.name, &known.name) && agrees(&left.language, &known.language)
+}
+
+/// What a read lacks and may have been left out of it stays as it was.
+fn keep_left_out<K: Clone + Eq + std::hash::Hash, V: Clone>(
+    now: &mut AHashMap<K, Box<V>>,
+    before: &AHashMap<K, Box<V>>,
+    left_out: &[V],
+    may_be: impl Fn(&V, &V) -> bool,
+) {
+    if left_out.is_empty() {
+        return;
+    }
+    for (key, known) in before {
+        if !now.contains_key(key) && left_out.iter().any(|left| may_be(left, known)) {
+            now.insert(key.clone(), known.clone());
+        }
+    }
+}
+
+/// Callbacks that cannot be read stay as they were.
+fn keep_webhooks(numbers: &mut AHashMap<u64, Box<PhoneNumber>>, before: &AHashMap<u64, Box<PhoneNumber>>) {
+    for (digits, number) in numbers {
+        if number.webhook_configuration.as_ref().is_some_and(|callbacks| callbacks.is_unreadable)
+            && let Some(before) = before.get(digits)
+        {
+            number.webhook_configuration.clone_from(&before.webhook_configuration);
+        }
+    }
 }
 
 /// Health is read now and then only; in between the last one stands, as long as it is about the same status: a number

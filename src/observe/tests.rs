@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{AppState, AppSummary, Changes, Failure, Inventory, Observation, Snapshot, TemplateKey};
 use crate::api::AppKey;
-use crate::graph::{self, AccountRead};
+use crate::graph::{self, AccountRead, LeftOut};
 
 const ONE: &str = "102290129340398";
 const TWO: &str = "202290129340398";
@@ -41,6 +41,7 @@ fn read(account: &str, numbers: &[Value], templates: &[Value], started: Instant)
         account: serde_json::from_value(json!({"id": account, "name": "INO"})).unwrap(),
         numbers: serde_json::from_value(of(numbers)).unwrap(),
         templates: serde_json::from_value(of(templates)).unwrap(),
+        left_out: LeftOut::default(),
         started,
     }
 }

@@ -341,7 +341,10 @@ fn graph_client(settings: &Settings, metrics: &Metrics) -> Result<graph::Client,
     let user_agent = format!("{NAME}/{}", env!("CARGO_PKG_VERSION"));
     let config = graph::Config { base_url: settings.graph_url.clone(), user_agent, timing: settings.timing.clone() };
     let metrics = metrics.clone();
-    let recorder = move |call: &Finished<'_>| metrics.called(call.endpoint, call.outcome, call.duration);
+    let recorder = move |call: &Finished<'_>| {
+        metrics.called(call.endpoint, call.outcome, call.duration);
+        metrics.left_out(call.endpoint, call.odd);
+    };
     Ok(graph::Client::new(config, Arc::new(recorder))?)
 }
 

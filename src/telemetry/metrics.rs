@@ -124,6 +124,7 @@ pub struct Metrics {
     reconcile_duration: Durations<Kind>,
     calls: Family<Called, Counter>,
     call_duration: Durations<Endpoint>,
+    odd_values: Family<Endpoint, Counter>,
     budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
     objects: Counted<Phase>,
     unparsable: Family<Kind, Gauge>,
@@ -208,6 +209,7 @@ impl Metrics {
             reconcile_duration: Family::new_with_constructor(durations),
             calls: Family::default(),
             call_duration: Family::new_with_constructor(durations),
+            odd_values: Family::default(),
             budget_left: Family::default(),
             objects: Counted::default(),
             unparsable: Family::default(),
@@ -238,6 +240,8 @@ impl Metrics {
         r.register("meta_calls", "Calls to Meta by endpoint and class of the outcome", self.calls.clone());
         let help = "Time one call to Meta took";
         r.register_with_unit("meta_call_duration", help, Unit::Seconds, self.call_duration.clone());
+        let help = "Values in Meta's replies that make no sense and were left out, by endpoint";
+        r.register("meta_odd_values", help, self.odd_values.clone());
         let help = "What is left of Meta's call budget, in percent";
         r.register("meta_budget_left_percent", help, self.budget_left.clone());
         r.register("objects", "Objects by kind and phase", self.objects.family.clone());
@@ -277,6 +281,13 @@ impl Metrics {
     pub fn called(&self, endpoint: &'static str, class: &'static str, took: Duration) {
         self.calls.get_or_create(&Called { endpoint, class }).inc();
         self.call_duration.get_or_create(&Endpoint { endpoint }).observe(took.as_secs_f64());
+    }
+
+    /// Values of a reply to a call at `endpoint` were left out.
+    pub fn left_out(&self, endpoint: &'static str, values: u32) {
+        if values > 0 {
+            self.odd_values.get_or_create(&Endpoint { endpoint }).inc_by(values.into());
+        }
     }
 
     /// What is left of the budgets of apps at accounts, in percent. Budgets that are not among these are no longer shown.

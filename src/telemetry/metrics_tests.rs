@@ -12,6 +12,8 @@ fn everything_is_exposed_under_its_name() {
     let metrics = Metrics::new();
     metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::from_millis(2));
     metrics.called("debug_token", "Done", Duration::from_millis(40));
+    metrics.left_out("account", 3);
+    metrics.left_out("debug_token", 0);
     metrics.budgets([("1", "2", 87.5)].into_iter());
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
@@ -28,6 +30,7 @@ fn everything_is_exposed_under_its_name() {
         r#"waba_reconcile_duration_seconds_count{kind="MetaApp"} 1"#,
         r#"waba_meta_calls_total{endpoint="debug_token",class="Done"} 1"#,
         r#"waba_meta_call_duration_seconds_count{endpoint="debug_token"} 1"#,
+        r#"waba_meta_odd_values_total{endpoint="account"} 3"#,
         r#"waba_meta_budget_left_percent{app="1",account="2"} 87.5"#,
         r#"waba_token_expiry_timestamp_seconds{namespace="meta",name="ino-cx"} 0"#,
         r#"waba_app_condition{namespace="meta",name="ino-cx",condition="TokenValid",status="False",reason="TokenRejected"} 1"#,

@@ -132,6 +132,7 @@ pub fn exposition() -> String {
     let metrics = Metrics::new();
     metrics.reconciled("MetaApp", Outcome::Unchanged, Duration::ZERO);
     metrics.called("account", "ok", Duration::ZERO);
+    metrics.left_out("account", 1);
     metrics.budgets([("1", "2", 100.0)].into_iter());
     let counts = ObjectCounts {
         phases: [("Connected".to_owned(), 1)].into(),

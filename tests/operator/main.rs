@@ -32,6 +32,7 @@ mod message_commands;
 mod meta_outage;
 mod number_ownership;
 mod number_webhook;
+mod odd_replies;
 mod onboarding;
 mod paused_leader;
 mod process_lifecycle;

@@ -172,7 +172,8 @@ pub struct ObservedContent {
     /// How long Meta tries to deliver a message.
     #[serde(rename = "messageSendTTL", skip_serializing_if = "Option::is_none")]
     pub message_send_ttl: Option<GoDuration>,
-    /// How many components and buttons these fields cannot express.
+    /// How many components, buttons and other facts (sub-category, previous category, library template, degrees of freedom)
+    /// these fields cannot express.
     #[serde(default, skip_serializing_if = "is_default")]
     pub omitted: i64,
 }

@@ -4,13 +4,14 @@ use serde::Deserialize;
 
 use super::health::Health;
 use super::open_enum::{AccountStatus, MessagingLimit, ReviewStatus, VerificationStatus};
+use super::page::{self, Item};
 use super::{Page, PhoneNumber, Template, lenient, number};
 
 /// An account, by name.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct AccountRef {
     /// Its ID, digits.
-    #[serde(deserialize_with = "lenient::id")]
+    #[serde(default, deserialize_with = "lenient::id_or_empty")]
     pub id: Box<str>,
     /// Its name.
     #[serde(default, deserialize_with = "lenient::text")]
@@ -42,7 +43,7 @@ pub struct Account {
     #[serde(default, rename = "business_verification_status", deserialize_with = "lenient::word")]
     pub business_verification: Option<VerificationStatus>,
     /// The business that owns it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "identified")]
     pub owner_business: Option<AccountRef>,
     /// How many customers the business may write to first, per day.
     #[serde(default, rename = "whatsapp_business_manager_messaging_limit", deserialize_with = "lenient::word")]
@@ -50,9 +51,9 @@ pub struct Account {
     /// Its health, if requested.
     #[serde(default, rename = "health_status", deserialize_with = "number::health")]
     pub health: Option<Box<Health>>,
-    /// The apps that get its events, sorted.
-    #[serde(default, deserialize_with = "subscribed_apps")]
-    pub subscribed_apps: Vec<SubscribedApp>,
+    /// The apps that get its events, sorted; `None` is what could not be read.
+    #[serde(default = "no_apps", deserialize_with = "subscribed_apps")]
+    pub subscribed_apps: Option<Vec<SubscribedApp>>,
 }
 
 /// An app that gets an account's events.
@@ -72,7 +73,7 @@ impl Account {
     /// Our app's subscription to the account's events.
     #[must_use]
     pub fn subscription_of(&self, app_id: &str) -> Option<&SubscribedApp> {
-        self.subscribed_apps.iter().find(|app| &*app.id == app_id)
+        self.subscribed_apps.iter().flatten().find(|app| &*app.id == app_id)
     }
 }
 
@@ -82,28 +83,54 @@ impl Account {
 pub(in crate::graph) struct AccountAnswer {
     #[serde(flatten)]
     pub account: Account,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "page::nested")]
     pub phone_numbers: Page<PhoneNumber>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "page::nested")]
     pub message_templates: Page<Template>,
 }
 
-fn subscribed_apps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<SubscribedApp>, D::Error> {
-    #[derive(Deserialize)]
-    struct Entry {
-        whatsapp_business_api_data: Option<AccountRef>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        override_callback_uri: Option<Box<str>>,
+impl Item for AccountRef {
+    fn is_identified(&self) -> bool {
+        !self.id.is_empty()
     }
-    let page = Option::<Page<Entry>>::deserialize(deserializer)?.unwrap_or_default();
-    let mut apps: Vec<_> = page
-        .data
-        .into_iter()
-        .filter_map(|entry| {
-            let app = entry.whatsapp_business_api_data?;
-            Some(SubscribedApp { id: app.id, override_callback_uri: entry.override_callback_uri })
-        })
-        .collect();
+}
+
+fn identified<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<AccountRef>, D::Error> {
+    Ok(lenient::object(deserializer)?.filter(AccountRef::is_identified))
+}
+
+/// Meta leaves out a list that is empty.
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field")]
+fn no_apps() -> Option<Vec<SubscribedApp>> {
+    Some(Vec::new())
+}
+
+/// An app's subscription, as Meta lists it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Subscription {
+    #[serde(deserialize_with = "identified")]
+    whatsapp_business_api_data: Option<AccountRef>,
+    #[serde(deserialize_with = "lenient::text")]
+    override_callback_uri: Option<Box<str>>,
+}
+
+impl Item for Subscription {
+    fn is_identified(&self) -> bool {
+        self.whatsapp_business_api_data.is_some()
+    }
+}
+
+fn subscribed_apps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<SubscribedApp>>, D::Error> {
+    let page::Items { items, left_out } = page::nested::<D, Subscription>(deserializer)?.data;
+    if !left_out.is_empty() {
+        return Ok(None);
+    }
+    let subscribed = items.into_iter().filter_map(|entry| {
+        let id = entry.whatsapp_business_api_data?.id;
+        Some(SubscribedApp { id, override_callback_uri: entry.override_callback_uri })
+    });
+    let mut apps: Vec<_> = subscribed.collect();
     apps.sort();
-    Ok(apps)
+    Ok(Some(apps))
 }

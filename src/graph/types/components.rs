@@ -10,7 +10,7 @@ use super::open_enum::{ButtonType, ComponentType, HeaderFormat, OtpType};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Component {
     /// Which part it is.
-    #[serde(rename = "type", deserialize_with = "known")]
+    #[serde(default = "unknown", rename = "type", deserialize_with = "known")]
     pub kind: ComponentType,
     /// What a header holds.
     #[serde(default, deserialize_with = "lenient::word")]
@@ -22,13 +22,13 @@ pub struct Component {
     #[serde(default)]
     pub example: Option<Value>,
     /// Buttons, in their order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::objects")]
     pub buttons: Vec<Button>,
     /// A carousel's cards, in their order: the parts of each.
     #[serde(default, deserialize_with = "cards")]
     pub cards: Vec<Vec<Component>>,
     /// What a limited-time offer says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub limited_time_offer: Option<LimitedTimeOffer>,
     /// Whether an authentication body warns not to share the code.
     #[serde(default, deserialize_with = "lenient::flag")]
@@ -53,7 +53,7 @@ pub struct LimitedTimeOffer {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Button {
     /// What it does.
-    #[serde(rename = "type", deserialize_with = "known")]
+    #[serde(default = "unknown", rename = "type", deserialize_with = "known")]
     pub kind: ButtonType,
     /// Its label.
     #[serde(default, deserialize_with = "lenient::text")]
@@ -74,7 +74,7 @@ pub struct Button {
     #[serde(default, deserialize_with = "lenient::text")]
     pub autofill_text: Option<Box<str>>,
     /// The apps that may take the one-time password.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::objects")]
     pub supported_apps: Vec<SupportedApp>,
     /// Whether the terms of zero-tap are accepted.
     #[serde(default, deserialize_with = "lenient::flag")]
@@ -104,15 +104,20 @@ pub struct SupportedApp {
     pub signature_hash: Option<Box<str>>,
 }
 
+/// A type that is not there is one that nobody knows.
+fn unknown<W: From<Box<str>>>() -> W {
+    W::from(Box::default())
+}
+
 fn known<'de, D: Deserializer<'de>, W: From<Box<str>>>(deserializer: D) -> Result<W, D::Error> {
-    lenient::id(deserializer).map(W::from)
+    lenient::id_or_empty(deserializer).map(W::from)
 }
 
 fn cards<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<Component>>, D::Error> {
     #[derive(Deserialize)]
     struct Card {
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient::objects")]
         components: Vec<Component>,
     }
-    Ok(Vec::<Card>::deserialize(deserializer)?.into_iter().map(|card| card.components).collect())
+    Ok(lenient::objects(deserializer)?.into_iter().map(|card: Card| card.components).collect())
 }

@@ -13,6 +13,7 @@ pub struct Health {
     #[serde(deserialize_with = "lenient::word")]
     pub can_send_message: Option<MayMessage>,
     /// The objects with which something is wrong, of all that have a part in sending.
+    #[serde(deserialize_with = "lenient::objects")]
     pub entities: Vec<HealthEntity>,
 }
 
@@ -27,6 +28,7 @@ pub struct HealthEntity {
     #[serde(deserialize_with = "lenient::text")]
     pub id: Option<Box<str>>,
     /// What is wrong with it.
+    #[serde(deserialize_with = "lenient::objects")]
     pub errors: Vec<HealthError>,
 }
 

@@ -1,9 +1,28 @@
 //! Scalars as Meta sends them: IDs as text or number, flags as boolean or text, numbers as text.
 
+use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+thread_local! {
+    /// Values that were left out since the last [`take_odd`]: a reply is parsed on one thread, without a pause.
+    static ODD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts a value that was left out because it makes no sense where it is.
+pub fn odd() {
+    ODD.set(ODD.get().saturating_add(1));
+}
+
+/// How many values were left out since the last time.
+pub fn take_odd() -> u32 {
+    ODD.take()
+}
 
 /// Any JSON value, of which only scalars are kept.
 enum Scalar {
@@ -49,11 +68,13 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
+        odd();
         Ok(Scalar::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scalar, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        odd();
         Ok(Scalar::Other)
     }
 }
@@ -71,6 +92,153 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str
 /// The same where there is nothing without it, as for an ID.
 pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
     text(deserializer)?.ok_or_else(|| serde::de::Error::custom("an ID is neither text nor number"))
+}
+
+/// The same within something that has other ways to be known: empty where it cannot be read.
+pub fn id_or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+    Ok(text(deserializer)?.unwrap_or_default())
+}
+
+/// What stands where an object is expected.
+pub enum Shape<T> {
+    /// An object.
+    Object(T),
+    /// Nothing.
+    Null,
+    /// Something else, which is counted.
+    Odd,
+}
+
+impl<T> Shape<T> {
+    /// The object, if it is one.
+    pub fn object(self) -> Option<T> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Null | Self::Odd => None,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Shape<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeOf(PhantomData))
+    }
+}
+
+struct ShapeOf<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ShapeOf<T> {
+    type Value = Shape<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Shape<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries)).map(Shape::Object)
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape<T>, E> {
+        Ok(Shape::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Shape<T>, A::Error> {
+        Any.visit_seq(items).map(|_| Shape::Odd)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Shape<T>, E> {
+        odd();
+        Ok(Shape::Odd)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Shape<T>, E> {
+        odd();
+        Ok(Shape::Odd)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Shape<T>, E> {
+        odd();
+        Ok(Shape::Odd)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Shape<T>, E> {
+        odd();
+        Ok(Shape::Odd)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Shape<T>, E> {
+        odd();
+        Ok(Shape::Odd)
+    }
+}
+
+/// An object whose fields are all read loosely; anything else is none.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Shape::deserialize(deserializer).map(Shape::object)
+}
+
+/// A list of such objects.
+pub fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let items = shapes(deserializer)?.unwrap_or_default();
+    Ok(items.into_iter().filter_map(Shape::object).collect())
+}
+
+/// The items of a list, whatever they are; `None` where there is no list.
+pub fn shapes<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<Shape<T>>>, D::Error> {
+    deserializer.deserialize_any(Shapes(PhantomData))
+}
+
+struct Shapes<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Shapes<T> {
+    type Value = Option<Vec<Shape<T>>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Some(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+        Any.visit_map(entries).map(|_| None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        odd();
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        odd();
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        odd();
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        odd();
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        odd();
+        Ok(None)
+    }
 }
 
 /// A word of an open vocabulary.

@@ -28,9 +28,11 @@ pub use template::Template;
 pub use token::{AccountScope, Expiry, GranularScope, InvalidReason, TokenInfo};
 
 pub(super) use account::AccountAnswer;
-pub(super) use page::{Next, Page};
+pub(super) use page::{Item, Items, Next, Node, Page};
 pub(super) use profile::ProfileAnswer;
 pub(super) use token::{DebugAnswer, TokenAnswer};
 
+#[cfg(test)]
+mod odd_tests;
 #[cfg(test)]
 mod tests;

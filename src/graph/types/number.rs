@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::health::Health;
-use super::lenient;
+use super::lenient::{self, Shape};
 use super::open_enum::{
     AccountMode, CodeVerificationStatus, MessagingLimit, NameStatus, NumberStatus, PlatformType, Quality, Throughput,
 };
+use super::page::Item;
 
 /// A phone number as Meta shows it. `None` is what Meta did not send.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PhoneNumber {
     /// Its ID, digits.
-    #[serde(deserialize_with = "lenient::id")]
+    #[serde(default, deserialize_with = "lenient::id_or_empty")]
     pub id: Box<str>,
     /// The number in one of Meta's several formats; see [`PhoneNumber::digits`].
     #[serde(default, deserialize_with = "lenient::text")]
@@ -64,7 +65,7 @@ pub struct PhoneNumber {
     #[serde(default, deserialize_with = "lenient::time")]
     pub last_onboarded_time: Option<Timestamp>,
     /// Which callbacks are in force for it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "webhook_configuration")]
     pub webhook_configuration: Option<Box<WebhookConfiguration>>,
     /// Its health, if requested.
     #[serde(default, rename = "health_status", deserialize_with = "health")]
@@ -84,6 +85,15 @@ pub struct WebhookConfiguration {
     /// The app's.
     #[serde(deserialize_with = "lenient::text")]
     pub application: Option<Box<str>>,
+    /// Meta sent something that cannot be read: that there is no callback is not known.
+    #[serde(skip)]
+    pub is_unreadable: bool,
+}
+
+impl Item for PhoneNumber {
+    fn is_identified(&self) -> bool {
+        !self.id.is_empty()
+    }
 }
 
 impl PhoneNumber {
@@ -112,11 +122,21 @@ fn throughput<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
         #[serde(default, deserialize_with = "lenient::word")]
         level: Option<Throughput>,
     }
-    Ok(Option::<Level>::deserialize(deserializer)?.and_then(|throughput| throughput.level))
+    Ok(lenient::object(deserializer)?.and_then(|throughput: Level| throughput.level))
+}
+
+fn webhook_configuration<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<WebhookConfiguration>>, D::Error> {
+    Ok(match Shape::deserialize(deserializer)? {
+        Shape::Object(configuration) => Some(Box::new(configuration)),
+        Shape::Null => None,
+        Shape::Odd => Some(Box::new(WebhookConfiguration { is_unreadable: true, ..WebhookConfiguration::default() })),
+    })
 }
 
 pub(super) fn health<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Health>>, D::Error> {
-    let mut health = Option::<Box<Health>>::deserialize(deserializer)?;
+    let mut health = lenient::object(deserializer)?.map(Box::<Health>::new);
     if let Some(health) = &mut health {
         health.trim();
     }

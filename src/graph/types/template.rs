@@ -7,18 +7,19 @@ use serde_json::Value;
 use super::components::Component;
 use super::lenient;
 use super::open_enum::{Category, ParameterFormat, Quality, RejectedReason, TemplateSource, TemplateStatus};
+use super::page::Item;
 
 /// A template as Meta shows it. `None` is what Meta did not send.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Template {
     /// Its ID, digits.
-    #[serde(deserialize_with = "lenient::id")]
+    #[serde(default, deserialize_with = "lenient::id_or_empty")]
     pub id: Box<str>,
     /// Its name; an account has it once per language.
-    #[serde(deserialize_with = "lenient::id")]
+    #[serde(default, deserialize_with = "lenient::id_or_empty")]
     pub name: Box<str>,
     /// Its language: `en_US`.
-    #[serde(deserialize_with = "lenient::id")]
+    #[serde(default, deserialize_with = "lenient::id_or_empty")]
     pub language: Box<str>,
     /// What Meta takes it to be for.
     #[serde(default, deserialize_with = "lenient::word")]
@@ -60,20 +61,30 @@ pub struct Template {
     /// The library template it stems from.
     #[serde(default, deserialize_with = "lenient::text")]
     pub library_template_name: Option<Box<str>>,
+    /// Whether Meta may change how it looks.
+    #[serde(default, rename = "degrees_of_freedom_spec", deserialize_with = "is_filled")]
+    pub has_degrees_of_freedom: bool,
+}
+
+impl Item for Template {
+    fn is_identified(&self) -> bool {
+        !self.id.is_empty() && !self.name.is_empty() && !self.language.is_empty()
+    }
 }
 
 impl Template {
     /// The fields of a template to request.
     pub(in crate::graph) const FIELDS: &str = "id,name,language,category,previous_category,correct_category,status,\
         quality_score,rejected_reason,parameter_format,components,message_send_ttl_seconds,sub_category,\
-        last_updated_time,source,library_template_name";
+        last_updated_time,source,library_template_name,degrees_of_freedom_spec";
 
     /// Its content, part by part, in Meta's order. A part that cannot be read at all is left out.
     #[must_use]
     pub fn components(&self) -> Vec<Component> {
         let parts: Vec<Value> =
             self.components_json.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        parts.into_iter().filter_map(|part| serde_json::from_value(part).ok()).collect()
+        let parts = parts.into_iter().filter_map(|part| serde_json::from_value::<Component>(part).ok());
+        parts.filter(|part| !part.kind.as_str().is_empty()).collect()
     }
 }
 
@@ -83,7 +94,16 @@ fn quality<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quality>
         #[serde(default, deserialize_with = "lenient::word")]
         score: Option<Quality>,
     }
-    Ok(Option::<Score>::deserialize(deserializer)?.and_then(|quality| quality.score))
+    Ok(lenient::object(deserializer)?.and_then(|quality: Score| quality.score))
+}
+
+/// Whether there is something in a list or object.
+fn is_filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+        _ => false,
+    })
 }
 
 fn rejected_reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RejectedReason>, D::Error> {
@@ -94,6 +114,9 @@ fn components<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<s
     let mut components = Value::deserialize(deserializer)?;
     if components.is_null() {
         return Ok(None);
+    }
+    if !components.is_array() {
+        lenient::odd();
     }
     drop_sample_urls(&mut components);
     components.sort_all_objects();

@@ -2,7 +2,7 @@
 
 use super::content;
 use crate::{
-    api::{Category, ManagementPolicy, MessageTemplate, MessageTemplateStatus},
+    api::{Category, ManagementPolicy, MessageTemplate, MessageTemplateStatus, ObservedContent},
     graph::types::{Template, TemplateStatus},
 };
 
@@ -25,6 +25,8 @@ pub fn observed(
     status.quality_score = template.quality.as_ref().map(|score| score.as_str().to_owned());
     status.rejected_reason = template.rejected_reason.as_ref().map(|reason| reason.as_str().to_owned());
     status.sendable = Some(template.status == Some(TemplateStatus::Approved));
-    status.content = observes.then(|| content::observed(template));
+    // An object whose last field goes away becomes null in the API server, which then refuses it.
+    let content = observes.then(|| content::observed(template));
+    status.content = content.filter(|content| *content != ObservedContent::default());
     status
 }

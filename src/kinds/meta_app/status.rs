@@ -324,7 +324,7 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
         numbers: count(snapshot.numbers.len()),
         templates: count(snapshot.templates.len()),
         template_limit: state.template_limit.map(i64::from),
-        subscribed: Some(account.subscription_of(&input.app.spec.app_id).is_some()),
+        subscribed: account.subscribed_apps.as_ref().map(|_| account.subscription_of(&input.app.spec.app_id).is_some()),
         token: None,
     })
 }

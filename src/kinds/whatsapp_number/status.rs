@@ -132,9 +132,11 @@ pub fn observed(mut status: WhatsAppNumberStatus, account: &str, number: &PhoneN
     status.throughput = number.throughput.as_ref().map(|t| t.as_str().to_owned());
     status.account_mode = number.account_mode.as_ref().map(|m| m.as_str().to_owned());
     status.is_official_business_account = number.is_official_business_account;
-    status.health = number.health.as_deref().map(health);
+    status.health = number.health.as_deref().map(health).filter(|health| *health != Health::default());
     let hash = status.webhook.take().and_then(|webhook| webhook.verify_token_hash);
-    status.webhook = webhook(number).map(|webhook| NumberWebhookStatus { verify_token_hash: hash, ..webhook });
+    let webhook = webhook(number).map(|webhook| NumberWebhookStatus { verify_token_hash: hash, ..webhook });
+    // An object whose last field goes away becomes null in the API server, which then refuses it.
+    status.webhook = webhook.filter(|webhook| *webhook != NumberWebhookStatus::default());
     status
 }
 

@@ -38,6 +38,9 @@ pub fn unsettled_call(at: &NumberView<'_>) -> Option<Step> {
         !intent.input.operation().is_onboarding() && !inputs.foreign_call_grace.contains_key(&intent.id)
     };
     let intent = inputs.ledger.intents.iter().find(is_over)?;
+    if is_unreadable(at) {
+        return None;
+    }
     let shown = shown(at);
     let happened = match &intent.input {
         CallInput::SetWebhook { url, .. } => shown == url,
@@ -51,6 +54,11 @@ pub fn unsettled_call(at: &NumberView<'_>) -> Option<Step> {
 /// The number's own callback at Meta; empty where it has none.
 fn shown<'a>(at: &NumberView<'a>) -> &'a str {
     at.facts.webhook_configuration.as_ref().and_then(|w| w.phone_number.as_deref()).unwrap_or_default()
+}
+
+/// Whether Meta's reply does not tell if there is a callback.
+fn is_unreadable(at: &NumberView<'_>) -> bool {
+    at.facts.webhook_configuration.as_ref().is_some_and(|callbacks| callbacks.is_unreadable)
 }
 
 /// What comes next for the callback.
@@ -68,6 +76,11 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
             _ => Decision::NotManaged,
         };
     };
+    if is_unreadable(at) {
+        let message = "Meta's reply does not show the number's callback in a form that the operator can read; the operator \
+                       changes nothing until it does";
+        return ConditionReport::waits(ConditionValue::no(Reason::Settling, message), at.retry());
+    }
     if inputs.blocker.is_some() || inputs.no_writes.is_some() {
         return ConditionReport::unchanged(at.retry());
     }

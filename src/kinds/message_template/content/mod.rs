@@ -23,7 +23,7 @@ pub fn observed(template: &Template) -> ObservedContent {
     let mut content = ObservedContent {
         parameter_format: template.parameter_format.as_ref().map(|format| ParameterFormat::from(format.as_str())),
         message_send_ttl: template.message_send_ttl_seconds.and_then(ttl),
-        omitted: unreadable(template, components.len()),
+        omitted: unreadable(template, components.len()) + unexpressed(template),
         ..ObservedContent::default()
     };
     content.authentication = authentication(&components);
@@ -42,8 +42,20 @@ pub fn observed(template: &Template) -> ObservedContent {
 /// How many parts could not even be read.
 fn unreadable(template: &Template, read: usize) -> i64 {
     let all = template.components_json.as_deref().map(serde_json::from_str::<Vec<serde::de::IgnoredAny>>);
-    let all = all.and_then(Result::ok).map_or(0, |parts| parts.len());
+    // What is no list at all counts as one part.
+    let all = all.map_or(0, |parts| parts.map_or(1, |parts| parts.len()));
     count(all.saturating_sub(read))
+}
+
+/// How many facts of the template itself the spec has no field for.
+fn unexpressed(template: &Template) -> i64 {
+    let facts = [
+        template.sub_category.is_some(),
+        template.library_template_name.is_some(),
+        template.previous_category.is_some(),
+        template.has_degrees_of_freedom,
+    ];
+    count(facts.into_iter().filter(|is_there| *is_there).count())
 }
 
 fn ttl(seconds: i64) -> Option<GoDuration> {
@@ -59,7 +71,11 @@ fn place(content: &mut ObservedContent, component: &Component) -> i64 {
         ComponentType::Header => fill(&mut content.header, header(component)),
         ComponentType::Body => fill(&mut content.body, body(component)),
         ComponentType::Footer => fill(&mut content.footer, footer(component)),
-        ComponentType::Carousel => fill(&mut content.carousel, carousel(component)),
+        ComponentType::Carousel => {
+            let Some((carousel, omitted)) = carousel(component) else { return 1 };
+            let placed = fill(&mut content.carousel, Some(carousel));
+            return if placed { omitted } else { 1 };
+        }
         ComponentType::LimitedTimeOffer => {
             fill(&mut content.limited_time_offer, component.limited_time_offer.as_ref().and_then(offer))
         }
@@ -115,21 +131,22 @@ fn offer(offer: &types::LimitedTimeOffer) -> Option<LimitedTimeOffer> {
     Some(LimitedTimeOffer { text, has_expiration: offer.has_expiration.unwrap_or_default() })
 }
 
-/// All cards have the same shape: one that cannot be told is none that can.
-fn carousel(component: &Component) -> Option<Carousel> {
-    let cards: Option<Vec<Card>> = component.cards.iter().map(|parts| card(parts)).collect();
-    cards.filter(|cards| !cards.is_empty()).map(|cards| Carousel { cards })
+/// The cards, and how much of them does not belong anywhere. All cards have the same shape: without one of them, there are
+/// none.
+fn carousel(component: &Component) -> Option<(Carousel, i64)> {
+    let cards: Option<Vec<(Card, i64)>> = component.cards.iter().map(|parts| card(parts)).collect();
+    let (cards, omitted): (Vec<_>, Vec<i64>) = cards?.into_iter().unzip();
+    (!cards.is_empty()).then(|| (Carousel { cards }, omitted.into_iter().sum()))
 }
 
-fn card(parts: &[Component]) -> Option<Card> {
+/// A card needs its header; whatever else has no words is counted, and its texts stay.
+fn card(parts: &[Component]) -> Option<(Card, i64)> {
     let mut content = ObservedContent::default();
     let omitted: i64 = parts.iter().map(|part| place(&mut content, part)).sum();
-    let ObservedContent { header, body, footer: None, buttons, carousel: None, limited_time_offer: None, .. } = content
-    else {
-        return None;
-    };
-    let complete = omitted == 0 && !buttons.is_empty();
-    header.filter(|_| complete).map(|header| Card { header, body, buttons })
+    let ObservedContent { header, body, footer, buttons, carousel, limited_time_offer, .. } = content;
+    let misplaced = [footer.is_some(), carousel.is_some(), limited_time_offer.is_some()];
+    let misplaced = misplaced.into_iter().filter(|is_there| *is_there).count();
+    Some((Card { header: header?, body, buttons }, omitted + count(misplaced)))
 }
 
 /// A one-time password message is known by its button; the texts around it are Meta's.

@@ -198,6 +198,14 @@ fn carousels_and_offers() {
     assert_eq!(carousel(vec![card("IMAGE"), card("IMAGE")]), json!({"carousel": {"cards": [expected, expected]}}));
     assert_eq!(carousel(vec![card("IMAGE"), card("PRODUCT")]), json!({"omitted": 1}), "products have no words");
     assert_eq!(carousel(vec![]), json!({"omitted": 1}), "no cards");
+    let mut odd = card("IMAGE");
+    odd["components"][2]["buttons"] = json!([{"type": "HOLOGRAM", "text": "?"}]);
+    let bare = carousel(vec![card("IMAGE"), odd.clone()]);
+    assert_eq!(bare["omitted"], 1, "one unknown button");
+    assert_eq!(bare["carousel"]["cards"][0], expected);
+    assert_eq!(bare["carousel"]["cards"][1]["body"], expected["body"], "and both cards keep their texts");
+    odd["components"][1]["type"] = json!("SHOUT");
+    assert_eq!(carousel(vec![card("IMAGE"), odd])["omitted"], 2);
     let offer = |offer: Value| shown(&json!([{"type": "LIMITED_TIME_OFFER", "limited_time_offer": offer}]));
     assert_eq!(
         offer(json!({"text": "Now", "has_expiration": true})),
@@ -218,6 +226,22 @@ fn what_has_no_place_is_counted() {
         (Value::Null, 0, "nothing was sent"),
     ] {
         assert_eq!(content(&json!({"components": components})).omitted, omitted, "{reason}");
+    }
+}
+
+#[test]
+fn facts_that_the_spec_has_no_field_for_are_counted() {
+    for (facts, omitted) in [
+        (json!({"sub_category": "ORDER_STATUS"}), 1),
+        (json!({"library_template_name": "order_status_1"}), 1),
+        (json!({"previous_category": "MARKETING"}), 1),
+        (json!({"degrees_of_freedom_spec": [{"creative_features_spec": {}}]}), 1),
+        (json!({"degrees_of_freedom_spec": []}), 0),
+        (json!({"degrees_of_freedom_spec": {}}), 0),
+        (json!({"degrees_of_freedom_spec": null, "sub_category": null, "previous_category": ""}), 0),
+        (json!({"sub_category": "X", "library_template_name": "y", "components": "none"}), 3),
+    ] {
+        assert_eq!(content(&facts).omitted, omitted, "{facts}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::{ExcludedTemplate, Import, MetaAppSpec},
-    graph::AccountRead,
+    graph::{AccountRead, LeftOut},
 };
 
 const ONE: &str = "102290129340398";
@@ -57,6 +57,7 @@ fn snapshot(account: &str, numbers: &[Value], templates: &[Value]) -> Snapshot {
         account: serde_json::from_value(json!({"id": account})).unwrap(),
         numbers: serde_json::from_value(of(numbers)).unwrap(),
         templates: serde_json::from_value(of(templates)).unwrap(),
+        left_out: LeftOut::default(),
         started: Instant::now(),
     };
     Snapshot::new(read, None)
