@@ -147,7 +147,25 @@ fn find(input: &Input<'_>, ids: &[String]) -> (ConditionValue, Progress) {
     }
     let accounts =
         if ids.len() == 1 { "the business account".to_owned() } else { format!("all {} business accounts", ids.len()) };
-    (ConditionValue::yes(Reason::Synced, format!("{accounts} can be read")), Progress::Settled)
+    (ConditionValue::yes(Reason::Synced, format!("{accounts} can be read{}", left_out(input))), Progress::Settled)
+}
+
+/// What an import leaves out because no object can stand for it.
+fn left_out(input: &Input<'_>) -> String {
+    let unfit = &input.import.unfit;
+    if unfit.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> =
+        unfit.iter().take(NAMED).map(|claim| format!("{} ({})", claim.key.name, claim.key.language)).collect();
+    let more = unfit.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        ". The operator leaves templates out of the import ({} in all), because a MessageTemplate cannot have their name or \
+         language: {}{more}",
+        unfit.len(),
+        named.join(", ")
+    )
 }
 
 /// Since when nothing new is known of an account; `None` while it reads well.

@@ -63,6 +63,8 @@ pub struct Wanted {
     pub numbers: Vec<(Box<str>, u64)>,
     /// Templates that nobody claims.
     pub templates: Vec<TemplateClaim>,
+    /// Templates that nobody claims and that no object can stand for: the API server would refuse their name or language.
+    pub unfit: Vec<TemplateClaim>,
     /// Imported objects that an authored one has replaced.
     pub superseded: Vec<Superseded>,
 }
@@ -114,6 +116,7 @@ impl Wanted {
         Self {
             templates: self.templates.iter().take(rest).cloned().collect(),
             superseded: self.superseded.iter().take(BATCH).cloned().collect(),
+            unfit: Vec::new(),
             numbers,
         }
     }
@@ -160,7 +163,9 @@ pub fn missing<'a>(
                         && takes_template(rules, &claim.key, template)
                 })
                 .map(|(claim, _)| claim);
-            wanted.templates.extend(free);
+            let (fit, unfit): (Vec<_>, Vec<_>) = free.partition(|claim| fits(&claim.key));
+            wanted.templates.extend(fit);
+            wanted.unfit.extend(unfit);
         }
     }
     wanted.numbers.sort();
@@ -168,7 +173,19 @@ pub fn missing<'a>(
     let mut taken = AHashSet::with_capacity(wanted.numbers.len());
     wanted.numbers.retain(|(_, digits)| taken.insert(NumberClaim::of(*digits)));
     wanted.templates.sort();
+    wanted.unfit.sort();
     wanted
+}
+
+/// Whether a `MessageTemplate` can have this name and language: the rules of its CRD.
+fn fits(key: &TemplateKey) -> bool {
+    let TemplateKey { name, language } = key;
+    let (short, region) = language.split_once('_').map_or((&**language, None), |(short, region)| (short, Some(region)));
+    let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let is_language = (2..=3).contains(&short.len())
+        && short.bytes().all(|b| b.is_ascii_lowercase())
+        && region.is_none_or(|region| region.len() == 2 && region.bytes().all(|b| b.is_ascii_uppercase()));
+    is_name && (1..=512).contains(&name.len()) && is_language
 }
 
 /// The numbers that an import leaves out, in one spelling.

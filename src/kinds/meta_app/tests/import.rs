@@ -273,3 +273,28 @@ fn names_of_templates_fit_kubernetes() {
     assert_ne!(plain, template_object_name(&claim("order__shipped", "en_US")));
     assert_ne!(template_object_name(&claim("a_b", "en")), template_object_name(&claim("a", "b_en")));
 }
+
+#[test]
+fn templates_that_no_object_can_stand_for_are_left_out() {
+    let templates = [
+        ("greeting", "zh_Hant_TW"),
+        ("greeting", "en"),
+        ("greeting", "fil"),
+        ("greeting", "pt_BR"),
+        ("Greeting", "en"),
+        ("greet-ing", "en"),
+        ("greeting", "EN"),
+        ("greeting", "en_us"),
+    ];
+    let templates: Vec<Value> = templates.iter().map(|(name, language)| template(name, language, "")).collect();
+    let snapshot = snapshot(ONE, &[], &templates);
+    let wanted =
+        missing(&app(), std::iter::once((ONE, &snapshot)), &Taken::default(), &Created::default(), Instant::now());
+    let name = |claim: &TemplateClaim| format!("{} {}", claim.key.name, claim.key.language);
+    let (taken, unfit): (Vec<_>, Vec<_>) =
+        (wanted.templates.iter().map(name).collect(), wanted.unfit.iter().map(name).collect());
+    assert_eq!(taken, ["greeting en", "greeting fil", "greeting pt_BR"]);
+    assert_eq!(unfit, ["Greeting en", "greet-ing en", "greeting EN", "greeting en_us", "greeting zh_Hant_TW"]);
+    let only = Wanted { unfit: wanted.unfit, ..Wanted::default() };
+    assert!(only.is_empty(), "nothing is tried for them");
+}
