@@ -64,6 +64,29 @@ impl Endpoint {
         }
     }
 
+    /// Whether calls to it change a number or an account.
+    pub(super) fn changes_something(self) -> bool {
+        match self {
+            Self::AddNumber
+            | Self::RequestCode
+            | Self::VerifyCode
+            | Self::Register
+            | Self::Deregister
+            | Self::SetPin
+            | Self::SetWebhook
+            | Self::Profile => true,
+            Self::App
+            | Self::DebugToken
+            | Self::AccessToken
+            | Self::AssignedAccounts
+            | Self::Account
+            | Self::PhoneNumbers
+            | Self::MessageTemplates
+            | Self::PhoneNumber
+            | Self::MessageTemplate => false,
+        }
+    }
+
     /// Whether the call carries the app's own token: Meta's errors about "the token" are then about the app's secret.
     pub(super) fn takes_app_token(self) -> bool {
         matches!(self, Self::App | Self::DebugToken)

@@ -56,13 +56,15 @@ impl<T> From<Result<T, Error>> for Outcome<T> {
 }
 
 /// A Graph error is a refusal, unless its code is one of `UNSURE`, or Meta does not document the code and the status is a server
-/// error's.
+/// error's. Without a code it is one where the status is a client error's, and neither the text nor the status speaks of a fault.
 fn is_refusal(error: &Error) -> bool {
     match error.code() {
         // Meta also reports a wrong app secret with code 1; there it is a refusal.
         Some(code) if UNSURE.contains(&code) => error.is_app_credentials(),
         Some(_) => error.is_documented() || error.http_status().is_some_and(|status| status < 500),
-        None => false,
+        None => error.http_status().is_some_and(|status| {
+            (400..500).contains(&status) && status != 408 && (status == 429 || !error.is_transient())
+        }),
     }
 }
 
@@ -82,7 +84,7 @@ mod tests {
     }
 
     fn graph_error(code: u32, endpoint: crate::graph::Endpoint, http: u16) -> Error {
-        let body = GraphErrorBody { code, ..GraphErrorBody::default() };
+        let body = GraphErrorBody { code: (code != 0).then_some(code), ..GraphErrorBody::default() };
         let verdict = classify(&body, endpoint, http);
         let class = match verdict.kind {
             Kind::Is(class) => class,
@@ -107,6 +109,11 @@ mod tests {
             ("2494100 is, whatever the status", 2_494_100, Account, 500, "Refused"),
             ("a throttle is", 80_007, Account, 400, "Refused"),
             ("a dead token is", 190, Account, 401, "Refused"),
+            ("an error without a code is, by the status", 0, Account, 400, "Refused"),
+            ("so are too many calls", 0, Account, 429, "Refused"),
+            ("a request that came too slowly is not", 0, Account, 408, "Unknown"),
+            ("nor is a fault without a code", 0, Account, 500, "Unknown"),
+            ("nor a success that is none", 0, Account, 200, "Unknown"),
             ("an unknown code with a client error's status is", 999_999, Account, 400, "Refused"),
             ("an unknown code with a server error's status is not", 999_999, Account, 500, "Unknown"),
         ];

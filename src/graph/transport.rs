@@ -266,7 +266,7 @@ impl Client {
     }
 
     /// The class; records a throttle at its gate.
-    fn class(&self, kind: Kind, code: u32, usage: Option<Usage>, call: &Call<'_>) -> Class {
+    fn class(&self, kind: Kind, code: Option<u32>, usage: Option<Usage>, call: &Call<'_>) -> Class {
         let clock = &self.inner.clock;
         let regain = usage.map_or(Duration::ZERO, |usage| usage.regain);
         match kind {

@@ -36,5 +36,9 @@ pub const RECENTLY_DELETED: u32 = 133_015;
 pub const REGISTRATION_LOCKED: u32 = 133_016;
 /// The number cannot be moved: whoever owns it has not confirmed it.
 pub const MOVE_NOT_CONFIRMED: u32 = 2_388_001;
+/// A code was requested a short while ago.
+pub const CODE_REQUESTED_ALREADY: u32 = 2_388_004;
+/// No code is pending for the number.
+pub const NO_CODE_PENDING: u32 = 2_388_005;
 /// The number cannot be moved as it is.
 pub const CANNOT_BE_MOVED: u32 = 2_388_103;

@@ -92,6 +92,8 @@ pub(super) struct ErrorDetails {
     pub code: Option<u32>,
     pub subcode: Option<u32>,
     pub http: Option<u16>,
+    /// The parameters that Meta blames, by Meta's own names, which it does not translate.
+    pub blamed: Option<Box<str>>,
     pub quote: Option<Box<str>>,
     pub fbtrace_id: Option<Box<str>>,
 }
@@ -99,6 +101,9 @@ pub(super) struct ErrorDetails {
 impl fmt::Display for ErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.detail)?;
+        if let Some(blamed) = &self.blamed {
+            write!(f, ": {blamed}")?;
+        }
         match (self.code, self.subcode, self.http) {
             (Some(code), Some(subcode), _) => write!(f, " (Meta code {code}/{subcode})"),
             (Some(code), None, _) => write!(f, " (Meta code {code})"),
@@ -120,6 +125,7 @@ impl Error {
             code: None,
             subcode: None,
             http: None,
+            blamed: None,
             quote: None,
             fbtrace_id: None,
         }))
@@ -263,7 +269,7 @@ impl Error {
 impl Error {
     /// The error of a read of an account with this code, for tests; a throttle lasts until `until`.
     pub(crate) fn for_test(code: u32, until: Timestamp) -> Self {
-        let (body, endpoint) = (GraphErrorBody { code, ..GraphErrorBody::default() }, Endpoint::Account);
+        let (body, endpoint) = (GraphErrorBody { code: Some(code), ..GraphErrorBody::default() }, Endpoint::Account);
         let verdict = classify(&body, endpoint, 400);
         let class = match verdict.kind {
             Kind::Is(class) => class,
@@ -282,10 +288,13 @@ impl Error {
 /// An error of the Graph API as it came, texts already scrubbed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GraphErrorBody {
-    pub code: u32,
+    pub code: Option<u32>,
     pub subcode: Option<u32>,
     pub is_transient: bool,
     pub proof_refused: bool,
+    /// Its `type` is `GraphMethodException`: the object does not take this call from this token.
+    pub method_refused: bool,
+    pub blamed: Option<Box<str>>,
     pub quote: Option<Box<str>>,
     pub fbtrace_id: Option<Box<str>>,
 }
@@ -299,9 +308,10 @@ impl GraphErrorBody {
             sent: Sent::Replied,
             documented: verdict.documented,
             detail: verdict.text,
-            code: Some(self.code),
+            code: self.code,
             subcode: self.subcode,
             http: Some(http),
+            blamed: self.blamed,
             quote: self.quote,
             fbtrace_id: self.fbtrace_id,
         }))
@@ -309,10 +319,10 @@ impl GraphErrorBody {
 }
 
 /// The end of a throttle that concerns one number or template only, which no gate keeps.
-pub(super) fn subject_wait(code: u32, timing: &crate::timing::Timing) -> Duration {
+pub(super) fn subject_wait(code: Option<u32>, timing: &crate::timing::Timing) -> Duration {
     match code {
-        codes::REGISTRATION_LOCKED => timing.register_lock,
-        codes::PINS_TOO_FAST => timing.pin_rest,
+        Some(codes::REGISTRATION_LOCKED) => timing.register_lock,
+        Some(codes::PINS_TOO_FAST) => timing.pin_rest,
         _ => timing.number_rest,
     }
 }

@@ -44,17 +44,26 @@ enum On {
     AppToken(u32),
     /// The code, at one endpoint.
     At(Endpoint, u32),
+    /// The code without a subcode, where the object does not take a call that changes something from this token.
+    Method(u32),
+    /// The code without a subcode.
+    Bare(u32),
 }
 
 impl On {
     fn fits(self, error: &GraphErrorBody, endpoint: Endpoint) -> bool {
+        let is = |code| error.code == Some(code);
         match self {
-            Self::Code(code) => error.code == code,
-            Self::Pair(code, subcode) => error.code == code && error.subcode == Some(subcode),
-            Self::Either(number) => error.code == number || error.subcode == Some(number),
-            Self::Range(first, last) => (first..=last).contains(&error.code),
-            Self::AppToken(code) => error.code == code && endpoint.takes_app_token(),
-            Self::At(place, code) => error.code == code && endpoint == place,
+            Self::Code(code) => is(code),
+            Self::Pair(code, subcode) => is(code) && error.subcode == Some(subcode),
+            Self::Either(number) => is(number) || error.subcode == Some(number),
+            Self::Range(first, last) => error.code.is_some_and(|code| (first..=last).contains(&code)),
+            Self::AppToken(code) => is(code) && endpoint.takes_app_token(),
+            Self::At(place, code) => is(code) && endpoint == place,
+            Self::Method(code) => {
+                is(code) && error.subcode.is_none() && error.method_refused && endpoint.changes_something()
+            }
+            Self::Bare(code) => is(code) && error.subcode.is_none(),
         }
     }
 }
@@ -67,8 +76,12 @@ pub(in crate::graph) fn classify(error: &GraphErrorBody, endpoint: Endpoint, htt
     let row = TABLE.iter().find(|(on, ..)| on.fits(error, endpoint));
     let verdict = match row {
         Some(&(_, kind, text)) => Classification { kind, text, documented: true },
+        None if http == 429 => Classification { kind: Kind::Is(Class::Transient), text: TOO_MANY, documented: false },
         None if http >= 500 => {
             Classification { kind: Kind::Is(Class::Transient), text: UNKNOWN_FAULT, documented: false }
+        }
+        None if error.code.is_none() => {
+            Classification { kind: Kind::Is(Class::BadRequest), text: CODELESS_REFUSAL, documented: false }
         }
         None => Classification { kind: Kind::Is(Class::BadRequest), text: UNKNOWN_REFUSAL, documented: false },
     };
@@ -84,6 +97,8 @@ const PROOF_REFUSED: &str =
 const TEMPORARY_ERROR: &str = "Meta reports a temporary error";
 const UNKNOWN_FAULT: &str = "Meta failed with an error that this operator does not know";
 const UNKNOWN_REFUSAL: &str = "Meta refused the call with an error that this operator does not know";
+const CODELESS_REFUSAL: &str = "Meta, or something on the way to it, refused the call without a code";
+const TOO_MANY: &str = "Meta, or something on the way to it, refused the call because there were too many";
 const THROTTLED_APP: &str = "Meta has throttled all calls of the app";
 const THROTTLED_ACCOUNT: &str = "Meta has throttled the app's calls to this account";
 const THROTTLED_SENDING: &str = "Meta has reached a sending limit of the number";
@@ -91,7 +106,7 @@ const INVALID_TOKEN: &str = "the access token is no longer valid";
 
 use Class::{AppCredentials, BadRequest, Conflict, NotFound, Permission, Policy, Precondition, Token, Transient};
 use Kind::{Is, Throttled};
-use On::{AppToken, At, Code, Either, Pair, Range};
+use On::{AppToken, At, Bare, Code, Either, Method, Pair, Range};
 
 #[rustfmt::skip]
 const TABLE: &[(On, Kind, &str)] = &[
@@ -144,6 +159,11 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(codes::INTERNAL), Is(Transient), "Meta failed with an internal error"),
     (Code(codes::SERVICE_UNAVAILABLE), Is(Transient), "Meta's service is not available"),
 
+    // One provider's numbers for what others get as 136024 and 136025.
+    (Either(codes::CODE_REQUESTED_ALREADY), Throttled(Scope::Object), "a code was requested a short while ago: Meta requires a wait before another"),
+    (Either(codes::NO_CODE_PENDING), Is(Conflict), "the number is not waiting for a code at Meta"),
+    (Either(2_388_006), Is(BadRequest), "Meta did not accept the code"),
+
     // Numbers. Codes before the migration subcodes that come with them.
     (Code(136_024), Is(Conflict), "Meta sent no code: the number is verified already, or cannot be reached"),
     (Code(136_025), Is(BadRequest), "Meta did not accept the code"),
@@ -166,6 +186,8 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Either(2_388_039), Is(Precondition), "the template cannot be edited now: it is in review, or its edits are used up"),
     (Either(2_388_040), Is(BadRequest), "a field of the template is too long"),
     (Either(2_388_043), Is(BadRequest), "a sample of the template is missing or not valid"),
+    (Either(2_388_046), Is(BadRequest), "the template's name is not valid"),
+    (Either(2_388_155), Is(BadRequest), "the template's name is that of one of Meta's samples"),
     (Either(2_388_047), Is(BadRequest), "the template's header is not valid"),
     (Either(2_388_072), Is(BadRequest), "the template's body is not valid"),
     (Either(2_388_073), Is(BadRequest), "the template's footer is not valid"),
@@ -196,5 +218,8 @@ const TABLE: &[(On, Kind, &str)] = &[
     (Code(codes::LISTING_CHANGED), Is(BadRequest), "the listing changed while it was read"),
     (Code(131_008), Is(BadRequest), "the call lacks a parameter"),
     (Code(131_009), Is(BadRequest), "a value in the call is not valid"),
-    (Code(codes::INVALID_PARAMETER), Is(BadRequest), "a parameter of the call is not valid"),
+    (Method(codes::INVALID_PARAMETER), Is(Permission), "the access token has no right to do this on the account: give its system user full control of it in Business settings > System users"),
+    (Bare(codes::INVALID_PARAMETER), Is(BadRequest), "a parameter of the call is not valid"),
+    // The subcode says what is meant, and often it is no parameter.
+    (Code(codes::INVALID_PARAMETER), Is(BadRequest), "Meta refused the call for a reason that this operator does not know"),
 ];

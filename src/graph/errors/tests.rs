@@ -6,7 +6,7 @@ use Endpoint::{AccessToken, Account, App, DebugToken};
 use Kind::{Is, Throttled};
 
 fn body(code: u32, subcode: u32) -> GraphErrorBody {
-    GraphErrorBody { code, subcode: (subcode != 0).then_some(subcode), ..GraphErrorBody::default() }
+    GraphErrorBody { code: Some(code), subcode: (subcode != 0).then_some(subcode), ..GraphErrorBody::default() }
 }
 
 /// Every documented code: the reason, code, subcode (0: none), endpoint, HTTP status, class.
@@ -90,6 +90,11 @@ const DOCUMENTED: &[(&str, u32, u32, Endpoint, u16, Kind)] = &[
     ("200006 is no permission", 200_006, 0, Account, 400, Is(Precondition)),
     ("200007 is no permission", 200_007, 0, Account, 400, Is(Precondition)),
     ("2388001", 2_388_001, 0, Account, 400, Is(Conflict)),
+    ("2388004 wants a wait", 100, 2_388_004, Endpoint::RequestCode, 400, Throttled(Scope::Object)),
+    ("2388005 has nothing pending", 100, 2_388_005, Endpoint::VerifyCode, 400, Is(Conflict)),
+    ("2388006 is a wrong code", 100, 2_388_006, Endpoint::VerifyCode, 400, Is(BadRequest)),
+    ("2388046 is a template's name", 100, 2_388_046, Account, 400, Is(BadRequest)),
+    ("2388155 is a sample's name", 100, 2_388_155, Account, 400, Is(BadRequest)),
     ("2388012 as a code", 2_388_012, 0, Account, 400, Is(Conflict)),
     ("2388012 as a subcode", 100, 2_388_012, Account, 400, Is(Conflict)),
     ("2388091 alone", 2_388_091, 0, Account, 400, Is(Conflict)),
@@ -128,6 +133,43 @@ fn unknown_codes_go_by_the_status() {
 }
 
 #[test]
+fn an_unknown_subcode_of_100_is_not_called_a_wrong_parameter() {
+    let text = |code, subcode| classify(&body(code, subcode), Endpoint::Register, 400).text;
+    assert_eq!(text(100, 0), "a parameter of the call is not valid");
+    assert_eq!(text(100, 2_999_999), "Meta refused the call for a reason that this operator does not know");
+}
+
+#[test]
+fn a_method_that_is_refused_is_the_tokens_right_where_something_changes() {
+    let refused = |subcode| GraphErrorBody { method_refused: true, ..body(100, subcode) };
+    for endpoint in [
+        Endpoint::AddNumber,
+        Endpoint::RequestCode,
+        Endpoint::VerifyCode,
+        Endpoint::Register,
+        Endpoint::Deregister,
+        Endpoint::SetPin,
+        Endpoint::SetWebhook,
+        Endpoint::Profile,
+    ] {
+        let verdict = classify(&refused(0), endpoint, 400);
+        assert_eq!((verdict.kind, verdict.documented), (Is(Permission), true), "{endpoint:?}");
+    }
+    assert_eq!(classify(&refused(33), Endpoint::Register, 400).kind, Is(NotFound));
+    assert_eq!(classify(&refused(0), Account, 400).kind, Is(BadRequest), "a read");
+    assert_eq!(classify(&body(100, 0), Endpoint::Register, 400).kind, Is(BadRequest), "another type");
+}
+
+#[test]
+fn errors_without_a_code_go_by_the_status() {
+    for (http, expected) in [(400, BadRequest), (403, BadRequest), (429, Transient), (500, Transient), (503, Transient)]
+    {
+        let verdict = classify(&GraphErrorBody::default(), Account, http);
+        assert_eq!((verdict.kind, verdict.documented), (Is(expected), false), "{http}");
+    }
+}
+
+#[test]
 fn what_meta_calls_transient_is_so_but_for_throttles() {
     let transient = |code| GraphErrorBody { is_transient: true, ..body(code, 0) };
     for code in [100, 190, 10, 999_999] {
@@ -162,6 +204,10 @@ fn only_a_deleted_number_is_proof_of_absence() {
 fn displays_as_one_stable_sentence() {
     assert_eq!(error(190, 463).to_string(), "the access token has expired (Meta code 190/463)");
     assert_eq!(error(10, 0).to_string(), "the access token lacks the permission for this call (Meta code 10)");
+    let blamed = GraphErrorBody { blamed: Some("pin".into()), ..body(100, 0) };
+    let verdict = classify(&blamed, Account, 400);
+    let blamed = blamed.into_error(BadRequest, verdict, Account, 400);
+    assert_eq!(blamed.to_string(), "a parameter of the call is not valid: pin (Meta code 100)");
     let unread = Error::without_reply(Account, Transient, Sent::NoReply, "Meta's reply is empty").with_http(502);
     assert_eq!(unread.to_string(), "Meta's reply is empty (HTTP status 502)");
 }

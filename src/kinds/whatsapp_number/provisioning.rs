@@ -244,7 +244,7 @@ fn explain(refusal: &Refusal) -> &'static str {
             ". It belongs to another business account: its owner has to delete it there, or move it in WhatsApp Manager"
         }
         // Meta has no code for it.
-        (codes::INVALID_PARAMETER, None) => {
+        (codes::INVALID_PARAMETER, None) if refusal.class == "BadRequest" => {
             ". Usually the business has reached its limit of numbers (2, or 20 once it is verified: Business settings > Security \
              center), or spec.requestedName breaks Meta's rules for display names"
         }

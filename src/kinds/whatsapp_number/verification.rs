@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{Action, CodeMethod, NumberPhase, SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Operation},
-    graph::types::CodeVerificationStatus,
+    graph::{codes, types::CodeVerificationStatus},
     k8s::secrets::set_command,
     ledger::{Refusal, SentCode},
     messages::{Reason, commands, when},
@@ -157,8 +157,18 @@ fn awaiting(at: &NumberView<'_>, code: &SentCode) -> Decision<ReadyReport> {
         return ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
     }
     let refusal = at.inputs.ledger.refusals.get(&Operation::VerifyCode);
+    if refusal.is_some_and(|refusal| refusal.subcode == Some(codes::NO_CODE_PENDING)) {
+        let message = format!(
+            "the code that Meta sent at {} is no longer valid: Meta is waiting for none. The operator does not request another one \
+             by itself. To request one: {}",
+            when(code.requested_at),
+            commands::request(at.object, Action::RequestCode)
+        );
+        return ReadyReport::stalled(NumberPhase::Unverified, Reason::CodeExpired, message);
+    }
     if let Some(until) = refusal.and_then(|refusal| refusal.until).filter(|until| at.now() < *until) {
-        let message = format!("Meta could not check the code; the operator submits it again at {}", when(until));
+        let why = refusal.map(|refusal| refusal.message.as_str()).unwrap_or_default();
+        let message = format!("Meta did not check the code; the operator submits it again at {}: {why}", when(until));
         return ReadyReport::waits(NumberPhase::AwaitingCode, Reason::HeldBack, message, at.until(until));
     }
     match &at.inputs.code {

@@ -12,7 +12,8 @@ use crate::{
     api::{Action, CodeMethod, ManagementPolicy, Verification},
     calls::CallInput,
     controller::plan::Plan,
-    ledger::CallOutcome,
+    graph::codes,
+    ledger::{CallOutcome, Refusal},
 };
 
 const SEND: &str = "send requestCode SMS en_US";
@@ -33,6 +34,12 @@ fn awaiting() -> Number {
     let mut scene = unverified();
     coded(&mut scene, CallOutcome::Done(None), -5);
     scene
+}
+
+/// Meta refused for good, with a subcode.
+fn refused_with(code: u32, subcode: u32) -> CallOutcome {
+    let CallOutcome::Refused(refusal) = refusal(code, None) else { panic!("it was refused") };
+    CallOutcome::Refused(Refusal { subcode: Some(subcode), ..refusal })
 }
 
 #[test]
@@ -173,6 +180,22 @@ fn a_new_value_is_tried_once_while_the_code_lives() {
                     scene.inputs.code = known("654321");
                 },
                 "send verifyCode 654321",
+            ),
+            (
+                "Meta is waiting for no code: every value would be wrong",
+                |scene| {
+                    scene.inputs.code = known("654321");
+                    made(scene, CallInput::VerifyCode, Some("123456"), refused_with(100, codes::NO_CODE_PENDING), -1);
+                },
+                EXPIRED,
+            ),
+            (
+                "until another code is sent",
+                |scene| {
+                    made(scene, CallInput::VerifyCode, Some("123456"), refused_with(100, codes::NO_CODE_PENDING), -2);
+                    coded(scene, CallOutcome::Done(None), -1);
+                },
+                AWAITS,
             ),
             (
                 "one that Meta did not look at waits",
