@@ -68,10 +68,8 @@ pub trait Kind:
         Vec::new()
     }
 
-    /// Errors in the spec that the API server cannot see.
-    fn spec_errors(&self) -> Vec<SpecError> {
-        Vec::new()
-    }
+    /// Mistakes in the spec: those that the API server cannot see, and what is older than the CRD's rule against it.
+    fn spec_errors(&self) -> Vec<SpecError>;
 
     /// Whether the operator leaves Meta alone for this object (`spec.suspend`).
     fn suspend(&self) -> bool;

@@ -17,6 +17,7 @@ mod open_enum;
 mod rules;
 mod shared;
 pub mod unsupported;
+mod validation;
 mod whatsapp_number;
 
 pub use action::Action;
@@ -28,7 +29,8 @@ pub use kind::{Kind, ManagedStatus};
 pub use message_template::*;
 pub use meta_app::*;
 pub use shared::{
-    AppRef, Direction, GROUP, HISTORY_LIMIT, ManagementPolicy, NEVER_OBSERVED, SecretKeyRef, SpecError, Transition,
-    whole_seconds,
+    AppRef, Direction, GROUP, HISTORY_LIMIT, ManagementPolicy, NEVER_OBSERVED, READY, SecretKeyRef, SpecError,
+    Transition, whole_seconds,
 };
+pub use validation::broken_rules;
 pub use whatsapp_number::*;

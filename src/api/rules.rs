@@ -61,12 +61,18 @@ pub(super) fn each_id() -> Rule {
 
 /// A phone number.
 pub(super) fn phone_number() -> Rule {
-    matches(PHONE_NUMBER, "write the number in international form without spaces, such as \"+33612345678\"")
+    matches(
+        PHONE_NUMBER,
+        "write the number in international form, in quotes and without spaces, such as \"+33612345678\"",
+    )
 }
 
 /// A list of phone numbers.
 pub(super) fn each_phone_number() -> Rule {
-    each_matches(PHONE_NUMBER, "write each number in international form without spaces, such as \"+33612345678\"")
+    each_matches(
+        PHONE_NUMBER,
+        "write each number in international form, in quotes and without spaces, such as \"+33612345678\"",
+    )
 }
 
 /// The name of a Kubernetes object.

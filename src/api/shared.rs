@@ -93,7 +93,10 @@ pub(crate) fn never_observed() -> i64 {
     NEVER_OBSERVED
 }
 
-/// Something in a spec that the API server cannot check and the operator therefore does.
+/// The condition that sums up all others: the object is as its spec wants it.
+pub const READY: &str = "Ready";
+
+/// A mistake in a spec that the API server cannot see, or that is older than the CRD's rule against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecError {
     /// Path of the field, from the object's root.

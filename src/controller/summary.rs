@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::messages::{Reason, lay_out};
+use crate::messages::{Reason, commands, lay_out};
 use crate::{
-    api::{ManagedStatus, Transition, unsupported::Later, whole_seconds},
+    api::{Kind, ManagedStatus, SpecError, Transition, unsupported::Later, whole_seconds},
     k8s::conditions::{self, MESSAGE_LIMIT, READY, RECONCILING, STALLED, State, condition, push_history, truncate},
 };
 
@@ -121,6 +121,16 @@ impl StatusSummary {
         self.ready_needs_action() || (self.progress != Progress::Suspended && self.conditions.iter().any(is_for_people))
     }
 
+    /// A mistake in the spec makes an object not ready, where nothing else does.
+    pub fn report_mistakes<K: Kind>(&mut self, object: &K) {
+        if self.ready.state == State::True
+            && let Some(mistake) = mistake(object)
+        {
+            self.ready = mistake;
+            self.progress = Progress::Stalled;
+        }
+    }
+
     /// Says of every field that a person set and this version does not act on that it does not.
     pub fn add_later<S>(&mut self, later: &[&'static Later<S>]) {
         for entry in later {
@@ -133,6 +143,17 @@ impl StatusSummary {
             }
         }
     }
+}
+
+/// The first mistake in an object's spec, for Ready.
+pub fn mistake<K: Kind>(object: &K) -> Option<ConditionValue> {
+    Some(correct(object, object.spec_errors().first()?))
+}
+
+/// What is wrong in a spec, and how to correct it.
+pub fn correct<K: Kind>(object: &K, SpecError { field, message, .. }: &SpecError) -> ConditionValue {
+    let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", object));
+    ConditionValue::no(Reason::InvalidSpec, message)
 }
 
 /// Writes the verdict into `status`, whose phase is already the new one. What is new since `before` (the status as it

@@ -11,8 +11,8 @@ use crate::{
     telemetry::scrub,
 };
 
-/// The summary; every object has it.
-pub const READY: &str = "Ready";
+pub use crate::api::READY;
+
 /// Work goes on without a person.
 pub const RECONCILING: &str = "Reconciling";
 /// A person must act.

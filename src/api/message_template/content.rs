@@ -193,7 +193,7 @@ pub struct Button {
     pub example: Option<String>,
     /// The number to call, in international form. With type PHONE_NUMBER.
     #[schemars(length(min = 3, max = 20))]
-    #[x_kube(validation = rules::matches(r"^\+?[0-9]+$", "write the number in international form without spaces, such as \"+33123456789\""))]
+    #[x_kube(validation = rules::matches(r"^\+?[0-9]+$", "write the number in international form, in quotes and without spaces, such as \"+33123456789\""))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
     /// The flow to open. With type FLOW.

@@ -1,14 +1,12 @@
 //! `WhatsAppNumber`: a phone number of a WhatsApp Business Account.
 
 mod status;
-mod validate;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use status::*;
-pub use validate::validate_number;
 
 use super::{AppRef, Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
@@ -89,7 +87,7 @@ pub struct WhatsAppNumberSpec {
     /// The MetaApp whose credentials reach the number.
     pub app_ref: AppRef,
     /// The number in international form (E.164), such as `+33612345678`. Cannot be changed.
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 64))]
     #[x_kube(validation = rules::phone_number())]
     pub phone_number: String,
     /// ID of the WABA the number belongs to. Cannot be changed once set. Needed with provisioning AddIfMissing.

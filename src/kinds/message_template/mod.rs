@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 use self::{inputs::ReconcileSession, steps::Step};
 use crate::{
-    api::{AppKey, Kind, MessageTemplate, MessageTemplateStatus},
+    api::{AppKey, Kind, MessageTemplate, MessageTemplateStatus, SpecError, broken_rules},
     controller::{
         account_resource::{AccountResource, Observed},
         app_reference,
@@ -61,6 +61,10 @@ impl Kind for MessageTemplate {
 
     fn recorded(&self) -> Option<(&str, &str)> {
         Some((&self.spec.business_account_id, self.status.as_ref()?.template_id.as_deref()?))
+    }
+
+    fn spec_errors(&self) -> Vec<SpecError> {
+        broken_rules(self)
     }
 
     fn suspend(&self) -> bool {

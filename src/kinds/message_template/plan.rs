@@ -7,7 +7,7 @@ use crate::{
         account_resource::Input,
         plan::{Plan, Report},
         preconditions::{Preconditions, not_found, preconditions},
-        summary::{ConditionValue, Progress, StatusSummary},
+        summary::{ConditionValue, Progress, StatusSummary, mistake},
     },
     k8s::conditions::SENDABLE,
     messages::Reason,
@@ -40,6 +40,7 @@ pub fn plan(input: &Input<'_, Templates>) -> Plan<MessageTemplateStatus, Step> {
         Preconditions::Shown { facts: shown, .. } | Preconditions::Elsewhere { facts: shown } => {
             let (phase, mut verdict) = conditions::judge(object, shown);
             verdict.add_later(&unsupported::message_template(&object.spec));
+            verdict.report_mistakes(*object);
             report(status::observed(base, object, shown), phase, verdict)
         }
         Preconditions::NeverThere => never_there(object, base),
@@ -66,6 +67,9 @@ fn kept(base: MessageTemplateStatus, verdict: StatusSummary) -> Plan<MessageTemp
 
 /// What is not there and is asked for waits to be sent; what is only to be observed is missing.
 fn never_there(object: &MessageTemplate, base: MessageTemplateStatus) -> Plan<MessageTemplateStatus, Step> {
+    if let Some(mistake) = mistake(object) {
+        return unread(object, base, TemplatePhase::NotFound, StatusSummary::new(mistake, Progress::Stalled));
+    }
     let nowhere = format!("business account {} has no {}", object.spec.business_account_id, object.title());
     let later = unsupported::message_template(&object.spec);
     if let Some(entry) = later.iter().find(|entry| entry.asks_for_more) {

@@ -36,7 +36,7 @@ use self::{
     inputs::Memory,
 };
 use crate::{
-    api::{AppKey, Kind, MetaApp, MetaAppStatus},
+    api::{AppKey, Kind, MetaApp, MetaAppStatus, SpecError, broken_rules},
     controller::{
         context::{Context, Error},
         managed_resource::{ManagedResource, ReconcileContext, Then},
@@ -71,6 +71,10 @@ impl Kind for MetaApp {
         let references = [Some(&spec.app_secret_ref), spec.access_token_ref.as_ref(), spec.binding_token_ref.as_ref()];
         let named = references.into_iter().flatten().map(|reference| reference.name.clone());
         named.chain([token_secret::name(&self.app())]).collect()
+    }
+
+    fn spec_errors(&self) -> Vec<SpecError> {
+        broken_rules(self)
     }
 
     fn suspend(&self) -> bool {

@@ -115,6 +115,7 @@ pub fn examined(
         summary.ready = mistake;
         summary.progress = Progress::Stalled;
     }
+    summary.report_mistakes(input.app);
     status.phase = Some(phase);
     let rests = import_rests(input);
     let wait = wait(input, token, summary.progress).min(rests.unwrap_or(Duration::MAX));

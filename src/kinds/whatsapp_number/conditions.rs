@@ -310,6 +310,7 @@ pub const REASONS: Reasons = &[
     (
         "PINSynced",
         &[
+            Reason::InvalidSpec,
             Reason::PINSynced,
             Reason::PINDiffers,
             Reason::PINRefused,
@@ -324,6 +325,7 @@ pub const REASONS: Reasons = &[
     (
         "RoutingConfigured",
         &[
+            Reason::InvalidSpec,
             Reason::Configured,
             Reason::Settling,
             Reason::CallbackRefused,
@@ -341,6 +343,7 @@ pub const REASONS: Reasons = &[
     (
         "ProfileSynced",
         &[
+            Reason::InvalidSpec,
             Reason::ProfileSynced,
             Reason::ProfileDiffers,
             Reason::ProfileRefused,

@@ -1,11 +1,11 @@
 //! What a part of the plan decides: nothing, a step, a report, or to wait. Pure.
 
-use super::inputs::Step;
+use super::{inputs::Step, number_view::NumberView};
 use crate::{
-    api::{NumberPhase, SpecError, WhatsAppNumberStatus},
+    api::{NumberPhase, READY, SpecError, WhatsAppNumberStatus},
     controller::{
         plan::Requeue,
-        summary::{ConditionValue, Progress, StatusSummary},
+        summary::{ConditionValue, Progress, StatusSummary, correct},
     },
     messages::Reason,
 };
@@ -47,6 +47,20 @@ impl Decision<ConditionReport> {
             (Self::Act(_), Some(error)) => {
                 let message = format!("left as it is, because {} is wrong: {}", error.field, error.message);
                 ConditionReport::new(ConditionValue::no(Reason::InvalidSpec, message), Impact::Fine)
+            }
+            (decision, _) => decision,
+        }
+    }
+}
+
+impl Decision<ReadyReport> {
+    /// No call is made for a number whose identity, verification or registration is wrong in the spec.
+    pub fn unless_mistaken(self, at: &NumberView<'_>, errors: &[SpecError]) -> Self {
+        let concerns = |error: &&SpecError| [READY, "Verified", "PINSynced"].contains(&error.condition);
+        match (self, errors.iter().find(concerns)) {
+            (Self::Act(Step::Send { .. } | Step::Repeat { .. }), Some(error)) => {
+                let ready = correct(at.object, error);
+                ReadyReport::stalled(at.phase(), ready.reason, ready.message)
             }
             (decision, _) => decision,
         }

@@ -22,6 +22,7 @@ mod provisioning;
 mod recovery;
 mod registration;
 mod restore;
+mod spec_errors;
 mod status;
 mod steps;
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub use self::{binding_cache::Bindings, profile_cache::Profiles};
 use crate::{
     api::{
         AppKey, Kind, ManagementPolicy, SecretKeyRef, SpecError, WhatsAppNumber, WhatsAppNumberStatus,
-        labels::DEREGISTER, validate_number,
+        labels::DEREGISTER,
     },
     calls::CallGateway,
     controller::{
@@ -108,7 +109,7 @@ impl Kind for WhatsAppNumber {
     }
 
     fn spec_errors(&self) -> Vec<SpecError> {
-        validate_number(&self.spec)
+        spec_errors::spec_errors(self)
     }
 
     fn suspend(&self) -> bool {

@@ -17,7 +17,7 @@ use super::{
     webhook,
 };
 use crate::{
-    api::{Kind, NumberPhase, WhatsAppNumberStatus},
+    api::{Kind, NumberPhase, READY, WhatsAppNumberStatus},
     controller::{
         account_resource::Input,
         plan::{Plan, Report, Requeue},
@@ -95,6 +95,12 @@ fn by_preconditions(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -
         Preconditions::Shown { account, facts } => {
             present(&NumberView { object, inputs, account, facts, timing: input.timing }, base, requests)
         }
+        // What is wrong cannot be found at Meta.
+        Preconditions::NeverThere | Preconditions::Unmanaged(_)
+            if let Some(mistake) = status::identity_mistake(object) =>
+        {
+            Decision::Report(status::absent(base, mistake, requests))
+        }
         Preconditions::NeverThere if provisioning::adds(object) => {
             requests.wait_all();
             provisioning::provisioning(object, inputs, input.timing).map(|ready| status::pending(base, ready))
@@ -117,18 +123,18 @@ fn by_preconditions(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -
 
 /// For a number that Meta shows.
 fn present(at: &NumberView<'_>, base: WhatsAppNumberStatus, requests: &mut ActionRequests) -> Decision<NumberReport> {
+    let errors = at.object.spec_errors();
     let first = wait_for_deregistration(at).or_else(|| onboarding::bookkeeping(at).into());
-    let ready = match first.or_else(|| onboarding::next_step(at, requests)) {
+    let ready = match first.or_else(|| onboarding::next_step(at, requests).unless_mistaken(at, &errors)) {
         Decision::Act(step) => return Decision::Act(step),
         Decision::Wait(need) => return Decision::Wait(need),
         Decision::Report(ready) => Some(ready),
         Decision::NotManaged => None,
     };
     let mut status = StatusBuilder::new(at, ready);
-    let errors = at.object.spec_errors();
-    status.report_spec_errors(&errors);
+    status.report_mistakes();
     for (condition, decide) in TOPICS {
-        let mistake = errors.iter().find(|error| error.condition == condition);
+        let mistake = errors.iter().find(|error| [READY, condition].contains(&error.condition));
         match decide(at).unless_mistaken(mistake) {
             Decision::Act(step) => return Decision::Act(step),
             Decision::Wait(need) => return Decision::Wait(need),

@@ -13,14 +13,14 @@ use super::{
 };
 use crate::{
     api::{
-        Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, LastError, ManagementPolicy,
-        NumberPhase, NumberWebhookStatus, RegistrationStatus, SpecError, VerificationStatus, WhatsAppNumber,
-        WhatsAppNumberStatus, whole_seconds,
+        Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, Kind, LastError, ManagementPolicy,
+        NumberPhase, NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
+        whole_seconds,
     },
     calls::Operation,
     controller::{
         plan::Requeue,
-        summary::{ConditionValue, Progress, StatusSummary},
+        summary::{ConditionValue, Progress, StatusSummary, correct},
     },
     graph::types::{NameStatus, PhoneNumber, PlatformType},
     k8s::conditions::{READY, SENDABLE, State, find},
@@ -247,13 +247,8 @@ impl<'a> StatusBuilder<'a> {
     }
 
     /// A mistake in the spec makes the number not ready, where Meta's facts do not.
-    pub fn report_spec_errors(&mut self, errors: &[SpecError]) {
-        let Some(SpecError { field, message, .. }) = errors.first() else { return };
-        if self.summary.ready.state == State::True {
-            let message = format!("{field}: {message}. To correct it: {}", commands::with("edit", self.at.object));
-            self.summary.ready = ConditionValue::no(Reason::InvalidSpec, message);
-            self.summary.progress = Progress::Stalled;
-        }
+    pub fn report_mistakes(&mut self) {
+        self.summary.report_mistakes(self.at.object);
     }
 
     /// One more condition, and what it means for Ready: the first that keeps the number from matching its spec takes Ready's
@@ -361,4 +356,23 @@ pub fn absent(base: WhatsAppNumberStatus, summary: StatusSummary, requests: &mut
     let sendable = ConditionValue::no(Reason::NotFound, "no business account of the MetaApp lists the number");
     let conditions = vec![(SENDABLE, sendable)];
     NumberReport::new(base, NumberPhase::NotFound, StatusSummary { conditions, ..summary })
+}
+
+/// The mistake because of which no number at Meta can be this one, or none may be added for it.
+pub fn identity_mistake(object: &WhatsAppNumber) -> Option<StatusSummary> {
+    let errors = object.spec_errors();
+    let error = errors.iter().find(|error| error.condition == READY)?;
+    let immutable = ["spec.phoneNumber", "spec.businessAccountID", "metadata.name"].contains(&error.field.as_str());
+    let mistake = if immutable {
+        let message = format!(
+            "{}: {}. The field cannot be changed: create another WhatsAppNumber, and delete this one: {}",
+            error.field,
+            error.message,
+            commands::with("delete", object)
+        );
+        ConditionValue::no(Reason::InvalidSpec, message)
+    } else {
+        correct(object, error)
+    };
+    Some(StatusSummary::new(mistake, Progress::Stalled))
 }

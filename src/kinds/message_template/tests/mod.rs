@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{AppRef, Body, Category, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
+    api::{AppRef, Body, Category, Footer, ManagementPolicy, MessageTemplate, MessageTemplateSpec},
     controller::{
         account_resource::Proof,
         app_reference::AppReference,
@@ -50,6 +50,29 @@ fn observed() -> Scene<Templates> {
     let mut scene = scene();
     scene.object.spec.management_policy = ManagementPolicy::Observe;
     scene
+}
+
+#[test]
+fn rules_hold_for_stored_objects_too() {
+    let cases: &[Case<Templates>] = &[
+        (
+            "approved",
+            |scene| {
+                approved(scene);
+                scene.object.spec.footer = Some(Footer { text: "Order {{1}}".to_owned() });
+            },
+            "Approved False/InvalidSpec Stalled",
+        ),
+        (
+            "not there",
+            |scene| {
+                scene.lacks(MINUTE);
+                scene.object.spec.template_name = "Order-Shipped".to_owned();
+            },
+            "NotFound False/InvalidSpec Stalled",
+        ),
+    ];
+    table(scene, cases);
 }
 
 #[test]
@@ -218,6 +241,9 @@ fn the_category_is_metas_to_change() {
     ] {
         let mut scene = scene();
         scene.object.spec.category.clone_from(&asked);
+        if asked.is_none() {
+            scene.object.spec.management_policy = ManagementPolicy::Observe;
+        }
         scene.shows(template(&facts));
         scene.reconcile();
         assert_eq!(scene.condition("CategoryMatches").as_deref(), expected, "{reason}");

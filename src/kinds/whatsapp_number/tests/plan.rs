@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::fixtures::facts as number;
 use crate::{
-    api::{AppKey, Binding, Direction, ManagementPolicy, Verification, WhatsAppNumber, WhatsAppNumberSpec},
+    api::{
+        AppKey, Binding, Direction, ManagementPolicy, Provisioning, Verification, WhatsAppNumber, WhatsAppNumberSpec,
+    },
     controller::{
         app_reference::AppReference,
         plan::Plan,
@@ -165,6 +167,56 @@ fn a_wrong_time_zone_stops_only_the_binding() {
     assert_eq!(scene.condition("Bound").as_deref(), Some("False/InvalidSpec"), "the binding Secret stays as it is");
     scene.edit(|number| number.spec.time_zone = Some("Europe/Paris".to_owned()));
     assert!(matches!(scene.plan(), Plan::Step(inputs::Step::WriteBinding(_))));
+}
+
+/// Objects that are older than a rule of the CRD. No step is taken for what is wrong, and all else goes on.
+#[test]
+fn rules_hold_for_stored_objects_too() {
+    let cases: &[Case<Numbers>] = &[
+        (
+            "no direction",
+            |scene| {
+                connected(scene);
+                scene.object.spec.directions.clear();
+            },
+            "Enabled False/InvalidSpec Stalled",
+        ),
+        (
+            "no direction, banned",
+            |scene| {
+                scene.shows(number(&json!({"status": "BANNED"})));
+                scene.object.spec.directions.clear();
+            },
+            "Restricted False/Banned Stalled",
+        ),
+        (
+            "no code is requested in a language that Meta does not have",
+            |scene| {
+                unverified(scene);
+                let language = Some("fr-FR".to_owned());
+                scene.object.spec.verification = Some(Verification { language, ..Verification::default() });
+            },
+            "Unverified False/InvalidSpec Stalled",
+        ),
+        (
+            "what is not a number is not looked for",
+            |scene| {
+                scene.lacks(MINUTE);
+                scene.object.spec.phone_number = "33 6 12".to_owned();
+            },
+            "NotFound False/InvalidSpec Stalled",
+        ),
+        (
+            "nor added",
+            |scene| {
+                scene.lacks(MINUTE);
+                scene.object.spec.provisioning = Provisioning::AddIfMissing;
+                scene.object.spec.business_account_id = Some("102290129340398".to_owned());
+            },
+            "NotFound False/InvalidSpec Stalled",
+        ),
+    ];
+    table(scene, cases);
 }
 
 #[test]
@@ -401,7 +453,9 @@ fn a_number_of_an_observed_app_is_observed() {
 
     scene.lacks(MINUTE);
     scene.object.status = None;
-    scene.object.spec.provisioning = crate::api::Provisioning::AddIfMissing;
+    scene.object.spec.provisioning = Provisioning::AddIfMissing;
+    scene.object.spec.business_account_id = Some("102290129340398".to_owned());
+    scene.object.spec.requested_name = Some("INO Support".to_owned());
     scene.reconcile();
     assert_eq!(scene.told(), "NotFound False/NotFound Stalled");
     assert!(scene.message("Ready").contains("does not add it"), "{}", scene.message("Ready"));

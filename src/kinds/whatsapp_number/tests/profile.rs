@@ -63,13 +63,21 @@ fn what_the_spec_names_is_written_and_nothing_else() {
             ("it is read first", |scene| scene.inputs.profile = ProfileRead::Due, "read the profile"),
             ("it is not read yet", |scene| scene.inputs.profile = ProfileRead::Unread { next: MINUTE }, FINE),
             ("no block", |scene| scene.object.spec.profile = None, FINE),
+            (
+                "a field breaks a rule that is younger than the object",
+                |scene| {
+                    let email = Some("support".to_owned());
+                    scene.object.spec.profile = Some(Profile { email, ..Profile::default() });
+                },
+                "Enabled False/InvalidSpec Stalled",
+            ),
             ("Observe", |scene| scene.object.spec.management_policy = ManagementPolicy::Observe, FINE),
             ("not registered", |scene| unregistered(scene, "VERIFIED"), "PINRequired True/Adopted"),
             (
                 "nothing is what Meta calls undefined",
                 |scene| {
                     scene.object.spec.profile = Some(Profile {
-                        vertical: Some(String::new()),
+                        vertical: Some("UNDEFINED".to_owned()),
                         websites: Some(Vec::new()),
                         email: Some(String::new()),
                         ..Profile::default()
