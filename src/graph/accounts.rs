@@ -11,7 +11,8 @@ use super::config::{Access, Priority};
 use super::effort::Effort;
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
-use super::listing::{Listing, PAGE};
+use super::fields::Fields;
+use super::listing::Listing;
 use super::transport::{Call, Caller};
 use super::types::{Account, AccountAnswer, AccountRef, Node, Page, PhoneNumber, Template};
 use crate::timing::now;
@@ -47,6 +48,8 @@ pub struct LeftOut {
     pub templates: Vec<Template>,
     /// Single values within the account, its numbers and templates.
     pub values: u32,
+    /// Fields that Meta does not have for the account, in words for people.
+    pub fields: Vec<Box<str>>,
 }
 
 impl Client {
@@ -95,13 +98,30 @@ impl Client {
         want: Want,
         priority: Priority,
     ) -> Result<AccountRead, Error> {
-        let started = now();
         let effort = Effort::new(&self.inner.timing);
-        let fields = Fields::of(want);
+        loop {
+            let fields = self.inner.refused_fields.fields(access, waba_id, want.health);
+            match self.read_fields(access, waba_id, &fields, priority, &effort).await {
+                // It can only go on with fewer fields each time.
+                Err(error) if self.inner.refused_fields.learn(access, waba_id, &error) => {}
+                read => return read,
+            }
+        }
+    }
+
+    async fn read_fields(
+        &self,
+        access: &Access,
+        waba_id: &str,
+        fields: &Fields,
+        priority: Priority,
+        effort: &Effort,
+    ) -> Result<AccountRead, Error> {
+        let started = now();
         let query = vec![("fields", fields.nested().into())];
         let path = [waba_id];
         let call = node(access, Endpoint::Account, &path, query, waba_id, priority);
-        let answer = self.read_within::<AccountAnswer>(call, &effort).await?;
+        let answer = self.read_within::<AccountAnswer>(call, effort).await?;
         self.notice_registered(access, waba_id, &answer.phone_numbers.data.items);
         let numbers = Listing {
             endpoint: Endpoint::PhoneNumbers,
@@ -117,14 +137,22 @@ impl Client {
             ..numbers
         };
         let numbers =
-            self.list(access, &numbers, &effort, Some(answer.phone_numbers), |number: &PhoneNumber| &number.id).await?;
+            self.list(access, &numbers, effort, Some(answer.phone_numbers), |number: &PhoneNumber| &number.id).await?;
         self.notice_registered(access, waba_id, &numbers.items);
         let templates =
-            self.list(access, &templates, &effort, Some(answer.message_templates), |it: &Template| &it.id).await?;
-        let left_out =
-            LeftOut { numbers: numbers.left_out, templates: templates.left_out, values: effort.odd_values() };
-        let (numbers, templates) = (numbers.items, templates.items);
-        Ok(AccountRead { account: answer.account, numbers, templates, left_out, started })
+            self.list(access, &templates, effort, Some(answer.message_templates), |it: &Template| &it.id).await?;
+        let left_out = LeftOut {
+            numbers: numbers.left_out,
+            templates: templates.left_out,
+            values: effort.odd_values(),
+            fields: fields.left_out(),
+        };
+        let (mut account, mut numbers, templates) = (answer.account, numbers.items, templates.items);
+        fields.mark_account(&mut account);
+        for number in &mut numbers {
+            fields.mark_number(number);
+        }
+        Ok(AccountRead { account, numbers, templates, left_out, started })
     }
 
     /// Reads one number, with its health.
@@ -138,11 +166,20 @@ impl Client {
         id: &str,
         priority: Priority,
     ) -> Result<PhoneNumber, Error> {
-        let fields = Fields::of(Want { health: true }).number;
-        let query = vec![("fields", fields.into())];
         let path = [id];
-        let call = node(access, Endpoint::PhoneNumber, &path, query, waba_id, priority);
-        self.read::<Node<PhoneNumber>>(call).await.map(|number| number.0)
+        loop {
+            let fields = self.inner.refused_fields.fields(access, waba_id, true);
+            let query = vec![("fields", fields.number.as_str().into())];
+            let call = node(access, Endpoint::PhoneNumber, &path, query, waba_id, priority);
+            match self.read::<Node<PhoneNumber>>(call).await {
+                Ok(Node(mut number)) => {
+                    fields.mark_number(&mut number);
+                    return Ok(number);
+                }
+                Err(error) if self.inner.refused_fields.learn(access, waba_id, &error) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Reads one template.
@@ -156,11 +193,16 @@ impl Client {
         id: &str,
         priority: Priority,
     ) -> Result<Template, Error> {
-        let fields = Fields::of(Want::default()).template;
-        let query = vec![("fields", fields.into())];
         let path = [id];
-        let call = node(access, Endpoint::MessageTemplate, &path, query, waba_id, priority);
-        self.read::<Node<Template>>(call).await.map(|template| template.0)
+        loop {
+            let fields = self.inner.refused_fields.fields(access, waba_id, false);
+            let query = vec![("fields", fields.template.as_str().into())];
+            let call = node(access, Endpoint::MessageTemplate, &path, query, waba_id, priority);
+            match self.read::<Node<Template>>(call).await {
+                Err(error) if self.inner.refused_fields.learn(access, waba_id, &error) => {}
+                template => return template.map(|template| template.0),
+            }
+        }
     }
 
     /// How many templates Meta allows the account; `None` if Meta does not show it.
@@ -195,29 +237,6 @@ impl LeftOut {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.templates.is_empty()
-    }
-}
-
-/// The fields to request, with or without health.
-struct Fields {
-    account: String,
-    number: String,
-    template: String,
-}
-
-impl Fields {
-    fn of(want: Want) -> Self {
-        let health = if want.health { ",health_status" } else { "" };
-        Self {
-            account: format!("{}{health}", Account::FIELDS),
-            number: format!("{}{health}", PhoneNumber::FIELDS),
-            template: Template::FIELDS.to_owned(),
-        }
-    }
-
-    fn nested(&self) -> String {
-        let Self { account, number, template } = self;
-        format!("{account},phone_numbers.limit({PAGE}){{{number}}},message_templates.limit({PAGE}){{{template}}}")
     }
 }
 

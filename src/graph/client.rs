@@ -8,6 +8,7 @@ use reqwest::{Url, redirect, retry};
 
 use super::config::{Config, Recorder};
 use super::errors::Error;
+use super::fields::RefusedFields;
 use super::rate_limit::Budget;
 use super::server_time::Clock;
 use super::version::{VersionMismatch, Versions};
@@ -26,6 +27,7 @@ pub(super) struct Inner {
     pub budget: Budget,
     pub clock: Clock,
     pub versions: Versions,
+    pub refused_fields: RefusedFields,
     pub recorder: Arc<dyn Recorder>,
     pub timing: Timing,
 }
@@ -75,6 +77,7 @@ impl Client {
             budget: Budget::new(timing.clone()),
             clock: Clock::default(),
             versions: Versions::default(),
+            refused_fields: RefusedFields::default(),
             recorder,
             timing,
         };

@@ -9,11 +9,9 @@ use super::config::{Access, Priority};
 use super::effort::{Effort, circle};
 use super::endpoint::Endpoint;
 use super::errors::{Class, Error, Sent};
+use super::fields::PAGE;
 use super::transport::{Call, Caller};
 use super::types::{Item, Items, Next, Page};
-
-/// Meta's largest page.
-pub(super) const PAGE: &str = "100";
 
 /// A listing that comes in pages.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::errors::{GraphErrorBody, codes};
+use super::refused_field::RefusedField;
 use super::scrub::scrub;
 use super::types::lenient;
 
@@ -99,7 +100,11 @@ impl GraphError {
         // The name of a parameter, which Meta does not translate: there is no code of its own for this refusal.
         let proof_refused = self.code == Some(codes::INVALID_PARAMETER)
             && self.message.as_deref().is_some_and(|text| text.contains("appsecret_proof"));
+        let refused_field = Some(codes::INVALID_PARAMETER)
+            .filter(|code| self.code == Some(*code))
+            .and_then(|_| RefusedField::find(self.message.as_deref()?));
         let data = ErrorData::of(self.error_data);
+        let blamed = data.blamed.or_else(|| refused_field.as_ref().map(|field| field.name.to_string()));
         let quote = self.error_user_msg.or(data.details).or(self.message);
         GraphErrorBody {
             code: self.code,
@@ -107,7 +112,8 @@ impl GraphError {
             is_transient: self.is_transient.unwrap_or(false),
             proof_refused,
             method_refused: self.kind.as_deref() == Some("GraphMethodException"),
-            blamed: data.blamed.map(|blamed| scrub(&blamed, secrets)),
+            blamed: blamed.map(|blamed| scrub(&blamed, secrets)),
+            refused_field,
             quote: quote.map(|quote| scrub(&quote, secrets)),
             fbtrace_id: self.fbtrace_id,
         }
@@ -284,6 +290,11 @@ mod tests {
     #[test]
     fn flags_of_errors() {
         assert!(error_body(400, r#"{"error":{"code":2,"is_transient":true}}"#).is_transient);
+        let field =
+            r#"{"error":{"code":100,"message":"(#100) Tried accessing nonexisting field (foo) on node type (X)"}}"#;
+        let field = error_body(400, field);
+        assert!(field.refused_field.is_some());
+        assert_eq!(field.blamed.as_deref(), Some("foo"));
         let method = r#"{"error":{"code":100,"type":"GraphMethodException"}}"#;
         assert!(error_body(400, method).method_refused);
         assert!(!error_body(400, r#"{"error":{"code":100,"type":"OAuthException"}}"#).method_refused);

@@ -150,7 +150,10 @@ impl Client {
         let request = self.request(http, call)?;
         let started = Instant::now();
         let result = self.exchange(request, call).await;
-        let odd = result.as_ref().map_or(0, |(_, odd)| *odd);
+        let odd = match &result {
+            Ok((_, odd)) => *odd,
+            Err(error) => u32::from(error.is_refused_field()),
+        };
         if let Some(effort) = effort {
             effort.count_odd(odd);
         }

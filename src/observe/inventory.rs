@@ -232,6 +232,11 @@ impl Inventory {
         // Objects that report the failure must report its end.
         changes.fresh |= state.failure.take().is_some() | std::mem::take(&mut state.interrupted);
         let unreadable = snapshot.unreadable();
+        let refused = before.as_ref().map(|before| before.refused_fields()).unwrap_or_default();
+        if snapshot.refused_fields() != refused {
+            let fields = snapshot.refused_fields().join(", ");
+            warn!(app = %key, account, fields, "Meta does not have these fields for the account; the operator reads it without them");
+        }
         let known = before.map_or((0, 0, 0), |before| before.unreadable());
         if unreadable != known {
             warn_of(key, account, unreadable);

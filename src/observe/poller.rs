@@ -400,6 +400,10 @@ impl Poller {
                 limit.is_some_and(|limit| self.shared.inventory.set_template_limit(&self.app, &self.account, limit))
             }
             Err(error) => {
+                // Where Meta does not have it, the next poll would ask in vain as well.
+                if error.is_refused_field() {
+                    self.limit_due = now() + self.shared.timing.limits_interval;
+                }
                 debug!(app = %self.app, account = &*self.account, %error, "could not read the template limit");
                 false
             }

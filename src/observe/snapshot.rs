@@ -128,6 +128,12 @@ impl Snapshot {
         (self.left_out.numbers.len(), self.left_out.templates.len(), self.left_out.values)
     }
 
+    /// The fields that Meta does not have for the account, in words for people.
+    #[must_use]
+    pub fn refused_fields(&self) -> &[Box<str>] {
+        &self.left_out.fields
+    }
+
     /// Start of the first complete read that lacked this number.
     #[must_use]
     pub fn number_absent_since(&self, digits: u64) -> Instant {
@@ -156,6 +162,7 @@ impl Snapshot {
         Changes {
             fresh: false,
             account: self.account != before.account
+                || self.left_out.fields != before.left_out.fields
                 || self.numbers.len() != before.numbers.len()
                 || self.templates.len() != before.templates.len(),
             numbers: differing(&self.numbers, &before.numbers),

@@ -69,6 +69,44 @@ async fn an_accounts_own_fields_are_read() {
     assert_eq!(account.subscribed_apps.unwrap()[0].override_callback_uri.as_deref(), Some("https://h.example/x"));
 }
 
+/// Meta's error for a field that it does not have.
+fn nonexisting(field: &str, node_type: &str) -> Value {
+    let message = format!("(#100) Tried accessing nonexisting field ({field}) on node type ({node_type})");
+    json!({"code": 100, "type": "OAuthException", "message": message})
+}
+
+#[tokio::test]
+async fn an_account_is_read_without_the_fields_that_meta_does_not_have() {
+    let world = World::start(estate(1, 1)).await;
+    let path = format!("/{WABA}$");
+    world.refuse_once(&path, 400, nonexisting("is_on_biz_app", "WhatsAppBusinessPhoneNumber")).await;
+    world.refuse_once(&path, 400, nonexisting("subscribed_apps", "WhatsAppBusinessAccount")).await;
+    let found = read(&world).await.unwrap();
+    assert_eq!(found.left_out.fields, ["is_on_biz_app of numbers".into(), "subscribed_apps".into()]);
+    assert_eq!(found.account.subscribed_apps, None, "not known is not none");
+    assert_eq!((found.numbers.len(), found.templates.len()), (1, 1));
+    let odd: u32 = world.heard().iter().map(|call| call.odd).sum();
+    assert_eq!(odd, 2, "it is counted");
+    read(&world).await.unwrap();
+    assert_eq!(world.calls().await.len(), 4, "it is remembered");
+    world.client.read_account(&access(), WABA, Want { health: true }, Priority::Poll).await.unwrap();
+    world.client.read_number(&access(), WABA, &found.numbers[0].id, Priority::Read).await.unwrap();
+    for call in world.calls().await.iter().skip(2) {
+        assert!(!call["query"].to_string().contains("is_on_biz_app"), "{call}");
+    }
+    let error = {
+        world.refuse_once(&path, 400, nonexisting("display_phone_number", "WhatsAppBusinessPhoneNumber")).await;
+        read(&world).await.unwrap_err()
+    };
+    assert_eq!(
+        error.to_string(),
+        "Meta does not have a field that the operator asks for: display_phone_number (Meta code 100)"
+    );
+    world.refuse_once(&path, 400, nonexisting("currency", "Business")).await;
+    let error = read(&world).await.unwrap_err();
+    assert!(error.is_no_account() && error.to_string().contains("business portfolio"), "{error}");
+}
+
 #[tokio::test]
 async fn health_is_read_only_on_request() {
     let world = World::start(estate(1, 1)).await;

@@ -24,6 +24,7 @@ pub struct Heard {
     pub outcome: &'static str,
     pub waba_id: Option<String>,
     pub budget_left: Option<u8>,
+    pub odd: u32,
 }
 
 /// A simulator with a seed, and a client connected to it.
@@ -113,6 +114,7 @@ fn client(url: &str, timing: Timing, heard: Arc<Mutex<Vec<Heard>>>) -> Client {
             outcome: call.outcome,
             waba_id: call.waba_id.map(str::to_owned),
             budget_left: call.budget_left,
+            odd: call.odd,
         });
     };
     Client::new(config, Arc::new(recorder)).unwrap()

@@ -128,6 +128,48 @@ async fn an_account_that_the_token_cannot_read_is_reported_and_the_others_work()
 }
 
 #[tokio::test]
+async fn the_id_of_a_portfolio_is_named_as_such() {
+    let mut seed = seed::small();
+    seed["businesses"] = json!([{"id": "800", "name": "INO"}]);
+    seed["accounts"][0]["business"] = json!("800");
+    seed["tokens"][0]["scopes"].as_array_mut().unwrap().push(json!("business_management"));
+    let world = World::running("portfolio", seed).await;
+    world.create(&app(INO, json!({"businessAccountIDs": [ACCOUNT, "800"]}))).await;
+    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/AccountNotReadable").await;
+    assert!(message.contains("800: the ID is that of a business portfolio"), "{message}");
+    assert!(message.contains("WhatsApp accounts") && !message.contains("Assign"), "{message}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_field_that_meta_does_not_have_hides_no_account() {
+    let world = World::running("refused-field", seed::small()).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number("support", "+33612345678", json!({}))).await;
+    let error = |field: &str| {
+        let message =
+            format!("(#100) Tried accessing nonexisting field ({field}) on node type (WhatsAppBusinessPhoneNumber)");
+        json!({"status": 400, "body": {"error": {"code": 100, "type": "OAuthException", "message": message}}})
+    };
+    world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
+    let path = format!("/{ACCOUNT}$");
+    world.inject_fault(json!({"path": path, "times": 1, "before": error("last_onboarded_time")})).await;
+    world
+        .until::<MetaApp>(INO, "the field is named", |app| {
+            condition(app, "AccountsSynced").is_some_and(|(synced, message)| {
+                synced == "True/Synced" && message.contains(&format!("{ACCOUNT}: last_onboarded_time of numbers"))
+            })
+        })
+        .await;
+    // One that is needed.
+    world.inject_fault(json!({"path": path, "before": error("status")})).await;
+    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/AccountNotReadable").await;
+    assert!(message.contains(": status (") && message.contains("spec.graphVersion"), "{message}");
+    assert!(!message.contains("ssign"), "{message}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_token_without_any_account_is_reported() {
     let mut seed = seed::small();
     seed["tokens"][0]["accounts"] = json!([]);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::endpoint::Endpoint;
+use super::refused_field::RefusedField;
 pub(super) use table::{Classification, Kind, Scope, classify};
 
 /// What an error means for what happens next.
@@ -94,6 +95,7 @@ pub(super) struct ErrorDetails {
     pub http: Option<u16>,
     /// The parameters that Meta blames, by Meta's own names, which it does not translate.
     pub blamed: Option<Box<str>>,
+    pub refused_field: Option<RefusedField>,
     pub quote: Option<Box<str>>,
     pub fbtrace_id: Option<Box<str>>,
 }
@@ -101,7 +103,8 @@ pub(super) struct ErrorDetails {
 impl fmt::Display for ErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.detail)?;
-        if let Some(blamed) = &self.blamed {
+        let other = self.refused_field.as_ref().and_then(|field| field.other_than_account(self.endpoint));
+        if let Some(blamed) = self.blamed.as_ref().filter(|_| other.is_none()) {
             write!(f, ": {blamed}")?;
         }
         match (self.code, self.subcode, self.http) {
@@ -126,6 +129,7 @@ impl Error {
             subcode: None,
             http: None,
             blamed: None,
+            refused_field: None,
             quote: None,
             fbtrace_id: None,
         }))
@@ -231,6 +235,22 @@ impl Error {
         self.0.sent == Sent::Endless
     }
 
+    /// Whether Meta does not know a field that was requested.
+    #[must_use]
+    pub fn is_refused_field(&self) -> bool {
+        self.0.refused_field.is_some()
+    }
+
+    /// Whether an account was requested, and the ID is that of something else.
+    #[must_use]
+    pub fn is_no_account(&self) -> bool {
+        self.0.refused_field.as_ref().is_some_and(|field| field.other_than_account(self.0.endpoint).is_some())
+    }
+
+    pub(super) fn refused_field(&self) -> Option<&RefusedField> {
+        self.0.refused_field.as_ref()
+    }
+
     /// The object is not there or not visible.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -295,6 +315,7 @@ pub(super) struct GraphErrorBody {
     /// Its `type` is `GraphMethodException`: the object does not take this call from this token.
     pub method_refused: bool,
     pub blamed: Option<Box<str>>,
+    pub refused_field: Option<RefusedField>,
     pub quote: Option<Box<str>>,
     pub fbtrace_id: Option<Box<str>>,
 }
@@ -312,6 +333,7 @@ impl GraphErrorBody {
             subcode: self.subcode,
             http: Some(http),
             blamed: self.blamed,
+            refused_field: self.refused_field,
             quote: self.quote,
             fbtrace_id: self.fbtrace_id,
         }))

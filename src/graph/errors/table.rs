@@ -73,6 +73,10 @@ pub(in crate::graph) fn classify(error: &GraphErrorBody, endpoint: Endpoint, htt
     if error.proof_refused {
         return Classification { kind: Kind::Is(Class::AppCredentials), text: PROOF_REFUSED, documented: true };
     }
+    if let Some(field) = &error.refused_field {
+        let text = field.other_than_account(endpoint).unwrap_or(UNKNOWN_FIELD);
+        return Classification { kind: Kind::Is(Class::BadRequest), text, documented: true };
+    }
     let row = TABLE.iter().find(|(on, ..)| on.fits(error, endpoint));
     let verdict = match row {
         Some(&(_, kind, text)) => Classification { kind, text, documented: true },
@@ -94,6 +98,7 @@ pub(in crate::graph) fn classify(error: &GraphErrorBody, endpoint: Endpoint, htt
 
 const PROOF_REFUSED: &str =
     "the app secret does not fit the access token: the secret is wrong, or the token is of another app";
+const UNKNOWN_FIELD: &str = "Meta does not have a field that the operator asks for";
 const TEMPORARY_ERROR: &str = "Meta reports a temporary error";
 const UNKNOWN_FAULT: &str = "Meta failed with an error that this operator does not know";
 const UNKNOWN_REFUSAL: &str = "Meta refused the call with an error that this operator does not know";

@@ -147,7 +147,30 @@ fn find(input: &Input<'_>, ids: &[String]) -> (ConditionValue, Progress) {
     }
     let accounts =
         if ids.len() == 1 { "the business account".to_owned() } else { format!("all {} business accounts", ids.len()) };
-    (ConditionValue::yes(Reason::Synced, format!("{accounts} can be read{}", left_out(input))), Progress::Settled)
+    (
+        ConditionValue::yes(
+            Reason::Synced,
+            format!("{accounts} can be read{}{}", without(input, ids), left_out(input)),
+        ),
+        Progress::Settled,
+    )
+}
+
+/// The fields that Meta does not have for an account.
+fn without(input: &Input<'_>, ids: &[String]) -> String {
+    let refused = ids.iter().filter_map(|id| {
+        let snapshot = input.accounts.get(id.as_str())?.snapshot.as_ref()?;
+        let fields = snapshot.refused_fields();
+        (!fields.is_empty()).then(|| format!("{id}: {}", fields.join(", ")))
+    });
+    let refused: Vec<String> = refused.collect();
+    if refused.is_empty() {
+        return String::new();
+    }
+    let more = refused.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let named = refused.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    format!(". Meta does not have these fields for them, and the operator reads the rest: {named}{more}")
 }
 
 /// What an import leaves out because no object can stand for it.
@@ -201,11 +224,26 @@ fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> 
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let listed = format!("{}{more}", listed.join("; "));
     if person {
-        let message = format!(
-            "business accounts that the token cannot read: {listed}. Assign them to the token's system user (Business \
-             settings > System users), or take them out of spec.businessAccountIDs: {}. The last known values stay",
-            commands::with("edit", input.app)
-        );
+        let edit = commands::with("edit", input.app);
+        let mut what = "business accounts that cannot be read";
+        let remedy = if failures.iter().all(|(_, f)| f.error.is_no_account()) {
+            what = "spec.businessAccountIDs has IDs of other things";
+            format!("Put in their place the IDs that Business settings > Accounts > WhatsApp accounts shows: {edit}")
+        } else if failures.iter().all(|(_, f)| f.error.is_refused_field()) {
+            format!("Set spec.graphVersion to a version that has the field, or update the operator: {edit}")
+        } else if failures.iter().any(|(_, f)| f.error.is_refused_field()) {
+            format!(
+                "Correct the IDs in spec.businessAccountIDs ({edit}), and assign the accounts that the token cannot see to its \
+                 system user (Business settings > System users)"
+            )
+        } else {
+            what = "business accounts that the token cannot read";
+            format!(
+                "Assign them to the token's system user (Business settings > System users), or take them out of \
+                 spec.businessAccountIDs: {edit}"
+            )
+        };
+        let message = format!("{what}: {listed}. {remedy}. The last known values stay");
         return (ConditionValue::no(Reason::AccountNotReadable, message), Progress::Stalled);
     }
     let throttled = failures.iter().all(|(_, f)| f.error.throttled_until().is_some());
