@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::intent::CallInput;
 use crate::{
-    graph::{self, Access, Outcome, Priority, types::Profile},
+    graph::{self, Access, Outcome, PinAfter, Priority, types::Profile},
     observe::digits,
 };
 
@@ -23,6 +23,17 @@ pub struct Target {
     pub id: String,
     /// The number, E.164.
     pub number: String,
+}
+
+/// What a call that succeeded changed, as far as Meta's reply tells more than that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// What was requested.
+    Done,
+    /// The ID of the number that was added.
+    Added(String),
+    /// The number is registered, and Meta left its PIN alone.
+    PinKept,
 }
 
 /// Whose budget at Meta a call uses.
@@ -50,7 +61,7 @@ pub trait Meta: Sync {
         target: &Target,
         input: &CallInput,
         secret: Option<&SecretString>,
-    ) -> impl Future<Output = Option<Outcome<Option<String>>>> + Send;
+    ) -> impl Future<Output = Option<Outcome<Reply>>> + Send;
 
     /// Reads a number's profile. The error is the pause that Meta or the budget wants, where they want one.
     fn read_profile(
@@ -70,24 +81,22 @@ impl Meta for graph::Client {
         self.pass(charge.access, charge.account, charge.priority).await
     }
 
-    async fn call(
-        &self,
-        target: &Target,
-        input: &CallInput,
-        secret: Option<&SecretString>,
-    ) -> Option<Outcome<Option<String>>> {
+    async fn call(&self, target: &Target, input: &CallInput, secret: Option<&SecretString>) -> Option<Outcome<Reply>> {
         let Target { access, account, id, number } = target;
-        let plain = |outcome: Outcome<()>| outcome.map(|()| None);
+        let plain = |outcome: Outcome<()>| outcome.map(|()| Reply::Done);
         Some(match input {
             CallInput::AddNumber { account, name } => {
                 let parts = digits::split_country(number)?;
-                self.add_number(access, account, parts, name).await.map(|id| Some(id.into_string()))
+                self.add_number(access, account, parts, name).await.map(|id| Reply::Added(id.into_string()))
             }
             CallInput::RequestCode { method, language, .. } => {
                 plain(self.request_code(access, account, id, *method, language).await)
             }
             CallInput::VerifyCode => plain(self.verify_code(access, account, id, secret?).await),
-            CallInput::Register | CallInput::RegisterAgain => plain(self.register(access, account, id, secret?).await),
+            CallInput::Register | CallInput::RegisterAgain => {
+                let outcome = self.register(access, account, id, secret?).await;
+                outcome.map(|pin| if pin == PinAfter::Kept { Reply::PinKept } else { Reply::Done })
+            }
             CallInput::SetPin { .. } => plain(self.set_pin(access, account, id, secret?).await),
             CallInput::Deregister => plain(self.deregister(access, account, id).await),
             CallInput::SetWebhook { url, .. } => plain(self.set_webhook(access, account, id, url, secret?).await),

@@ -14,7 +14,7 @@ mod tests;
 pub use budget::Budget;
 pub use intent::{CallInput, Intent};
 pub use journal::Journal;
-pub use meta::{Charge, Meta, Target};
+pub use meta::{Charge, Meta, Reply, Target};
 pub use operation::{AppOperation, Class, Operation, WINDOW};
 pub use recovery::{Evidence, Recovery, Shown};
 pub use send::{CallGateway, Sent};

@@ -113,6 +113,12 @@ impl Operation {
         matches!(self, Self::Register | Self::RegisterAgain | Self::SetPin)
     }
 
+    /// Whether its success proves that the PIN that goes with it is in force.
+    #[must_use]
+    pub fn puts_pin_in_force(self) -> bool {
+        matches!(self, Self::Register | Self::SetPin)
+    }
+
     /// The operation under which its attempts and refusals are kept: both ways to register are one.
     #[must_use]
     pub fn counted_as(self) -> Self {

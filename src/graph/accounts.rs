@@ -219,7 +219,7 @@ impl Client {
 
     /// Meta's limit for an account is the large one once it has a registered number.
     fn notice_registered(&self, access: &Access, waba_id: &str, numbers: &[PhoneNumber]) {
-        if numbers.iter().any(PhoneNumber::is_registered) {
+        if numbers.iter().any(PhoneNumber::has_platform) {
             self.inner.budget.gate(&access.app.app_id, Some(waba_id)).activate();
         }
     }

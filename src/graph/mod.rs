@@ -32,4 +32,5 @@ pub use config::{Access, AppCredentials, Config, Finished, Priority, Recorder};
 pub use endpoint::Endpoint;
 pub use errors::{Class, Error, codes};
 pub use outcome::Outcome;
+pub use phone_numbers::PinAfter;
 pub use version::VersionMismatch;

@@ -1,5 +1,7 @@
 //! Calls that change a number, each tried exactly once. The caller has recorded its intent before: see `ledger`.
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +21,37 @@ use crate::api::CodeMethod;
 struct Success {
     #[serde(deserialize_with = "lenient::flag")]
     success: Option<bool>,
+}
+
+/// What a registration did to the number's PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinAfter {
+    /// The PIN that was sent is in force: it was put there, or it matched.
+    Sent,
+    /// The number was registered already: its PIN stays, whichever that is.
+    Kept,
+}
+
+/// The reply to a registration. Meta does not document in which form it says that it left the PIN alone.
+#[derive(Deserialize)]
+struct Registered {
+    #[serde(default, deserialize_with = "lenient::flag")]
+    success: Option<bool>,
+    #[serde(flatten)]
+    more: BTreeMap<String, Value>,
+}
+
+impl Registered {
+    /// To register a number anew, Meta says no more than `success`: whatever it says besides of the PIN, or of an earlier
+    /// registration, means that it left the PIN alone.
+    fn pin(&self) -> PinAfter {
+        let says = |text: &str| {
+            let text = text.to_lowercase();
+            ["pin", "two_step", "two-step", "already"].iter().any(|word| text.contains(word))
+        };
+        let tells = |(name, value): (&String, &Value)| says(name) || value.as_str().is_some_and(says);
+        if self.more.iter().any(tells) { PinAfter::Kept } else { PinAfter::Sent }
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,10 +99,14 @@ impl Client {
         self.succeed(access, Endpoint::VerifyCode, &[id, "verify_code"], waba_id, json, Some(code)).await
     }
 
-    /// Registers the number with the Cloud API. Sets the PIN where none is in force, else it has to match.
-    pub async fn register(&self, access: &Access, waba_id: &str, id: &str, pin: &SecretString) -> Outcome<()> {
+    /// Registers the number with the Cloud API. Sets the PIN where none is in force, else it has to match. Of a number that is
+    /// registered already Meta leaves the PIN alone, and says so.
+    pub async fn register(&self, access: &Access, waba_id: &str, id: &str, pin: &SecretString) -> Outcome<PinAfter> {
         let json = json!({"messaging_product": "whatsapp", "pin": pin.expose_secret()});
-        self.succeed(access, Endpoint::Register, &[id, "register"], waba_id, json, Some(pin)).await
+        let path = [id, "register"];
+        let call = post(access, Endpoint::Register, &path, waba_id, Body { json, secret: Some(pin) });
+        let outcome = self.change::<Registered>(call).await;
+        confirmed(outcome, Endpoint::Register, |reply| reply.success).map(|reply| reply.pin())
     }
 
     /// Takes the number off the Cloud API.
@@ -133,14 +170,19 @@ impl Client {
         secret: Option<&SecretString>,
     ) -> Outcome<()> {
         let call = post(access, endpoint, path, waba_id, Body { json, secret });
-        match self.change::<Success>(call).await {
-            // Meta should not send this with a status of success: the outcome is unknown.
-            Outcome::Done(Success { success: Some(false) | None }) => {
-                let detail = "Meta's reply says neither that the call succeeded nor why it failed";
-                Outcome::Unknown(Error::without_reply(endpoint, Class::Transient, Sent::NoReply, detail))
-            }
-            other => other.map(drop),
+        let outcome = self.change::<Success>(call).await;
+        confirmed(outcome, endpoint, |reply| reply.success).map(drop)
+    }
+}
+
+/// A reply with a status of success counts only if it says so.
+fn confirmed<T>(outcome: Outcome<T>, endpoint: Endpoint, success: impl Fn(&T) -> Option<bool>) -> Outcome<T> {
+    match outcome {
+        Outcome::Done(reply) if success(&reply) != Some(true) => {
+            let detail = "Meta's reply says neither that the call succeeded nor why it failed";
+            Outcome::Unknown(Error::without_reply(endpoint, Class::Transient, Sent::NoReply, detail))
         }
+        other => other,
     }
 }
 

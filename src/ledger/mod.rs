@@ -15,8 +15,8 @@ pub(crate) mod transitions;
 
 pub use crate::calls::{Evidence, Target};
 pub use handle::{LedgerHandle, Ledgers};
-pub use parts::{CODE_LIFE, Owner, ProfileField, Refusal, SentCode, Webhook};
-pub use record::{Ledger, NewIntent, PossiblePin};
+pub use parts::{CODE_LIFE, Owner, PinDoubt, ProfileField, Refusal, SentCode, Webhook};
+pub use record::{Ledger, NewIntent, Observed, PossiblePin};
 pub use send::{CallReport, CallRequest};
 pub use store::{LedgerProblem, PREFIX, secret_name};
 pub use transitions::CallOutcome;

@@ -70,6 +70,20 @@ impl SentCode {
     }
 }
 
+/// Why the PIN that the operator put in force may be so no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PinDoubt {
+    /// Meta registered the number and left its PIN alone.
+    Kept,
+    /// Somebody else registered the number.
+    Registered,
+    /// Somebody else deregistered the number.
+    Deregistered,
+    /// The number has another ID: it was moved.
+    Moved,
+}
+
 /// A callback that the operator has set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

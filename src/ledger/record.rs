@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Owner, ProfileField, Refusal, SentCode, Webhook};
+use super::parts::{Owner, PinDoubt, ProfileField, Refusal, SentCode, Webhook};
 use crate::calls::{
     budget::recent,
     intent::{CallInput, Intent},
@@ -84,12 +84,34 @@ pub struct Ledger {
     /// The PIN in force, as far as the operator put it there or Meta accepted it.
     #[serde(skip)]
     pub pin: Option<ComparableSecret>,
+    /// When Meta put it in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_at: Option<Timestamp>,
+    /// ID of the number for which it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_number: Option<String>,
+    /// Why it may no longer be in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_doubt: Option<PinDoubt>,
     /// Calls that are over, and whose PIN may be in force all the same, newest last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub possible_pins: Vec<PossiblePin>,
     /// PINs and codes of calls, by the intent's id.
     #[serde(skip)]
     pub secrets: BTreeMap<String, ComparableSecret>,
+}
+
+/// What Meta shows of a number, as far as the ledger keeps it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Its ID and account, where it is there.
+    pub id: Option<(String, String)>,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Why the PIN in the ledger may no longer be in force.
+    pub pin_doubt: Option<PinDoubt>,
+    /// How fields of the profile are shown that were written.
+    pub shown: Vec<(String, serde_json::Value)>,
 }
 
 /// A call about to be made, with all that has to be known of it.
@@ -176,16 +198,11 @@ impl Ledger {
         self.handled.get(action.annotation()).map(String::as_str)
     }
 
-    /// Notes whose the number is, its ID and account where it is there, whether it is connected, and how fields of the profile
-    /// are shown that were written.
-    pub fn note(
-        &mut self,
-        owner: Owner,
-        id: Option<(String, String)>,
-        connected: bool,
-        shown: Vec<(String, serde_json::Value)>,
-    ) {
+    /// Notes whose the number is, and what Meta shows of it.
+    pub fn note(&mut self, owner: Owner, seen: Observed) {
+        let Observed { id, connected, pin_doubt, shown } = seen;
         self.owner = owner;
+        self.pin_doubt = self.pin_doubt.or(pin_doubt);
         if let Some((id, account)) = id {
             // There it is: nobody adds it any more.
             self.refusals.remove(&Operation::AddNumber);

@@ -205,7 +205,7 @@ fn a_lost_reply_to_a_registration_of_a_connected_number_keeps_its_pin() {
     ledger.finish("three", CallOutcome::Unknown, at(6));
     assert_eq!(possible(&ledger), ["590218".into(), "004217".into()], "each is kept once");
 
-    for operation in [Register, RegisterAgain, SetPin] {
+    for operation in [Register, SetPin] {
         let mut ledger = ledger.clone();
         play(&mut ledger, operation, CallOutcome::Done(None), 9);
         let left = (ledger.possible_pins.len(), ledger.secrets.len());
@@ -325,7 +325,7 @@ fn refused_pins_are_remembered_until_one_is_in_force() {
     refuse("c", 133_004, 2);
     refuse("a", 133_005, 3);
     assert_eq!(ledger.refused_pins, ["a", "b"]);
-    for operation in [Register, RegisterAgain, SetPin] {
+    for operation in [Register, SetPin] {
         let mut ledger = ledger.clone();
         play(&mut ledger, operation, CallOutcome::Done(None), 5);
         assert!(ledger.refused_pins.is_empty(), "{operation}: it may be another PIN now");

@@ -88,7 +88,7 @@ proptest! {
             } else {
                 meta.ended.push((operation.counted_as(), now));
             }
-            if matches!(ended, CallOutcome::Done(_)) && pin.is_some() {
+            if matches!(ended, CallOutcome::Done(_)) && operation.puts_pin_in_force() {
                 meta.pin = pin;
             }
             ledger.finish(&id, ended, now);

@@ -194,7 +194,8 @@ fn the_pin_that_meta_accepted_is_the_pin_in_force() {
     let new = Some(ComparableSecret::from("004217"));
     for operation in [Register, RegisterAgain, SetPin] {
         for (ended, in_force, reason) in [
-            (CallOutcome::Done(None), &new, "accepted"),
+            (CallOutcome::Done(None), if operation == RegisterAgain { &old } else { &new }, "accepted"),
+            (CallOutcome::PinOpen { kept: true }, &old, "left alone"),
             (refused(133_005), &old, "refused"),
             (CallOutcome::NotSent, &old, "never sent"),
             (CallOutcome::Unknown, &old, "outcome unknown"),
@@ -245,15 +246,12 @@ fn a_code_is_remembered_with_what_its_secret_held() {
 fn a_number_that_meta_shows_is_recorded() {
     let mut ledger = after(AddNumber, refused(100));
     ledger.register_wanted = true;
-    ledger.note(Owner::default(), None, false, Vec::new());
+    ledger.note(Owner::default(), Observed::default());
     assert_eq!((ledger.refusals.len(), ledger.register_wanted, ledger.was_connected), (1, true, false));
     let owner = Owner { uid: "u".into(), namespace: "cc".into(), name: "support-fr".into() };
-    ledger.note(
-        owner.clone(),
-        Some(("106".into(), "102".into())),
-        true,
-        vec![("about".into(), json!("never written"))],
-    );
+    let id = Some(("106".into(), "102".into()));
+    let shown = vec![("about".into(), json!("never written"))];
+    ledger.note(owner.clone(), Observed { id, connected: true, shown, ..Observed::default() });
     assert_eq!((&ledger.owner, ledger.phone_number_id.as_deref()), (&owner, Some("106")));
     assert!(ledger.refusals.is_empty(), "that it could not be added is over");
     assert_eq!((ledger.register_wanted, ledger.was_connected, ledger.profile.len()), (false, true, 0));

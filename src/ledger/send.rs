@@ -13,7 +13,7 @@ use super::{
     transitions::CallOutcome,
 };
 use crate::{
-    calls::{CallGateway, Charge, Journal, Meta, Operation, Sent, Target},
+    calls::{CallGateway, Charge, Journal, Meta, Operation, Reply, Sent, Target},
     graph::{self, Class, Outcome, Priority, codes},
     k8s::secrets::ComparableSecret,
     timing::Timing,
@@ -85,7 +85,7 @@ struct NumberJournal<'a, M> {
 
 impl<M: Meta> Journal for NumberJournal<'_, M> {
     type Intent = NewIntent;
-    type Reply = Option<String>;
+    type Reply = Reply;
     type Report = CallReport;
     type Problem = LedgerProblem;
 
@@ -111,14 +111,16 @@ impl<M: Meta> Journal for NumberJournal<'_, M> {
         saved
     }
 
-    async fn finish(&mut self, outcome: Option<Outcome<Option<String>>>) -> CallReport {
+    async fn finish(&mut self, outcome: Option<Outcome<Reply>>) -> CallReport {
         let quote = match &outcome {
             Some(Outcome::Refused(error)) => error.quote().map(str::to_owned),
             _ => None,
         };
-        let (ended, held) = self.handle.judge(self.gateway, self.operation, outcome, &self.inputs);
+        let (ended, held) = self.handle.judge(self.gateway, (&self.number, self.operation), outcome, &self.inputs);
         info!(number = self.number, operation = self.operation.as_str(), outcome = name(&ended), "called Meta");
-        if matches!(ended, CallOutcome::Done(_) | CallOutcome::Unknown) && self.operation.is_seen() {
+        if matches!(ended, CallOutcome::Done(_) | CallOutcome::PinOpen { .. } | CallOutcome::Unknown)
+            && self.operation.is_seen()
+        {
             self.handle.touch();
         }
         let at = self.gateway.graph.now();
@@ -133,17 +135,23 @@ impl LedgerHandle {
     fn judge(
         &self,
         gateway: &CallGateway<'_, impl Meta>,
-        operation: Operation,
-        outcome: Option<Outcome<Option<String>>>,
+        (number, operation): (&str, Operation),
+        outcome: Option<Outcome<Reply>>,
         inputs: &str,
     ) -> (CallOutcome, Option<String>) {
         match outcome {
             None => (CallOutcome::NotSent, Some("writing it down took too long, or the lease was lost".to_owned())),
             Some(Outcome::NotSent(error)) => (CallOutcome::NotSent, Some(error.to_string())),
-            Some(Outcome::Done(id)) => (CallOutcome::Done(id), None),
+            Some(Outcome::Done(Reply::Done)) => (CallOutcome::Done(None), None),
+            Some(Outcome::Done(Reply::Added(id))) => (CallOutcome::Done(Some(id)), None),
+            // A registered number's PIN is left alone in any case.
+            Some(Outcome::Done(Reply::PinKept)) if operation == Operation::RegisterAgain => {
+                (CallOutcome::Done(None), None)
+            }
+            Some(Outcome::Done(Reply::PinKept)) => (CallOutcome::PinOpen { kept: true }, None),
             Some(Outcome::Unknown(_)) => (CallOutcome::Unknown, None),
             Some(Outcome::Refused(error)) => {
-                info!(number = self.digits, operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
+                info!(number, operation = operation.as_str(), %error, quote = error.quote(), trace = error.fbtrace_id(),
                     "refused by Meta");
                 let code = error.code().unwrap_or_default();
                 let earlier =
@@ -218,7 +226,7 @@ fn lengthened(until: Timestamp, times: u32, now: Timestamp) -> Timestamp {
 
 fn name(ended: &CallOutcome) -> &'static str {
     match ended {
-        CallOutcome::Done(_) => "done",
+        CallOutcome::Done(_) | CallOutcome::PinOpen { .. } => "done",
         CallOutcome::Refused(_) => "refused",
         CallOutcome::NotSent => "not sent",
         CallOutcome::Unknown => "unknown",

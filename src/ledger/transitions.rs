@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    parts::{ProfileField, Refusal, SentCode, Webhook},
+    parts::{PinDoubt, ProfileField, Refusal, SentCode, Webhook},
     record::{Ledger, PossiblePin},
 };
 use crate::calls::{
@@ -20,6 +20,11 @@ pub(crate) const PINS_REMEMBERED: usize = 64;
 pub enum CallOutcome {
     /// Done; the ID of what was added, if anything was.
     Done(Option<String>),
+    /// Registered, and the PIN that was sent need not be the one in force.
+    PinOpen {
+        /// Meta replied that it left the number's PIN alone; otherwise its reply was lost.
+        kept: bool,
+    },
     /// Meta refused.
     Refused(Refusal),
     /// It never reached Meta.
@@ -63,6 +68,7 @@ impl Ledger {
                 self.done(&intent, None, now);
             }
             CallOutcome::Done(id) => self.done(&intent, id, now),
+            CallOutcome::PinOpen { kept } => self.registered_with_open_pin(&intent, kept, now),
             CallOutcome::Refused(refusal) => self.refused(&intent, refusal),
             CallOutcome::NotSent => self.take_back(&intent),
             CallOutcome::Unknown => self.assume(&intent, now),
@@ -85,7 +91,8 @@ impl Ledger {
             CallOutcome::Unknown | CallOutcome::Refused(_) if operation == Operation::SetPin => {
                 intent.replaces = replaced;
             }
-            CallOutcome::Done(_) | CallOutcome::NotSent => {}
+            CallOutcome::Done(_) if operation.puts_pin_in_force() => {}
+            CallOutcome::NotSent => {}
             // Another PIN is the number's, and that of the call before is the likeliest.
             CallOutcome::Refused(refusal) if refusal.is_of_pin() => {
                 for earlier in &replaced {
@@ -116,8 +123,28 @@ impl Ledger {
         possible_pins.retain(|possible| secrets.get(&possible.id) != pin);
     }
 
+    /// Meta registered the number, and another PIN than that of the call may be in force.
+    fn registered_with_open_pin(&mut self, intent: &Intent, kept: bool, now: Timestamp) {
+        self.touch(intent, now);
+        self.registered(now);
+        if kept {
+            self.pin_doubt = Some(PinDoubt::Kept);
+        } else {
+            self.may_be_in_force(intent);
+        }
+    }
+
+    /// Meta accepted a registration.
+    fn registered(&mut self, now: Timestamp) {
+        self.registered_at = Some(now);
+        self.deregistered_at = None;
+        self.register_wanted = false;
+        self.refusals.remove(&Operation::Register);
+    }
+
     /// Meta accepted the PIN of a call: no other can be in force.
-    fn put_in_force(&mut self, intent: &Intent) {
+    fn put_in_force(&mut self, intent: &Intent, now: Timestamp) {
+        (self.pin_at, self.pin_number, self.pin_doubt) = (Some(now), intent.phone_number_id.clone(), None);
         // A person may have removed the value from the Secret: then the PIN from before is the best that is known.
         self.pin = self.secrets.get(&intent.id).cloned().or(self.pin.take());
         self.possible_pins.clear();
@@ -141,16 +168,15 @@ impl Ledger {
                     self.refusals.remove(&Operation::Register);
                 }
             }
-            CallInput::Register | CallInput::RegisterAgain => {
-                self.registered_at = Some(now);
-                self.deregistered_at = None;
-                self.register_wanted = false;
-                self.put_in_force(intent);
-                self.refusals.remove(&Operation::Register);
+            CallInput::Register => {
+                self.registered(now);
+                self.put_in_force(intent, now);
                 self.refusals.remove(&Operation::SetPin);
             }
+            // Meta leaves the PIN of a registered number alone.
+            CallInput::RegisterAgain => self.registered(now),
             CallInput::SetPin { then_register } => {
-                self.put_in_force(intent);
+                self.put_in_force(intent, now);
                 self.register_wanted = *then_register;
                 self.refusals.remove(&Operation::Register);
             }

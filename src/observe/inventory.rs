@@ -296,6 +296,15 @@ impl Inventory {
         self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, absent_since)
     }
 
+    /// How many of the app's accounts list a number that is not gone from there.
+    #[must_use]
+    pub fn accounts_of_number(&self, key: &AppKey, digits: u64) -> usize {
+        let apps = self.0.read();
+        let accounts = apps.get(key).into_iter().flat_map(|app| app.accounts.values());
+        let shown = accounts.filter_map(|state| state.snapshot.as_ref()?.number(digits));
+        shown.filter(|number| !number.is_gone()).count()
+    }
+
     /// What an account shows of a template.
     #[must_use]
     pub fn template(&self, key: &AppKey, account: &str, template: &TemplateKey) -> Observation<Template> {

@@ -86,7 +86,7 @@ impl Op {
             Add => client.add_number(access, WABA, ("33", "699999999"), "INO Paris").await.map(drop),
             RequestCode => client.request_code(access, WABA, UNVERIFIED, CodeMethod::Sms, "en_US").await,
             VerifyCode => client.verify_code(access, WABA, UNVERIFIED, code).await,
-            Register => client.register(access, WABA, VERIFIED, pin).await,
+            Register => client.register(access, WABA, VERIFIED, pin).await.map(drop),
             Deregister => client.deregister(access, WABA, CONNECTED).await,
             SetPin => client.set_pin(access, WABA, CONNECTED, pin).await,
             SetWebhook => client.set_webhook(access, WABA, CONNECTED, callback, word).await,

@@ -136,6 +136,28 @@ async fn a_changed_pin_secret_of_a_connected_number_causes_no_call_until_the_act
     world.finish().await;
 }
 
+#[tokio::test]
+async fn a_pin_is_not_relied_on_after_another_partner_deregistered_the_number_and_logged_in() {
+    let mut world = World::with_number("other-partner", verified_number(json!({})), json!({"registration": {}})).await;
+    world.until_enabled().await;
+    world.until_message("PINSynced", "True/PINSynced", &[]).await;
+    // Meta goes on naming the platform.
+    world.change_at_meta(json!({"status": "DISCONNECTED"})).await;
+    world.until_ready_message("PINRequired", "False/Disconnected", &[REGISTER_AT]).await;
+    world.until_message("Registered", "False/Disconnected", &[]).await;
+    world.until_message("PINSynced", "Unknown/PINUnknown", &["deregistered", RESET_PIN_AT]).await;
+    world.change_at_meta(json!({"status": "CONNECTED", "pin": WRONG})).await;
+    world.until_enabled().await;
+    world.until_message("PINSynced", "Unknown/PINUnknown", &[RESET_PIN_AT]).await;
+    world.restart().await;
+    world.until_message("PINSynced", "Unknown/PINUnknown", &[RESET_PIN_AT]).await;
+    world.assert_writes_at_meta(&["register"]).await;
+    world.request_action::<WhatsAppNumber>(SUPPORT, RESET_PIN_AT, 0).await;
+    world.until_message("PINSynced", "True/PINSynced", &[]).await;
+    world.assert_writes_at_meta(&["register", NUMBER]).await;
+    world.finish().await;
+}
+
 /// Meta demands a pause before the next attempt: the operator keeps it, even after a restart, and then retries by
 /// itself.
 async fn waits_for_meta(code: u32, reason: &str, wait: i64) {
@@ -244,7 +266,8 @@ async fn a_connected_number_is_registered_again_only_for_a_new_name_and_only_on_
     world.sim.advance(1).await.unwrap();
     world.request_action::<WhatsAppNumber>(SUPPORT, REGISTER_AT, 0).await;
     world.until_message("NameApproved", "True/NameApproved", &[]).await;
-    world.until_message("PINSynced", "True/PINSynced", &[]).await;
+    // Meta leaves the PIN of a registered number alone: the reply proves none.
+    world.until_message("PINSynced", "Unknown/PINUnknown", &[RESET_PIN_AT]).await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&["register"]).await;
     assert_eq!(world.registration().await["reRegisterBefore"], Value::Null);

@@ -137,6 +137,9 @@ pub struct WhatsAppNumberStatus {
     /// Whether the number has the official badge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_official_business_account: Option<bool>,
+    /// When the number was last registered with the Cloud API, by anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_onboarded_time: Option<Time>,
     /// Meta's health check: whether the number can send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,

@@ -109,9 +109,9 @@ impl PhoneNumber {
         whatsapp_business_manager_messaging_limit,is_official_business_account,is_pin_enabled,is_on_biz_app,\
         last_onboarded_time,webhook_configuration";
 
-    /// Whether the number is registered anywhere, which makes its account an active one.
+    /// Whether Meta names a platform for it, which makes its account an active one. Whether it is connected is another question.
     #[must_use]
-    pub fn is_registered(&self) -> bool {
+    pub fn has_platform(&self) -> bool {
         matches!(self.platform_type, Some(PlatformType::CloudApi | PlatformType::OnPremise))
     }
 }

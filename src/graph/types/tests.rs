@@ -58,7 +58,7 @@ fn a_number_with_next_to_nothing() {
     let number = number(json!({"id": "1", "status": null, "throughput": null, "webhook_configuration": null}));
     assert_eq!(number.status, None);
     assert_eq!(number.display_phone_number, None);
-    assert!(!number.is_registered());
+    assert!(!number.has_platform());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     Numbers,
+    connection::{Connection, is_at_work, unclear},
     decision::{Decision, ReadyReport},
     inputs::{Inputs, Step},
     number_view::NumberView,
@@ -111,7 +112,7 @@ fn request_code(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<St
     let why = if at.object.spec.verification.is_none() {
         let block = commands::patch(at.object, r#"{"verification":{}}"#);
         format!("spec.verification is not set: add it ({block}), then request again")
-    } else if at.facts.is_registered() {
+    } else if at.connection().is_registered() {
         "the number is registered and needs no code".to_owned()
     } else if at.verified() {
         "the number is verified already".to_owned()
@@ -131,7 +132,7 @@ fn reset_pin(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step>
         requests.ignore(action, no_registration(at));
         return None;
     }
-    let input = CallInput::SetPin { then_register: !at.facts.is_registered() };
+    let input = CallInput::SetPin { then_register: at.connection().is_off() };
     send_pin(at, action, input, true, requests)
 }
 
@@ -142,13 +143,15 @@ fn register(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<Step> 
     }
     let ledger = &at.inputs.ledger;
     let renamed = at.facts.new_name_status == Some(NameStatus::Approved);
-    let registered = at.facts.is_registered();
+    let registered = at.connection().is_registered();
     let why = if at.object.spec.registration.is_none() {
         Some(no_registration(at))
     } else if let Some(until) = ledger.blocked_until.filter(|until| at.now() < *until) {
         Some(format!("Meta locked the registration of the number until {}", when(until)))
     } else if ledger.recent(Operation::Register, at.now()).len() >= MOST_ATTEMPTS {
         Some("one more attempt within 72 hours makes Meta lock the number for 72 hours".to_owned())
+    } else if at.connection() == Connection::Unclear && is_at_work(at.facts) {
+        Some(unclear(at.facts))
     } else if registered && !renamed {
         Some("the number is registered and Meta approved no new display name: there is nothing to register".to_owned())
     } else if at.is_being_registered() {

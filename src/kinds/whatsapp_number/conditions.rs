@@ -1,9 +1,10 @@
 //! What Meta's facts of a number mean: its phase and its conditions. First match wins, in the order of the API.
 
+use super::connection::{Connection, is_at_work, unclear};
 use crate::{
     api::{ManagementPolicy, NumberPhase, WhatsAppNumber},
     controller::summary::{ConditionValue, Progress, StatusSummary, observed_only},
-    graph::types::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber, PlatformType},
+    graph::types::{CodeVerificationStatus, MayMessage, NameStatus, NumberStatus, PhoneNumber},
     k8s::conditions::SENDABLE,
     messages::{Reason, Reasons, commands},
 };
@@ -16,8 +17,12 @@ pub const NAME_APPROVED: &str = "NameApproved";
 const REGISTERED: &str = "Registered";
 
 /// Phase and conditions of a number that Meta shows.
-pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, StatusSummary) {
-    let (phase, mut ready, mut progress) = phase_and_ready(object, number);
+pub fn phase_and_conditions(
+    object: &WhatsAppNumber,
+    number: &PhoneNumber,
+    connection: Connection,
+) -> (NumberPhase, StatusSummary) {
+    let (phase, mut ready, mut progress) = phase_and_ready(object, number, connection);
     let observes = object.spec.management_policy == ManagementPolicy::Observe;
     if phase == NumberPhase::Enabled && is_blocked(number) {
         let message = format!(
@@ -36,17 +41,18 @@ pub fn phase_and_conditions(object: &WhatsAppNumber, number: &PhoneNumber) -> (N
         (TOKEN_VALID, ConditionValue::yes(Reason::Valid, "the MetaApp's token reads this number")),
         (VERIFIED, verified_condition(number)),
         (NAME_APPROVED, name_condition(number)),
-        (REGISTERED, registered_condition(number)),
+        (REGISTERED, connection.condition(number)),
     ];
     (phase, StatusSummary { conditions, ..StatusSummary::new(ready, progress) })
 }
 
-fn phase_and_ready(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
+fn phase_and_ready(
+    object: &WhatsAppNumber,
+    number: &PhoneNumber,
+    connection: Connection,
+) -> (NumberPhase, ConditionValue, Progress) {
     let stalled = |phase, reason, message: String| (phase, ConditionValue::no(reason, message), Progress::Stalled);
-    let enabled =
-        |reason, message: &str| (NumberPhase::Enabled, ConditionValue::yes(reason, message), Progress::Settled);
     let adopted = |phase, message: &str| (phase, ConditionValue::yes(Reason::Adopted, message), Progress::Settled);
-    let cloud = number.platform_type == Some(PlatformType::CloudApi);
     let verified = number.code_verification_status == Some(CodeVerificationStatus::Verified);
     match &number.status {
         Some(NumberStatus::Deleted) => stalled(
@@ -80,39 +86,53 @@ fn phase_and_ready(object: &WhatsAppNumber, number: &PhoneNumber) -> (NumberPhas
              notices the end by itself"
                 .to_owned(),
         ),
-        Some(NumberStatus::Connected) if cloud => {
-            enabled(Reason::Enabled, "connected to the Cloud API: it can send and receive")
-        }
-        Some(NumberStatus::Flagged) if cloud => enabled(
+        _ => match connection {
+            Connection::Connected => connected(number),
+            Connection::Connecting => (
+                NumberPhase::Registering,
+                ConditionValue::no(
+                    Reason::Registering,
+                    "Meta is connecting the number to the Cloud API; this takes some minutes",
+                ),
+                Progress::Reconciling,
+            ),
+            Connection::OnPremises if is_at_work(number) => {
+                adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; the operator changes nothing")
+            }
+            Connection::Unclear => adopted(NumberPhase::Unknown, &unclear(number)),
+            _ if is_unverified(number) && connection == Connection::Disconnected => adopted(
+                NumberPhase::Unverified,
+                "somebody deregistered the number, and its verification no longer counts. Add spec.verification and \
+                 spec.registration to have it registered again",
+            ),
+            _ if is_unverified(number) => {
+                adopted(NumberPhase::Unverified, "not verified. Add spec.verification to have a code sent")
+            }
+            Connection::Disconnected if verified => adopted(
+                NumberPhase::PinRequired,
+                "verified, but not registered any more: somebody deregistered it. Add spec.registration to register it again",
+            ),
+            _ if verified => {
+                adopted(NumberPhase::PinRequired, "verified, but not registered. Add spec.registration to register it")
+            }
+            _ => adopted(NumberPhase::Unknown, &unclear(number)),
+        },
+    }
+}
+
+fn connected(number: &PhoneNumber) -> (NumberPhase, ConditionValue, Progress) {
+    let (reason, message) = match &number.status {
+        Some(NumberStatus::Flagged) => (
             Reason::Flagged,
             "connected, and flagged by Meta for low quality; improve the messages, or Meta lowers the limit",
         ),
-        Some(NumberStatus::RateLimited) if cloud => enabled(
+        Some(NumberStatus::RateLimited) => (
             Reason::RateLimited,
             "connected, and has reached its messaging limit; it sends again when the 24-hour window moves on",
         ),
-        Some(NumberStatus::Connected | NumberStatus::Flagged | NumberStatus::RateLimited) => {
-            adopted(NumberPhase::Unknown, "connected, but not through the Cloud API; the operator changes nothing")
-        }
-        _ if is_unverified(number) => {
-            adopted(NumberPhase::Unverified, "not verified. Add spec.verification to have a code sent")
-        }
-        Some(NumberStatus::Pending) if cloud => (
-            NumberPhase::Registering,
-            ConditionValue::no(Reason::Registering, "Meta is connecting the number to the Cloud API; this takes some minutes"),
-            Progress::Reconciling,
-        ),
-        Some(NumberStatus::Pending | NumberStatus::Disconnected) | None if verified => {
-            adopted(NumberPhase::PinRequired, "verified, but not registered. Add spec.registration to register it")
-        }
-        other => {
-            let word = other.as_ref().map_or("no status", NumberStatus::as_str);
-            adopted(
-                NumberPhase::Unknown,
-                &format!("Meta shows {word}, which this version of the operator does not know"),
-            )
-        }
-    }
+        _ => (Reason::Enabled, "connected to the Cloud API: it can send and receive"),
+    };
+    (NumberPhase::Enabled, ConditionValue::yes(reason, message), Progress::Settled)
 }
 
 /// Verification counts only until a number is registered.
@@ -194,22 +214,6 @@ fn name_condition(number: &PhoneNumber) -> ConditionValue {
         Some(NameStatus::Other(word)) => {
             ConditionValue::unknown(Reason::UnknownStatus, format!("Meta shows the display name as {word}"))
         }
-    }
-}
-
-fn registered_condition(number: &PhoneNumber) -> ConditionValue {
-    match (&number.status, &number.platform_type) {
-        (Some(NumberStatus::Connected), Some(PlatformType::CloudApi)) => {
-            ConditionValue::yes(Reason::Registered, "registered with the Cloud API")
-        }
-        (Some(NumberStatus::Pending), Some(PlatformType::CloudApi)) => {
-            ConditionValue::no(Reason::Registering, "Meta is registering the number")
-        }
-        (_, Some(PlatformType::CloudApi)) => ConditionValue::yes(Reason::Registered, "registered with the Cloud API"),
-        (_, Some(PlatformType::OnPremise)) => {
-            ConditionValue::no(Reason::NotOnCloudAPI, "registered with the On-Premises API, not the Cloud API")
-        }
-        _ => ConditionValue::no(Reason::NotRegistered, "not registered with the Cloud API"),
     }
 }
 
@@ -306,7 +310,17 @@ pub const REASONS: Reasons = &[
             Reason::UnknownStatus,
         ],
     ),
-    ("Registered", &[Reason::Registered, Reason::Registering, Reason::NotOnCloudAPI, Reason::NotRegistered]),
+    (
+        "Registered",
+        &[
+            Reason::Registered,
+            Reason::Registering,
+            Reason::NotOnCloudAPI,
+            Reason::NotRegistered,
+            Reason::Disconnected,
+            Reason::UnknownStatus,
+        ],
+    ),
     (
         "PINSynced",
         &[

@@ -126,7 +126,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
         if recovery::is_of_another(intent, at.facts) {
             return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::GivenUp });
         }
-        if recovery::happened(operation, at.facts) {
+        if recovery::happened(operation, at) {
             return Decision::Act(Step::Resolve { id: intent.id.clone(), end: Resolution::Happened(None) });
         }
         if !inputs.evidence.twice {
@@ -153,7 +153,7 @@ fn deregister(at: &NumberView<'_>) -> Decision<NumberReport> {
         }
     }
     // Meta shows that it is done, or confirmed it a moment ago.
-    if !at.facts.is_registered() || done(at) {
+    if at.connection().is_off() || done(at) {
         return Decision::Act(Step::RemoveFinalizer(None));
     }
     if let Some(why) = inputs.no_writes.as_ref().or(inputs.held_back.as_ref()) {

@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     conditions,
+    connection::Connection,
     inputs::{Inputs, KnownSecret, Step},
 };
 use crate::{
     api::{Action, ManagementPolicy, NumberPhase, WhatsAppNumber},
     calls::{CallInput, Operation},
-    controller::plan::Requeue,
+    controller::{plan::Requeue, summary::StatusSummary},
     graph::{
         codes,
         types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
@@ -55,9 +56,19 @@ impl NumberView<'_> {
         self.object.spec.management_policy == ManagementPolicy::Observe
     }
 
+    /// Whether it is connected.
+    pub fn connection(&self) -> Connection {
+        Connection::of(self.facts, self.inputs.was_connected())
+    }
+
     /// The phase that Meta's facts mean.
     pub fn phase(&self) -> NumberPhase {
-        conditions::phase_and_conditions(self.object, self.facts).0
+        self.shown().0
+    }
+
+    /// Phase and conditions that Meta's facts mean.
+    pub fn shown(&self) -> (NumberPhase, StatusSummary) {
+        conditions::phase_and_conditions(self.object, self.facts, self.connection())
     }
 
     /// Whether Meta refused to register the number because its verification has expired.
@@ -76,7 +87,16 @@ impl NumberView<'_> {
     pub fn is_being_registered(&self) -> bool {
         let patience = self.patience();
         let lately = |time: Timestamp| self.is_unseen(time) || self.ago(time) < patience;
-        !self.facts.is_registered() && self.inputs.ledger.registered_at.is_some_and(lately)
+        let unseen = |time: &Timestamp| lately(*time) && !self.was_enabled_since(*time);
+        !self.connection().is_registered() && self.inputs.ledger.registered_at.is_some_and(|time| unseen(&time))
+    }
+
+    /// Whether the status has reported the number at work since then.
+    pub fn was_enabled_since(&self, time: Timestamp) -> bool {
+        let mut history = self.object.status.iter().flat_map(|status| &status.history);
+        // The history has whole seconds.
+        history
+            .any(|entry| entry.phase == NumberPhase::Enabled.as_str() && entry.time.0.as_second() >= time.as_second())
     }
 
     /// For how long Meta may take to show or connect a number.
@@ -92,9 +112,8 @@ impl NumberView<'_> {
 
     /// Whether nothing that is set at Meta can reach the number any more.
     pub fn is_out_of_reach(&self) -> bool {
-        self.facts.is_gone()
-            || self.facts.status == Some(NumberStatus::Banned)
-            || self.facts.platform_type == Some(PlatformType::OnPremise)
+        self.facts.status == Some(NumberStatus::Banned)
+            || matches!(self.connection(), Connection::Gone | Connection::OnPremises)
     }
 
     /// What Meta shows, in a few words for the ledger.

@@ -4,16 +4,15 @@ use kube::ResourceExt;
 
 use super::{
     actions::{self, ActionRequests},
-    conditions,
     decision::{Decision, ReadyReport},
     deletion,
     inputs::Step,
     number_view::{NumberView, barred},
-    provisioning, recovery, registration, verification, webhook,
+    pin, provisioning, recovery, registration, verification, webhook,
 };
 use crate::{
-    graph::types::{NumberStatus, PlatformType},
     k8s::conditions::State,
+    ledger::Observed,
     messages::{Reason, commands},
 };
 
@@ -57,9 +56,9 @@ fn unknown_outcome(at: &NumberView<'_>, barred: bool, requests: &mut ActionReque
 
 /// Blocks of the spec that cannot be applied to this number.
 fn cannot_be_applied(at: &NumberView<'_>, why: &str) -> Decision<ReadyReport> {
-    let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
+    let (phase, summary) = at.shown();
     let wants = at.object.spec.verification.is_some() || at.object.spec.registration.is_some();
-    if !wants || at.facts.platform_type == Some(PlatformType::CloudApi) || summary.ready.state != State::True {
+    if !wants || at.connection().is_on_cloud() || summary.ready.state != State::True {
         return Decision::NotManaged;
     }
     let message = format!(
@@ -73,7 +72,7 @@ fn cannot_be_applied(at: &NumberView<'_>, why: &str) -> Decision<ReadyReport> {
 /// Comes before everything that depends on the time: with a wrong clock, the operator cannot know what has expired.
 fn clock_skewed(at: &NumberView<'_>, requests: &mut ActionRequests) -> Decision<ReadyReport> {
     let spec = &at.object.spec;
-    let wants_more = !at.facts.is_registered() && (spec.verification.is_some() || spec.registration.is_some());
+    let wants_more = !at.connection().is_registered() && (spec.verification.is_some() || spec.registration.is_some());
     let Some(why) = at.inputs.no_writes.as_ref().filter(|_| wants_more) else { return Decision::NotManaged };
     requests.wait_all();
     ReadyReport::waits(at.phase(), Reason::ClockSkewed, why.clone(), at.retry())
@@ -120,7 +119,7 @@ pub fn bookkeeping(at: &NumberView<'_>) -> Option<Step> {
     if at.is_observed() {
         return None;
     }
-    if !inputs.has_finalizer && deletion::wants_finalizer(at.object, at.facts.is_registered()) {
+    if !inputs.has_finalizer && deletion::wants_finalizer(at.object, at.connection().is_registered()) {
         return Some(Step::Finalizer(true));
     }
     if !inputs.held || inputs.blocker.is_some() {
@@ -135,14 +134,17 @@ pub fn bookkeeping(at: &NumberView<'_>) -> Option<Step> {
     let ledger = &inputs.ledger;
     let is_mine = at.object.uid().is_some_and(|uid| uid == ledger.owner.uid);
     let connected = (at.object.spec.registration.is_some() || ledger.serial > 0)
-        && at.facts.status == Some(NumberStatus::Connected)
-        && at.facts.is_registered()
+        && at.connection().is_connected()
         && (!inputs.was_connected() || ledger.register_wanted);
     let new_id = provisioning::adds(at.object) && ledger.phone_number_id.as_deref() != Some(&*at.facts.id);
     let changes_owner = ledger.serial > 0 && !is_mine;
-    (connected || new_id || changes_owner || inputs.recalled).then(|| Step::RecordObservation {
-        id: Some((at.facts.id.to_string(), at.account.to_owned())),
-        connected,
-        shown: Vec::new(),
+    let pin_doubt = pin::doubt(at).filter(|_| ledger.pin_doubt.is_none());
+    (connected || new_id || changes_owner || pin_doubt.is_some() || inputs.recalled).then(|| {
+        Step::RecordObservation(Observed {
+            id: Some((at.facts.id.to_string(), at.account.to_owned())),
+            connected,
+            pin_doubt,
+            shown: Vec::new(),
+        })
     })
 }

@@ -12,7 +12,7 @@ use super::{
     deletion,
     inputs::Step,
     number_view::NumberView,
-    onboarding, profile, provisioning, registration,
+    onboarding, pin, profile, provisioning,
     status::{self, StatusBuilder},
     webhook,
 };
@@ -35,7 +35,7 @@ const TOPICS: [Topic; 4] = [
     ("RoutingConfigured", webhook::webhook),
     ("ProfileSynced", profile::profile),
     ("Bound", binding::binding),
-    ("PINSynced", registration::pin_synced),
+    ("PINSynced", pin::pin_synced),
 ];
 
 /// What to do about a number.
@@ -148,5 +148,5 @@ fn present(at: &NumberView<'_>, base: WhatsAppNumberStatus, requests: &mut Actio
 /// What was read before the operator deregistered the number is not reported to its next object.
 fn wait_for_deregistration<R>(at: &NumberView<'_>) -> Decision<R> {
     let deregistered = at.inputs.ledger.deregistered_at.is_some() && !at.inputs.evidence.fresh;
-    if at.facts.is_registered() && deregistered { Decision::Wait(at.fresh()) } else { Decision::NotManaged }
+    if at.connection().is_registered() && deregistered { Decision::Wait(at.fresh()) } else { Decision::NotManaged }
 }

@@ -17,7 +17,7 @@ use crate::{
     calls::{CallInput, Operation},
     controller::{plan::Requeue, summary::ConditionValue},
     graph::types,
-    ledger::Refusal,
+    ledger::{Observed, Refusal},
     messages::{Reason, commands, when},
 };
 
@@ -44,8 +44,8 @@ pub fn profile(at: &NumberView<'_>) -> Decision<ConditionReport> {
     if at.is_out_of_reach() {
         return Decision::NotManaged;
     }
-    if !at.facts.is_registered() {
-        let message = "the operator writes the profile once the number is registered";
+    if !at.connection().is_connected() {
+        let message = "the operator writes the profile once the number is connected";
         return ConditionReport::new(ConditionValue::no(Reason::NotRegistered, message), Impact::Fine);
     }
     if let Some(refusal) = at.inputs.ledger.refusals.get(&Operation::WriteProfile)
@@ -110,7 +110,7 @@ fn compare(
         }
     }
     if !learnt.is_empty() {
-        return Decision::Act(Step::RecordObservation { id: None, connected: false, shown: learnt });
+        return Decision::Act(Step::RecordObservation(Observed { shown: learnt, ..Observed::default() }));
     }
     if !wrong.is_empty() {
         return write(at, wrong);

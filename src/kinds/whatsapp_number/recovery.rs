@@ -2,6 +2,7 @@
 
 use super::{
     actions::{self, ActionRequests},
+    connection::Connection,
     decision::{Decision, ReadyReport},
     inputs::{Resolution, Step},
     number_view::NumberView,
@@ -10,7 +11,7 @@ use crate::{
     api::NumberPhase,
     calls::{Class, Intent, Operation, Recovery, Shown, recovery},
     controller::plan::Requeue,
-    graph::types::{CodeVerificationStatus, PhoneNumber, PlatformType},
+    graph::types::{CodeVerificationStatus, PhoneNumber},
     messages::{Reason, commands, when},
 };
 
@@ -38,7 +39,7 @@ pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     if is_of_another(intent, at.facts) {
         return settle(intent, Resolution::GivenUp);
     }
-    let shown = if happened(operation, at.facts) { Shown::Done } else { Shown::NotDone };
+    let shown = if happened(operation, at) { Shown::Done } else { Shown::NotDone };
     let next = recovery::next(operation.class(), shown, inputs.evidence, intent.attempt);
     if operation == Operation::SetPin && next != Recovery::AskPerson {
         // Meta refused the repeated call; what became of the first one is still unknown.
@@ -49,6 +50,9 @@ pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     }
     match next {
         Recovery::Adopt => {
+            if operation == Operation::Register && inputs.is_shared {
+                return settle(intent, Resolution::PinOpen);
+            }
             let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());
             settle(intent, Resolution::Happened(id))
         }
@@ -89,13 +93,15 @@ fn is_still_wanted(at: &NumberView<'_>, operation: Operation) -> bool {
 }
 
 /// Whether Meta shows that the call took effect.
-pub fn happened(operation: Operation, facts: &PhoneNumber) -> bool {
-    let on_cloud = facts.platform_type == Some(PlatformType::CloudApi);
+pub fn happened(operation: Operation, at: &NumberView<'_>) -> bool {
+    let connection = at.connection();
     match operation {
         Operation::AddNumber => true,
-        Operation::VerifyCode => on_cloud || facts.code_verification_status == Some(CodeVerificationStatus::Verified),
-        Operation::Register => on_cloud,
-        Operation::Deregister => !on_cloud,
+        Operation::VerifyCode => {
+            connection.is_on_cloud() || at.facts.code_verification_status == Some(CodeVerificationStatus::Verified)
+        }
+        Operation::Register => connection.is_on_cloud(),
+        Operation::Deregister => !connection.is_on_cloud() && connection != Connection::Unclear,
         _ => false,
     }
 }

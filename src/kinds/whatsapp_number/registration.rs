@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    decision::{ConditionReport, Decision, Impact, ReadyReport},
+    connection::Connection,
+    decision::{Decision, ReadyReport},
     inputs::{Blocker, KnownSecret, SecretRead, Step},
-    number_view::{NumberView, barred},
+    number_view::NumberView,
 };
 use crate::{
     api::{Action, NumberPhase, SecretKeyRef, WhatsAppNumber},
@@ -28,7 +29,7 @@ pub const MOST_ATTEMPTS: usize = 10;
 
 /// What comes next for a number that is verified and not registered.
 pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
-    if at.object.spec.registration.is_none() || at.facts.is_registered() {
+    if at.object.spec.registration.is_none() || !at.connection().is_off() {
         return Decision::NotManaged;
     }
     if at.is_being_registered() {
@@ -38,7 +39,7 @@ pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
         return Decision::NotManaged;
     }
     let ledger = &at.inputs.ledger;
-    if at.inputs.was_connected() && !ledger.register_wanted {
+    if at.connection() == Connection::Disconnected && !ledger.register_wanted {
         let message = format!(
             "the number was connected once and no longer is: somebody deregistered it. The operator registers it again only \
              on request: {}",
@@ -225,7 +226,7 @@ pub fn pin_is_lost(at: &NumberView<'_>) -> bool {
 }
 
 /// What to do about a PIN at Meta that the operator does not have.
-fn unknown_pin(at: &NumberView<'_>) -> String {
+pub fn unknown_pin(at: &NumberView<'_>) -> String {
     let object = at.object;
     let secret = SecretKeyRef { name: format!("{}-own-pin", object.name_any()), key: "pin".to_owned() };
     format!(
@@ -238,7 +239,7 @@ fn unknown_pin(at: &NumberView<'_>) -> String {
 }
 
 /// Meta's refusal of the last attempt to set the PIN in the Secret, if it refused.
-fn not_set(at: &NumberView<'_>) -> String {
+pub fn not_set(at: &NumberView<'_>) -> String {
     let refusal = at.inputs.ledger.refusals.get(&Operation::SetPin);
     let refusal = refusal.filter(|refusal| at.inputs.pin.known().is_none_or(|pin| pin.fingerprint == refusal.inputs));
     refusal
@@ -246,7 +247,7 @@ fn not_set(at: &NumberView<'_>) -> String {
 }
 
 /// What to do about somebody else's Secret under the name that a PIN would have.
-fn taken(object: &WhatsAppNumber) -> String {
+pub fn taken(object: &WhatsAppNumber) -> String {
     let name = pin_ref(object).name;
     let named = format!(r#"{{"registration":{{"pinRef":{{"name":"{name}","key":"pin"}}}}}}"#);
     format!(
@@ -255,86 +256,6 @@ fn taken(object: &WhatsAppNumber) -> String {
         commands::patch(object, &named),
         delete_command(&format!("{}/{name}", object.namespace().unwrap_or_default()))
     )
-}
-
-/// Condition `PINSynced`: whether the PIN in the Secret is the one in force.
-pub fn pin_synced(at: &NumberView<'_>) -> Decision<ConditionReport> {
-    if at.is_observed() || at.object.spec.registration.is_none() {
-        return Decision::NotManaged;
-    }
-    if at.inputs.pin == SecretRead::Unread {
-        return ConditionReport::unchanged(at.retry());
-    }
-    let Some(value) = compared(at) else { return Decision::NotManaged };
-    if matches!(at.inputs.pin, SecretRead::NotCreated(_)) {
-        ConditionReport::settled(value, at.retry())
-    } else {
-        ConditionReport::new(value, Impact::Fine)
-    }
-}
-
-/// The PIN in the Secret and the one in force.
-fn compared(at: &NumberView<'_>) -> Option<ConditionValue> {
-    let secret = pin_ref(at.object);
-    let place = format!("Secret {}, key {}", secret.name, secret.key);
-    if at.inputs.pin_taken {
-        return Some(ConditionValue::no(Reason::SecretNameTaken, taken(at.object)));
-    }
-    if matches!(at.inputs.pin, SecretRead::Missing(_)) && given_pin_ref(at.object).is_none() {
-        // Before it is registered, one is created if any will do.
-        let missed = barred(at.facts).is_none() && (at.facts.is_registered() || !pin_is_known(at));
-        return missed.then(|| ConditionValue::unknown(Reason::PINUnknown, unknown_pin(at)));
-    }
-    if let Some(blocker) = at.inputs.pin.blocker() {
-        let kept = if at.inputs.ledger.pin.is_some() { "; the number's ledger keeps the PIN in force" } else { "" };
-        return Some(ConditionValue::no(blocker.reason, format!("{}{kept}", blocker.message)));
-    }
-    let known = at.inputs.pin.known()?;
-    let refused = at.inputs.ledger.refused_pins.contains(&known.fingerprint);
-    let open = at.inputs.open_onboarding_call();
-    let open = open.filter(|open| open.unknown && open.input.operation() == Operation::SetPin);
-    let possible = at.inputs.ledger.possible_pins.last().filter(|_| !refused).map(|pin| pin.time);
-    if let Some(time) = open.map(|open| open.time).or(possible) {
-        let message = format!(
-            "the request of {} to set a PIN got no reply, so the operator does not know which PIN is in force. The number's \
-             ledger keeps those that may be. To put the one in {place} in force: {}",
-            when(time),
-            commands::request(at.object, Action::ResetPin)
-        );
-        return Some(ConditionValue::unknown(Reason::PINUnknown, message));
-    }
-    Some(match &at.inputs.ledger.pin {
-        Some(in_force) if *in_force == known.value => {
-            ConditionValue::yes(Reason::PINSynced, format!("the PIN in {place} is the one in force at Meta"))
-        }
-        Some(_) => ConditionValue::no(
-            Reason::PINDiffers,
-            format!(
-                "the PIN in {place} is not the one in force, which the number's ledger keeps; the operator sends nothing to Meta. \
-                 Put the old PIN back, or set this one at Meta: {}{}",
-                commands::request(at.object, Action::ResetPin),
-                not_set(at)
-            ),
-        ),
-        None if refused => ConditionValue::no(
-            Reason::PINRefused,
-            format!(
-                "Meta refused the PIN in {place}. Put the number's PIN there: {}; or set this one at Meta: {}{}",
-                set_pin(at.object),
-                commands::request(at.object, Action::ResetPin),
-                not_set(at)
-            ),
-        ),
-        None => ConditionValue::unknown(
-            Reason::PINUnknown,
-            format!(
-                "Meta does not show PINs, and the operator never used the one in {place}: another one may be in force. To put this \
-                 one in force: {}{}",
-                commands::request(at.object, Action::ResetPin),
-                not_set(at)
-            ),
-        ),
-    })
 }
 
 /// A registered number that Meta is still connecting, even if the operator did not register it.
@@ -385,7 +306,7 @@ pub fn given_pin_ref(object: &WhatsAppNumber) -> Option<&SecretKeyRef> {
 }
 
 /// Sets the PIN in its Secret; the other keys stay.
-fn set_pin(object: &WhatsAppNumber) -> String {
+pub fn set_pin(object: &WhatsAppNumber) -> String {
     let secret = pin_ref(object);
     set_command(&object.namespace().unwrap_or_default(), &secret.name, &secret.key, "YOUR_PIN")
 }

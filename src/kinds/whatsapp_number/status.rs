@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     actions::ActionRequests,
     binding, conditions,
+    connection::Connection,
     decision::{ConditionReport, Decision, Impact, NumberReport, ReadyReport},
     inputs::{Binding, Inputs},
     number_view::NumberView,
@@ -20,7 +21,7 @@ use crate::{
     calls::Operation,
     controller::{
         plan::Requeue,
-        summary::{ConditionValue, Progress, StatusSummary, correct},
+        summary::{ConditionValue, Notice, Progress, StatusSummary, correct},
     },
     graph::types::{NameStatus, PhoneNumber, PlatformType},
     k8s::conditions::{READY, SENDABLE, State, find},
@@ -132,6 +133,7 @@ pub fn observed(mut status: WhatsAppNumberStatus, account: &str, number: &PhoneN
     status.throughput = number.throughput.as_ref().map(|t| t.as_str().to_owned());
     status.account_mode = number.account_mode.as_ref().map(|m| m.as_str().to_owned());
     status.is_official_business_account = number.is_official_business_account;
+    status.last_onboarded_time = number.last_onboarded_time.map(whole_seconds);
     status.health = number.health.as_deref().map(health).filter(|health| *health != Health::default());
     let hash = status.webhook.take().and_then(|webhook| webhook.verify_token_hash);
     let webhook = webhook(number).map(|webhook| NumberWebhookStatus { verify_token_hash: hash, ..webhook });
@@ -186,7 +188,7 @@ pub struct StatusBuilder<'a> {
 impl<'a> StatusBuilder<'a> {
     /// What Meta shows; `ready` goes before it.
     pub fn new(at: &'a NumberView<'a>, ready: Option<ReadyReport>) -> Self {
-        let (phase, summary) = conditions::phase_and_conditions(at.object, at.facts);
+        let (phase, summary) = at.shown();
         let mut status = Self { at, phase, summary, next: Requeue::Nothing };
         if let Some(app) = &at.inputs.observing_app {
             let message = &mut status.summary.ready.message;
@@ -202,11 +204,30 @@ impl<'a> StatusBuilder<'a> {
             status.summary.progress = progress;
             status.next = next;
         }
+        status.tell_of_deregistration();
         status.name_differs();
         if shows_all && !at.is_observed() && is_renamed(at.facts) && status.phase == NumberPhase::Enabled {
             status.name_waits_for_registration();
         }
         status
+    }
+
+    /// Somebody deregistered a number that worked, and Ready does not say so.
+    fn tell_of_deregistration(&mut self) {
+        let last = self.at.object.status.as_ref().and_then(|status| status.phase.as_ref());
+        let worked = last == Some(&NumberPhase::Enabled);
+        if worked
+            && self.at.connection() == Connection::Disconnected
+            && self.summary.ready.reason != Reason::Disconnected
+        {
+            let message = "somebody deregistered the number from the Cloud API: it can neither send nor receive. The operator \
+                           does not register it again by itself";
+            self.summary.notices.push(Notice {
+                reason: Reason::Disconnected,
+                warns: true,
+                message: message.to_owned(),
+            });
+        }
     }
 
     /// The spec requests another name than Meta shows. The operator leaves that to people.

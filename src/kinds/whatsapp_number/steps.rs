@@ -32,7 +32,7 @@ use crate::{
         secrets::{ComparableSecret, FOR_NUMBER, OwnedProblem, OwnedSecret},
         timeout::call,
     },
-    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Owner, Refusal},
+    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Observed, Owner, Refusal},
     messages::Reason,
     timing,
 };
@@ -91,7 +91,7 @@ async fn take(
         }
         Step::Repeat { id, before } => again(at, gateway, hold, &id, before).await,
         Step::Resolve { id, end } => settle(at, meta.now(), hold, &id, end).await,
-        Step::RecordObservation { id, connected, shown } => note(at, hold, id, connected, shown).await,
+        Step::RecordObservation(seen) => note(at, hold, seen).await,
         Step::CreatePinSecret => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
             forward(at, &value).await?;
@@ -212,6 +212,7 @@ async fn settle(
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let ended = match end {
         Resolution::Happened(id) => CallOutcome::Done(id),
+        Resolution::PinOpen => CallOutcome::PinOpen { kept: false },
         Resolution::Lost => CallOutcome::Unknown,
         Resolution::GivenUp => CallOutcome::GivenUp,
         Resolution::DidNot(message) => {
@@ -232,16 +233,10 @@ async fn settle(
     Ok(Then::Plan)
 }
 
-async fn note(
-    at: &At<'_>,
-    hold: &mut ReconcileSession,
-    id: Option<(String, String)>,
-    connected: bool,
-    shown: Vec<(String, serde_json::Value)>,
-) -> Result<Then, Error> {
+async fn note(at: &At<'_>, hold: &mut ReconcileSession, seen: Observed) -> Result<Then, Error> {
     let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
     let owner = owner(at);
-    book.save(|ledger| ledger.note(owner, id, connected, shown)).await?;
+    book.save(|ledger| ledger.note(owner, seen)).await?;
     Ok(Then::Plan)
 }
 

@@ -21,7 +21,7 @@ const LANGUAGE: &str = "en_US";
 
 /// What comes next for a number that is not verified.
 pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
-    if at.facts.is_registered() || at.is_being_registered() {
+    if !at.connection().is_off() || at.is_being_registered() {
         return Decision::NotManaged;
     }
     if at.verified() {
@@ -58,6 +58,14 @@ pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
             commands::request(at.object, Action::RequestCode)
         );
         return ReadyReport::stalled(NumberPhase::Unverified, Reason::VerificationExpired, message);
+    }
+    if at.inputs.was_connected() {
+        let message = format!(
+            "the number was connected once and no longer is, nor is it verified: somebody deregistered it. The operator does not \
+             request a code by itself. To request one: {}",
+            commands::request(at.object, Action::RequestCode)
+        );
+        return ReadyReport::stalled(NumberPhase::Unverified, Reason::Disconnected, message);
     }
     if at.inputs.code == SecretRead::Unread { unread(at) } else { Decision::Act(at.send(code_request(at), None, None)) }
 }

@@ -97,7 +97,7 @@ async fn pins_keep_leading_zeros_and_are_shown_as_enabled() {
     let client = &scene.world.client;
     for (number, pin) in [(VERIFIED, "000042"), (super::CONNECTED, "000000")] {
         let outcome = match number {
-            VERIFIED => client.register(&access(), WABA, number, &pin.into()).await,
+            VERIFIED => client.register(&access(), WABA, number, &pin.into()).await.map(drop),
             _ => client.set_pin(&access(), WABA, number, &pin.into()).await,
         };
         assert!(matches!(outcome, Outcome::Done(())), "{outcome:?}");

@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Binding, Blocker, Inputs, KnownSecret, ProfileRead, SecretRead, binding_secret::read_binding};
 use crate::kinds::whatsapp_number::{
-    Numbers, deletion,
+    Numbers,
+    connection::Connection,
+    deletion,
     profile_cache::Look,
     provisioning, registration,
     restore::{recalled, recalled_values, was_enabled},
@@ -129,10 +131,12 @@ pub async fn details(
         }
     }
     inputs.was_enabled = was_enabled(object);
+    inputs.is_shared = context.inventory.accounts_of_number(at.app, digits_of(object)) > 1;
     claimants(&mut inputs, at);
     inputs.requested = requested(at, &inputs, session.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {
-        let registered = matches!(seen, Observation::Present { facts, .. } if facts.is_registered());
+        let registered = matches!(seen, Observation::Present { facts, .. }
+            if !Connection::of(facts, inputs.was_connected()).is_off());
         values(&mut inputs, at, registered, session).await;
         inputs.profile = profile(&inputs, at, registered);
     }

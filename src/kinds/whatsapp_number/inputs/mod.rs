@@ -17,7 +17,7 @@ use crate::{
     calls::{CallInput, Evidence, Intent},
     graph::types,
     k8s::secrets::{ComparableSecret, set_command},
-    ledger::Ledger,
+    ledger::{Ledger, Observed},
 };
 
 /// What a Secret holds for the number.
@@ -201,6 +201,8 @@ pub struct Inputs {
     pub earlier_claimant: Option<String>,
     /// Whether the object's status shows that the number once worked.
     pub was_enabled: bool,
+    /// Whether another account lists the number: its partners may register it too.
+    pub is_shared: bool,
     /// Whether any other object claims the same number.
     pub claimed: bool,
     /// The number's app, where that is only observed: then so is the number.
@@ -233,6 +235,7 @@ impl Default for Inputs {
             requested: BTreeMap::new(),
             held_back: None,
             earlier_claimant: None,
+            is_shared: false,
             claimed: false,
             was_enabled: false,
             observing_app: None,
@@ -297,14 +300,7 @@ pub enum Step {
         end: Resolution,
     },
     /// Record that the number belongs to this object, and what Meta shows of it.
-    RecordObservation {
-        /// The number's ID, and its account.
-        id: Option<(String, String)>,
-        /// Whether it is connected.
-        connected: bool,
-        /// What Meta shows of fields of the profile that were written.
-        shown: Vec<(String, serde_json::Value)>,
-    },
+    RecordObservation(Observed),
     /// Create a Secret with a PIN.
     CreatePinSecret,
     /// Request a new token from the app.
@@ -338,6 +334,8 @@ pub enum Step {
 pub enum Resolution {
     /// It took effect; the ID of what was added.
     Happened(Option<String>),
+    /// The number is registered, and another account that lists it may have done that with another PIN.
+    PinOpen,
     /// It did not, and is not repeated.
     DidNot(String),
     /// The process that made it is gone; its outcome is unknown.

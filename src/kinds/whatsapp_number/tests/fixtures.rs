@@ -298,10 +298,11 @@ pub fn words(scene: &Number, step: &Step) -> String {
         }
         Step::Repeat { id, .. } => format!("again {}", of(id)),
         Step::Resolve { id, end: Resolution::Happened(_) } => format!("settle {} happened", of(id)),
+        Step::Resolve { id, end: Resolution::PinOpen } => format!("settle {} happened, PIN open", of(id)),
         Step::Resolve { id, end: Resolution::DidNot(_) } => format!("settle {} did not", of(id)),
         Step::Resolve { id, end: Resolution::Lost } => format!("settle {} lost", of(id)),
         Step::Resolve { id, end: Resolution::GivenUp } => format!("settle {} given up", of(id)),
-        Step::RecordObservation { .. } => "note".to_owned(),
+        Step::RecordObservation(_) => "note".to_owned(),
         Step::CreatePinSecret => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),

@@ -2,6 +2,7 @@
 
 mod absence;
 mod api_server;
+mod connection;
 mod deletion;
 pub mod fixtures;
 mod messages;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{AppKey, MetaApp, MetaAppSpec},
-    calls::{CallInput, Charge, Meta, Operation, Target, WINDOW},
+    calls::{CallInput, Charge, Meta, Operation, Reply, Target, WINDOW},
     controller::{
         context::Context,
         store::Objects,
@@ -123,12 +123,7 @@ impl Meta for Outside {
         Err(graph::Error::for_test(80_007, self.now() + SignedDuration::from_mins(minutes)))
     }
 
-    async fn call(
-        &self,
-        _: &Target,
-        input: &CallInput,
-        secret: Option<&SecretString>,
-    ) -> Option<Outcome<Option<String>>> {
+    async fn call(&self, _: &Target, input: &CallInput, secret: Option<&SecretString>) -> Option<Outcome<Reply>> {
         let (operation, now) = (input.operation(), self.now());
         let secret = secret.map(|secret| secret.expose_secret().to_owned());
         let needs = operation.takes_pin() || matches!(operation, Operation::VerifyCode | Operation::SetWebhook);
@@ -153,7 +148,8 @@ impl Meta for Outside {
         };
         let error = |code, minutes| graph::Error::for_test(code, now + SignedDuration::from_mins(minutes));
         Some(match fate {
-            Fate::Done => Outcome::Done((operation == Operation::AddNumber).then(|| ID.to_owned())),
+            Fate::Done if operation == Operation::AddNumber => Outcome::Done(Reply::Added(ID.to_owned())),
+            Fate::Done => Outcome::Done(Reply::Done),
             Fate::Refused(code, minutes) => Outcome::Refused(error(code, minutes)),
             Fate::NotSent | Fate::Held(_) => Outcome::NotSent(error(codes::SERVICE_DOWN, 0)),
             Fate::Lost => Outcome::Unknown(error(codes::SERVICE_DOWN, 0)),

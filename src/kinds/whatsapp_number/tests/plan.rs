@@ -88,7 +88,12 @@ fn what_meta_shows() {
         ("being registered", shows!("status": "PENDING"), "Registering False/Registering Reconciling"),
         ("not ours to use", shows!("platform_type": "ON_PREMISE"), "Unknown True/Adopted"),
         ("a word of tomorrow", shows!("status": "LINKED"), "Unknown True/Adopted"),
-        ("no status at all, and verified", shows!("status": null), "PINRequired True/Adopted"),
+        ("no status at all", shows!("status": null), "Unknown True/Adopted"),
+        (
+            "no status at all, verified and nowhere registered",
+            shows!("status": null, "platform_type": "NOT_APPLICABLE"),
+            "PINRequired True/Adopted",
+        ),
     ];
     table(scene, cases);
 }

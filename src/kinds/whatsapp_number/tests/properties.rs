@@ -13,6 +13,7 @@ use super::{
     outside::{Fate, Heard, Outside, Process},
     random_events::{CHANGES, Happens, STARTS, any_row, registers, usual_fate, verifies},
 };
+use crate::kinds::whatsapp_number::connection::Connection;
 use crate::kinds::whatsapp_number::{
     inputs::{
         Inputs, Resolution, Step,
@@ -343,6 +344,7 @@ impl Play {
     fn check_facts(&self, facts: &PhoneNumber, operation: Operation, action: Option<Action>, why: &str) {
         let inputs = &self.scene.inputs;
         let ledger = &inputs.ledger;
+        let registered = Connection::of(facts, false).is_registered();
         let lost = [NumberStatus::Banned, NumberStatus::Deleted];
         let out = facts.status.as_ref().is_some_and(|status| lost.contains(status))
             || facts.platform_type == Some(PlatformType::OnPremise);
@@ -352,7 +354,7 @@ impl Play {
         }
         match operation {
             Operation::Register => {
-                assert!(!facts.is_registered(), "it is registered: {why}");
+                assert!(!registered, "it is registered: {why}");
                 let tried = ledger.recent(Operation::Register, inputs.now).len();
                 assert!(tried < if action.is_some() { 10 } else { 5 }, "too often: {why}");
                 assert!(ledger.blocked_until.is_none_or(|until| until <= inputs.now), "locked: {why}");
@@ -364,10 +366,10 @@ impl Play {
             }
             Operation::Deregister => {
                 let goes = self.scene.object.metadata.deletion_timestamp.is_some();
-                assert!(goes || !facts.is_registered(), "a living object loses its number: {why}");
+                assert!(goes || !registered, "a living object loses its number: {why}");
             }
             Operation::RegisterAgain => {
-                assert!(facts.is_registered() && action == Some(Action::Register), "nobody asked: {why}");
+                assert!(registered && action == Some(Action::Register), "nobody asked: {why}");
                 assert_eq!(facts.new_name_status, Some(NameStatus::Approved), "for nothing: {why}");
             }
             _ => {}

@@ -212,7 +212,9 @@ async fn registering_what_is_connected_changes_nothing_and_is_careless() {
     assert_eq!((reply.status, bench.effect().await), (200, Value::Null), "Meta allows it");
     assert_eq!(bench.number(NUMBER, "status,last_onboarded_time,verified_name").await, before);
     assert_eq!(bench.counters(NUMBER).await["register"], 1);
-    assert_eq!(bench.register(NUMBER, "000000").await.error(), (133_005, 0), "the PIN is looked at");
+    assert_eq!(reply.body["pin_reset"], false, "the reply says that the PIN is left alone");
+    assert_eq!(bench.register(NUMBER, "000000").await.status, 200, "the PIN is not looked at");
+    assert_eq!(bench.counters(NUMBER).await["pins"], json!([{"pin": "260417", "setBy": null}]));
     assert_eq!(bench.rules().await, ["register-connected", "register-connected"]);
 }
 

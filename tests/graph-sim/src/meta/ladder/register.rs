@@ -11,8 +11,8 @@ use crate::world::agenda::Change;
 use crate::world::estate::meta_time;
 use crate::world::ladder::Verdict;
 
-/// Registers a number. The first PIN is set, later ones have to match it. A number that is connected stays as it is, but for a
-/// new name that was approved.
+/// Registers a number. The first PIN is set, later ones have to match it. A number that is registered stays as it is, but for a
+/// new name that was approved: a PIN in force is neither looked at nor replaced, and the reply says so.
 pub(super) fn register(turn: &mut Turn<'_>, viewer: &Viewer, number: &Number<'_>) -> Result<Done, GraphError> {
     check_messaging(turn, viewer)?;
     turn.allow(&["messaging_product", "pin", "data_localization_region"])?;
@@ -31,11 +31,13 @@ pub(super) fn register(turn: &mut Turn<'_>, viewer: &Viewer, number: &Number<'_>
     }
     usable(turn, number)?;
     check_standing(turn, number, now)?;
-    let pin_set = check_against_pin(turn, number, &pin, now)?;
     if number.registered() {
+        let pin_set = !has_pin(number) && check_against_pin(turn, number, &pin, now)?;
         let effect = apply_to_registered(turn, number, renamed, pin_set, now);
-        return Ok(Done::success(effect));
+        // In which form Meta says it is not documented.
+        return Ok(Done::Now { body: json!({"success": true, "pin_reset": pin_set}), effect });
     }
+    check_against_pin(turn, number, &pin, now)?;
     connect(turn, number, region.as_deref(), now);
     if renamed {
         take_name(turn, number, now);
@@ -73,11 +75,15 @@ fn check_standing(turn: &Turn<'_>, number: &Number<'_>, now: i64) -> Result<(), 
     if number.verified() { Ok(()) } else { Err(refusals::unverified()) }
 }
 
+/// Whether a PIN is in force. One that nobody knows matches nothing.
+fn has_pin(number: &Number<'_>) -> bool {
+    number.record.text("pin").is_some() || number.record.flag("is_pin_enabled") == Some(true)
+}
+
 /// Compares the PIN with the one in force; without one, this one is put in force, and the answer is true.
 fn check_against_pin(turn: &mut Turn<'_>, number: &Number<'_>, pin: &str, now: i64) -> Result<bool, GraphError> {
     let in_force = number.record.text("pin");
-    // A PIN that is in force and that nobody knows matches nothing.
-    if in_force.is_none() && number.record.flag("is_pin_enabled") != Some(true) {
+    if !has_pin(number) {
         turn.world.set_pin(number.id, Some(pin), Some(turn.seq));
         return Ok(true);
     }
