@@ -121,6 +121,16 @@ wait_for whatsappnumber/number-33199001122 '{.status.phase}' Enabled
 run kubectl --namespace meta get events --sort-by=.metadata.creationTimestamp \
   -o custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message
 
+say 'A business account is taken from the token: the app says which, and everything else goes on'
+synced='{.status.conditions[?(@.type=="AccountsSynced")]'
+meta PATCH tokens/demo '{"accounts": ["102290129340398"]}'
+wait_for metaapp/ino-cx "$synced.reason}" AccountGone
+wait_for metaapp/ino-cx '{.status.needsAction}' true
+wait_for whatsappnumber/support-fr '{.status.phase}' Enabled
+run kubectl --namespace meta get metaapp/ino-cx -o "jsonpath=$synced.message}{\"\\n\"}"
+meta PATCH tokens/demo '{"accounts": ["102290129340398", "215589313241560"]}'
+wait_for metaapp/ino-cx "$synced.status}" True
+
 say 'A wrong token is put into the Secret: the app says so, and works on with the one it has'
 token_valid='{.status.conditions[?(@.type=="TokenValid")]'
 kubectl --namespace meta patch secret ino-cx-meta --type merge --patch '{"stringData": {"access-token": "EAAnobodys"}}' | sed 's/^/    /'

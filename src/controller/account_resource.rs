@@ -126,8 +126,18 @@ impl<R: AccountResource> Observed<R> {
 pub fn observe<R: AccountResource>(reconciler: &R, object: &R::Object) -> (AppReference, Observation<R::Facts>) {
     let app = object.app();
     let link = reconciler.context().link(&app, &object.namespace().unwrap_or_default());
-    let seen = if link == AppReference::Ready { reconciler.observe(object, &app) } else { Observation::Unread };
-    (link, seen)
+    if link != AppReference::Ready {
+        return (link, Observation::Unread);
+    }
+    match reconciler.observe(object, &app) {
+        // What was in an account that the app does not see any more is not absent: nobody looks there.
+        Observation::Absent { .. } | Observation::Unread | Observation::Unreadable
+            if object.recorded().is_some_and(|(account, _)| !reconciler.context().inventory.manages(&app, account)) =>
+        {
+            (link, Observation::Unmanaged)
+        }
+        seen => (link, seen),
+    }
 }
 
 /// What to call the object that stands for the same thing before this one: the owner on record, or who goes first. A claim

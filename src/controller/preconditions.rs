@@ -111,6 +111,19 @@ fn token_expired<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a,
 
 fn account_not_managed<'a, R: AccountResource>(input: &'a Input<'_, R>) -> Checked<'a, R> {
     let Input { object, app, .. } = input;
+    if *input.seen == Observation::Unmanaged
+        && let Some((account, _)) = object.recorded()
+        && object.account().is_none_or(|named| named == account)
+    {
+        let message = format!(
+            "MetaApp {app} does not manage business account {account} any more, where {} was. The last known values stay. To see \
+             the cause in condition AccountsSynced of the MetaApp: {}",
+            object.title(),
+            commands::with_app("describe", app)
+        );
+        let finding = ConditionValue::no(Reason::AccountGone, message);
+        return Some(Preconditions::Unmanaged(StatusSummary::new(finding, Progress::Settled)));
+    }
     matches!(input.seen, Observation::Unmanaged).then(|| {
         let message = format!(
             "MetaApp {app} does not manage business account {}: assign it to its token's system user (Business settings > \

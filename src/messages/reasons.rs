@@ -104,6 +104,10 @@ reasons! {
     ImportFailed,
     /// An account cannot be read with the token.
     AccountNotReadable,
+    /// An account that the app managed is not there any more.
+    AccountGone,
+    /// The token shows an account that it did not show before.
+    AccountFound,
     /// The app does not manage the account that the object names.
     AccountNotManaged,
     /// The local clock and Meta's are too far apart.
@@ -237,7 +241,8 @@ reasons! {
 }
 
 /// Reasons of notices only: what they name is in no condition.
-pub const OF_NOTICES: &[Reason] = &[Reason::AppSecretTakenUp, Reason::TokenTakenUp, Reason::TokenExchanged];
+pub const OF_NOTICES: &[Reason] =
+    &[Reason::AppSecretTakenUp, Reason::AccountFound, Reason::TokenTakenUp, Reason::TokenExchanged];
 
 /// Condition by condition, the reasons that it can have.
 pub type Reasons = &'static [(&'static str, &'static [Reason])];
@@ -264,7 +269,7 @@ impl Reason {
     /// Whether its cause is the app's and not the object's: the app has an Event for it, and its objects have none.
     #[must_use]
     pub fn is_of_app(self) -> bool {
-        matches!(self, Self::AppNotReady | Self::AppSuspended | Self::ExpiredToken | Self::Stale)
+        matches!(self, Self::AccountGone | Self::AppNotReady | Self::AppSuspended | Self::ExpiredToken | Self::Stale)
     }
 
     /// Whether a person has to act on it, in any condition, even if the object is not Stalled.

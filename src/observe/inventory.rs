@@ -214,6 +214,12 @@ impl Inventory {
         self.0.read().get(key).map(|app| app.view.clone())
     }
 
+    /// Whether the app manages the account, as far as known.
+    #[must_use]
+    pub fn manages(&self, key: &AppKey, account: &str) -> bool {
+        self.0.read().get(key).is_some_and(|app| app.accounts.contains_key(account))
+    }
+
     /// The app's accounts by id.
     #[must_use]
     pub fn accounts(&self, key: &AppKey) -> BTreeMap<Box<str>, AccountState> {

@@ -234,24 +234,6 @@ async fn lists_without_an_end_concern_their_accounts_only() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_affects_only_its_own_numbers() {
-    let world = World::running("account-gone", seed::two_accounts()).await;
-    world.create(&importing()).await;
-    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    world.until_phase::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
-
-    world.sim.delete(&format!("accounts/{ACCOUNT_2}")).await.unwrap();
-    let gone = world.until_phase::<WhatsAppNumber>("number-33184882020", "NotFound", "False/AccountNotManaged").await;
-    let (_, message) = condition(&gone, "Ready").unwrap();
-    assert!(message.contains(ACCOUNT_2) && message.contains("spec.businessAccountIDs"), "{message}");
-    assert_eq!(gone.status.unwrap().phone_number_id.as_deref(), Some("109381442019554"));
-    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
-    let found = world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
-    assert_eq!(found.status.unwrap().business_accounts.len(), 1);
-    world.finish().await;
-}
-
-#[tokio::test]
 async fn a_deleted_account_named_in_the_spec_is_reported_on_the_app() {
     let world = World::running("named-gone", seed::two_accounts()).await;
     world.create(&app(INO, json!({"businessAccountIDs": [ACCOUNT, ACCOUNT_2]}))).await;
@@ -259,11 +241,46 @@ async fn a_deleted_account_named_in_the_spec_is_reported_on_the_app() {
     world.create(&number("support", "+33612345678", json!({}))).await;
     world.until_phase::<WhatsAppNumber>("sales", "Enabled", "True/Enabled").await;
     world.sim.delete(&format!("accounts/{ACCOUNT_2}")).await.unwrap();
-    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/AccountNotReadable").await;
-    assert!(message.contains(ACCOUNT_2), "{message}");
+    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/AccountGone").await;
+    assert!(message.contains(ACCOUNT_2) && message.contains("spec.businessAccountIDs"), "{message}");
     world.until_phase::<WhatsAppNumber>("sales", "Enabled", "Unknown/Stale").await;
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Enabled").await;
     world.sim.patch(&format!("numbers/{NUMBER}"), json!({"status": "FLAGGED"})).await.unwrap();
     world.until_phase::<WhatsAppNumber>("support", "Enabled", "True/Flagged").await;
+    world.finish().await;
+}
+
+/// Accounts that the token shows come and go without anybody's telling the operator.
+#[tokio::test]
+async fn a_deleted_account_affects_only_its_own_numbers() {
+    let world = World::running("account-gone", seed::two_accounts()).await;
+    world.create(&app(INO, json!({"import": {"numbers": {}, "templates": {}}}))).await;
+    let other = "number-33184882020";
+    world.until_phase::<WhatsAppNumber>(other, "Enabled", "True/Enabled").await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+
+    world.sim.delete(&format!("accounts/{ACCOUNT_2}")).await.unwrap();
+    let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/AccountGone").await;
+    assert!(message.contains(ACCOUNT_2) && message.contains("INO Commerce"), "{message}");
+    world.until_phase::<MetaApp>(INO, "Connected", "False/AccountGone").await;
+    world.until_event_of_type(INO, "AccountGone", "Warning").await;
+    let number = world.until_phase::<WhatsAppNumber>(other, "NotFound", "False/AccountGone").await;
+    let message = &condition(&number, "Ready").unwrap().1;
+    assert!(message.contains(ACCOUNT_2) && !message.contains("delete this object"), "{message}");
+    assert_eq!(number.status.unwrap().phone_number_id.as_deref(), Some("109381442019554"), "what is known stays");
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let told = world.events(other).await;
+    assert!(!told.iter().any(|(reason, _)| reason == "AccountGone"), "it is the app's news: {told:?}");
+
+    let account = json!({"id": ACCOUNT_2, "name": "INO Commerce"});
+    world.sim.post("accounts", account).await.unwrap();
+    let line = json!({"id": "109381442019554", "account": ACCOUNT_2, "display_phone_number": "+33 1 84 88 20 20",
+        "verified_name": "INO Support", "last_onboarded_time": "2025-03-04T09:12:44Z"});
+    world.sim.post("numbers", line).await.unwrap();
+    world.sim.patch("tokens/main", json!({"accounts": [ACCOUNT, ACCOUNT_2]})).await.unwrap();
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    world.until_event(INO, "AccountFound").await;
+    world.until_phase::<WhatsAppNumber>(other, "Enabled", "True/Enabled").await;
     world.finish().await;
 }

@@ -230,6 +230,10 @@ pub struct BusinessAccount {
     /// Source of the token that reads it: Secret, Refreshed or Login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Since when the token does not show the account any more. The entry stays for a day, and for as long as an object stands
+    /// for a number or template that the account held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Time>,
 }
 
 /// Numbers and templates of an app, counted.

@@ -2,11 +2,15 @@
 
 use std::{ops::ControlFlow, time::Instant};
 
+use jiff::SignedDuration;
+use kube::ResourceExt;
+
 use super::{
     decision::{Checked, Input, Step},
     token_secret::Token,
 };
 use crate::{
+    api::{BusinessAccount, MetaApp, whole_seconds},
     controller::summary::{ConditionValue, Progress},
     graph::{
         self, Class,
@@ -18,6 +22,9 @@ use crate::{
 
 /// How many accounts a message names.
 const NAMED: usize = 3;
+
+/// For how long an account that is gone is remembered at least.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// The accounts under management, and how they read.
 #[derive(Debug)]
@@ -32,6 +39,8 @@ pub struct Accounts {
     pub silent_since: Option<Instant>,
     /// Whether an account was not read yet by this process, and was by the last one.
     pub unread: bool,
+    /// What was known of those that the token does not show any more.
+    pub gone: Vec<BusinessAccount>,
 }
 
 /// Which accounts there are, sorted; `None` where that is not known yet.
@@ -79,7 +88,14 @@ fn unlisted(input: &Input<'_>, live: &Token) -> Accounts {
             commands::with("edit", input.app)
         );
         let finding = ConditionValue::no(Reason::NoAccounts, message);
-        return Accounts { ids: known, finding, progress: Progress::Stalled, silent_since: None, unread: false };
+        return Accounts {
+            ids: known,
+            finding,
+            progress: Progress::Stalled,
+            silent_since: None,
+            unread: false,
+            gone: Vec::new(),
+        };
     }
     let message = format!("the business accounts could not be listed: {why}; the operator keeps trying");
     Accounts {
@@ -88,6 +104,7 @@ fn unlisted(input: &Input<'_>, live: &Token) -> Accounts {
         progress: Progress::Reconciling,
         silent_since: input.answers.accounts.failing_since(&live.fingerprint),
         unread: false,
+        gone: Vec::new(),
     }
 }
 
@@ -113,7 +130,8 @@ pub fn readable(input: &Input<'_>, account: &str) -> Readable {
 }
 
 fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
-    if ids.is_empty() {
+    let gone = gone(input, &ids);
+    if ids.is_empty() && gone.is_empty() {
         let message = format!(
             "the token does not let the operator see any business account; assign the accounts to the token's system user \
              (Business settings > System users), or name them in spec.businessAccountIDs: {}",
@@ -121,16 +139,45 @@ fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
         );
         let finding = ConditionValue::no(Reason::NoAccounts, message);
         let progress = Progress::Stalled;
-        return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false };
+        return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false, gone: Vec::new() };
     }
-    let (finding, progress) = find(input, &ids);
+    let (finding, progress) = find(input, &ids, &gone);
     let stalled = progress == Progress::Stalled;
     let silent_since = ids.iter().filter_map(|id| silent_since(input, id)).min().filter(|_| !stalled);
     let unread = ids.iter().any(|id| readable(input, id) == Readable::Open && was_read(input, id));
-    Accounts { ids: Some(ids), finding, progress, silent_since, unread }
+    Accounts { ids: Some(ids), finding, progress, silent_since, unread, gone }
 }
 
-fn find(input: &Input<'_>, ids: &[String]) -> (ConditionValue, Progress) {
+/// The accounts that were read once and that Meta does not show any more: to the token, or at all. Where the spec names the
+/// accounts, a person took out those that it does not name.
+fn gone(input: &Input<'_>, ids: &[String]) -> Vec<BusinessAccount> {
+    let known = input.app.status.iter().flat_map(|status| &status.business_accounts);
+    let is_gone = |account: &&BusinessAccount| {
+        if ids.contains(&account.id) {
+            let failure = input.accounts.get(account.id.as_str()).and_then(|state| state.failure.as_ref());
+            failure.is_some_and(|failure| failure.error.is_not_found())
+        } else {
+            input.app.spec.business_account_ids.is_none() && is_remembered(input, account)
+        }
+    };
+    let gone = known.filter(|account| account.numbers.is_some()).filter(is_gone).cloned();
+    gone.map(|account| {
+        let since = account.gone_since.clone().unwrap_or_else(|| whole_seconds(input.now));
+        BusinessAccount { gone_since: Some(since), ..account }
+    })
+    .collect()
+}
+
+fn is_remembered(input: &Input<'_>, account: &BusinessAccount) -> bool {
+    let is_new = account.gone_since.as_ref().is_none_or(|since| input.now.duration_since(since.0) < REMEMBERED);
+    is_new || input.holding.contains(account.id.as_str())
+}
+
+fn find(input: &Input<'_>, ids: &[String], gone: &[BusinessAccount]) -> (ConditionValue, Progress) {
+    if !gone.is_empty() {
+        let message = is_gone(input.app, gone);
+        return (ConditionValue::no(Reason::AccountGone, message), Progress::Stalled);
+    }
     let failures: Vec<(&String, &Failure)> =
         ids.iter().filter_map(|id| Some((id, input.accounts.get(id.as_str())?.failure.as_ref()?))).collect();
     if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
@@ -211,6 +258,27 @@ fn was_read(input: &Input<'_>, account: &str) -> bool {
 /// Whether the failure may pass without anybody's doing.
 fn passes(error: &graph::Error) -> bool {
     matches!(error.class(), Class::Transient | Class::Throttled { .. })
+}
+
+/// What to say of accounts that the token does not show any more.
+pub fn is_gone(app: &MetaApp, gone: &[BusinessAccount]) -> String {
+    let namespace = app.namespace().unwrap_or_default();
+    let named_in_spec =
+        if app.spec.business_account_ids.is_some() { "take them out of spec.businessAccountIDs and " } else { "" };
+    let named = gone.iter().take(NAMED).map(|account| match &account.name {
+        Some(name) => format!("{} ({name})", account.id),
+        None => account.id.clone(),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = gone.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "business accounts that the app managed and that its token does not show any more: {named}{more}. Somebody deleted them \
+         or took them from the token's system user. Their numbers and templates keep the last known values. Assign the accounts \
+         again (Business settings > System users); or, where they are gone for good, {named_in_spec}delete the objects of their \
+         numbers and templates. To see the objects: {}",
+        commands::line(&format!("kubectl -n {namespace} get wan,wamt -o wide")),
+    )
 }
 
 /// A dead token is reported once, and not for each account.

@@ -208,6 +208,7 @@ pub const REASONS: Reasons = &[
             Reason::Reading,
             Reason::ImportFailed,
             Reason::AccountNotReadable,
+            Reason::AccountGone,
         ],
     ),
     (
@@ -249,6 +250,7 @@ pub const REASONS: Reasons = &[
             Reason::Reading,
             Reason::NoAccounts,
             Reason::AccountNotReadable,
+            Reason::AccountGone,
             Reason::Throttled,
             Reason::MetaUnreachable,
             Reason::ImportFailed,

@@ -1,7 +1,7 @@
 //! The vocabulary of an app's plan: what it reads, the step it may return, and the report it ends with. Pure.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{ControlFlow, Deref},
     time::{Duration, Instant},
 };
@@ -74,6 +74,8 @@ pub struct Inputs {
     pub accounts: BTreeMap<Box<str>, AccountState>,
     /// The app's objects, counted.
     pub counts: Counts,
+    /// The accounts that hold what its objects stand for.
+    pub holding: BTreeSet<Box<str>>,
     /// Objects that an import would create or delete.
     pub import: import::Wanted,
     /// Why the last import failed, if it did, and when.

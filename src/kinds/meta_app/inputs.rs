@@ -1,6 +1,7 @@
 //! Collects everything that a plan of an app reads.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::{
     api::{
-        Action, AppKey, Counts, Kind, MessageTemplate, MetaApp, NumberPhase, SecretKeyRef, TemplatePhase,
-        WhatsAppNumber,
+        Action, AppKey, Counts, Kind, MessageTemplate, MetaApp, MetaAppStatus, NumberPhase, SecretKeyRef,
+        TemplatePhase, WhatsAppNumber,
     },
     controller::{
         actions::Request,
@@ -133,6 +134,7 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
         gap_ends,
         token_secret,
         counts: counts(reconciler, key, memory),
+        holding: holding(reconciler, key, app),
         import,
         import_failure: memory.import_failure.clone(),
         has_imported: memory.imported != (0, 0),
@@ -221,6 +223,16 @@ fn counts(apps: &Apps, key: &AppKey, memory: &mut Memory) -> Counts {
     let counts = count(&apps.triggers.numbers_of(key), &apps.triggers.templates_of(key));
     memory.counted = Some((Instant::now(), counts.clone()));
     counts
+}
+
+/// The accounts that hold what the app's objects stand for. It is asked only where an account is gone.
+fn holding(apps: &Apps, key: &AppKey, app: &MetaApp) -> BTreeSet<Box<str>> {
+    let is_gone = |status: &MetaAppStatus| status.business_accounts.iter().any(|known| known.gone_since.is_some());
+    if !app.status.as_ref().is_some_and(is_gone) {
+        return BTreeSet::new();
+    }
+    let numbers = apps.triggers.numbers_of(key).into_iter().filter_map(|number| number.account.clone());
+    numbers.chain(apps.triggers.templates_of(key).into_iter().filter_map(|t| t.account.clone())).collect()
 }
 
 /// Imported objects whose thing an authored object stands for now.

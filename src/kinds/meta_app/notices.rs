@@ -1,13 +1,15 @@
-//! What happened to the credentials an app works with: a token or app secret that was taken up or refused, and one that ends soon.
+//! What happened to what an app works with: a token or app secret that was taken up or refused, one that ends soon, and accounts
+//! that came or went.
 //! Each is told once, compared with what the status says already, so that a restart repeats nothing. Pure.
 
 use super::{
+    accounts,
     decision::{CREDENTIALS_VALID, Input, TOKEN_VALID},
     token::TokenState,
     token_finding::is_exchanged_in_time,
 };
 use crate::{
-    api::{MetaAppStatus, TokenSource},
+    api::{BusinessAccount, MetaAppStatus, TokenSource},
     controller::summary::{ConditionValue, Notice, StatusSummary, is_transition},
     k8s::conditions::{State, find},
     messages::Reason,
@@ -43,12 +45,48 @@ pub fn of(
         notices.push(taken_up(input, status));
     }
     let ready = is_transition(status, before, summary).then_some(summary.ready.reason);
+    notices.extend(account_changes(input, before, status, ready));
     for subject in [secret, tokens] {
         let found = summary.conditions.iter().find(|(kind, _)| *kind == subject.kind);
         // What the event of `Ready` tells is not told twice.
         if let Some((_, finding)) = found.filter(|(_, finding)| ready != Some(finding.reason)) {
             notices.extend(subject.news(finding, acts_by_itself(input, token)));
         }
+    }
+    notices
+}
+
+/// Accounts that came or went, where the token says which there are.
+fn account_changes(
+    input: &Input<'_>,
+    before: &MetaAppStatus,
+    status: &MetaAppStatus,
+    ready: Option<Reason>,
+) -> Vec<Notice> {
+    let (was, is) = (&before.business_accounts, &status.business_accounts);
+    if was.is_empty() {
+        return Vec::new();
+    }
+    let shown = |accounts: &[BusinessAccount], id: &str| {
+        accounts.iter().any(|known| known.id == id && known.gone_since.is_none())
+    };
+    let (mut gone, mut found) = (Vec::new(), Vec::new());
+    for account in is {
+        match (shown(was, &account.id), account.gone_since.is_none()) {
+            (true, false) => gone.push(account.clone()),
+            (false, true) if input.app.spec.business_account_ids.is_none() => found.push(account.id.as_str()),
+            _ => {}
+        }
+    }
+    let mut notices = Vec::new();
+    // What the event of `Ready` tells is not told twice.
+    if !gone.is_empty() && ready != Some(Reason::AccountGone) {
+        notices.push(Notice { reason: Reason::AccountGone, warns: true, message: accounts::is_gone(input.app, &gone) });
+    }
+    if !found.is_empty() {
+        let message =
+            format!("the token shows more business accounts, which the operator now reads: {}", found.join(", "));
+        notices.push(Notice { reason: Reason::AccountFound, warns: false, message });
     }
     notices
 }

@@ -279,7 +279,7 @@ fn fill_accounts(
     token: Option<&TokenState>,
     accounts: Option<&Accounts>,
 ) {
-    let Some(ids) = accounts.and_then(|accounts| accounts.ids.as_ref()) else { return };
+    let Some(Accounts { ids: Some(ids), gone, .. }) = accounts else { return };
     let source = match token {
         Some(TokenState::Live { token, .. }) => Some(token.source.to_string()),
         _ => None,
@@ -295,9 +295,12 @@ fn fill_accounts(
             entry.template_limit = entry.template_limit.or(last.template_limit);
             entry.id.clone_from(id);
             entry.token.clone_from(&source);
+            entry.gone_since = gone.iter().find(|gone| gone.id == *id).and_then(|gone| gone.gone_since.clone());
             entry
         })
+        .chain(gone.iter().filter(|gone| !ids.contains(&gone.id)).cloned())
         .collect();
+    status.business_accounts.sort_by(|one, other| one.id.cmp(&other.id));
     let omitted = ids.len().saturating_sub(ACCOUNTS_LISTED);
     status.business_accounts_omitted = i64::try_from(omitted).unwrap_or(i64::MAX);
 }
@@ -327,6 +330,7 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
         template_limit: state.template_limit.map(i64::from),
         subscribed: account.subscribed_apps.as_ref().map(|_| account.subscription_of(&input.app.spec.app_id).is_some()),
         token: None,
+        gone_since: None,
     })
 }
 

@@ -232,6 +232,7 @@ pub const REASONS: Reasons = &[
             Reason::AppNotReady,
             Reason::ExpiredToken,
             Reason::AccountNotManaged,
+            Reason::AccountGone,
             Reason::Stale,
             Reason::Reading,
             Reason::NotFound,

@@ -165,6 +165,15 @@ fn what_comes_before_meta() {
             |scene| scene.seen = Observation::Unmanaged,
             "NotFound False/AccountNotManaged Stalled",
         ),
+        (
+            "its account is none of the app's any more",
+            |scene| {
+                approved(scene);
+                scene.reconcile();
+                scene.seen = Observation::Unmanaged;
+            },
+            "NotFound False/AccountGone",
+        ),
         ("it waits to be sent", |scene| scene.lacks(MINUTE), "Pending False/NotYetSupported Stalled"),
         ("one read proves nothing", |scene| scene.lacks(Duration::ZERO), "nothing"),
     ];

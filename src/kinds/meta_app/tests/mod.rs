@@ -1,5 +1,6 @@
 //! How an app is planned, topic by topic. [`fixtures`] has the vocabulary.
 
+mod accounts;
 mod credentials;
 mod exchange;
 pub mod fixtures;

@@ -170,6 +170,9 @@ proptest! {
         scene.user("A");
         scene.pass(31);
         scene.settled();
+        // Accounts that are gone are forgotten after a day.
+        scene.pass(25 * 60);
+        scene.settled();
         prop_assert_eq!(scene.told(), "Connected True/Connected", "all is well again");
         prop_assert!(!scene.held);
     }

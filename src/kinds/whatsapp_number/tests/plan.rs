@@ -281,6 +281,15 @@ fn what_comes_before_meta() {
             },
             "NotFound False/AccountNotManaged Stalled",
         ),
+        (
+            "its account is none of the app's any more",
+            |scene| {
+                connected(scene);
+                scene.reconcile();
+                scene.seen = Observation::Unmanaged;
+            },
+            "NotFound False/AccountGone",
+        ),
     ];
     table(scene, cases);
 }
