@@ -1,8 +1,10 @@
 //! A call as it came in.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::errors::{self, GraphError};
 
@@ -27,10 +29,9 @@ impl Call {
 
     /// Query, form and JSON parameters together: Meta reads them alike. A body that cannot be read counts as none.
     pub(crate) fn params(&self) -> Params {
-        let mut params: Vec<(String, Value)> =
-            self.query.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+        let mut params = joined(&self.query);
         match self.body() {
-            Body::Form(form) => params.extend(form.into_iter().map(|(name, value)| (name, Value::String(value)))),
+            Body::Form(form) => params.extend(joined(&form)),
             Body::Json(json) => params.extend(json),
             Body::None | Body::Other => {}
         }
@@ -51,6 +52,26 @@ impl Call {
             _ => Body::Other,
         }
     }
+}
+
+/// Parameters as text. What comes item by item, as `websites[]` or `websites[0]`, becomes one list, written as JSON.
+fn joined(pairs: &[(String, String)]) -> Vec<(String, Value)> {
+    let mut lists: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut params = Vec::new();
+    for (name, value) in pairs {
+        match list_name(name) {
+            Some(list) => lists.entry(list).or_default().push(value),
+            None => params.push((name.clone(), Value::String(value.clone()))),
+        }
+    }
+    params.extend(lists.into_iter().map(|(name, items)| (name.to_owned(), Value::String(json!(items).to_string()))));
+    params
+}
+
+/// The list that a parameter such as `websites[]` or `websites[0]` is an item of.
+fn list_name(param: &str) -> Option<&str> {
+    let (name, index) = param.strip_suffix(']')?.split_once('[')?;
+    (!name.is_empty() && index.chars().all(|c| c.is_ascii_digit())).then_some(name)
 }
 
 /// What a request's body holds.

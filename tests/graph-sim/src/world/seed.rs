@@ -36,6 +36,10 @@ impl SeedError {
 /// # Errors
 /// When the text is neither.
 pub fn parse(text: &str) -> Result<Value, SeedError> {
+    // YAML does not read everything that JSON does: an emoji escaped as a pair of surrogates, as Meta writes it, is an error.
+    if let Ok(seed) = serde_json::from_str(text) {
+        return Ok(seed);
+    }
     serde_yaml::from_str(text).map_err(|error| SeedError(format!("seed: {error}")))
 }
 

@@ -18,9 +18,10 @@ async fn read(bench: &Bench, fields: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_profile_is_flat_and_absent_values_are_left_out() {
+async fn a_profile_is_flat_and_absent_values_are_left_out_but_for_vertical() {
     let bench = Bench::new().await;
-    assert_eq!(read(&bench, ALL).await, json!({"messaging_product": "whatsapp"}));
+    assert_eq!(read(&bench, ALL).await, json!({"vertical": "UNDEFINED", "messaging_product": "whatsapp"}));
+    assert_eq!(read(&bench, "about").await, json!({"messaging_product": "whatsapp"}));
     assert_eq!(
         write(&bench, json!({"about": "Here for you", "vertical": "RETAIL"})).await.body,
         json!({"success": true})
@@ -36,7 +37,7 @@ async fn only_what_is_sent_changes_and_empty_texts_remove() {
     let bench = Bench::new().await;
     write(&bench, json!({"about": "A", "address": "1 rue de la Paix", "email": "a@ino.cx"})).await;
     write(&bench, json!({"address": ""})).await;
-    let expected = json!({"about": "A", "email": "a@ino.cx", "messaging_product": "whatsapp"});
+    let expected = json!({"about": "A", "email": "a@ino.cx", "vertical": "UNDEFINED", "messaging_product": "whatsapp"});
     assert_eq!(read(&bench, ALL).await, expected);
 }
 
@@ -82,7 +83,7 @@ async fn what_is_too_long_or_of_the_wrong_kind_is_refused_as_a_whole() {
         let reply = write(&bench, body).await;
         assert_eq!((reply.status, reply.error().0), (400, 100), "{fields}");
     }
-    assert_eq!(read(&bench, ALL).await, json!({"messaging_product": "whatsapp"}));
+    assert_eq!(read(&bench, ALL).await, json!({"vertical": "UNDEFINED", "messaging_product": "whatsapp"}));
     let bare = bench.post(&format!("/v25.0/{NUMBER}/whatsapp_business_profile"), json!({"about": "x"})).await;
     assert_eq!(bare.error().0, 100, "messaging_product is required");
     for (field, length) in [("about", 139), ("address", 256), ("description", 512)] {
@@ -110,6 +111,25 @@ async fn a_form_carries_websites_as_json_or_with_commas() {
         assert_eq!(reply.status, 200, "{websites}: {:?}", reply.body);
         assert_eq!(read(&bench, "websites").await["websites"], json!(["https://a.cx/", "https://b.cx/"]));
     }
+}
+
+#[tokio::test]
+async fn a_query_or_a_form_carries_websites_one_by_one() {
+    let bench = Bench::new().await;
+    let path = format!("/v25.0/{NUMBER}/whatsapp_business_profile");
+    for names in [["websites[]", "websites[]"], ["websites[0]", "websites[1]"]] {
+        let sent = [("messaging_product", "whatsapp"), (names[0], "https://a.cx/"), (names[1], "https://b.cx/")];
+        let post = || bench.request(Method::POST, &path).bearer_auth(TOKEN);
+        for request in [post().query(&sent), post().form(&sent)] {
+            write(&bench, json!({"websites": []})).await;
+            let reply = Bench::read(request).await;
+            assert_eq!(reply.status, 200, "{names:?}: {:?}", reply.body);
+            assert_eq!(read(&bench, "websites").await["websites"], json!(["https://a.cx/", "https://b.cx/"]));
+        }
+    }
+    let unknown = [("messaging_product", "whatsapp"), ("colours[]", "red")];
+    let reply = Bench::read(bench.request(Method::POST, &path).bearer_auth(TOKEN).query(&unknown)).await;
+    assert_eq!(reply.error(), (100, 0), "a list of an unknown name is as unknown as a single value");
 }
 
 #[tokio::test]

@@ -120,6 +120,18 @@ async fn a_seed_may_be_yaml() {
 }
 
 #[tokio::test]
+async fn a_seed_may_be_json_as_meta_writes_it() {
+    let bench = Bench::with(json!({})).await;
+    let seed = r#"{"apps": [{"id": "100", "name": "Caf\u00e9 \ud83d\ude00", "secret": "s"}]}"#;
+    assert_eq!(parse_seed(seed).unwrap()["apps"][0]["name"], "Café 😀");
+    let url = format!("{}/_sim/reset", bench.sim.url());
+    let answer = bench.http.post(&url).body(format!(r#"{{"seed": {seed}}}"#)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(bench.control.get("apps/100").await.unwrap()["name"], "Café 😀");
+    assert!(parse_seed(r#"{"apps": "\ud83d"}"#).is_err(), "half a pair is no text");
+}
+
+#[tokio::test]
 async fn the_demo_seed_shows_every_phase_and_every_state() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/demo-seed.yaml")).unwrap();
     let bench = Bench::with(parse_seed(&text).unwrap()).await;

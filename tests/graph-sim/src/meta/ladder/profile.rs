@@ -16,6 +16,9 @@ const LONGEST: [(&str, usize); 4] = [("about", 139), ("address", 256), ("descrip
 const WEBSITES: usize = 2;
 const LONGEST_WEBSITE: usize = 256;
 
+/// How `vertical` reads back when none was chosen.
+const NO_VERTICAL: &str = "UNDEFINED";
+
 const VERTICALS: [&str; 22] = [
     "",
     "ALCOHOL",
@@ -41,7 +44,7 @@ const VERTICALS: [&str; 22] = [
     "TRAVEL",
 ];
 
-/// `GET`: flat, and only the requested fields that have a value.
+/// `GET`: flat, and only the requested fields that have a value, but for `vertical`: it always has one.
 pub(crate) fn read(turn: &Turn<'_>, number: &str) -> Result<Done, GraphError> {
     turn.allow(&["fields"])?;
     let wants = fields::parse(&turn.params.required("fields")?)?;
@@ -54,9 +57,9 @@ pub(crate) fn read(turn: &Turn<'_>, number: &str) -> Result<Done, GraphError> {
     let profile = record.and_then(|record| record.get("profile")).and_then(Value::as_object);
     let mut shown = Map::new();
     for want in wants {
-        if let Some(value) = profile.and_then(|profile| profile.get(&want.name)) {
-            shown.insert(want.name, value.clone());
-        }
+        let value = profile.and_then(|profile| profile.get(&want.name)).cloned();
+        let value = value.or_else(|| (want.name == "vertical").then(|| json!(NO_VERTICAL)));
+        shown.extend(value.map(|value| (want.name, value)));
     }
     shown.insert("messaging_product".into(), json!("whatsapp"));
     Ok(Done::read(json!({"data": [shown]})))
@@ -79,7 +82,7 @@ pub(super) fn write(turn: &mut Turn<'_>, number: &Number<'_>) -> Result<Done, Gr
         if !VERTICALS.contains(&vertical.as_str()) {
             return Err(errors::wrong_parameter("vertical", &format!("one of {{{}}}", VERTICALS[1..].join(", "))));
         }
-        changes.push(("vertical", json!(if vertical.is_empty() { "UNDEFINED" } else { &vertical })));
+        changes.push(("vertical", json!(if vertical.is_empty() { NO_VERTICAL } else { &vertical })));
     }
     usable(turn, number)?;
     if !number.registered() {
