@@ -34,7 +34,7 @@ use crate::{
 /// Name of the operator: of its lease, as the source of its Events, and as `User-Agent`.
 const NAME: &str = "waba-operator";
 /// The Graph version for apps that name none.
-const GRAPH_VERSION: &str = "v25.0";
+pub const GRAPH_VERSION: &str = "v26.0";
 /// A poll that is overdue by more than this is a reason to restart the process.
 const OVERDUE_LIMIT: Duration = Duration::from_mins(30);
 /// Pause between two tries of something that the operator cannot begin without.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use waba_operator::api::{MetaApp, WhatsAppNumber};
+use waba_operator::{
+    api::{MetaApp, WhatsAppNumber},
+    run::GRAPH_VERSION,
+};
 
 use crate::harness::{
     gate::Gate,
@@ -51,7 +54,7 @@ impl World {
             ("phone-number-id", NUMBER),
             ("business-account-id", ACCOUNT),
             ("api-url", url.trim_end_matches('/')),
-            ("api-version", "v25.0"),
+            ("api-version", GRAPH_VERSION),
             ("access-token", &self.token("main").await),
             ("directions", "Incoming,Outgoing"),
             ("session-time", "24h"),

@@ -15,6 +15,7 @@ use waba_operator::{
         secrets::ComparableSecret,
     },
     ledger::{CallOutcome, CallReport, CallRequest, Ledger, LedgerProblem, Ledgers, NewIntent, Owner, Target},
+    run::GRAPH_VERSION,
     timing::Timing,
 };
 
@@ -57,7 +58,7 @@ impl LedgerProcess {
         };
         let graph = graph::Client::new(config, Arc::new(|_: &graph::Finished<'_>| {})).unwrap();
         let app = AppCredentials { app_id: APP.to_owned(), app_secret: world.app_secret(APP).await.into() };
-        let access = Access { app, token: world.token("main").await.into(), version: "v25.0".to_owned() };
+        let access = Access { app, token: world.token("main").await.into(), version: GRAPH_VERSION.to_owned() };
         let ledgers = ledgers(&world, gate.config(), &timing);
         Self { world, gate, graph, access, timing, ledgers }
     }

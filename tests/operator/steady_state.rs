@@ -8,15 +8,15 @@ use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber};
 use crate::harness::{
     manifests::{INO, importing},
     seed::{self, ACCOUNT, ACCOUNT_2, NUMBER_OBJECT},
-    world::{World, is_poll},
+    world::{World, is_poll, path_of},
 };
 
 /// Calls after number `since`, counted by method and path without the version.
 async fn calls(world: &World, since: u64) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for call in world.sim.calls(since).await.unwrap() {
-        let path = call["path"].as_str().unwrap_or_default().split_once("/v25.0/").map_or("?", |(_, rest)| rest);
-        *counts.entry(format!("{} {path}", call["method"].as_str().unwrap_or_default())).or_insert(0) += 1;
+        let method = call["method"].as_str().unwrap_or_default();
+        *counts.entry(format!("{method} {}", path_of(&call))).or_insert(0) += 1;
     }
     counts
 }

@@ -6,7 +6,7 @@ use waba_operator::api::{MetaApp, TokenSource};
 use crate::harness::{
     manifests::{CREDENTIALS, INO, app},
     seed::{self, ACCOUNT},
-    world::World,
+    world::{World, is_call},
 };
 
 const COPY: &str = "ino-cx-token";
@@ -25,7 +25,7 @@ fn refreshing() -> Value {
 
 async fn exchanges(world: &World) -> usize {
     let calls = world.sim.calls(0).await.unwrap();
-    calls.iter().filter(|call| call["path"] == "/v25.0/oauth/access_token").count()
+    calls.iter().filter(|call| is_call(call, "oauth/access_token")).count()
 }
 
 fn source(app: &MetaApp) -> Option<TokenSource> {

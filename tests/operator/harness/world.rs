@@ -16,7 +16,7 @@ use tracing::subscriber::DefaultGuard;
 use waba_operator::{
     api::{Kind, ManagedStatus, MessageTemplate, MetaApp, WhatsAppNumber, crds},
     k8s::conditions,
-    run::Settings,
+    run::{GRAPH_VERSION, Settings},
 };
 
 use crate::harness::{
@@ -343,6 +343,17 @@ pub async fn install_crds(plane: &control_plane::ControlPlane) {
 /// Whether a call is a poll: the regular read of an account with all its numbers and templates.
 pub fn is_poll(call: &Value, account: &str) -> bool {
     call["method"] == "GET" && call["path"].as_str().is_some_and(|path| path.rsplit('/').next() == Some(account))
+}
+
+/// A call's path without its host and version.
+pub fn path_of(call: &Value) -> &str {
+    let path = call["path"].as_str().unwrap_or_default();
+    path.strip_prefix(&format!("/{GRAPH_VERSION}/")).unwrap_or("?")
+}
+
+/// Whether a call goes to this path, with the version that the operator uses by default.
+pub fn is_call(call: &Value, path: &str) -> bool {
+    path_of(call) == path
 }
 
 /// A condition as `True/Enabled`, and its message.

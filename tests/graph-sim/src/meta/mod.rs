@@ -6,6 +6,7 @@ pub(crate) mod errors;
 pub(crate) mod fields;
 pub(crate) mod health;
 pub(crate) mod ladder;
+pub(crate) mod legacy;
 pub(crate) mod numbers;
 pub(crate) mod oauth;
 pub(crate) mod objects;
@@ -135,6 +136,10 @@ pub(crate) fn answer(world: &mut World, seq: u64, call: &Call) -> Reply {
         let text =
             format!("The call has been auto-upgraded to v{}.0 as v{asked}.0 has been deprecated.", served.version);
         headers.push(("x-ad-api-version-warning", text));
+        if versions::has_ended(asked, now) {
+            let detail = format!("v{asked}.0 has ended, v{}.0 serves {}", served.version, call.path);
+            world.journal.violation(seq, "dead-version", detail);
+        }
     }
     Reply::Answer(match outcome {
         Ok(Done::Now { body, effect }) => Answer { status: StatusCode::OK, headers, body, code: None, effect },
@@ -173,13 +178,8 @@ fn refuse(world: &World, error: &GraphError, token: Option<&str>, mut headers: V
 fn dispatch(turn: &mut Turn<'_>, path: &str) -> Result<Done, GraphError> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     turn.note_removed_features();
-    if turn.params.has("date_format") {
-        return Err(GraphError::new(100, "(#100) The date_format query parameter is deprecated in v26.0+"));
-    }
+    legacy::refuse(turn, segments.is_empty())?;
     match segments[..] {
-        [] if turn.params.has("ids") => {
-            Err(GraphError::new(100, "(#100) The ids query parameter is deprecated in v26.0+").status(500))
-        }
         ["oauth", "access_token"] => oauth::access_token(turn),
         ["debug_token"] => oauth::debug_token(turn),
         [] => Err(errors::unsupported(&turn.call.method, "")),
@@ -253,18 +253,15 @@ impl Turn<'_> {
         if verdict.throttled { Err(refusal()) } else { Ok(()) }
     }
 
-    /// Notes what stopped working on every version in October 2026, and links that carry the token.
+    /// Notes a feature that Meta has taken away from every version.
+    fn note_removed(&mut self, feature: &str) {
+        self.world.journal.violation(self.seq, "removed-feature", format!("{feature} on {}", self.call.path));
+    }
+
+    /// Notes what is ignored since October 2026, and links that carry the token.
     fn note_removed_features(&mut self) {
-        let mut note = |feature: &str| {
-            self.world.journal.violation(self.seq, "removed-feature", format!("{feature} on {}", self.call.path));
-        };
         if self.call.header("if-none-match").is_some() {
-            note("If-None-Match");
-        }
-        for parameter in ["ids", "date_format"] {
-            if self.params.has(parameter) {
-                note(parameter);
-            }
+            self.note_removed("If-None-Match");
         }
         // `pretty=0` is how the links that Meta makes can be distinguished from the caller's own.
         let link = self.params.text("pretty").as_deref() == Some("0") && self.params.has("access_token");

@@ -5,7 +5,7 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
 /// Major version, day of its release, day of its end where one is announced.
-const VERSIONS: [(u32, Date, Option<Date>); 7] = [
+const VERSIONS: [(u32, Date, Option<Date>); 8] = [
     (20, date(2024, 5, 21), Some(date(2026, 9, 24))),
     (21, date(2024, 10, 2), Some(date(2027, 1, 21))),
     (22, date(2025, 1, 21), Some(date(2027, 5, 20))),
@@ -13,6 +13,7 @@ const VERSIONS: [(u32, Date, Option<Date>); 7] = [
     (24, date(2025, 10, 8), Some(date(2028, 2, 18))),
     (25, date(2026, 2, 18), Some(date(2028, 7, 29))),
     (26, date(2026, 7, 29), None),
+    (27, date(2026, 11, 4), None),
 ];
 
 /// What serves a call.
@@ -39,6 +40,11 @@ pub(crate) fn route(path: &str, floor: u32, now: Timestamp) -> Option<(Served, &
     }
     let version = asked.max(oldest);
     Some((Served { version, forwarded_from: (version != asked).then_some(asked) }, after))
+}
+
+/// Whether a version's time is over.
+pub(crate) fn has_ended(version: u32, now: Timestamp) -> bool {
+    version < oldest(now)
 }
 
 /// The major version in `v25.0`; versions before v3 had minors up to 12.
@@ -83,7 +89,8 @@ mod tests {
         assert_eq!(served("/v20.0/me"), Some((21, Some(20))), "ended in September 2026");
         assert_eq!(served("/v2.12/me"), Some((21, Some(2))), "long gone");
         assert_eq!(served("/me"), Some((21, None)), "unversioned is the oldest live one");
-        assert_eq!(served("/v27.0/me"), None, "not released yet");
+        assert_eq!(served("/v27.0/me"), Some((27, None)), "the newest");
+        assert_eq!(served("/v28.0/me"), None, "not released yet");
         assert_eq!(served("/v25.1/me"), None, "never existed");
     }
 }

@@ -1,7 +1,7 @@
 //! Versions, paths, methods and parameters that Meta does not have.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Bench, NUMBER, TOKEN, WABA};
 
@@ -16,10 +16,15 @@ async fn each_version_by_its_dates() {
     assert_eq!(served("/v25.0/100").await, (200, "v25.0".into(), 0), "live");
     assert_eq!(served("/v20.0/100").await, (200, "v21.0".into(), 0), "dead: the oldest live one serves it");
     assert_eq!(served("/100").await, (200, "v21.0".into(), 0), "unversioned");
-    assert_eq!(served("/v27.0/100").await, (400, String::new(), 2500), "not there yet");
+    assert_eq!(bench.rules().await, ["dead-version"], "unversioned calls ask for no version that has ended");
+    for newest in ["v26.0", "v27.0"] {
+        assert_eq!(served(&format!("/{newest}/100")).await, (200, newest.into(), 0));
+    }
+    assert_eq!(served("/v28.0/100").await, (400, String::new(), 2500), "not there yet");
     assert_eq!(served("/v25.3/100").await, (400, String::new(), 2500), "never was");
     bench.control.post("clock", json!({"set": "2027-02-01T00:00:00Z"})).await.unwrap();
     assert_eq!(served("/v21.0/100").await, (200, "v22.0".into(), 0), "v21 has ended meanwhile");
+    assert_eq!(bench.rules().await, ["dead-version"; 2]);
 }
 
 #[tokio::test]
@@ -34,6 +39,36 @@ async fn removed_features_are_refused_or_ignored_and_always_noted() {
     assert_eq!(bench.rules().await, ["removed-feature"; 3]);
     let quiet = bench.get(&format!("/v25.0/{WABA}?pretty=1&debug=all&metadata=1")).await;
     assert_eq!(quiet.body.get("metadata"), None);
+}
+
+#[tokio::test]
+async fn the_six_legacy_request_forms_are_refused_everywhere_and_named() {
+    let bench = Bench::new().await;
+    let account = format!("/v26.0/{WABA}");
+    let get = |query: &str| bench.request(Method::GET, &format!("{account}?{query}"));
+    let post = |path: &str, body: Value| bench.request(Method::POST, path).json(&body);
+    let form = "--x\r\nContent-Disposition: form-data; name=\"batch\"\r\n\r\n[]\r\n--x--\r\n";
+    let multipart =
+        bench.request(Method::POST, "/").header("content-type", "multipart/form-data; boundary=x").body(form);
+    for (request, name) in [
+        (get("ids=300,301"), "ids"),
+        (get("date_format=U"), "date_format"),
+        (get("method=delete"), "method override"),
+        (post(&format!("{account}/subscribed_apps"), json!({"method": "DELETE"})), "method override"),
+        (get("callback=show"), "JSONP callback"),
+        (get("fields=id,name.as(title)"), "field alias"),
+        (get("fields=phone_numbers.limit(1){id,verified_name.as (title)}"), "field alias"),
+        (post("/v26.0/", json!({"batch": [{"method": "GET", "relative_url": "me"}]})), "batch"),
+        (multipart, "batch"),
+    ] {
+        let reply = Bench::read(request.bearer_auth(TOKEN)).await;
+        assert_eq!((reply.status, reply.error()), (400, (100, 0)), "{name}");
+        let violation = bench.control.violations().await.unwrap().pop().unwrap();
+        assert_eq!(violation["rule"], "removed-feature");
+        assert!(violation["detail"].as_str().unwrap().starts_with(&format!("{name} on ")), "{violation}");
+    }
+    assert_eq!(bench.rules().await.len(), 9);
+    assert!(bench.control.calls(0).await.unwrap().iter().all(|call| call["effect"].is_null()));
 }
 
 #[tokio::test]
