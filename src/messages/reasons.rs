@@ -208,8 +208,10 @@ reasons! {
     NotPermitted,
     /// Meta shows the profile as the spec has it.
     ProfileSynced,
-    /// Somebody else changed the profile.
+    /// Meta shows another profile than was written.
     ProfileDiffers,
+    /// Meta's reply does not show the profile in a form that can be read.
+    ProfileUnreadable,
     /// Meta refused the profile.
     ProfileRefused,
     /// The binding Secret is up to date.

@@ -190,3 +190,29 @@ async fn a_profile_is_written_as_soon_as_its_number_is_registered() {
     world.settle().await;
     world.finish().await;
 }
+
+/// What Meta sends has another shape than documented: nobody's profile is overwritten for that.
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_is_not_overwritten() {
+    let seed = number_seed(json!({"profile": {"about": "Old"}}));
+    let world = World::running("profile-shape", seed).await;
+    let body = json!({"data": [{"business_profile": {"about": "Old"}}]});
+    world.inject_fault(json!({"method": "GET", "path": format!("/{EDGE}$"), "before": {"body": body}})).await;
+    world.create(&app(INO, json!({}))).await;
+    world.create(&number(SUPPORT, PHONE, json!({"profile": {"about": "Here to help"}}))).await;
+    world.until_message(SYNCED, "Unknown/ProfileUnreadable", &["about of the profile", RECONCILE_AT]).await;
+    world.until_enabled().await;
+    world.assert_writes_at_meta(&[]).await;
+    world.clear_faults().await;
+    world.request_action::<WhatsAppNumber>(SUPPORT, RECONCILE_AT, 0).await;
+    world.until_message(SYNCED, "True/ProfileSynced", &[]).await;
+    world.assert_writes_at_meta(&[EDGE]).await;
+
+    // Nor is what Meta shows instead taken for what was written.
+    let body = json!({"data": [{"about": "Old", "messaging_product": "whatsapp"}]});
+    world.inject_fault(json!({"method": "GET", "path": format!("/{EDGE}$"), "before": {"body": body}})).await;
+    world.patch::<WhatsAppNumber>(SUPPORT, json!({"spec": {"profile": {"about": "At your service"}}})).await;
+    world.until_message(SYNCED, "False/ProfileDiffers", &["Meta accepted about, and shows something else"]).await;
+    world.assert_writes_at_meta(&[EDGE; 2]).await;
+    world.finish().await;
+}

@@ -24,11 +24,15 @@ pub fn take_odd() -> u32 {
     ODD.take()
 }
 
+/// Stands for a word that cannot be read.
+const UNREADABLE: &str = "UNREADABLE";
+
 /// Any JSON value, of which only scalars are kept.
 enum Scalar {
     Text(Box<str>),
     Integer(i64),
     Flag(bool),
+    Null,
     Other,
 }
 
@@ -63,7 +67,7 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_unit<E>(self) -> Result<Scalar, E> {
-        Ok(Scalar::Other)
+        Ok(Scalar::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar, A::Error> {
@@ -85,7 +89,7 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str
         Scalar::Text(text) => Some(text).filter(|text| !text.trim().is_empty()),
         Scalar::Integer(number) => Some(number.to_string().into()),
         Scalar::Flag(flag) => Some(flag.to_string().into()),
-        Scalar::Other => None,
+        Scalar::Null | Scalar::Other => None,
     })
 }
 
@@ -246,15 +250,37 @@ pub fn word<'de, D: Deserializer<'de>, W: From<Box<str>>>(deserializer: D) -> Re
     Ok(text(deserializer)?.map(W::from))
 }
 
+/// The same where something is done that depends on the word: one that cannot be read is one that nobody knows, and not none.
+pub fn decisive_word<'de, D: Deserializer<'de>, W: From<Box<str>>>(deserializer: D) -> Result<Option<W>, D::Error> {
+    Ok(match deserializer.deserialize_any(Any)? {
+        Scalar::Text(text) => Some(text).filter(|text| !text.trim().is_empty()).map(W::from),
+        Scalar::Integer(number) => Some(W::from(number.to_string().into())),
+        Scalar::Flag(flag) => Some(W::from(flag.to_string().into())),
+        Scalar::Null => None,
+        Scalar::Other => Some(W::from(UNREADABLE.into())),
+    })
+}
+
+/// A flag where something is done if it is not set: one that cannot be read counts as set.
+pub fn set_unless_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let value = deserializer.deserialize_any(Any)?;
+    let unreadable = (!matches!(value, Scalar::Null)).then_some(true);
+    Ok(flag_of(&value).or(unreadable))
+}
+
 /// A flag: `true`, `"true"`, `1`.
 pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    Ok(match deserializer.deserialize_any(Any)? {
-        Scalar::Flag(flag) => Some(flag),
-        Scalar::Integer(number) => Some(number != 0),
+    Ok(flag_of(&deserializer.deserialize_any(Any)?))
+}
+
+fn flag_of(value: &Scalar) -> Option<bool> {
+    match value {
+        Scalar::Flag(flag) => Some(*flag),
+        Scalar::Integer(number) => Some(*number != 0),
         Scalar::Text(text) if text.eq_ignore_ascii_case("true") => Some(true),
         Scalar::Text(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        Scalar::Text(_) | Scalar::Other => None,
-    })
+        Scalar::Text(_) | Scalar::Null | Scalar::Other => None,
+    }
 }
 
 /// A whole number: `60`, `"60"`.
@@ -262,7 +288,7 @@ pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>,
     Ok(match deserializer.deserialize_any(Any)? {
         Scalar::Integer(number) => Some(number),
         Scalar::Text(text) => text.trim().parse().ok(),
-        Scalar::Flag(_) | Scalar::Other => None,
+        Scalar::Flag(_) | Scalar::Null | Scalar::Other => None,
     })
 }
 
@@ -281,7 +307,7 @@ pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timesta
             .and_then(|seconds| Timestamp::from_second(seconds).ok())
             .or_else(|| text.parse().ok())
             .or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", &*text).ok()),
-        Scalar::Flag(_) | Scalar::Other => None,
+        Scalar::Flag(_) | Scalar::Null | Scalar::Other => None,
     })
 }
 

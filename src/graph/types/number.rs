@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::health::Health;
 use super::lenient::{self, Shape};
@@ -23,7 +24,7 @@ pub struct PhoneNumber {
     #[serde(default, deserialize_with = "lenient::text")]
     pub verified_name: Option<Box<str>>,
     /// Its state.
-    #[serde(default, deserialize_with = "lenient::word")]
+    #[serde(default, deserialize_with = "lenient::decisive_word")]
     pub status: Option<NumberStatus>,
     /// Whether it was verified by a code.
     #[serde(default, deserialize_with = "lenient::word")]
@@ -38,7 +39,7 @@ pub struct PhoneNumber {
     #[serde(default, deserialize_with = "lenient::text")]
     pub new_display_name: Option<Box<str>>,
     /// Where it is registered.
-    #[serde(default, deserialize_with = "lenient::word")]
+    #[serde(default, deserialize_with = "lenient::decisive_word")]
     pub platform_type: Option<PlatformType>,
     /// For real or for trying.
     #[serde(default, deserialize_with = "lenient::word")]
@@ -55,8 +56,8 @@ pub struct PhoneNumber {
     /// Whether it wears the official badge.
     #[serde(default, deserialize_with = "lenient::flag")]
     pub is_official_business_account: Option<bool>,
-    /// Whether a two-step PIN is set.
-    #[serde(default, deserialize_with = "lenient::flag")]
+    /// Whether a two-step PIN is set; true, too, where that cannot be read: any other PIN would be a guess.
+    #[serde(default, deserialize_with = "lenient::set_unless_known")]
     pub is_pin_enabled: Option<bool>,
     /// Whether it is also used in the WhatsApp Business app.
     #[serde(default, deserialize_with = "lenient::flag")]
@@ -74,20 +75,37 @@ pub struct PhoneNumber {
 
 /// The callbacks of a number, its account and its app; the first that is there gets the messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(from = "Map<String, Value>")]
 pub struct WebhookConfiguration {
     /// The number's own.
-    #[serde(deserialize_with = "lenient::text")]
     pub phone_number: Option<Box<str>>,
     /// The account's.
-    #[serde(deserialize_with = "lenient::text")]
     pub whatsapp_business_account: Option<Box<str>>,
     /// The app's.
-    #[serde(deserialize_with = "lenient::text")]
     pub application: Option<Box<str>>,
     /// Meta sent something that cannot be read: that there is no callback is not known.
-    #[serde(skip)]
     pub is_unreadable: bool,
+}
+
+impl From<Map<String, Value>> for WebhookConfiguration {
+    fn from(mut callbacks: Map<String, Value>) -> Self {
+        let mut is_unreadable = false;
+        let mut callback = |name: &str| match callbacks.remove(name)? {
+            Value::String(url) => Some(url.into_boxed_str()).filter(|url| !url.trim().is_empty()),
+            other => {
+                is_unreadable |= !other.is_null();
+                None
+            }
+        };
+        let (phone_number, application) = (callback("phone_number"), callback("application"));
+        let whatsapp_business_account = callback("whatsapp_business_account");
+        // The callback may be inside of what nobody knows.
+        is_unreadable |= callbacks.values().any(|value| value.is_object() || value.is_array());
+        if is_unreadable {
+            lenient::odd();
+        }
+        Self { phone_number, whatsapp_business_account, application, is_unreadable }
+    }
 }
 
 impl Item for PhoneNumber {

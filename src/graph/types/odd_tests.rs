@@ -115,8 +115,34 @@ fn callbacks_and_subscriptions_that_cannot_be_read_are_not_taken_for_none() {
         read.phone_numbers.data.items[0].webhook_configuration.as_ref().map(|callbacks| callbacks.is_unreadable)
     };
     assert_eq!([callbacks(json!(null)), callbacks(json!({})), callbacks(json!("x"))], [None, Some(false), Some(true)]);
+    for (reason, value) in [
+        ("one level deeper", json!({"phone_number": {"url": "https://h/x"}})),
+        ("under another name", json!({"webhook": {"phone_number": "https://h/x"}})),
+        ("a flag", json!({"phone_number": true})),
+    ] {
+        assert_eq!(callbacks(value), Some(true), "{reason}");
+    }
+    assert_eq!(callbacks(json!({"phone_number": null, "new": "x"})), Some(false));
     let apps = |value: Value| read("/subscribed_apps", value).3.account.subscribed_apps.map(|apps| apps.len());
     assert_eq!([apps(json!({"data": []})), apps(json!({"data": [null]})), apps(json!("x"))], [Some(0), None, None]);
+}
+
+/// What the operator does depends on them: registers, or makes a PIN.
+#[test]
+fn what_decides_is_unknown_where_it_cannot_be_read() {
+    let read = |value: Value| {
+        let number = json!({"id": "1", "status": value, "platform_type": value, "is_pin_enabled": value});
+        let number: PhoneNumber = serde_json::from_value(number).unwrap();
+        let word = number.status.map(|status| status.as_str().to_owned());
+        assert_eq!(number.platform_type.map(|platform| platform.as_str().to_owned()), word);
+        (word, number.is_pin_enabled)
+    };
+    let unreadable = (Some("UNREADABLE".to_owned()), Some(true));
+    assert_eq!(read(json!({"value": "CONNECTED"})), unreadable);
+    assert_eq!(read(json!(["CONNECTED"])), unreadable);
+    assert_eq!(read(json!(null)), (None, None));
+    assert_eq!(read(json!("false")), (Some("false".to_owned()), Some(false)));
+    assert_eq!(read(json!("perhaps")), (Some("perhaps".to_owned()), Some(true)));
 }
 
 #[test]

@@ -361,6 +361,7 @@ pub const REASONS: Reasons = &[
             Reason::InvalidSpec,
             Reason::ProfileSynced,
             Reason::ProfileDiffers,
+            Reason::ProfileUnreadable,
             Reason::ProfileRefused,
             Reason::NotRegistered,
             Reason::Settling,

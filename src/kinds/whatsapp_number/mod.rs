@@ -25,6 +25,7 @@ mod recovery;
 mod registration;
 mod restore;
 mod spec_errors;
+mod spelling;
 mod status;
 mod steps;
 #[cfg(test)]

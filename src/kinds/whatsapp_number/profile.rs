@@ -11,9 +11,10 @@ use super::{
     decision::{ConditionReport, Decision, Impact},
     inputs::{ProfileRead, Resolution, Step},
     number_view::NumberView,
+    spelling,
 };
 use crate::{
-    api::Profile,
+    api::{Action, Profile},
     calls::{CallInput, Operation},
     controller::{plan::Requeue, summary::ConditionValue},
     graph::types,
@@ -60,9 +61,7 @@ pub fn profile(at: &NumberView<'_>) -> Decision<ConditionReport> {
         ProfileRead::Due => {
             Decision::Act(Step::ReadProfile { account: at.account.to_owned(), id: at.facts.id.to_string() })
         }
-        ProfileRead::Shown { profile, fresh, next } => {
-            compare(at, &fields(wanted), &fields_shown(profile), *fresh, *next)
-        }
+        ProfileRead::Shown { profile, fresh, next } => compare(at, &fields(wanted), profile, *fresh, *next),
     }
 }
 
@@ -81,28 +80,36 @@ fn refused(at: &NumberView<'_>, refusal: &Refusal) -> Decision<ConditionReport> 
 fn compare(
     at: &NumberView<'_>,
     wanted: &BTreeMap<String, Value>,
-    shown: &BTreeMap<String, Value>,
+    shown: &types::Profile,
     fresh: bool,
     next: Duration,
 ) -> Decision<ConditionReport> {
-    let memory = &at.inputs.ledger.profile;
-    let (mut wrong, mut learnt, mut later, mut settling) = (BTreeMap::new(), Vec::new(), Vec::new(), false);
+    let (memory, values) = (&at.inputs.ledger.profile, fields_shown(shown));
+    let (mut wrong, mut learnt, mut found) = (BTreeMap::new(), Vec::new(), Found::default());
     for (name, value) in wanted {
-        let now = shown.get(name).cloned().unwrap_or(Value::Null);
+        if shown.unreadable.iter().any(|unreadable| unreadable == name) {
+            found.unreadable.push(name.clone());
+            continue;
+        }
+        let now = values.get(name).cloned().unwrap_or(Value::Null);
+        let is_spelling = spelling::same(name, value, &now);
         match memory.get(name).filter(|field| field.sent == *value) {
             // Its reply was lost and Meta does not show it: it was not written.
-            Some(field) if field.lost && field.shown.is_none() && fresh && !same(name, value, &now) => {
+            Some(field) if field.lost && field.shown.is_none() && fresh && !is_spelling => {
                 wrong.insert(name.clone(), value.clone());
             }
             // A field that was written is read back even if it looks right: the first change by somebody else would otherwise
             // be taken for Meta's spelling.
-            Some(field) if field.shown.is_none() && fresh => learnt.push((name.clone(), now)),
-            Some(field) if field.shown.is_none() => settling = true,
+            Some(field) if field.shown.is_none() && fresh && is_spelling => learnt.push((name.clone(), now)),
+            Some(field) if field.shown.is_none() && !fresh => found.settling = true,
             _ if same(name, value, &now) => {}
             // Meta shows what was sent in its own spelling.
-            Some(field) if field.shown.as_ref() == Some(&now) => {}
+            Some(field) if field.shown.as_ref() == Some(&now) && is_spelling => {}
             Some(field) if at.ago(field.at) < PATIENCE => {
-                later.push((name.clone(), field.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX)));
+                let until = field.at.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+                let names = if field.shown.is_none() { &mut found.never_shown } else { &mut found.changed };
+                names.push(name.clone());
+                found.until = Some(found.until.map_or(until, |earlier| earlier.min(until)));
             }
             _ => {
                 wrong.insert(name.clone(), value.clone());
@@ -115,7 +122,26 @@ fn compare(
     if !wrong.is_empty() {
         return write(at, wrong);
     }
-    if settling {
+    report(at, &found, next)
+}
+
+/// What differs, and is not written now.
+#[derive(Default)]
+struct Found {
+    /// What was written a moment ago is not read back yet.
+    settling: bool,
+    /// Fields of which Meta's reply does not tell what they are.
+    unreadable: Vec<String>,
+    /// Fields that somebody else changed.
+    changed: Vec<String>,
+    /// Fields that Meta has not shown as they were written.
+    never_shown: Vec<String>,
+    /// When the first of them is written again.
+    until: Option<Timestamp>,
+}
+
+fn report(at: &NumberView<'_>, found: &Found, next: Duration) -> Decision<ConditionReport> {
+    if found.settling {
         // Before any other report: the operator reads back what it wrote.
         let message = "the operator wrote the profile a moment ago, and reads it again";
         return ConditionReport::settled(
@@ -123,17 +149,30 @@ fn compare(
             Requeue::After(at.timing.settle),
         );
     }
-    let Some((_, until)) = later.iter().min_by_key(|(_, time)| *time) else {
-        let value = ConditionValue::yes(Reason::ProfileSynced, "Meta shows the fields of spec.profile as written");
+    let mut differs = Vec::new();
+    if !found.changed.is_empty() {
+        differs.push(format!("somebody else changed {} at Meta", found.changed.join(", ")));
+    }
+    if !found.never_shown.is_empty() {
+        differs.push(format!("Meta accepted {}, and shows something else", found.never_shown.join(", ")));
+    }
+    if let Some(until) = found.until {
+        let message =
+            format!("{}; the operator writes a field at most once a day, next at {}", differs.join("; "), when(until));
+        return ConditionReport::settled(ConditionValue::no(Reason::ProfileDiffers, message), at.until(until));
+    }
+    if !found.unreadable.is_empty() {
+        let message = format!(
+            "Meta's reply does not show {} of the profile in a form that the operator can read; the operator changes nothing there \
+             until it does. To read the profile again: {}",
+            found.unreadable.join(", "),
+            commands::request(at.object, Action::Reconcile)
+        );
+        let value = ConditionValue::unknown(Reason::ProfileUnreadable, message);
         return ConditionReport::settled(value, Requeue::After(next));
-    };
-    let names: Vec<&str> = later.iter().map(|(name, _)| name.as_str()).collect();
-    let message = format!(
-        "somebody else changed {} at Meta; the operator writes a field at most once a day, next at {}",
-        names.join(", "),
-        when(*until)
-    );
-    ConditionReport::settled(ConditionValue::no(Reason::ProfileDiffers, message), at.until(*until))
+    }
+    let value = ConditionValue::yes(Reason::ProfileSynced, "Meta shows the fields of spec.profile as written");
+    ConditionReport::settled(value, Requeue::After(next))
 }
 
 fn write(at: &NumberView<'_>, fields: BTreeMap<String, Value>) -> Decision<ConditionReport> {
@@ -158,7 +197,7 @@ fn fields(wanted: &Profile) -> BTreeMap<String, Value> {
 
 /// The fields that Meta shows.
 fn fields_shown(profile: &types::Profile) -> BTreeMap<String, Value> {
-    let types::Profile { about, address, description, email, websites, vertical } = profile;
+    let types::Profile { about, address, description, email, websites, vertical, unreadable: _ } = profile;
     by_name([about, address, description, email, vertical], Some(websites))
 }
 
@@ -170,11 +209,5 @@ fn by_name(texts: [&Option<impl Serialize>; 5], websites: Option<impl Serialize>
 
 /// An empty text or list and nothing are the same.
 fn same(name: &str, wanted: &Value, shown: &Value) -> bool {
-    let empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty() || (name == "vertical" && text == "UNDEFINED"),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    wanted == shown || (empty(wanted) && empty(shown))
+    wanted == shown || (spelling::is_empty(name, wanted) && spelling::is_empty(name, shown))
 }

@@ -67,7 +67,6 @@ async fn a_profile_with_one_bad_field_is_refused_as_a_whole() {
 async fn profiles_are_read_leniently() {
     let scene = Scene::new().await;
     let cases = [
-        ("a list of none", json!({"data": []}), Profile::default()),
         ("nothing but the product", json!({"data": [{"messaging_product": "whatsapp"}]}), Profile::default()),
         (
             "blank and unknown values",
@@ -86,8 +85,7 @@ async fn an_unreadable_profile_is_not_an_empty_one() {
     let scene = Scene::new().await;
     let cases = [
         ("an error with a status of success", json!({"error": {"code": 10, "message": "(#10)"}}), Class::Permission),
-        ("no list", json!({}), Class::Transient),
-        ("no profile in it", json!({"data": ["about"]}), Class::Transient),
+        ("no object", json!([]), Class::Transient),
     ];
     for (reason, body, expected) in cases {
         scene.clear().await;
@@ -96,5 +94,16 @@ async fn an_unreadable_profile_is_not_an_empty_one() {
         assert_eq!(error.class(), expected, "{reason}");
         let tries = if expected == Class::Transient { 3 } else { 1 };
         assert_eq!(scene.world.calls().await.len(), tries, "{reason}: reads are tried again, refusals are not");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_in_another_shape_is_unknown() {
+    let scene = Scene::new().await;
+    for body in
+        [json!({}), json!({"data": []}), json!({"data": ["about"]}), json!({"data": [{"more": {"about": "a"}}]})]
+    {
+        scene.world.answer_once("/whatsapp_business_profile", body.clone()).await;
+        assert_eq!(read(&scene).await.unreadable.len(), 6, "{body}");
     }
 }

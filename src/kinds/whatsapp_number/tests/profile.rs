@@ -164,6 +164,54 @@ fn what_was_written_is_compared_with_what_meta_made_of_it() {
 }
 
 #[test]
+fn what_cannot_be_read_is_neither_empty_nor_written() {
+    let shows = |scene: &mut Number, profile: serde_json::Value| {
+        let profile: types::Profile = sent(json!({}), &profile);
+        scene.inputs.profile = ProfileRead::Shown { profile, fresh: true, next: Duration::from_hours(20) };
+    };
+    let verdict = |scene: &mut Number| (next(scene), scene.condition("ProfileSynced"));
+    let unreadable = (FINE.to_owned(), Some("Unknown/ProfileUnreadable".to_owned()));
+    for (reason, profile) in [
+        ("one level deeper", json!({"business_profile": {"about": "we help"}})),
+        ("the field is an object", json!({"about": {"text": "we help"}})),
+    ] {
+        let mut scene = wanted();
+        shows(&mut scene, profile.clone());
+        assert_eq!(verdict(&mut scene), unreadable, "{reason}");
+        // Nor is it what became of a write.
+        let mut scene = wanted();
+        wrote(&mut scene, CallOutcome::Done(None), -5);
+        shows(&mut scene, profile);
+        assert_eq!(verdict(&mut scene), unreadable, "{reason}, after a write");
+    }
+    let mut scene = wanted();
+    shows(&mut scene, json!({"websites": "https://ino.cx/"}));
+    assert_eq!(next(&mut scene), WRITE, "a field that the spec does not name is in nobody's way");
+}
+
+#[test]
+fn only_a_spelling_of_what_was_written_is_learnt() {
+    let mut scene = wanted();
+    wrote(&mut scene, CallOutcome::Done(None), -5);
+    for shown in ["", "another text", "we help you"] {
+        has(&mut scene, shown, true);
+        assert_eq!(next(&mut scene), FINE, "{shown}");
+        assert_eq!(scene.condition("ProfileSynced").as_deref(), Some("False/ProfileDiffers"), "{shown}");
+    }
+    has(&mut scene, " We  help", true);
+    assert_eq!(next(&mut scene), "note", "it is shown in the end");
+    // What an earlier version took for a spelling.
+    let mut scene = wanted();
+    wrote(&mut scene, CallOutcome::Done(None), -5);
+    scene.inputs.ledger.profile.get_mut("about").unwrap().shown = Some(json!("another text"));
+    has(&mut scene, "another text", true);
+    assert_eq!(next(&mut scene), FINE);
+    assert_eq!(scene.condition("ProfileSynced").as_deref(), Some("False/ProfileDiffers"));
+    scene.inputs.ledger.profile.get_mut("about").unwrap().at = super::fixtures::at(-24 * 60);
+    assert_eq!(next(&mut scene), WRITE, "a day later");
+}
+
+#[test]
 fn a_lost_answer_is_looked_at_before_it_is_written_again() {
     rows(
         wanted,
