@@ -24,8 +24,9 @@ use serde_json::{Value, json};
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber, crds};
 
 /// Kinds of other projects: parsed only, since their definitions are not ours to install.
-const FOREIGN: [(&str, &str); 5] = [
+const FOREIGN: [(&str, &str); 6] = [
     ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+    ("kustomize.config.k8s.io/v1alpha1", "Component"),
     ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
     ("source.toolkit.fluxcd.io/v1", "GitRepository"),
     ("argoproj.io/v1alpha1", "Application"),
@@ -110,6 +111,11 @@ fn is_kustomized(path: &Path) -> bool {
     path.with_file_name("kustomization.yaml").is_file()
 }
 
+/// The page of a folder of examples, as other pages are: its manifests count as documentation.
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
 /// The folder's manifests as kubectl, Flux and Argo CD see them; a file that its kustomization leaves out is an error.
 fn rendered(folder: &Path) -> Vec<Manifest> {
     let kustomization = &read(&folder.join("kustomization.yaml"))[0];
@@ -129,14 +135,18 @@ fn rendered(folder: &Path) -> Vec<Manifest> {
 /// Every manifest under `examples/`.
 fn examples() -> Vec<Manifest> {
     let files = below(&root().join("examples"));
-    let plain = files.iter().filter(|path| !path.ends_with(SEED) && !is_kustomized(path));
-    let folders = files.iter().filter(|path| path.ends_with("kustomization.yaml")).map(|path| path.parent().unwrap());
+    let plain = files.iter().filter(|path| !path.ends_with(SEED) && !is_kustomized(path) && !is_page(path));
+    let kustomizations = files.iter().filter(|path| path.ends_with("kustomization.yaml"));
+    // tests/gitops.rs tries the component.
+    let folders =
+        kustomizations.filter(|path| read(path)[0].kind() == "Kustomization").map(|path| path.parent().unwrap());
     plain.flat_map(|path| read(path)).chain(folders.flat_map(rendered)).collect()
 }
 
 /// The blocks of YAML in the documentation that are whole manifests.
 fn documented() -> Vec<Manifest> {
-    let pages = std::iter::once(root().join("README.md")).chain(below(&root().join("docs")));
+    let examples = below(&root().join("examples")).into_iter().filter(|path| is_page(path));
+    let pages = std::iter::once(root().join("README.md")).chain(below(&root().join("docs"))).chain(examples);
     let blocks = pages.flat_map(|page| {
         let source = page.strip_prefix(root()).unwrap().display().to_string();
         let text = fs::read_to_string(&page).unwrap();
@@ -269,6 +279,18 @@ fn secrets(manifests: &[Manifest]) -> BTreeSet<(String, String, String)> {
     entries.collect()
 }
 
+/// Whether objects of that namespace may refer to the app.
+fn lets_in(manifests: &[Manifest], app_namespace: &str, app: &str, namespace: &str) -> bool {
+    let find = |kind: &str, fits: &dyn Fn(&Manifest) -> bool| manifests.iter().find(|m| m.kind() == kind && fits(m));
+    let app = find("MetaApp", &|m| m.namespace() == app_namespace && m.text("/metadata/name") == app).unwrap();
+    if namespace == app_namespace || app.text("/spec/allowedNamespaces/from") == "All" {
+        return true;
+    }
+    let labels = find("Namespace", &|m| m.text("/metadata/name") == namespace).map(|m| &m.body["metadata"]["labels"]);
+    let wanted = app.body.pointer("/spec/allowedNamespaces/selector/matchLabels").and_then(Value::as_object);
+    wanted.is_some_and(|wanted| wanted.iter().all(|(label, value)| labels.is_some_and(|have| have[label] == *value)))
+}
+
 #[test]
 fn what_an_example_refers_to_is_there() {
     let manifests = examples();
@@ -280,7 +302,10 @@ fn what_an_example_refers_to_is_there() {
         let source = &manifest.source;
         match manifest.kind() {
             "MetaApp" => {
-                for reference in ["appSecretRef", "accessTokenRef"] {
+                for reference in ["appSecretRef", "accessTokenRef", "bindingTokenRef"] {
+                    if manifest.body["spec"].get(reference).is_none() {
+                        continue;
+                    }
                     let part = |part: &str| manifest.text(&format!("/spec/{reference}/{part}")).to_owned();
                     let key = (manifest.namespace().to_owned(), part("name"), part("key"));
                     assert!(secrets.contains(&key), "{source}: {reference} names {key:?}, of {secrets:?}");
@@ -288,7 +313,13 @@ fn what_an_example_refers_to_is_there() {
             }
             "WhatsAppNumber" | "MessageTemplate" => {
                 let app = manifest.text("/spec/appRef/name");
-                assert!(named("MetaApp", manifest.namespace(), app), "{source}: there is no MetaApp {app}");
+                let namespace = Some(manifest.text("/spec/appRef/namespace")).filter(|namespace| !namespace.is_empty());
+                let namespace = namespace.unwrap_or(manifest.namespace());
+                assert!(named("MetaApp", namespace, app), "{source}: there is no MetaApp {app} in {namespace}");
+                assert!(
+                    lets_in(&manifests, namespace, app, manifest.namespace()),
+                    "{source}: {app} does not let it in"
+                );
             }
             "Kustomization" | "Application" => {
                 let path = ["/spec/path", "/spec/source/path"].map(|pointer| manifest.text(pointer)).concat();
@@ -304,7 +335,8 @@ fn what_an_example_refers_to_is_there() {
             _ => {}
         }
     }
-    for (version, kind) in FOREIGN.iter().filter(|(version, _)| !version.starts_with("kustomize.config")) {
+    let applied = FOREIGN.iter().filter(|(version, _)| !version.starts_with("kustomize.config"));
+    for (version, kind) in applied {
         let used = manifests.iter().any(|m| m.text("/apiVersion") == *version && m.kind() == *kind);
         assert!(used, "no example has a {kind} of {version}: take it out of the list");
     }

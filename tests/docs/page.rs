@@ -78,7 +78,7 @@ pub fn first_column(text: &str, head: &str) -> BTreeSet<String> {
     found
 }
 
-/// README and every page of `docs/`.
+/// README, every page of `docs/`, and that of the GitOps examples.
 pub fn pages() -> Vec<Page> {
     let mut names: Vec<String> = fs::read_dir(root().join("docs"))
         .unwrap()
@@ -86,6 +86,7 @@ pub fn pages() -> Vec<Page> {
         .collect();
     names.sort();
     names.insert(0, "README.md".to_owned());
+    names.push("examples/gitops/README.md".to_owned());
     names.iter().map(|name| Page::read(name)).collect()
 }
 
