@@ -3,12 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use crate::api::{Action, Kind, ManagedStatus, unsupported};
+use crate::{
+    api::{Action, Kind, ManagedStatus, unsupported},
+    messages::commands,
+};
 
 /// Older requests are not acted on: a restored backup or a reverted commit must not repeat them.
-const LATEST: SignedDuration = SignedDuration::from_hours(1);
+pub const LATEST: SignedDuration = SignedDuration::from_hours(1);
 /// Clocks of people may be ahead by this much.
-const EARLIEST: SignedDuration = SignedDuration::from_mins(5);
+pub const EARLIEST: SignedDuration = SignedDuration::from_mins(5);
 
 /// An annotation that has not been handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +37,9 @@ pub fn requests<K: Kind>(object: &K, now: Timestamp) -> Vec<Request> {
             (handled != Some(value)).then(|| Request {
                 action,
                 value: value.clone(),
-                verdict: judge(value, handled, created, now).and_then(|()| is_supported(action)),
+                verdict: judge(value, handled, created, now)
+                    .map_err(|why| format!("{why}. To request it now: {}", commands::request(object, action)))
+                    .and_then(|()| is_supported(action)),
             })
         })
         .collect()
@@ -54,7 +59,7 @@ fn is_supported(action: Action) -> Result<(), String> {
 
 fn judge(value: &str, handled: Option<&str>, created: Option<Timestamp>, now: Timestamp) -> Result<(), String> {
     let Ok(time) = value.parse::<Timestamp>() else {
-        return Err("its value is not an RFC 3339 time; write for example 2026-01-31T12:00:00Z".to_owned());
+        return Err("its value is not a time with its offset from UTC (RFC 3339)".to_owned());
     };
     if handled.and_then(|h| h.parse::<Timestamp>().ok()).is_some_and(|h| time <= h) {
         return Err("a later request was handled already".to_owned());
@@ -66,7 +71,7 @@ fn judge(value: &str, handled: Option<&str>, created: Option<Timestamp>, now: Ti
         return Err("it is more than an hour old".to_owned());
     }
     if time.duration_since(now) > EARLIEST {
-        return Err("it is more than five minutes in the future".to_owned());
+        return Err("it is more than five minutes in the future; a time with a Z is in UTC".to_owned());
     }
     Ok(())
 }
@@ -76,9 +81,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::api::{WhatsAppNumber, WhatsAppNumberSpec};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    /// Somebody who copies the command of a refusal is not refused again.
+    #[test]
+    fn a_refusal_of_a_value_has_a_command_that_is_acted_on() {
+        let mut object = WhatsAppNumber::new("support-fr", WhatsAppNumberSpec::default());
+        object.metadata.namespace = Some("cc".to_owned());
+        let now = at("2026-12-01T12:00:00Z");
+        for value in ["1795852800", "now", "2026-12-01T12:00:00", "2026-12-01T14:00:00Z", "2026-01-31T12:00:00Z"] {
+            object.annotations_mut().insert("waba.dev/register-at".to_owned(), value.to_owned());
+            let requests = requests(&object, now);
+            let why = requests[0].verdict.as_ref().unwrap_err();
+            assert!(why.contains("--overwrite waba.dev/register-at=$(date -u +%FT%TZ)"), "{value}: {why}");
+            assert!(!why.contains("2026-01-31"), "{value}: {why}");
+        }
     }
 
     #[test]

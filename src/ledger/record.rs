@@ -72,9 +72,12 @@ pub struct Ledger {
     /// Whether a person asked for a registration that has not been made yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub register_wanted: bool,
-    /// Values of annotations that led to a call.
+    /// The latest values of annotations that were acted on or ignored: the status may be restored to an older one.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub handled: BTreeMap<String, String>,
+    /// Values of annotations that were ignored because they were ahead of their time: they are not acted on later either.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub ignored_ahead: BTreeMap<String, String>,
     /// The callback that the operator has set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
@@ -192,10 +195,19 @@ impl Ledger {
         found
     }
 
-    /// The value of an action's annotation that led to a call.
+    /// Whether this value of an action's annotation, or a later one, was acted on or ignored.
     #[must_use]
-    pub fn handled(&self, action: Action) -> Option<&str> {
-        self.handled.get(action.annotation()).map(String::as_str)
+    pub fn has_handled(&self, action: Action, value: &str) -> bool {
+        let key = action.annotation();
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let is_late = |handled: &String| handled == value || time(value) <= time(handled);
+        self.handled.get(key).is_some_and(is_late) || self.ignored_ahead.get(key).is_some_and(|ahead| ahead == value)
+    }
+
+    /// Records that a value of an action's annotation is not to be acted on (any more).
+    pub fn record_handled(&mut self, action: Action, value: &str, is_ahead: bool) {
+        let values = if is_ahead { &mut self.ignored_ahead } else { &mut self.handled };
+        values.insert(action.annotation().to_owned(), value.to_owned());
     }
 
     /// Notes whose the number is, and what Meta shows of it.

@@ -245,7 +245,7 @@ fn a_second_attempt_that_was_not_sent_keeps_the_request_handled() {
     ledger.finish("one", CallOutcome::Unknown, at(0));
     ledger.begin(call("two", SetPin, at(1)));
     ledger.finish("two", CallOutcome::NotSent, at(1));
-    assert_eq!(ledger.handled(Action::ResetPin), Some(at(0).to_string().as_str()));
+    assert_eq!(ledger.handled.get(Action::ResetPin.annotation()), Some(&at(0).to_string()));
 }
 
 #[test]

@@ -178,13 +178,21 @@ fn an_action_is_handled_once_its_intent_is_recorded() {
         let mut ledger = Ledger::default();
         ledger.begin(on_request("one", operation, action, at(0)));
         let (first, second) = (at(0).to_string(), at(5).to_string());
-        assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}");
+        assert_eq!(ledger.handled.get(action.annotation()).map(String::as_str), Some(first.as_str()), "{operation}");
         ledger.finish("one", refused(1), at(0));
-        assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: a refusal handles it");
+        assert_eq!(
+            ledger.handled.get(action.annotation()).map(String::as_str),
+            Some(first.as_str()),
+            "{operation}: a refusal handles it"
+        );
         ledger.begin(on_request("two", operation, action, at(5)));
-        assert_eq!(ledger.handled(action), Some(second.as_str()), "{operation}");
+        assert_eq!(ledger.handled.get(action.annotation()).map(String::as_str), Some(second.as_str()), "{operation}");
         ledger.finish("two", CallOutcome::NotSent, at(5));
-        assert_eq!(ledger.handled(action), Some(first.as_str()), "{operation}: it is still to be done");
+        assert_eq!(
+            ledger.handled.get(action.annotation()).map(String::as_str),
+            Some(first.as_str()),
+            "{operation}: it is still to be done"
+        );
     }
 }
 
@@ -240,6 +248,24 @@ fn a_code_is_remembered_with_what_its_secret_held() {
             assert!(!code.is_new("old") && code.is_new("new"), "{reason}");
         }
     }
+}
+
+#[test]
+fn a_value_that_was_handled_is_never_acted_on_again() {
+    let action = Action::Register;
+    let mut ledger = Ledger::default();
+    ledger.record_handled(action, "2026-11-22T10:05:00Z", false);
+    ledger.record_handled(action, "2026-11-22T11:00:00Z", true);
+    for (value, expected, reason) in [
+        ("2026-11-22T10:05:00Z", true, "the same"),
+        ("2026-11-22T10:04:00Z", true, "an earlier one"),
+        ("2026-11-22T10:06:00Z", false, "a later one"),
+        ("2026-11-22T11:00:00Z", true, "ignored when it was ahead of its time"),
+        ("2026-11-22T10:59:00Z", false, "a value ahead of its time does not stand for earlier ones"),
+    ] {
+        assert_eq!(ledger.has_handled(action, value), expected, "{reason}");
+    }
+    assert!(!ledger.has_handled(Action::ResetPin, "2026-11-22T10:04:00Z"), "another action");
 }
 
 #[test]

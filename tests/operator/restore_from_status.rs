@@ -2,6 +2,7 @@
 
 use kube::api::DeleteParams;
 use serde_json::json;
+use waba_operator::api::WhatsAppNumber;
 
 use crate::harness::{
     manifests::number,
@@ -48,5 +49,26 @@ async fn a_refused_pin_is_not_tried_again_when_only_the_status_records_it() {
     world.put_pin(right).await;
     world.until_enabled().await;
     world.assert_writes_at_meta(&["register", "register"]).await;
+    world.finish().await;
+}
+
+/// The request was ignored, so that no call records it.
+#[tokio::test]
+async fn a_status_that_is_restored_to_an_older_one_repeats_no_request_that_was_ignored() {
+    let mut world = World::with_number("older-status", verified_number(json!({})), json!({"registration": {}})).await;
+    world.until_enabled().await;
+    world.until_message("PINSynced", "True/PINSynced", &[]).await;
+    world.request_action::<WhatsAppNumber>(SUPPORT, "waba.dev/register-at", 0).await;
+    world.until_event(SUPPORT, "ActionIgnored").await;
+    world.settle().await;
+    world.take_operator().kill().await;
+    world.patch_status::<WhatsAppNumber>(SUPPORT, json!({"status": {"handled": {"registerAt": null}}})).await;
+    let deregistered =
+        json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE", "expected_registrations": 0});
+    world.change_at_meta(deregistered).await;
+
+    world.start().await;
+    world.until_ready_message("PINRequired", "False/Disconnected", &["waba.dev/register-at"]).await;
+    world.assert_writes_at_meta(&["register"]).await;
     world.finish().await;
 }

@@ -1,18 +1,24 @@
 //! Actions: what people request by annotations (a code, a registration, a PIN, a token), and what becomes of it. Pure.
 
+use jiff::Timestamp;
+
 use super::{
     Numbers,
     connection::{Connection, is_at_work, unclear},
     decision::{Decision, ReadyReport},
-    inputs::{Inputs, Step},
+    inputs::{HandledValue, Inputs, Step},
     number_view::NumberView,
     registration::{self, MOST_ATTEMPTS, PinToUse},
     verification,
 };
 use crate::{
-    api::{Action, ManagementPolicy},
+    api::{Action, ManagedStatus, ManagementPolicy},
     calls::{CallInput, Operation},
-    controller::{account_resource::Input, app_reference::AppReference},
+    controller::{
+        account_resource::Input,
+        actions::{EARLIEST, LATEST},
+        app_reference::AppReference,
+    },
     graph::types::{CodeVerificationStatus, NameStatus},
     messages::{commands, when},
 };
@@ -85,6 +91,29 @@ pub fn refresh_token(input: &Input<'_, Numbers>, requests: &mut ActionRequests) 
     };
     requests.ignore(Action::RefreshToken, why);
     None
+}
+
+/// Values that the status shows as handled and the ledger does not have yet. Without them, a status that is restored to an older
+/// one would have the operator act on a request a second time, even if the first time it was ignored.
+pub fn unrecorded(input: &Input<'_, Numbers>) -> Option<Step> {
+    let Input { object, inputs, .. } = input;
+    let is_mine = inputs.ledger.owner.uid.is_empty() || object.metadata.uid.as_ref() == Some(&inputs.ledger.owner.uid);
+    if !inputs.held || inputs.blocker.is_some() || !is_mine || input.competing_object.is_some() {
+        return None;
+    }
+    let status = object.status.as_ref()?;
+    let value = |action: &Action| {
+        let value = status.handled(*action).filter(|value| !inputs.ledger.has_handled(*action, value))?;
+        let ahead = value.parse::<Timestamp>().ok()?.duration_since(inputs.now);
+        // An older one is not acted on in any case.
+        (-ahead <= LATEST).then(|| HandledValue {
+            action: *action,
+            value: value.to_owned(),
+            is_ahead: ahead > EARLIEST,
+        })
+    };
+    let values: Vec<_> = CHANGING.iter().filter_map(value).collect();
+    (!values.is_empty()).then_some(Step::RecordHandled(values))
 }
 
 /// The first request that can be acted on.

@@ -56,6 +56,7 @@ pub fn plan(input: &Input<'_, Numbers>) -> Planned {
 /// For every object.
 fn decide(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -> Decision<NumberReport> {
     deletion::deletion(input, requests)
+        .or_else(|| actions::unrecorded(input).into())
         .or_else(|| deletion::unneeded_finalizer(input).into())
         .or_else(|| binding::unwanted(input.inputs).into())
         .or_else(|| actions::refresh_token(input, requests).into())

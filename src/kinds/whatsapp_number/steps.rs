@@ -12,7 +12,7 @@ use super::{
     Numbers, binding,
     events::event_for,
     inputs::{
-        Blocker, KnownSecret, Resolution, Step,
+        Blocker, HandledValue, KnownSecret, Resolution, Step,
         binding_secret::digest,
         collect::{ReconcileSession, unusable},
     },
@@ -32,7 +32,7 @@ use crate::{
         secrets::{ComparableSecret, FOR_NUMBER, OwnedProblem, OwnedSecret},
         timeout::call,
     },
-    ledger::{CallOutcome, CallReport, CallRequest, NewIntent, Observed, Owner, Refusal},
+    ledger::{CallOutcome, CallReport, CallRequest, Ledger, NewIntent, Observed, Owner, Refusal},
     messages::Reason,
     timing,
 };
@@ -92,6 +92,16 @@ async fn take(
         Step::Repeat { id, before } => again(at, gateway, hold, &id, before).await,
         Step::Resolve { id, end } => settle(at, meta.now(), hold, &id, end).await,
         Step::RecordObservation(seen) => note(at, hold, seen).await,
+        Step::RecordHandled(values) => {
+            let Some(book) = &mut hold.book else { return Ok(Then::Plan) };
+            let record = |ledger: &mut Ledger| {
+                for HandledValue { action, value, is_ahead } in &values {
+                    ledger.record_handled(*action, value, *is_ahead);
+                }
+            };
+            book.save(record).await?;
+            Ok(Then::Plan)
+        }
         Step::CreatePinSecret => make_pin(at, hold).await,
         Step::RefreshToken(value) => {
             forward(at, &value).await?;

@@ -209,6 +209,11 @@ impl World {
         self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
     }
 
+    /// As a restore of a backup changes a status.
+    pub async fn patch_status<K: Kind>(&self, name: &str, patch: Value) -> K {
+        self.api().patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap()
+    }
+
     pub async fn delete<K: Kind>(&self, name: &str) {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }

@@ -223,8 +223,7 @@ fn requested(
         if action == Action::RefreshToken {
             return forwarded;
         }
-        let time = |text: &str| text.parse::<Timestamp>().ok();
-        inputs.ledger.handled(action).is_some_and(|handled| handled == value || time(value) <= time(handled))
+        inputs.ledger.has_handled(action, value)
     };
     let requests = at.requests.iter().filter(|request| request.verdict.is_ok());
     let open = requests.filter(|request| !is_done(request.action, &request.value));

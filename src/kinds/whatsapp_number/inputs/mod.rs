@@ -301,6 +301,8 @@ pub enum Step {
     },
     /// Record that the number belongs to this object, and what Meta shows of it.
     RecordObservation(Observed),
+    /// Record values of annotations that the status shows as handled.
+    RecordHandled(Vec<HandledValue>),
     /// Create a Secret with a PIN.
     CreatePinSecret,
     /// Request a new token from the app.
@@ -327,6 +329,17 @@ pub enum Step {
     Finalizer(bool),
     /// The object may go; the note of its Event.
     RemoveFinalizer(Option<String>),
+}
+
+/// A value of an action's annotation that was acted on or ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandledValue {
+    /// The action.
+    pub action: Action,
+    /// Its annotation's value.
+    pub value: String,
+    /// Whether it was ahead of its time.
+    pub is_ahead: bool,
 }
 
 /// What reads showed of a call whose outcome was unknown.

@@ -303,6 +303,12 @@ pub fn words(scene: &Number, step: &Step) -> String {
         Step::Resolve { id, end: Resolution::Lost } => format!("settle {} lost", of(id)),
         Step::Resolve { id, end: Resolution::GivenUp } => format!("settle {} given up", of(id)),
         Step::RecordObservation(_) => "note".to_owned(),
+        Step::RecordHandled(values) => {
+            let values = values
+                .iter()
+                .map(|handled| format!(" {}{}", short(handled.action), if handled.is_ahead { " ahead" } else { "" }));
+            format!("record{}", values.collect::<String>())
+        }
         Step::CreatePinSecret => "make a PIN".to_owned(),
         Step::RefreshToken(_) => "forward".to_owned(),
         Step::ReadProfile { .. } => "read the profile".to_owned(),

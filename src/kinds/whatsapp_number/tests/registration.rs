@@ -10,7 +10,7 @@ use super::fixtures::{
     refusal, registered, rows, shows, unregistered, verified,
 };
 use crate::{
-    api::{Action, ManagementPolicy},
+    api::{Action, ManagedStatus, ManagementPolicy, WhatsAppNumberStatus},
     calls::CallInput,
     controller::plan::{Plan, Requeue},
     ledger::CallOutcome,
@@ -76,6 +76,34 @@ fn a_verified_number_is_registered_once() {
             ("not before reads show the last call", reads_lag, "open: a fresh read"),
         ],
     );
+}
+
+/// A restored status shows older values; the ledger is not restored with it.
+#[test]
+fn what_the_status_shows_as_handled_is_recorded_in_the_ledger() {
+    type Change = fn(&mut Number);
+    let cases: [(&str, i64, Change, &str); 6] = [
+        ("ignored a moment ago", -1, |_| {}, "record register-at"),
+        ("ahead of its time", 30, |_| {}, "record register-at ahead"),
+        ("too old to be acted on again", -61, |_| {}, "Enabled True/Enabled"),
+        (
+            "recorded already",
+            -1,
+            |scene| scene.inputs.ledger.record_handled(Action::Register, &at(0).to_string(), false),
+            "Enabled True/Enabled",
+        ),
+        ("suspended", -1, |scene| scene.object.spec.suspend = true, "record register-at"),
+        ("the number of another object", -1, |scene| scene.inputs.ledger.owner.uid = "another".into(), "note"),
+    ];
+    for (reason, minute, change, expected) in cases {
+        let mut scene = connected();
+        scene.inputs.ledger.serial = 1;
+        let mut status = WhatsAppNumberStatus::default();
+        status.set_handled(Action::Register, &at(minute).to_string());
+        scene.object.status = Some(status);
+        change(&mut scene);
+        assert_eq!(next(&mut scene), expected, "{reason}");
+    }
 }
 
 #[test]

@@ -299,6 +299,7 @@ const NUMBER: &[Field] = &[
     internal("undeliverable", Type::List),
     // How many codes its owner means to be sent; one more is a violation.
     internal("expected_codes", Type::Int),
+    internal("expected_registrations", Type::Int),
     // How long it is PENDING after its registration, in seconds; absent: as all numbers.
     internal("pending_seconds", Type::Int),
     // How many of its deregistrations will stop half way, and whether one has.

@@ -219,6 +219,18 @@ async fn registering_what_is_connected_changes_nothing_and_is_careless() {
 }
 
 #[tokio::test]
+async fn a_registration_that_nobody_requested_is_careless() {
+    let bench = verified().await;
+    bench.control.patch("numbers/502", json!({"expected_registrations": 1})).await.unwrap();
+    assert_eq!(bench.register(NEW, "123456").await.status, 200);
+    assert_eq!(bench.rules().await, [""; 0], "one was requested");
+    let off = json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE"});
+    bench.control.patch("numbers/502", off).await.unwrap();
+    assert_eq!(bench.register(NEW, "123456").await.status, 200);
+    assert_eq!(bench.rules().await, ["register-unexpected"]);
+}
+
+#[tokio::test]
 async fn an_expired_verification_is_no_matter_once_registered() {
     let bench = Bench::new().await;
     bench.control.patch("numbers/501", json!({"code_verification_status": "EXPIRED"})).await.unwrap();

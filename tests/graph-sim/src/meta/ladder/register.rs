@@ -26,6 +26,11 @@ pub(super) fn register(turn: &mut Turn<'_>, viewer: &Viewer, number: &Number<'_>
     let renamed = number.record.text("new_name_status") == Some("APPROVED");
     note_careless(turn, number, &pin, renamed);
     let now = turn.world.clock.unix();
+    if let Some(expected) = number.record.int("expected_registrations") {
+        turn.world.estate.edit(Kind::Number, number.id, now, |record| {
+            record.set("expected_registrations", json!((expected - 1).max(0)));
+        });
+    }
     if !turn.world.ladders.of(number.id).register.admit(now) {
         return Err(refusals::too_many_requests());
     }
@@ -51,6 +56,10 @@ fn note_careless(turn: &mut Turn<'_>, number: &Number<'_>, pin: &str, renamed: b
     if number.registered() && number.status() == "CONNECTED" && !renamed {
         let detail = format!("number {id} was registered although it is connected");
         turn.world.journal.violation(turn.seq, "register-connected", detail);
+    }
+    if let Some(expected) = number.record.int("expected_registrations").filter(|expected| *expected <= 0) {
+        let detail = format!("number {id} was registered although nobody requested it ({expected} expected)");
+        turn.world.journal.violation(turn.seq, "register-unexpected", detail);
     }
     if turn.world.ladders.of(id).refused_before(pin) {
         let detail = format!("number {id}: a PIN that had been refused was sent again");
