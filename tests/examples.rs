@@ -361,6 +361,7 @@ fn the_examples_fit_the_demo_estate() {
             "Secret" => {
                 holds("apps", &[("secret", text("/stringData/app-secret"))])
                     && holds("tokens", &[("token", text("/stringData/access-token"))])
+                    && holds("tokens", &[("token", text("/stringData/messaging-token"))])
             }
             "MetaApp" => holds("apps", &[("id", text("/spec/appID"))]),
             "WhatsAppNumber" => {
@@ -381,4 +382,22 @@ fn the_examples_fit_the_demo_estate() {
         };
         assert!(found, "{} of {} is not in the demo estate", manifest.kind(), manifest.source);
     }
+}
+
+/// What people copy is safe: an application does not get the token that manages numbers.
+#[test]
+fn a_binding_of_an_example_has_a_token_of_its_own() {
+    let manifests = examples();
+    let bound = manifests.iter().filter(|m| m.body["spec"].get("binding").is_some());
+    let apps: BTreeSet<_> = bound.map(|number| number.text("/spec/appRef/name")).collect();
+    assert!(apps.contains("ino-cx"), "{apps:?}");
+    for app in manifests.iter().filter(|m| m.kind() == "MetaApp" && apps.contains(m.text("/metadata/name"))) {
+        let (managing, handed_out) = (&app.body["spec"]["accessTokenRef"], &app.body["spec"]["bindingTokenRef"]);
+        assert!(handed_out.is_object() && handed_out != managing, "{}: {handed_out}", app.source);
+    }
+    let seed = &read(&root().join("examples").join(SEED))[0].body;
+    let credentials = manifests.iter().find(|m| m.body["stringData"].get("messaging-token").is_some()).unwrap();
+    let token = credentials.text("/stringData/messaging-token");
+    let token = seed["tokens"].as_array().unwrap().iter().find(|known| known["token"] == token).unwrap();
+    assert_eq!(token["scopes"], json!(["whatsapp_business_messaging"]));
 }

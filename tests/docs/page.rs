@@ -78,7 +78,7 @@ pub fn first_column(text: &str, head: &str) -> BTreeSet<String> {
     found
 }
 
-/// README, every page of `docs/`, and that of the GitOps examples.
+/// README, every page of `docs/`, and that of `examples/gitops`.
 pub fn pages() -> Vec<Page> {
     let mut names: Vec<String> = fs::read_dir(root().join("docs"))
         .unwrap()
