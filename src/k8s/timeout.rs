@@ -53,6 +53,14 @@ impl ApiError {
         self.status().is_some_and(|status| matches!(status.code, 400 | 401 | 403 | 404 | 413 | 422))
     }
 
+    /// The name of the `ResourceQuota` that has no room for what was to be created. Nothing but the sentence tells.
+    #[must_use]
+    pub fn exceeded_quota(&self) -> Option<&str> {
+        let status = self.status().filter(|status| status.code == 403)?;
+        let (_, quota) = status.message.split_once("exceeded quota: ")?;
+        quota.split([',', ' ']).next().filter(|name| !name.is_empty())
+    }
+
     /// The namespace is being deleted, so nothing can be created in it any more: no news for anybody.
     #[must_use]
     pub fn is_namespace_ending(&self) -> bool {

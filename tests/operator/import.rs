@@ -1,12 +1,17 @@
 //! The operator creates objects for the numbers and templates it finds at Meta.
 
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
 use serde_json::json;
 use waba_operator::api::{Direction, ManagementPolicy, MessageTemplate, MetaApp, WhatsAppNumber};
 
 use crate::harness::{
     manifests::{INO, app, importing, number, template},
     seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
-    world::World,
+    world::{World, condition},
 };
 
 const IMPORTED_BY: &str = "waba.dev/imported-by";
@@ -211,5 +216,69 @@ async fn an_imported_object_outlives_its_number_or_template_at_meta() {
     let gone = world.until_phase::<MessageTemplate>(&imported, "NotFound", "False/NotFound").await;
     assert_eq!(gone.status.unwrap().sendable, Some(false));
     world.settle().await;
+    world.finish().await;
+}
+
+/// What an import cannot make objects for stops nothing else.
+#[tokio::test]
+async fn a_template_whose_language_no_object_can_have_is_listed_once_and_stops_nothing() {
+    let mut seed = seed::small();
+    let odd = "594425479261999";
+    seed::push(&mut seed, "templates", seed::template(odd, ACCOUNT, "greeting", "zh_Hant_TW"));
+    let world = World::running("import-unfit", seed).await;
+    world.create(&importing()).await;
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    imported_template(&world).await;
+    let listed = |app: &MetaApp| {
+        let (state, message) = condition(app, "AccountsSynced")?;
+        Some((state, message.matches("greeting (zh_Hant_TW)").count(), message.contains("(1 in all)")))
+    };
+    let synced = |times| Some(("True/Synced".to_owned(), times, times == 1));
+    world.until::<MetaApp>(INO, "it is listed", |app| listed(app) == synced(1)).await;
+    world.until_phase::<MetaApp>(INO, "Connected", "True/Connected").await;
+    assert_eq!(world.names::<MessageTemplate>().await.len(), 1);
+
+    // Excluded, it is no news; nor is it when it is gone.
+    let exclude = |rules: serde_json::Value| json!({"spec": {"import": {"templates": {"exclude": rules}}}});
+    world.patch::<MetaApp>(INO, exclude(json!([{"name": "greeting"}]))).await;
+    world.until::<MetaApp>(INO, "it is excluded", |app| listed(app) == synced(0)).await;
+    world.patch::<MetaApp>(INO, exclude(json!([]))).await;
+    world.until::<MetaApp>(INO, "it is listed again", |app| listed(app) == synced(1)).await;
+    world.sim.delete(&format!("templates/{odd}")).await.unwrap();
+    world.until::<MetaApp>(INO, "it is gone", |app| listed(app) == synced(0)).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_quota_names_itself_and_its_failure_ends_with_the_cause() {
+    const OTHER: &str = "106540352242940";
+    let mut seed = seed::small();
+    seed::push(&mut seed, "numbers", seed::number(OTHER, ACCOUNT, "+33 6 98 76 54 32"));
+    let world = World::running("import-quota", seed).await;
+    let quotas = Api::<ResourceQuota>::namespaced(world.client.clone(), &world.namespace);
+    let hard = json!({"count/whatsappnumbers.waba.dev": "0"});
+    let quota = json!({"metadata": {"name": "few-objects"}, "spec": {"hard": hard}});
+    quotas.create(&PostParams::default(), &serde_json::from_value(quota).unwrap()).await.unwrap();
+    // There is nobody here who counts.
+    let counted = json!({"status": {"hard": hard, "used": hard}});
+    quotas.patch_status("few-objects", &PatchParams::default(), &Patch::Merge(counted)).await.unwrap();
+    world.create(&importing()).await;
+    let fails = async || {
+        let message = world.until_condition::<MetaApp>(INO, "AccountsSynced", "False/ImportFailed").await;
+        assert!(
+            message.contains("ResourceQuota few-objects") && message.contains("resourcequota few-objects"),
+            "{message}"
+        );
+    };
+    fails().await;
+    imported_template(&world).await;
+
+    let exclude = |numbers: serde_json::Value| json!({"spec": {"import": {"numbers": {"exclude": numbers}}}});
+    world.patch::<MetaApp>(INO, exclude(json!(["+33612345678", "+33698765432"]))).await;
+    world.until_condition::<MetaApp>(INO, "AccountsSynced", "True/Synced").await;
+    world.patch::<MetaApp>(INO, exclude(json!(["+33612345678"]))).await;
+    fails().await;
+    world.sim.delete(&format!("numbers/{OTHER}")).await.unwrap();
+    world.until_condition::<MetaApp>(INO, "AccountsSynced", "True/Synced").await;
     world.finish().await;
 }

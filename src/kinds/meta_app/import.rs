@@ -108,6 +108,14 @@ impl Wanted {
         self.numbers.is_empty() && self.templates.is_empty() && self.superseded.is_empty()
     }
 
+    /// Whether anything of this is still to be done of what could not be done before.
+    #[must_use]
+    pub fn has_any_of(&self, undone: &Self) -> bool {
+        undone.numbers.iter().any(|number| self.numbers.contains(number))
+            || undone.templates.iter().any(|claim| self.templates.contains(claim))
+            || undone.superseded.iter().any(|old| self.superseded.contains(old))
+    }
+
     /// The first part, to be done at once.
     #[must_use]
     pub fn batch(&self) -> Self {

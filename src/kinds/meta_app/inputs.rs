@@ -13,7 +13,7 @@ use super::{
     Apps,
     cached_answers::AppAnswers,
     decision::{CredentialError, Inputs, Publication},
-    import::{self, Created, ObjectVersion, Superseded},
+    import::{self, Created, ObjectVersion, Superseded, Wanted},
     secret_gap::LastValue,
     secret_problems::{self, both_missing, mistaken},
     token_secret::{self, Credential, TokenSecret},
@@ -59,6 +59,8 @@ pub struct Memory {
     pub created: Created,
     /// Why the last import failed, if it did, and when.
     pub import_failure: Option<(String, Instant)>,
+    /// What failed then.
+    pub unimported: Wanted,
     /// How many numbers and templates an import that is under way has created so far.
     pub imported: (usize, usize),
     /// The last requests to exchange the token and to read again that were acted on.
@@ -122,7 +124,8 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
     let snapshots = accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?)));
     let mut import = import::missing(app, snapshots, &claimed, &memory.created, instant);
     import.superseded = superseded(context, app);
-    if import.is_empty() {
+    // What could not be done is excluded, or gone: whatever was in its way is nobody's concern any more.
+    if !import.has_any_of(&memory.unimported) {
         memory.import_failure = None;
     }
     Inputs {

@@ -275,6 +275,18 @@ fn names_of_templates_fit_kubernetes() {
 }
 
 #[test]
+fn a_failure_ends_when_what_failed_is_no_longer_wanted() {
+    let number = |digits| (Box::from(ONE), digits);
+    let numbers =
+        |digits: &[u64]| Wanted { numbers: digits.iter().copied().map(number).collect(), ..Wanted::default() };
+    assert!(numbers(&[1, 2]).has_any_of(&numbers(&[2, 3])));
+    assert!(!numbers(&[1]).has_any_of(&numbers(&[2, 3])), "excluded, or gone");
+    assert!(!Wanted::default().has_any_of(&numbers(&[2])));
+    let templates = Wanted { templates: vec![claim("greeting", "en")], ..Wanted::default() };
+    assert!(templates.has_any_of(&templates) && !templates.has_any_of(&numbers(&[1])));
+}
+
+#[test]
 fn templates_that_no_object_can_stand_for_are_left_out() {
     let templates = [
         ("greeting", "zh_Hant_TW"),
