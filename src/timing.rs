@@ -31,6 +31,8 @@ pub struct Timing {
     pub secret_gap: Duration,
     /// How often an account's template limit is read.
     pub limits_interval: Duration,
+    /// How often an account's usage is read, where the app asks for it.
+    pub usage_interval: Duration,
     /// How often a token exchange is retried that brought no later expiry.
     pub exchange_retry: Duration,
     /// A read counts for a number only if it began this long after the last call that changed it.
@@ -128,6 +130,7 @@ impl Timing {
             retry_interval: seconds(60),
             secret_gap: seconds(10),
             limits_interval: seconds(86_400),
+            usage_interval: seconds(3_600),
             exchange_retry: seconds(86_400),
             settle: seconds(10),
             foreign_call_grace: seconds(90).max(fresh_intent + call_timeout),

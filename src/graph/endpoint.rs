@@ -13,6 +13,8 @@ pub enum Endpoint {
     AssignedAccounts,
     /// `GET /{waba}`.
     Account,
+    /// `GET /{waba}` for its payment method and `pricing_analytics`.
+    Pricing,
     /// `GET /{waba}/phone_numbers`.
     PhoneNumbers,
     /// `GET /{waba}/message_templates`.
@@ -49,6 +51,7 @@ impl Endpoint {
             Self::AccessToken => "oauth_access_token",
             Self::AssignedAccounts => "assigned_accounts",
             Self::Account => "account",
+            Self::Pricing => "pricing",
             Self::PhoneNumbers => "phone_numbers",
             Self::MessageTemplates => "message_templates",
             Self::PhoneNumber => "phone_number",
@@ -80,6 +83,7 @@ impl Endpoint {
             | Self::AccessToken
             | Self::AssignedAccounts
             | Self::Account
+            | Self::Pricing
             | Self::PhoneNumbers
             | Self::MessageTemplates
             | Self::PhoneNumber

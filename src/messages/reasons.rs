@@ -110,6 +110,12 @@ reasons! {
     AccountFound,
     /// The app does not manage the account that the object names.
     AccountNotManaged,
+    /// The accounts have a payment method.
+    PaymentMethodSet,
+    /// An account has no payment method: Meta delivers the free messages only.
+    NoPaymentMethod,
+    /// Payment and usage of an account could not be read.
+    UsageNotReadable,
     /// The local clock and Meta's are too far apart.
     ClockSkewed,
     /// Meta serves another Graph version than the requested one.
@@ -288,6 +294,7 @@ impl Reason {
                 | Self::ExchangeFailed
                 | Self::NameDeclined
                 | Self::NameExpired
+                | Self::NoPaymentMethod
                 | Self::NotSubscribed
                 | Self::PINDiffers
                 | Self::PINRefused

@@ -12,7 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use parking_lot::RwLock;
 use tracing::{info, warn};
 
-use super::snapshot::{Changes, Snapshot, TemplateKey};
+use super::{
+    snapshot::{Changes, Snapshot, TemplateKey},
+    usage::{Usage, UsageState},
+};
 use crate::api::AppKey;
 use crate::graph::{
     self, AccountRead,
@@ -113,6 +116,8 @@ pub struct AccountState {
     interrupted: bool,
     /// How many templates Meta allows, once read.
     pub template_limit: Option<u32>,
+    /// What its messages came to, where the app asks for it.
+    pub usage: UsageState,
 }
 
 impl AccountState {
@@ -293,6 +298,37 @@ impl Inventory {
         apps.get_mut(key)
             .and_then(|app| app.accounts.get_mut(account))
             .is_some_and(|state| state.template_limit.replace(limit) != Some(limit))
+    }
+
+    /// Records the usage of an account, or why it could not be read; what was read before stays then. True if anything changed.
+    pub fn set_usage(&self, key: &AppKey, account: &str, usage: Result<Usage, String>) -> bool {
+        let mut apps = self.0.write();
+        let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) else { return false };
+        let known = &mut state.usage;
+        match usage {
+            Ok(usage) => {
+                let is_news = known.usage.as_deref() != Some(&usage) || known.failure.is_some();
+                *known = UsageState { usage: Some(Arc::new(usage)), failure: None };
+                is_news
+            }
+            Err(failure) => known.failure.replace(failure) != known.failure,
+        }
+    }
+
+    /// Forgets the usage of an account: the app does not ask for it any more.
+    pub fn forget_usage(&self, key: &AppKey, account: &str) {
+        let mut apps = self.0.write();
+        if let Some(state) = apps.get_mut(key).and_then(|app| app.accounts.get_mut(account)) {
+            state.usage = UsageState::default();
+        }
+    }
+
+    /// The usage of every account of every app, where it was read.
+    #[must_use]
+    pub fn usages(&self) -> Vec<(AppKey, Box<str>, Arc<Usage>)> {
+        let apps = self.0.read();
+        let accounts = apps.iter().flat_map(|(key, app)| app.accounts.iter().map(move |account| (key, account)));
+        accounts.filter_map(|(key, (id, state))| Some((key.clone(), id.clone(), state.usage.usage.clone()?))).collect()
     }
 
     /// What the app's accounts show of a number; only what `account` shows, if it is given.

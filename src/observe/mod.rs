@@ -12,7 +12,10 @@ mod poller_tests;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod time_zones;
+mod usage;
 
 pub use inventory::{AccountState, Allowed, AppState, AppSummary, BindingToken, Failure, Inventory, Observation};
 pub use poller::{Budget, Pollers, Polling, Wake};
 pub use snapshot::{Changes, Snapshot, TemplateKey};
+pub use usage::{Month, Total, Usage, UsageState};

@@ -23,6 +23,7 @@ use tracing::{debug, info};
 use super::{
     inventory::{Failure, Inventory},
     snapshot::Changes,
+    usage::{Month, Usage},
 };
 use crate::api::AppKey;
 use crate::{
@@ -55,12 +56,14 @@ pub struct Polling {
     pub token: String,
     /// Between two reads of an account.
     pub interval: Duration,
+    /// Whether the usage of accounts is read, too.
+    pub usage: bool,
 }
 
 /// The token's name stands for the access.
 impl PartialEq for Polling {
     fn eq(&self, other: &Self) -> bool {
-        self.token == other.token && self.interval == other.interval
+        self.token == other.token && self.interval == other.interval && self.usage == other.usage
     }
 }
 
@@ -226,6 +229,7 @@ impl Pollers {
         let known =
             self.shared.inventory.accounts(&app).get(&account).is_some_and(|state| state.template_limit.is_some());
         let limit_wait = self.shared.timing.limits_interval.mul_f64(if known { rand::rng().random() } else { 0.0 });
+        let usage_due = self.usage_due(&app, &account, polling.usage);
         let poller = Poller {
             shared: self.shared.clone(),
             app,
@@ -237,11 +241,23 @@ impl Pollers {
             places: places.clone(),
             health_read: None,
             limit_due: now() + limit_wait,
+            usage_due,
             reported_stale: false,
             is_slow: false,
         };
         let running = tokio::spawn(poller.run()).abort_handle();
         Task { polling, poke, wants_health, progress, places, running }
+    }
+}
+
+impl Pollers {
+    /// When the usage of an account is to be read next: another way to read the account is no reason to do it sooner.
+    fn usage_due(&self, app: &AppKey, account: &str, wanted: bool) -> Instant {
+        if !wanted {
+            self.shared.inventory.forget_usage(app, account);
+        }
+        let known = self.shared.inventory.accounts(app).get(account).and_then(|state| state.usage.usage.clone());
+        known.map_or_else(now, |usage| usage.read + self.shared.timing.usage_interval)
     }
 }
 
@@ -256,6 +272,7 @@ struct Poller {
     places: Arc<Places>,
     health_read: Option<Instant>,
     limit_due: Instant,
+    usage_due: Instant,
     reported_stale: bool,
     /// Whether the last read took longer than the interval, or found no end.
     is_slow: bool,
@@ -358,6 +375,7 @@ impl Poller {
                 self.reported_stale = false;
                 let mut changes = shared.inventory.replace(&self.app, &self.account, read);
                 changes.account |= self.read_limit().await;
+                changes.account |= self.read_usage(wanted).await;
                 if changes != Changes::default() {
                     debug!(app = %self.app, account = &*self.account, numbers = changes.numbers.len(),
                         templates = changes.templates.len(), "account changed");
@@ -408,6 +426,27 @@ impl Poller {
                 false
             }
         }
+    }
+
+    /// Reads the usage of the account where the app asks for it, once per interval or because a person requests a read; true if
+    /// anything changed. A failure waits for the next time: nothing hangs on it.
+    async fn read_usage(&mut self, requested: bool) -> bool {
+        if !self.polling.usage || (!requested && now() < self.usage_due) {
+            return false;
+        }
+        let Shared { inventory, graph, timing, .. } = &*self.shared;
+        self.usage_due = now() + timing.usage_interval;
+        let accounts = inventory.accounts(&self.app);
+        let snapshot = accounts.get(&self.account).and_then(|state| state.snapshot.as_ref());
+        let zone = snapshot.and_then(|snapshot| snapshot.account.timezone_id.clone());
+        let end = graph.now();
+        let month = Month::of(zone.as_deref(), end);
+        let read = graph.read_pricing(&self.polling.access, &self.account, month.start, end).await;
+        let usage = read.map(|pricing| Usage::new(&pricing, month, now())).map_err(|error| {
+            info!(app = %self.app, account = &*self.account, %error, "could not read the usage of the account");
+            error.to_string()
+        });
+        inventory.set_usage(&self.app, &self.account, usage)
     }
 }
 

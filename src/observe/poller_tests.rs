@@ -57,7 +57,7 @@ impl World {
         let app = AppKey::new("meta", name);
         let credentials = AppCredentials { app_id: name.to_owned(), app_secret: "secret".into() };
         let access = Access { app: credentials, token: "token".into(), version: "v25.0".into() };
-        let polling = Polling { access, token: "token".into(), interval: Duration::from_mins(10) };
+        let polling = Polling { access, token: "token".into(), interval: Duration::from_mins(10), usage: false };
         self.inventory.set_app(&app, AppSummary::default(), accounts);
         self.pollers.set(&app, Some(&polling), accounts);
         app

@@ -1,25 +1,27 @@
 //! The gauges that no event updates: how objects stand, and what is left of Meta's call budgets.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     api::Kind,
     controller::{Cached, Objects, Triggers},
     k8s::conditions::State,
-    observe::Budget,
-    telemetry::{Metrics, ObjectCounts, ObjectLabels, ObjectSeries},
+    observe::{Budget, Inventory},
+    telemetry::{Metrics, NumberSeries, ObjectCounts, ObjectLabels, ObjectSeries, PaymentSeries, UsageLabels},
 };
 
 /// Updates them again and again.
 pub(super) async fn keep_current(
     metrics: Metrics,
     objects: Triggers,
+    inventory: Arc<Inventory>,
     budgets: impl Fn() -> Vec<Budget>,
     every: Duration,
 ) {
     loop {
         tokio::time::sleep(every).await;
         metrics.budgets(budgets().iter().map(|budget| (&*budget.app_id, &*budget.account, f64::from(budget.left))));
+        show_usage(&metrics, &inventory);
         count(&metrics, &objects.apps);
         count(&metrics, &objects.numbers);
         count(&metrics, &objects.templates);
@@ -29,6 +31,27 @@ pub(super) async fn keep_current(
         }
         metrics.numbers_at_meta(&statuses);
     }
+}
+
+/// What messages came to, of the apps that ask for it.
+fn show_usage(metrics: &Metrics, inventory: &Inventory) {
+    let (mut accounts, mut numbers) = (Vec::new(), Vec::new());
+    for (app, account, usage) in inventory.usages() {
+        let (app, account) = (app.to_string(), account.to_string());
+        let series = usage.numbers.iter().map(|(digits, total)| NumberSeries {
+            labels: UsageLabels { app: app.clone(), account: account.clone(), number: digits.to_string() },
+            service: total.service,
+            messages: total.messages,
+            cost: total.cost.map(|cost| {
+                #[expect(clippy::cast_precision_loss, reason = "a metric")]
+                let cost = cost as f64 / 1e6;
+                (cost, usage.currency.as_deref().unwrap_or_default().to_owned())
+            }),
+        });
+        numbers.extend(series);
+        accounts.push(PaymentSeries { app, account, funded: usage.funded });
+    }
+    metrics.usage().set(&accounts, &numbers);
 }
 
 fn count<K: Kind>(metrics: &Metrics, objects: &Objects<K>) {

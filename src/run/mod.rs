@@ -260,7 +260,13 @@ async fn work(
         let (objects, most) = (wake.clone(), settings.object_metrics);
         metrics.show_objects(move || gauges::object_series(&objects, most));
     }
-    tasks.spawn(gauges::keep_current(metrics.clone(), wake.clone(), budgets, settings.timing.counts_gap));
+    tasks.spawn(gauges::keep_current(
+        metrics.clone(),
+        wake.clone(),
+        context.inventory.clone(),
+        budgets,
+        settings.timing.counts_gap,
+    ));
     tasks.spawn({
         let health = health.clone();
         async move {

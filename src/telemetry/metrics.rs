@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::object_series::{ObjectSeries, ReadyCollector};
+use super::{
+    object_series::{ObjectSeries, ReadyCollector},
+    usage_series::UsageGauges,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -138,6 +141,7 @@ pub struct Metrics {
     /// The conditions that are shown of each app.
     app_conditions_shown: Arc<Mutex<BTreeMap<Object, Vec<AppCondition>>>>,
     notices: Family<Noticed, Counter>,
+    usage: UsageGauges,
     overdue: Gauge<f64, AtomicU64>,
     writes: Family<Written, Counter>,
     events_dropped: Counter,
@@ -222,6 +226,7 @@ impl Metrics {
             app_conditions: Family::default(),
             app_conditions_shown: Arc::default(),
             notices: Family::default(),
+            usage: UsageGauges::default(),
             overdue: Gauge::default(),
             writes: Family::default(),
             events_dropped: Counter::default(),
@@ -261,6 +266,7 @@ impl Metrics {
         let help = "1 for the status and reason of each condition of a MetaApp";
         r.register("app_condition", help, self.app_conditions.clone());
         r.register("notices", "Notices to people by kind and reason", self.notices.clone());
+        self.usage.register(&mut r);
         let help = "For how long the most overdue poll of an account has been due";
         r.register_with_unit("most_overdue_poll", help, Unit::Seconds, self.overdue.clone());
         r.register("api_writes", "Writes to the Kubernetes API server by resource and verb", self.writes.clone());
@@ -297,6 +303,12 @@ impl Metrics {
             let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
             self.budget_left.get_or_create(&bucket).set(percent);
         }
+    }
+
+    /// What messages came to.
+    #[must_use]
+    pub fn usage(&self) -> &UsageGauges {
+        &self.usage
     }
 
     /// How the objects of a kind stand.

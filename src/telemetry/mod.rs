@@ -7,9 +7,11 @@ mod metrics;
 #[cfg(test)]
 mod metrics_tests;
 mod object_series;
+mod usage_series;
 
 pub use metrics::{Metrics, ObjectCounts, Outcome};
 pub use object_series::{ObjectLabels, ObjectSeries};
+pub use usage_series::{NumberSeries, PaymentSeries, UsageGauges, UsageLabels};
 
 use std::sync::LazyLock;
 

@@ -9,7 +9,9 @@ use std::{
 
 use jiff::Timestamp;
 use regex::Regex;
-use waba_operator::telemetry::{Metrics, ObjectCounts, ObjectLabels, ObjectSeries, Outcome};
+use waba_operator::telemetry::{
+    Metrics, NumberSeries, ObjectCounts, ObjectLabels, ObjectSeries, Outcome, PaymentSeries, UsageLabels,
+};
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -154,9 +156,17 @@ pub fn exposition() -> String {
     metrics.token_expires("meta", "ino-cx", Some(Timestamp::UNIX_EPOCH));
     metrics.app_conditions("meta", "ino-cx", [("TokenValid", "True", "Valid")].into_iter());
     metrics.noticed("MetaApp", "TokenRejected");
+    let labels = UsageLabels { app: "meta/ino-cx".to_owned(), account: "2".to_owned(), number: "336".to_owned() };
+    let number = NumberSeries { labels, service: 1, messages: 1, cost: Some((0.5, "EUR".to_owned())) };
+    let account = PaymentSeries { app: "meta/ino-cx".to_owned(), account: "2".to_owned(), funded: true };
+    metrics.usage().set(&[account], &[number]);
     metrics.written("secrets", "create");
     let exposition = metrics.encode();
-    let registered = all(r"(r\.register)", &source_where(|name, _| name.ends_with("/metrics.rs"))).len();
+    let registered = all(
+        r"(r\.register)",
+        &source_where(|name, _| name.ends_with("/metrics.rs") || name.ends_with("/usage_series.rs")),
+    )
+    .len();
     assert_eq!(all("(# TYPE)", &exposition).len(), registered, "a metric has no sample here:\n{exposition}");
     exposition
 }

@@ -47,3 +47,4 @@ mod token_renewal;
 mod token_secret;
 mod unparsable_objects;
 mod unusable_numbers;
+mod usage;

@@ -1,6 +1,7 @@
 //! `MetaApp`: a Meta developer app, its credentials, and the WhatsApp Business Accounts (WABAs) it gives access to.
 
 mod status;
+mod usage;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use status::*;
+pub use usage::*;
 
 use super::{Direction, GoDuration, ManagementPolicy, SecretKeyRef, rules, shared::is_default};
 
@@ -74,10 +76,10 @@ pub struct MetaAppSpec {
     /// At least one of accessTokenRef and login is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_ref: Option<SecretKeyRef>,
-    /// Version of the Graph API to use for this app, such as `v25.0`; by default the operator's. v24.0 or newer.
+    /// Version of the Graph API to use for this app, such as `v26.0`, which is the default. v24.0 or newer.
     #[schemars(length(max = 8))]
     #[x_kube(
-        validation = rules::matches("^v[1-9][0-9]{0,2}[.][0-9]{1,2}$", "write a version of the Graph API, such as v25.0"),
+        validation = rules::matches("^v[1-9][0-9]{0,2}[.][0-9]{1,2}$", "write a version of the Graph API, such as v26.0"),
         validation = Rule::new("!self.matches('^v[0-9]{1,3}[.]') || int(self.substring(1, self.indexOf('.'))) >= 24")
             .message("write v24.0 or newer: the operator needs fields that older versions do not have")
     )]
@@ -100,6 +102,10 @@ pub struct MetaAppSpec {
     /// Get tokens by Facebook Login for Business, with the address in `status.login`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,
+    /// Read what the messages of each account came to, and whether it has a payment method: one more call per account and
+    /// hour. `{}` reads it; without the block it is not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ReadUsage>,
     /// Namespaces whose numbers and templates may reference this app; by default its own only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
@@ -246,6 +252,10 @@ pub struct Login {
     #[x_kube(validation = rules::id())]
     pub configuration_id: String,
 }
+
+/// What is read of the usage of accounts. There is nothing to choose yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadUsage {}
 
 /// Who may reference this app.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

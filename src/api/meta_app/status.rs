@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{AccountPayment, AccountUsage};
 use crate::api::{
     Transition,
     action::handled,
@@ -103,7 +104,7 @@ pub struct MetaAppStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttles: Vec<Throttle>,
     /// Ready, Reconciling, Stalled, Suspended, CredentialsValid, TokenValid, AccountsSynced, WebhookConfigured,
-    /// BindingTokenValid.
+    /// BindingTokenValid, PaymentReady.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -234,6 +235,12 @@ pub struct BusinessAccount {
     /// for a number or template that the account held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone_since: Option<Time>,
+    /// Who pays, with `spec.usage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<AccountPayment>,
+    /// What its messages came to in the current month, with `spec.usage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<AccountUsage>,
 }
 
 /// Numbers and templates of an app, counted.

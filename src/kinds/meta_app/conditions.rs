@@ -256,6 +256,7 @@ pub const REASONS: Reasons = &[
             Reason::ImportFailed,
         ],
     ),
+    ("PaymentReady", &[Reason::PaymentMethodSet, Reason::NoPaymentMethod, Reason::UsageNotReadable, Reason::Reading]),
     ("ClockInSync", &[Reason::ClockSkewed]),
     ("GraphVersionServed", &[Reason::GraphVersionEnded]),
     (

@@ -21,6 +21,7 @@ mod tests;
 mod token;
 mod token_finding;
 mod token_secret;
+mod usage;
 
 pub use conditions::REASONS;
 

@@ -7,6 +7,7 @@ use super::{
     decision::{CREDENTIALS_VALID, Input, TOKEN_VALID},
     token::TokenState,
     token_finding::is_exchanged_in_time,
+    usage::{self, PAYMENT_READY},
 };
 use crate::{
     api::{BusinessAccount, MetaAppStatus, TokenSource},
@@ -53,6 +54,8 @@ pub fn of(
             notices.extend(subject.news(finding, acts_by_itself(input, token)));
         }
     }
+    let payment = summary.conditions.iter().find(|(kind, _)| *kind == PAYMENT_READY);
+    notices.extend(payment.and_then(|(_, found)| usage::notice(before, found)));
     notices
 }
 

@@ -10,6 +10,7 @@ use super::{
     import, notices,
     token::{self, TokenState},
     token_secret::{self, Credential},
+    usage,
 };
 use crate::{
     api::{
@@ -107,6 +108,7 @@ pub fn examined(
     let Summary { phase, conditions: mut summary, state, keeps_status } =
         judge(input, credentials, token, accounts.as_ref());
     fill_judged(&mut status, input, &summary);
+    summary.conditions.extend(usage::condition(input, &status));
     summary.notices = notices::of(input, &status, token, &summary);
     summary.conditions.extend(clock(input));
     summary.conditions.extend(version(input));
@@ -293,6 +295,7 @@ fn fill_accounts(
             let mut entry = state.and_then(|state| shown(input, state)).unwrap_or_else(|| last.clone());
             // It is read by a separate request, after the account.
             entry.template_limit = entry.template_limit.or(last.template_limit);
+            usage::fill(&mut entry, input, state, &last);
             entry.id.clone_from(id);
             entry.token.clone_from(&source);
             entry.gone_since = gone.iter().find(|gone| gone.id == *id).and_then(|gone| gone.gone_since.clone());
@@ -331,6 +334,8 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
         subscribed: account.subscribed_apps.as_ref().map(|_| account.subscription_of(&input.app.spec.app_id).is_some()),
         token: None,
         gone_since: None,
+        payment: None,
+        usage: None,
     })
 }
 
@@ -360,6 +365,7 @@ fn polling(input: &Input<'_>, token: &token_secret::Token) -> Option<Polling> {
         access: input.access(token)?,
         token: format!("{} {} {}", token.fingerprint, secret.fingerprint, input.version),
         interval: input.poll_interval(),
+        usage: input.app.spec.usage.is_some(),
     })
 }
 

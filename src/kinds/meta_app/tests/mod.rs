@@ -8,3 +8,4 @@ mod notices;
 mod plan;
 mod story;
 mod token;
+mod usage;

@@ -185,7 +185,8 @@ impl Process {
         let pollers = Pollers::new(inventory.clone(), GRAPH.clone(), timing.clone(), Arc::new(triggers.clone()));
         let app = AppCredentials { app_id: "1".into(), app_secret: "secret".into() };
         let access = Access { app, token: "token".into(), version: "v25.0".into() };
-        let polling = Polling { access, token: "token".to_owned(), interval: timing.default_poll_interval };
+        let polling =
+            Polling { access, token: "token".to_owned(), interval: timing.default_poll_interval, usage: false };
         pollers.set(&AppKey::new(NAMESPACE, APP), Some(&polling), &[ACCOUNT.to_owned()]);
         let secrets = Arc::new(Secrets::new(client.clone(), vec![(None, outside.api.seen.clone())]));
         let watched = secrets.clone();

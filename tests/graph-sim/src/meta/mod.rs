@@ -11,6 +11,7 @@ pub(crate) mod numbers;
 pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod paging;
+pub(crate) mod pricing;
 pub(crate) mod read;
 pub(crate) mod request;
 pub(crate) mod subscribed_apps;

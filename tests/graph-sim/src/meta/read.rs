@@ -7,7 +7,7 @@ use super::fields::Want;
 use super::paging::{self, Page};
 use super::request::Params;
 use super::tokens::{self, Viewer};
-use super::{accounts, health, numbers, templates};
+use super::{accounts, health, numbers, pricing, templates};
 use crate::world::estate::{Estate, Key};
 use crate::world::lag::View;
 use crate::world::schema::{Absent, Field, Shown};
@@ -78,6 +78,9 @@ impl<'a> Reader<'a> {
         let field = subject.kind.field(&want.name).ok_or_else(unknown)?;
         if field.shown == Shown::Never || field.since > self.version {
             return Err(unknown());
+        }
+        if subject.kind == Kind::Account && want.name == pricing::FIELD {
+            return pricing::analytics(record, want, self.now);
         }
         if let Some((argument, _)) = want.args.first() {
             return Err(errors::invalid_parameter(format!("Unexpected argument {argument} on field {}", want.name)));

@@ -224,6 +224,8 @@ const ACCOUNT: &[Field] = &[
     on_request("owner_business", Type::Object),
     on_request("owner_business_info", Type::Object),
     on_request("ownership_type", Type::Text).or("SELF"),
+    // [{start?, phone_number, country, pricing_category, pricing_type, tier, volume, cost?}]: messages that were delivered.
+    on_request("pricing_analytics", Type::List),
     on_request("primary_business_location", Type::Text),
     on_request("primary_funding_id", Type::Id),
     on_request("purchase_order_number", Type::Text),

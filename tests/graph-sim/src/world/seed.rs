@@ -13,6 +13,7 @@ use super::record::Record;
 use super::schema::{Field, Kind, Type};
 use super::usage::Usage;
 use super::{Clock, World};
+use crate::meta::pricing;
 
 /// How often a dead token may be tried again, unless a seed says otherwise.
 const PROBE_SECONDS: u64 = 60;
@@ -229,6 +230,14 @@ fn check_meaning(estate: &Estate, kind: Kind, name: &str, place: &str, value: &V
             for entry in value.as_array().into_iter().flatten() {
                 reference(estate, Kind::App, place, &entry["app"])?;
                 known_keys(place, entry, &["app", "override_callback_uri", "verify_token"])?;
+            }
+        }
+        (Kind::Account, pricing::FIELD) => {
+            for point in value.as_array().into_iter().flatten() {
+                known_keys(place, point, &pricing::KEYS)?;
+                if let Some(mistake) = pricing::mistake(point) {
+                    return Err(SeedError(format!("{place}: {mistake}")));
+                }
             }
         }
         (Kind::App, "webhook") => {

@@ -11,6 +11,7 @@ mod faults;
 mod fields;
 mod lists;
 mod names;
+mod pricing;
 mod profiles;
 mod program;
 mod registering;
