@@ -1,7 +1,10 @@
 //! Values of users' Secrets. The watch brings metadata only; a value is read when its Secret is new or changed, and kept
 //! for as long as it is not.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ahash::AHashMap;
 use k8s_openapi::api::core::v1::Secret;
@@ -15,6 +18,7 @@ use parking_lot::Mutex;
 use crate::{
     api::SecretKeyRef,
     k8s::secrets::{SecretProblem, SecretValue, Unusable, read_key},
+    timing,
 };
 
 /// What a Secret held at one version, as far as it was read.
@@ -29,13 +33,20 @@ pub struct Secrets {
     stores: Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>,
     /// By namespace and name.
     read: Mutex<AHashMap<(String, String), Read>>,
+    /// When Secrets were deleted lately. Tools that write Secrets from a store delete and create them again at times.
+    deleted: Mutex<AHashMap<(String, String), Instant>>,
 }
+
+/// After this, nobody asks any more when a Secret was deleted.
+const DELETED_LATELY: Duration = Duration::from_mins(1);
+/// With so many deleted Secrets, those of earlier are forgotten.
+const DELETED_AT_ONCE: usize = 128;
 
 impl Secrets {
     /// Over the watches of these namespaces (`None`: all).
     #[must_use]
     pub fn new(client: Client, stores: Vec<(Option<String>, Store<PartialObjectMeta<Secret>>)>) -> Self {
-        Self { client, stores, read: Mutex::default() }
+        Self { client, stores, read: Mutex::default(), deleted: Mutex::default() }
     }
 
     /// The version of a Secret that the watch last saw; `None` where there is no such Secret.
@@ -113,10 +124,29 @@ impl Secrets {
     /// The watch brought a Secret, or its end: values of another version are dropped from memory.
     pub fn notice(&self, namespace: &str, name: &str) {
         let place = (namespace.to_owned(), name.to_owned());
+        if self.version(namespace, name).is_none() {
+            self.note_deleted(place.clone(), timing::now());
+        }
         let mut read = self.read.lock();
         if read.get(&place).is_some_and(|read| self.version(namespace, name).as_ref() != Some(&read.version)) {
             read.remove(&place);
         }
+    }
+
+    fn note_deleted(&self, place: (String, String), now: Instant) {
+        let mut deleted = self.deleted.lock();
+        if deleted.len().is_multiple_of(DELETED_AT_ONCE) {
+            deleted.retain(|_, at| now.saturating_duration_since(*at) < DELETED_LATELY);
+        }
+        deleted.insert(place, now);
+    }
+
+    /// How long a Secret that was deleted a moment ago may still come back before that is news: the rest of `gap`.
+    #[must_use]
+    pub fn may_come_back(&self, namespace: &str, name: &str, gap: Duration) -> Option<Duration> {
+        let deleted = *self.deleted.lock().get(&(namespace.to_owned(), name.to_owned()))?;
+        let left = (deleted + gap).saturating_duration_since(timing::now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// The same for all Secrets: what changed while the watch was away came with no event of its own.
@@ -186,6 +216,23 @@ mod tests {
             }
             assert_eq!(kept(), expected, "{reason}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_deleted_a_moment_ago_may_come_back() {
+        let client = Client::try_from(kube::Config::new("http://127.0.0.1:9".parse().unwrap())).unwrap();
+        let (store, mut writer) = reflector::store();
+        let secrets = Secrets::new(client, vec![(None, store)]);
+        let left = |gap| secrets.may_come_back("cc", "pin", Duration::from_secs(gap));
+        assert_eq!(left(10), None, "it was never there");
+        writer.apply_watcher_event(&Event::Apply(secret("1")));
+        secrets.notice("cc", "pin");
+        assert_eq!(left(10), None, "it is there");
+        writer.apply_watcher_event(&Event::Delete(secret("1")));
+        secrets.notice("cc", "pin");
+        assert!(left(10).is_some_and(|left| left > Duration::from_secs(5)));
+        assert_eq!(left(0), None, "the gap is over");
+        assert_eq!(secrets.may_come_back("cc", "other", Duration::from_secs(10)), None);
     }
 
     /// The view of a namespace with one Secret `ino-cx-token`, whose key `live` holds `EAA`.

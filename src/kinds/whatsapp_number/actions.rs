@@ -6,7 +6,7 @@ use super::{
     Numbers,
     connection::{Connection, is_at_work, unclear},
     decision::{Decision, ReadyReport},
-    inputs::{HandledValue, Inputs, Step},
+    inputs::{HandledValue, Inputs, SecretRead, Step},
     number_view::NumberView,
     registration::{self, MOST_ATTEMPTS, PinToUse},
     verification,
@@ -145,6 +145,10 @@ fn request_code(at: &NumberView<'_>, requests: &mut ActionRequests) -> Option<St
         "the number is registered and needs no code".to_owned()
     } else if at.verified() {
         "the number is verified already".to_owned()
+    } else if matches!(at.inputs.code, SecretRead::Away(_)) {
+        // The value that comes back is not the code that Meta sends now.
+        requests.wait_all();
+        return None;
     } else {
         return Some(at.send(verification::code_request(at), None, Some(action)));
     };
@@ -214,7 +218,7 @@ fn send_pin(
         PinToUse::Known(pin) => return Some(at.send(input, Some(pin), Some(action))),
         PinToUse::ToCreate => return Some(Step::CreatePinSecret),
         PinToUse::Blocked(blocker) => requests.ignore(action, blocker.message),
-        PinToUse::NotCreated(_) | PinToUse::Unread => requests.wait_all(),
+        PinToUse::NotCreated(_) | PinToUse::Away(_) | PinToUse::Unread => requests.wait_all(),
     }
     None
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{Action, NumberPhase},
     calls::Operation,
-    controller::summary::ConditionValue,
+    controller::{plan::Requeue, summary::ConditionValue},
     ledger::PinDoubt,
     messages::{Reason, commands, when},
 };
@@ -23,6 +23,9 @@ const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(5);
 pub fn pin_synced(at: &NumberView<'_>) -> Decision<ConditionReport> {
     if at.is_observed() || at.object.spec.registration.is_none() {
         return Decision::NotManaged;
+    }
+    if let SecretRead::Away(left) = at.inputs.pin {
+        return Decision::Wait(Requeue::After(left));
     }
     if at.inputs.pin == SecretRead::Unread {
         return ConditionReport::unchanged(at.retry());

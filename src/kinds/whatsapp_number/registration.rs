@@ -1,5 +1,7 @@
 //! Registration: once, with the right PIN, and within Meta's limits. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -58,6 +60,7 @@ pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
         PinToUse::NotCreated(blocker) => {
             return ReadyReport::blocked(phase, blocker.reason, blocker.message, at.retry());
         }
+        PinToUse::Away(left) => return Decision::Wait(Requeue::After(left)),
         PinToUse::Unread => {
             let message = "the operator could not read the Secret with the PIN, and retries";
             return ReadyReport::waits(phase, Reason::SecretUnreadable, message, at.retry());
@@ -191,6 +194,8 @@ pub enum PinToUse {
     Blocked(Blocker),
     /// The API server did not let the operator create the Secret.
     NotCreated(Blocker),
+    /// A tool deleted the Secret a moment ago and may create it again.
+    Away(Duration),
     /// The Secret could not be read.
     Unread,
 }
@@ -207,6 +212,7 @@ pub fn pin_to_use(at: &NumberView<'_>, any_fits: bool) -> PinToUse {
         SecretRead::Missing(_) => PinToUse::Blocked(Blocker::new(Reason::PINUnknown, unknown_pin(at))),
         SecretRead::Invalid(blocker) => PinToUse::Blocked(blocker.clone()),
         SecretRead::NotCreated(blocker) => PinToUse::NotCreated(blocker.clone()),
+        SecretRead::Away(left) => PinToUse::Away(*left),
         SecretRead::NotNeeded | SecretRead::Unread => PinToUse::Unread,
     }
 }

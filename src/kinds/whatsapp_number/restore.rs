@@ -23,7 +23,8 @@ pub fn recalled_values(object: &WhatsAppNumber, inputs: &mut Inputs) {
     if let Some(code) = &mut inputs.ledger.code {
         code.baseline = inputs.code.fingerprint().map(str::to_owned);
     }
-    let unread = [&inputs.pin, &inputs.code].contains(&&SecretRead::Unread);
+    let is_unread = |read: &SecretRead| matches!(read, SecretRead::Unread | SecretRead::Away(_));
+    let unread = is_unread(&inputs.pin) || is_unread(&inputs.code);
     inputs.recalled = inputs.ledger != Ledger::default() && !unread;
 }
 

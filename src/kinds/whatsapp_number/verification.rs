@@ -10,6 +10,7 @@ use super::{
 use crate::{
     api::{Action, CodeMethod, NumberPhase, SecretKeyRef, WhatsAppNumber},
     calls::{CallInput, Operation},
+    controller::plan::Requeue,
     graph::{codes, types::CodeVerificationStatus},
     k8s::secrets::set_command,
     ledger::{Refusal, SentCode},
@@ -39,6 +40,9 @@ pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
         // No status, or one that this version does not know: nothing to act on.
         _ => return Decision::NotManaged,
     };
+    if let SecretRead::Away(left) = at.inputs.code {
+        return Decision::Wait(Requeue::After(left));
+    }
     if at.object.spec.verification.is_none() {
         return if at.object.spec.registration.is_some() { not_verified(at) } else { Decision::NotManaged };
     }

@@ -86,6 +86,7 @@ pub fn webhook(at: &NumberView<'_>) -> Decision<ConditionReport> {
     }
     match &inputs.verify_token {
         SecretRead::Known(_) => {}
+        SecretRead::Away(left) => return Decision::Wait(Requeue::After(*left)),
         SecretRead::Unread | SecretRead::NotNeeded => {
             let value = ConditionValue::unknown(
                 Reason::SecretUnreadable,

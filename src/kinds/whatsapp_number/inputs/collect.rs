@@ -250,6 +250,10 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registe
         };
         inputs.pin_taken = !given && foreign;
         inputs.pin = value((context, namespace), &read.map(|read| read.value), "pin", &reference, six_digits);
+        // One that the operator creates is created again at once.
+        if given {
+            inputs.pin = bridged((context, namespace), inputs.pin.clone(), &reference);
+        }
         if let (SecretRead::Missing(_), Some(made)) = (&inputs.pin, &session.made_pin) {
             inputs.pin = known(context, "pin", made.clone());
         }
@@ -260,15 +264,27 @@ async fn values(inputs: &mut Inputs, at: &ReconcileContext<'_, Numbers>, registe
     if object.spec.verification.is_some() && !registered {
         let reference = verification::code_ref(object);
         let read = context.secrets.get(namespace, &reference).await.map(|read| read.value);
-        inputs.code = value((context, namespace), &read, "code", &reference, |text| six_digits(&plain(text)));
+        let code = value((context, namespace), &read, "code", &reference, |text| six_digits(&plain(text)));
+        inputs.code = bridged((context, namespace), code, &reference);
     }
     if let Some(webhook) = object.spec.incoming.as_ref().and_then(|incoming| incoming.webhook.as_ref()) {
         let reference = &webhook.verify_token_ref;
         let read = context.secrets.get(namespace, reference).await.map(|read| read.value);
-        inputs.verify_token = value((context, namespace), &read, "verify-token", reference, verify_token);
+        let token = value((context, namespace), &read, "verify-token", reference, verify_token);
+        inputs.verify_token = bridged((context, namespace), token, reference);
         if let Some(KnownSecret { value: token, .. }) = inputs.verify_token.known() {
             inputs.webhook_fingerprint = webhook::inputs(&context.fingerprints, &webhook.callback_url, token);
         }
+    }
+}
+
+/// A Secret that was deleted a moment ago may be created again: until then nothing is known to be missing.
+fn bridged((context, namespace): (&Context, &str), read: SecretRead, reference: &SecretKeyRef) -> SecretRead {
+    let gap = context.timing.secret_gap;
+    let away = || context.secrets.may_come_back(namespace, &reference.name, gap);
+    match read {
+        SecretRead::Missing(blocker) => away().map_or(SecretRead::Missing(blocker), SecretRead::Away),
+        read => read,
     }
 }
 

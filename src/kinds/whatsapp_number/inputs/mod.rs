@@ -30,6 +30,8 @@ pub enum SecretRead {
     Known(KnownSecret),
     /// There is no such Secret, or it lacks the key.
     Missing(Blocker),
+    /// A tool deleted it a moment ago and may create it again: for so long that is no news.
+    Away(Duration),
     /// The API server did not let the operator create it.
     NotCreated(Blocker),
     /// It exists, but cannot be used.
@@ -91,7 +93,7 @@ impl SecretRead {
         match self {
             Self::Known(known) => Some(&known.fingerprint),
             Self::Invalid(blocker) => blocker.fingerprint.as_deref(),
-            Self::NotNeeded | Self::Missing(_) | Self::NotCreated(_) | Self::Unread => None,
+            Self::NotNeeded | Self::Missing(_) | Self::Away(_) | Self::NotCreated(_) | Self::Unread => None,
         }
     }
 

@@ -16,5 +16,6 @@ mod provisioning;
 mod random_events;
 mod recovery;
 mod registration;
+mod secret_gap;
 mod verification;
 mod webhook;
