@@ -13,8 +13,8 @@ use std::{
 
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
-    core::v1::{ConfigMap, Namespace, Secret},
-    rbac::v1::{ClusterRole, Role},
+    core::v1::{ConfigMap, Namespace, Secret, ServiceAccount},
+    rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
 };
 use kube::{
     Api, Client,
@@ -24,17 +24,21 @@ use serde_json::{Value, json};
 use waba_operator::api::{MessageTemplate, MetaApp, WhatsAppNumber, crds};
 
 /// Kinds of other projects: parsed only, since their definitions are not ours to install.
-const FOREIGN: [(&str, &str); 6] = [
+const FOREIGN: [(&str, &str); 7] = [
     ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
     ("kustomize.config.k8s.io/v1alpha1", "Component"),
     ("kustomize.toolkit.fluxcd.io/v1", "Kustomization"),
     ("source.toolkit.fluxcd.io/v1", "GitRepository"),
     ("argoproj.io/v1alpha1", "Application"),
     ("external-secrets.io/v1", "ExternalSecret"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
 ];
 
 /// Where policies are.
 const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+
+/// Where rights are.
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// The simulator's world, which is no manifest.
 const SEED: &str = "demo-seed.yaml";
@@ -75,8 +79,11 @@ impl Manifest {
             (ADMISSION, "ValidatingAdmissionPolicyBinding") => {
                 (ApiResource::erase::<ValidatingAdmissionPolicyBinding>(&()), false)
             }
-            ("rbac.authorization.k8s.io/v1", "ClusterRole") => (ApiResource::erase::<ClusterRole>(&()), false),
-            ("rbac.authorization.k8s.io/v1", "Role") => (ApiResource::erase::<Role>(&()), true),
+            ("v1", "ServiceAccount") => (ApiResource::erase::<ServiceAccount>(&()), true),
+            (RBAC, "ClusterRole") => (ApiResource::erase::<ClusterRole>(&()), false),
+            (RBAC, "ClusterRoleBinding") => (ApiResource::erase::<ClusterRoleBinding>(&()), false),
+            (RBAC, "Role") => (ApiResource::erase::<Role>(&()), true),
+            (RBAC, "RoleBinding") => (ApiResource::erase::<RoleBinding>(&()), true),
             ("waba.dev/v1alpha1", "MetaApp") => (ApiResource::erase::<MetaApp>(&()), true),
             ("waba.dev/v1alpha1", "WhatsAppNumber") => (ApiResource::erase::<WhatsAppNumber>(&()), true),
             ("waba.dev/v1alpha1", "MessageTemplate") => (ApiResource::erase::<MessageTemplate>(&()), true),
@@ -335,9 +342,10 @@ fn what_an_example_refers_to_is_there() {
             _ => {}
         }
     }
+    let documented = documented();
     let applied = FOREIGN.iter().filter(|(version, _)| !version.starts_with("kustomize.config"));
     for (version, kind) in applied {
-        let used = manifests.iter().any(|m| m.text("/apiVersion") == *version && m.kind() == *kind);
+        let used = manifests.iter().chain(&documented).any(|m| m.text("/apiVersion") == *version && m.kind() == *kind);
         assert!(used, "no example has a {kind} of {version}: take it out of the list");
     }
 }
@@ -400,4 +408,29 @@ fn a_binding_of_an_example_has_a_token_of_its_own() {
     let token = credentials.text("/stringData/messaging-token");
     let token = seed["tokens"].as_array().unwrap().iter().find(|known| known["token"] == token).unwrap();
     assert_eq!(token["scopes"], json!(["whatsapp_business_messaging"]));
+}
+
+/// A binding without its role gives no right, and nobody notices before the first refusal.
+#[test]
+fn what_a_binding_of_the_documentation_names_is_there() {
+    let manifests = documented();
+    let there = |kind: &str, name: &str, namespace: &str| {
+        manifests.iter().any(|m| {
+            let fits = m.kind() == kind && m.text("/metadata/name") == name;
+            fits && (namespace.is_empty() || m.namespace() == namespace)
+        })
+    };
+    let mut bindings = 0;
+    for binding in manifests.iter().filter(|m| m.kind().ends_with("RoleBinding")) {
+        bindings += 1;
+        let (kind, name) = (binding.text("/roleRef/kind"), binding.text("/roleRef/name"));
+        let namespace = if kind == "Role" { binding.namespace() } else { "" };
+        assert!(there(kind, name, namespace), "{}: there is no {kind} {name}", binding.source);
+        for subject in binding.body["subjects"].as_array().unwrap() {
+            let part = |part: &str| subject[part].as_str().unwrap_or_default();
+            let known = part("kind") != "ServiceAccount" || there("ServiceAccount", part("name"), part("namespace"));
+            assert!(known, "{}: there is no {subject}", binding.source);
+        }
+    }
+    assert!(bindings >= 3, "{bindings} bindings");
 }

@@ -24,7 +24,7 @@ struct Reference {
 /// Every `…Ref` below a schema.
 fn collect(kind: &str, schema: &Value, path: &[String], found: &mut Vec<Reference>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let path = [path, &[name.clone()]].concat();
+        let path = [path, std::slice::from_ref(name)].concat();
         if name.ends_with("Ref") {
             let names_kind = field["properties"].get("kind").is_some();
             found.push(Reference { kind: kind.to_owned(), path, names_kind });
