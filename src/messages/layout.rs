@@ -10,8 +10,8 @@ const PLACEHOLDERS: [(&str, &str); 7] = [
     ("YOUR_CODE", "the code that Meta sent to the number"),
     ("YOUR_NAME", "a name for the new Secret"),
     ("YOUR_PIN", "the number's six-digit two-step PIN"),
-    ("YOUR_SECRET", "the app secret"),
-    ("YOUR_TOKEN", "the access token"),
+    ("YOUR_SECRET", "the app secret of App Dashboard > App settings > Basic"),
+    ("YOUR_TOKEN", "an access token of this app, from Business settings > System users"),
     ("YOUR_VALUE", "the value"),
     ("YOUR_VERIFY_TOKEN", "the verify token, a text that you choose"),
 ];
@@ -78,7 +78,8 @@ mod tests {
             (
                 format!("create it: {both}"),
                 "create it:\nkubectl -n cc create secret generic b --from-literal=a=YOUR_SECRET --from-literal=t=YOUR_TOKEN\n\
-                 (YOUR_SECRET is the app secret; YOUR_TOKEN is the access token)",
+                 (YOUR_SECRET is the app secret of App Dashboard > App settings > Basic; YOUR_TOKEN is an access token of this \
+                 app, from Business settings > System users)",
             ),
             ("nothing to copy. Wait.".to_owned(), "nothing to copy. Wait."),
             (format!("delete it: {delete}"), "delete it:\nkubectl -n cc delete wan a"),

@@ -116,3 +116,27 @@ fn targets_exist() {
     }
     assert!(found > 3, "only {found} targets were found");
 }
+
+/// A command of a page can be pasted: it says in which namespace, and a value to be replaced says so (`YOUR_CODE`).
+#[test]
+fn commands_are_complete() {
+    const OF_THE_CLUSTER: [&str; 4] = [" namespace ", " crd", " -f ", " config "];
+    let mut commands = 0;
+    for page in pages().into_iter().filter(|page| page.name() != "README.md") {
+        for block in all(r"(?s)```sh\n(.*?)```", &page.text) {
+            for command in block.replace("\\\n", "").split(['\n', '|']).map(str::trim) {
+                assert!(!command.contains("=123456"), "{}: write YOUR_CODE or YOUR_PIN: {command}", page.name());
+                let open = all("(<[a-z][a-z -]*>)", command);
+                assert!(open.is_empty(), "{}: write YOUR_… for {open:?}: {command}", page.name());
+                if !command.starts_with("kubectl ") {
+                    continue;
+                }
+                commands += 1;
+                let placed = [" -n ", "--namespace ", "--all-namespaces", "--dry-run=client"];
+                let complete = placed.iter().chain(&OF_THE_CLUSTER).any(|word| command.contains(word));
+                assert!(complete, "{}: name the namespace: {command}", page.name());
+            }
+        }
+    }
+    assert!(commands > 20, "{commands} commands");
+}
