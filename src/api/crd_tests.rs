@@ -13,6 +13,7 @@ const CEL_FUNCTIONS: &[&str] = &[
     "contains",
     "duration",
     "exists",
+    "exists_one",
     "filter",
     "findAll",
     "has",

@@ -49,6 +49,12 @@ pub(super) fn each_matches(pattern: &str, message: &str) -> Rule {
     Rule::new(format!("self.all(item, item.matches(r'{pattern}'))")).message(message)
 }
 
+/// A list without repetitions. It is no `set`, which people could not shorten while somebody else has applied it, too: server-side
+/// apply merges sets, and replaces lists.
+pub(super) fn each_once() -> Rule {
+    Rule::new("self.all(item, self.exists_one(other, other == item))").message("write each entry once")
+}
+
 /// An ID of Meta.
 pub(super) fn id() -> Rule {
     matches(ID, "write the ID as Meta shows it: digits only, such as \"102290129340398\"")

@@ -102,10 +102,6 @@ fn limits(schema: &Value, value: &Value, path: &str, found: &mut Vec<SpecError>)
         }
         Value::Array(items) => {
             expect(items.len(), "minItems", "maxItems", "entries");
-            let twice = items.iter().enumerate().find(|(index, item)| items[..*index].contains(item));
-            if let Some((_, item)) = twice.filter(|_| schema["x-kubernetes-list-type"] == "set") {
-                found.push(error(path.to_owned(), format!("write {item} once")));
-            }
             for (index, item) in items.iter().enumerate() {
                 limits(&schema["items"], item, &format!("{path}[{index}]"), found);
             }

@@ -338,13 +338,17 @@ impl Inventory {
         self.seek(key, account, |s| s.number(digits), PhoneNumber::is_gone, absent_since)
     }
 
-    /// How many of the app's accounts list a number that is not gone from there.
+    /// Which of the app's accounts list a number that is not gone from there, sorted. Of an account that was not read yet,
+    /// `known` says whether it did.
     #[must_use]
-    pub fn accounts_of_number(&self, key: &AppKey, digits: u64) -> usize {
+    pub fn accounts_of_number(&self, key: &AppKey, digits: u64, known: impl Fn(&str) -> bool) -> Vec<Box<str>> {
         let apps = self.0.read();
-        let accounts = apps.get(key).into_iter().flat_map(|app| app.accounts.values());
-        let shown = accounts.filter_map(|state| state.snapshot.as_ref()?.number(digits));
-        shown.filter(|number| !number.is_gone()).count()
+        let accounts = apps.get(key).into_iter().flat_map(|app| &app.accounts);
+        let lists = |id: &str, state: &AccountState| match &state.snapshot {
+            Some(snapshot) => snapshot.number(digits).is_some_and(|number| !number.is_gone()),
+            None => known(id),
+        };
+        accounts.filter(|(id, state)| lists(id, state)).map(|(id, _)| id.clone()).collect()
     }
 
     /// What an account shows of a template.

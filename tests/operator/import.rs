@@ -10,7 +10,7 @@ use waba_operator::api::{Direction, ManagementPolicy, MessageTemplate, MetaApp, 
 
 use crate::harness::{
     manifests::{INO, app, importing, number, template},
-    seed::{self, ACCOUNT, NUMBER, NUMBER_OBJECT},
+    seed::{self, ACCOUNT, ACCOUNT_2, NUMBER, NUMBER_OBJECT},
     world::{World, condition},
 };
 
@@ -280,5 +280,41 @@ async fn a_quota_names_itself_and_its_failure_ends_with_the_cause() {
     fails().await;
     world.sim.delete(&format!("numbers/{OTHER}")).await.unwrap();
     world.until_condition::<MetaApp>(INO, "AccountsSynced", "True/Synced").await;
+    world.finish().await;
+}
+
+/// A claim counts for the account that it names: a wrong one neither displaces the object of the living line nor adds the number
+/// a second time.
+#[tokio::test]
+async fn an_object_with_the_wrong_account_displaces_no_import() {
+    let world = World::running("import-account", seed::two_accounts()).await;
+    world.create(&importing()).await;
+    let first = world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let listed = first.status.as_ref().unwrap().business_accounts.iter().map(|account| account.id.as_str());
+    assert_eq!(listed.collect::<Vec<_>>(), [ACCOUNT]);
+    world.until_phase::<WhatsAppNumber>("number-33184882020", "Enabled", "True/Enabled").await;
+
+    let wrong = json!({"businessAccountID": ACCOUNT_2, "provisioning": "AddIfMissing", "requestedName": "INO Support"});
+    world.create(&number("wrong", "+33612345678", wrong)).await;
+    let wrong = world.until_phase::<WhatsAppNumber>("wrong", "NotFound", "False/InvalidSpec").await;
+    let (_, message) = condition(&wrong, "Ready").unwrap();
+    assert!(message.contains(ACCOUNT) && message.contains("cannot be changed"), "{message}");
+    assert!(!message.contains("AddIfMissing"), "{message}");
+    world.settle().await;
+    world.until_polled(ACCOUNT, 3).await;
+    let now = world.get::<WhatsAppNumber>(NUMBER_OBJECT).await.unwrap();
+    assert_eq!(now.metadata.uid, first.metadata.uid, "the import of the living line stays");
+    world.until_phase::<WhatsAppNumber>(NUMBER_OBJECT, "Enabled", "True/Enabled").await;
+    let calls = world.sim.calls(0).await.unwrap();
+    let added = calls
+        .iter()
+        .filter(|call| call["method"] == "POST" && call["path"].as_str().unwrap().ends_with("phone_numbers"));
+    assert_eq!(added.count(), 0, "nothing is added");
+
+    // Nor does it keep the line from being imported.
+    world.delete::<WhatsAppNumber>(NUMBER_OBJECT).await;
+    world
+        .until::<WhatsAppNumber>(NUMBER_OBJECT, "another one", |number| number.metadata.uid != first.metadata.uid)
+        .await;
     world.finish().await;
 }

@@ -87,8 +87,8 @@ pub struct MetaAppSpec {
     pub graph_version: Option<String>,
     /// IDs of the WABAs to manage; by default every WABA the token may manage.
     #[serde(rename = "businessAccountIDs", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 32)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = rules::each_id())]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 32)))]
+    #[x_kube(validation = rules::each_id(), validation = rules::each_once())]
     pub business_account_ids: Option<Vec<String>>,
     /// Which numbers and templates found at Meta get objects in the MetaApp's namespace. Without it nothing is imported.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,15 +149,12 @@ pub struct Import {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportNumbers {
     /// Directions of the imported numbers; by default Incoming and Outgoing.
-    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 2))]
+    #[x_kube(validation = rules::each_once())]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directions: Option<Vec<Direction>>,
     /// Numbers that are not imported, each in international form (`+33612345678`).
-    #[schemars(
-        length(max = 1000),
-        inner(length(max = 16)),
-        extend("x-kubernetes-list-type" = "set")
-    )]
+    #[schemars(length(max = 1000), inner(length(max = 16)))]
     #[x_kube(validation = rules::each_phone_number())]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
@@ -216,12 +213,11 @@ pub struct AppWebhook {
     /// The text by which the receiver knows that Meta calls (`hub.verify_token`).
     pub verify_token_ref: SecretKeyRef,
     /// Webhook fields to subscribe to, as Meta names them; by default `messages`.
-    #[schemars(
-        length(min = 1, max = 64),
-        inner(length(min = 1, max = 64)),
-        extend("x-kubernetes-list-type" = "set")
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 64)))]
+    #[x_kube(
+        validation = rules::each_matches("^[a-z_]+$", "write the fields as Meta names them, such as messages"),
+        validation = rules::each_once()
     )]
-    #[x_kube(validation = rules::each_matches("^[a-z_]+$", "write the fields as Meta names them, such as messages"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
     /// Enabled: the operator's own endpoint takes the management events, and callbackURL keeps the messages. Disabled (the

@@ -105,7 +105,8 @@ pub struct WhatsAppNumberSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_name: Option<String>,
     /// Incoming: customers write to the number. Outgoing: the business writes from it.
-    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 2))]
+    #[x_kube(validation = rules::each_once())]
     pub directions: Vec<Direction>,
     /// Time zone of the people who answer, by its IANA name (`Europe/Paris`).
     #[schemars(length(min = 1, max = 64))]

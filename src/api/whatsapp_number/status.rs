@@ -84,6 +84,14 @@ handled! {
     }
 }
 
+/// A WABA that lists a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListingAccount {
+    /// ID of the WABA.
+    pub id: String,
+}
+
 /// Observed state of a number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +112,10 @@ pub struct WhatsAppNumberStatus {
     /// ID of the WABA that has the number.
     #[serde(rename = "businessAccountID", skip_serializing_if = "Option::is_none")]
     pub business_account_id: Option<String>,
+    /// Every WABA of the MetaApp that lists the number, sorted by ID. Several partners may have one number.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub business_accounts: Vec<ListingAccount>,
     /// The status that Meta last showed, as Meta spells it: CONNECTED, RESTRICTED, BANNED and others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meta_status: Option<String>,

@@ -146,6 +146,12 @@ impl<K: Kind> Objects<K> {
         !self.0.claims.read().keys(claim).is_empty()
     }
 
+    /// Whether an object claims this thing for which `counts` says yes.
+    #[must_use]
+    pub fn is_claimed_by(&self, claim: &K::Claim, counts: impl Fn(&Cached<K>) -> bool) -> bool {
+        self.claimant_keys(claim).iter().any(|key| self.get(key).is_some_and(|object| counts(&object)))
+    }
+
     /// The objects for which `wanted` says yes, and that are not the only ones to claim their thing.
     #[must_use]
     pub fn contested(&self, wanted: impl Fn(&Cached<K>) -> bool) -> Vec<K> {

@@ -43,7 +43,7 @@ impl Created {
 
     /// Forgets what the watch has brought meanwhile: deleted from there on, it is to be imported again.
     pub fn forget_seen(&mut self, claims: &impl Claims) {
-        self.numbers.retain(|claim, _| !claims.number(*claim));
+        self.numbers.retain(|claim, _| !claims.number(*claim, &|_| true));
         self.templates.retain(|claim, _| !claims.template(claim));
     }
 
@@ -132,8 +132,8 @@ impl Wanted {
 
 /// Who claims what, as far as an import needs to know.
 pub trait Claims {
-    /// Whether any object stands for this number.
-    fn number(&self, claim: NumberClaim) -> bool;
+    /// Whether any object stands for this number; one that names an account does only if that account `lists` the number.
+    fn number(&self, claim: NumberClaim, lists: &dyn Fn(&str) -> bool) -> bool;
     /// Whether any object stands for this template.
     fn template(&self, claim: &TemplateClaim) -> bool;
 }
@@ -149,11 +149,16 @@ pub fn missing<'a>(
     let Some(import) = &app.spec.import else { return Wanted::default() };
     let excluded = import.numbers.as_ref().map(excluded_numbers);
     let mut wanted = Wanted::default();
-    for (account, snapshot) in accounts {
+    let accounts: Vec<_> = accounts.collect();
+    let lists = |account: &str, digits: u64| {
+        let of = accounts.iter().find(|(id, _)| *id == account);
+        of.and_then(|(_, snapshot)| snapshot.number(digits)).is_some_and(|number| !number.is_gone())
+    };
+    for (account, snapshot) in accounts.iter().copied() {
         if let Some(excluded) = &excluded {
             let free = snapshot.numbers.iter().filter(|(digits, number)| {
                 let claim = NumberClaim::of(**digits);
-                !claims.number(claim)
+                !claims.number(claim, &|account| lists(account, **digits))
                     && !created.has_number(claim, now)
                     && !excluded.contains(&claim)
                     && !number.is_gone()

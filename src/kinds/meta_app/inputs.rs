@@ -28,7 +28,7 @@ use crate::{
         app_reference::AppReference,
         context::Context,
         managed_resource::ReconcileContext,
-        ownership::{NumberClaim, TemplateClaim, display_name, is_imported, precedes},
+        ownership::{NumberClaim, TemplateClaim, digits_of, display_name, is_imported, precedes},
         secret_values::{SecretKind, mistake},
         store::{Cached, Objects},
     },
@@ -243,8 +243,14 @@ fn superseded(context: &Context, app: &MetaApp) -> Vec<Superseded> {
     if app.spec.import.is_none() {
         return Vec::new();
     }
-    let numbers = superseded_among(context, &context.numbers, app).map(Superseded::Number);
-    numbers.chain(superseded_among(context, &context.templates, app).map(Superseded::Template)).collect()
+    // A claim to a number counts for the account that it names.
+    let sees = |number: &WhatsAppNumber| {
+        let listed_in = context.inventory.accounts_of_number(&app.app(), digits_of(number), |_| false);
+        number.account().is_none_or(|named| listed_in.iter().any(|account| **account == *named))
+    };
+    let numbers = superseded_among(context, &context.numbers, app, sees).map(Superseded::Number);
+    // A claim to a template names its account.
+    numbers.chain(superseded_among(context, &context.templates, app, |_| true).map(Superseded::Template)).collect()
 }
 
 /// The objects that an import of this app made, and that an authored one has replaced.
@@ -252,21 +258,23 @@ fn superseded_among<'a, K: Kind>(
     context: &'a Context,
     objects: &'a Objects<K>,
     app: &'a MetaApp,
+    sees: impl Fn(&K) -> bool + 'a,
 ) -> impl Iterator<Item = ObjectVersion> + 'a {
     let key = app.app();
     // An import creates its objects beside the app: others are not unpacked.
     let beside = objects.contested(|object| object.app == key && object.key.namespace() == &*key.namespace);
     let made = beside.into_iter().filter(|object| import::is_untouched(object, &app.name_any()));
-    made.filter(|object| authored(context, &objects.competitors(object), app)).map(|object| ObjectVersion::of(&object))
+    made.filter(move |object| authored(context, &objects.competitors(object), app, &sees))
+        .map(|object| ObjectVersion::of(&object))
 }
 
-/// Whether one of these objects was written by a person, for this app, which lets it.
-fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp) -> bool {
+/// Whether one of these objects was written by a person, for this app, which lets it and shows what the object stands for.
+fn authored<K: Kind>(context: &Context, claimants: &[K], app: &MetaApp, sees: impl Fn(&K) -> bool) -> bool {
     let counts = |object: &K| {
         let namespace = object.namespace().unwrap_or_default();
         object.app() == app.app() && context.link(&app.app(), &namespace) == AppReference::Ready
     };
-    claimants.iter().any(|object| !is_imported(object) && counts(object))
+    claimants.iter().any(|object| !is_imported(object) && counts(object) && sees(object))
 }
 
 fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<MessageTemplate>>]) -> Counts {
@@ -293,8 +301,8 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
 struct Claimed<'a>(&'a Context);
 
 impl import::Claims for Claimed<'_> {
-    fn number(&self, claim: NumberClaim) -> bool {
-        self.0.numbers.is_claimed(&claim)
+    fn number(&self, claim: NumberClaim, lists: &dyn Fn(&str) -> bool) -> bool {
+        self.0.numbers.is_claimed_by(&claim, |object| object.account.as_deref().is_none_or(lists))
     }
 
     fn template(&self, claim: &TemplateClaim) -> bool {

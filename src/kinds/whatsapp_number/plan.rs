@@ -102,6 +102,12 @@ fn by_preconditions(input: &Input<'_, Numbers>, requests: &mut ActionRequests) -
         {
             Decision::Report(status::absent(base, mistake, requests))
         }
+        // Nor is it added to one account while another has it.
+        Preconditions::NeverThere | Preconditions::Unmanaged(_)
+            if let Some(mistake) = provisioning::in_another_account(object, app, &inputs.listed_in) =>
+        {
+            Decision::Report(status::absent(base, mistake, requests))
+        }
         Preconditions::NeverThere if provisioning::adds(object) => {
             requests.wait_all();
             provisioning::provisioning(object, inputs, input.timing).map(|ready| status::pending(base, ready))

@@ -8,7 +8,11 @@ use super::{
 use crate::{
     api::{Action, AppKey, ManagementPolicy, NumberPhase, Provisioning, WhatsAppNumber},
     calls::{CallInput, Intent, Operation},
-    controller::{plan::Requeue, preconditions::not_found, summary::StatusSummary},
+    controller::{
+        plan::Requeue,
+        preconditions::not_found,
+        summary::{ConditionValue, Progress, StatusSummary},
+    },
     graph::codes,
     ledger::Refusal,
     messages::{Reason, commands, when},
@@ -30,6 +34,20 @@ pub fn never_there(object: &WhatsAppNumber, app: &AppKey) -> StatusSummary {
         object.spec.phone_number,
         commands::with("edit", object)
     ))
+}
+
+/// Another account has the number than the one that the spec names.
+pub fn in_another_account(object: &WhatsAppNumber, app: &AppKey, listed_in: &[Box<str>]) -> Option<StatusSummary> {
+    let named = object.spec.business_account_id.as_deref()?;
+    let found = listed_in.first().filter(|_| listed_in.iter().all(|account| **account != *named))?;
+    let message = format!(
+        "spec.businessAccountID: business account {named} does not have {}; MetaApp {app} sees the number in business account \
+         {found}. The field cannot be changed: create another WhatsAppNumber with businessAccountID: \"{found}\", and delete this \
+         one: {}",
+        object.spec.phone_number,
+        commands::with("delete", object)
+    );
+    Some(StatusSummary::new(ConditionValue::no(Reason::InvalidSpec, message), Progress::Stalled))
 }
 
 /// No account has the number, and its app is only observed.

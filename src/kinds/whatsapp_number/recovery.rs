@@ -50,7 +50,7 @@ pub fn open(at: &NumberView<'_>, intent: &Intent) -> Decision<ReadyReport> {
     }
     match next {
         Recovery::Adopt => {
-            if operation == Operation::Register && inputs.is_shared {
+            if operation == Operation::Register && inputs.listed_in.len() > 1 {
                 return settle(intent, Resolution::PinOpen);
             }
             let id = (operation == Operation::AddNumber).then(|| at.facts.id.to_string());

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     api::{
-        Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, Kind, LastError, ManagementPolicy,
-        NumberPhase, NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber, WhatsAppNumberStatus,
-        whole_seconds,
+        Action, BindingStatus, Direction, DirectionSummary, Health, HealthError, Kind, LastError, ListingAccount,
+        ManagementPolicy, NumberPhase, NumberWebhookStatus, RegistrationStatus, VerificationStatus, WhatsAppNumber,
+        WhatsAppNumberStatus, whole_seconds,
     },
     calls::Operation,
     controller::{
@@ -315,6 +315,8 @@ impl<'a> StatusBuilder<'a> {
             return Decision::Wait(at.fresh());
         }
         let mut status = observed(base, at.account, at.facts);
+        let listing = at.inputs.listed_in.iter();
+        status.business_accounts = listing.map(|id| ListingAccount { id: id.to_string() }).collect();
         renamed(&mut status, at);
         Decision::Report(NumberReport { next: self.next, ..NumberReport::new(status, self.phase, self.summary) })
     }

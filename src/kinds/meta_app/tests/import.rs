@@ -21,12 +21,14 @@ fn claim(name: &str, language: &str) -> TemplateClaim {
 #[derive(Default)]
 struct Taken {
     numbers: Vec<NumberClaim>,
+    /// By objects that name an account.
+    named: Vec<(NumberClaim, &'static str)>,
     templates: Vec<TemplateClaim>,
 }
 
 impl Claims for Taken {
-    fn number(&self, claim: NumberClaim) -> bool {
-        self.numbers.contains(&claim)
+    fn number(&self, claim: NumberClaim, lists: &dyn Fn(&str) -> bool) -> bool {
+        self.numbers.contains(&claim) || self.named.iter().any(|(named, account)| *named == claim && lists(account))
     }
 
     fn template(&self, claim: &TemplateClaim) -> bool {
@@ -89,6 +91,20 @@ fn which_numbers_are_taken() {
         ("another is left out", DIGITS, "CONNECTED", |app, _| leave_out(app, "+33612345679"), true),
         ("left out in another spelling", mexican, "CONNECTED", |app, _| leave_out(app, "+525512345678"), false),
         ("somebody has it", DIGITS, "CONNECTED", |_, taken| taken.numbers = vec![NumberClaim::of(DIGITS)], false),
+        (
+            "somebody has it through its account",
+            DIGITS,
+            "CONNECTED",
+            |_, taken| taken.named = vec![(NumberClaim::of(DIGITS), ONE)],
+            false,
+        ),
+        (
+            "somebody looks for it in another account",
+            DIGITS,
+            "CONNECTED",
+            |_, taken| taken.named = vec![(NumberClaim::of(DIGITS), TWO)],
+            true,
+        ),
         (
             "somebody has it in another spelling",
             mexican,
@@ -185,7 +201,8 @@ fn what_was_created_a_moment_ago_is_not_created_again() {
     assert_eq!(wanted(&created, now + Duration::from_secs(59)), (0, 0), "the watch may be slow");
     assert_eq!(wanted(&created, now + Duration::from_secs(61)), (1, 1), "it was deleted at once");
 
-    let seen = Taken { numbers: vec![NumberClaim::of(525_512_345_678)], templates: vec![claim("hello", "en")] };
+    let numbers = vec![NumberClaim::of(525_512_345_678)];
+    let seen = Taken { numbers, templates: vec![claim("hello", "en")], ..Taken::default() };
     created.forget_seen(&seen);
     assert_eq!(wanted(&created, now), (1, 1), "what the watch brought is claimed as long as it is there");
 }

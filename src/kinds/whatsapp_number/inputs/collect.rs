@@ -131,7 +131,9 @@ pub async fn details(
         }
     }
     inputs.was_enabled = was_enabled(object);
-    inputs.is_shared = context.inventory.accounts_of_number(at.app, digits_of(object)) > 1;
+    let listed = object.status.as_ref().map(|status| status.business_accounts.as_slice()).unwrap_or_default();
+    let was_listed = |account: &str| listed.iter().any(|known| known.id == account);
+    inputs.listed_in = context.inventory.accounts_of_number(at.app, digits_of(object), was_listed);
     claimants(&mut inputs, at);
     inputs.requested = requested(at, &inputs, session.forwarded);
     if object.spec.management_policy == ManagementPolicy::Full && !object.spec.suspend {

@@ -203,8 +203,8 @@ pub struct Inputs {
     pub earlier_claimant: Option<String>,
     /// Whether the object's status shows that the number once worked.
     pub was_enabled: bool,
-    /// Whether another account lists the number: its partners may register it too.
-    pub is_shared: bool,
+    /// The app's accounts that list the number, sorted.
+    pub listed_in: Vec<Box<str>>,
     /// Whether any other object claims the same number.
     pub claimed: bool,
     /// The number's app, where that is only observed: then so is the number.
@@ -237,7 +237,7 @@ impl Default for Inputs {
             requested: BTreeMap::new(),
             held_back: None,
             earlier_claimant: None,
-            is_shared: false,
+            listed_in: Vec::new(),
             claimed: false,
             was_enabled: false,
             observing_app: None,

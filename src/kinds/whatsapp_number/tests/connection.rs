@@ -231,7 +231,7 @@ fn a_registration_that_left_the_pin_alone_does_not_prove_it() {
     scene.inputs.ledger.was_connected = true;
     shows(&mut scene, &json!({}));
     assert_eq!(next(&mut scene), "settle register happened", "nobody else has the number");
-    scene.inputs.is_shared = true;
+    scene.inputs.listed_in = vec!["1".into(), "2".into()];
     assert_eq!(next(&mut scene), "settle register happened, PIN open", "another account lists it");
     let id = scene.inputs.ledger.intents[0].id.clone();
     scene.inputs.ledger.finish(&id, CallOutcome::PinOpen { kept: false }, at(-59));

@@ -68,6 +68,19 @@ fn a_number_that_is_lacking_is_added_once() {
                 "NotFound False/AccountNotManaged Stalled",
             ),
             (
+                "the number is in another account",
+                |scene| scene.inputs.listed_in = vec!["501".into()],
+                "NotFound False/InvalidSpec Stalled",
+            ),
+            (
+                "the named account is none of the app's, and another has the number",
+                |scene| {
+                    scene.seen = Observation::Unmanaged;
+                    scene.inputs.listed_in = vec!["501".into()];
+                },
+                "NotFound False/InvalidSpec Stalled",
+            ),
+            (
                 "no such country",
                 |scene| scene.object.spec.phone_number = "+2812345678".into(),
                 "Pending False/InvalidSpec Stalled",
