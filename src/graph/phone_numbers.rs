@@ -35,7 +35,8 @@ pub enum PinAfter {
 /// The reply to a registration. Meta does not document in which form it says that it left the PIN alone.
 #[derive(Deserialize)]
 struct Registered {
-    #[serde(default, deserialize_with = "lenient::flag")]
+    // Required, as in `Success`: an error with a status of success has to be read as an error.
+    #[serde(deserialize_with = "lenient::flag")]
     success: Option<bool>,
     #[serde(flatten)]
     more: BTreeMap<String, Value>,
