@@ -17,6 +17,7 @@ use crate::{
         codes,
         types::{CodeVerificationStatus, NumberStatus, PhoneNumber, PlatformType},
     },
+    messages::when,
     timing::{self, Timing},
 };
 
@@ -97,6 +98,17 @@ impl NumberView<'_> {
         // The history has whole seconds.
         history
             .any(|entry| entry.phase == NumberPhase::Enabled.as_str() && entry.time.0.as_second() >= time.as_second())
+    }
+
+    /// Who took the number off the Cloud API: this operator, when an earlier object of it was deleted, or somebody else.
+    pub fn who_deregistered(&self) -> String {
+        match self.inputs.ledger.deregistered_at {
+            Some(time) => format!(
+                "the operator deregistered it at {}, when the object before this one was deleted (deletionPolicy: Deregister)",
+                when(time)
+            ),
+            None => "somebody deregistered it".to_owned(),
+        }
     }
 
     /// For how long Meta may take to show or connect a number.

@@ -43,8 +43,8 @@ pub fn registration(at: &NumberView<'_>) -> Decision<ReadyReport> {
     let ledger = &at.inputs.ledger;
     if at.connection() == Connection::Disconnected && !ledger.register_wanted {
         let message = format!(
-            "the number was connected once and no longer is: somebody deregistered it. The operator registers it again only \
-             on request: {}",
+            "the number was connected once and no longer is: {}. The operator registers it again only on request: {}",
+            at.who_deregistered(),
             commands::request(at.object, Action::Register)
         );
         return ReadyReport::stalled(NumberPhase::PinRequired, Reason::Disconnected, message);

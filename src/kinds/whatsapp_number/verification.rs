@@ -65,8 +65,9 @@ pub fn verification(at: &NumberView<'_>) -> Decision<ReadyReport> {
     }
     if at.inputs.was_connected() {
         let message = format!(
-            "the number was connected once and no longer is, nor is it verified: somebody deregistered it. The operator does not \
-             request a code by itself. To request one: {}",
+            "the number was connected once and no longer is, nor is it verified: {}. The operator does not request a code by \
+             itself. To request one: {}",
+            at.who_deregistered(),
             commands::request(at.object, Action::RequestCode)
         );
         return ReadyReport::stalled(NumberPhase::Unverified, Reason::Disconnected, message);
@@ -82,8 +83,10 @@ fn is_read_awaited(at: &NumberView<'_>) -> bool {
 
 /// `spec.registration` is set, and `spec.verification` is not.
 fn not_verified(at: &NumberView<'_>) -> Decision<ReadyReport> {
+    let deregistered = at.inputs.ledger.deregistered_at.is_some();
+    let cause = if deregistered { format!(" any more ({})", at.who_deregistered()) } else { String::new() };
     let message = format!(
-        "spec.registration is set, but the number is not verified: verify it in WhatsApp Manager > Phone numbers, or add \
+        "spec.registration is set, but the number is not verified{cause}: verify it in WhatsApp Manager > Phone numbers, or add \
          spec.verification to have a code sent: {}",
         commands::patch(at.object, r#"{"verification":{}}"#)
     );

@@ -239,3 +239,24 @@ fn a_registration_that_left_the_pin_alone_does_not_prove_it() {
     assert_eq!(scene.condition("PINSynced").as_deref(), Some("Unknown/PINUnknown"));
     assert_eq!(scene.inputs.ledger.pin_to_keep(), Some(&"004217".into()), "the PIN that was sent is not lost");
 }
+
+/// As after `kubectl replace --force` of an object with `deletionPolicy: Deregister`.
+#[test]
+fn an_object_whose_predecessor_deregistered_the_number_says_so() {
+    for (code, expected) in [
+        ("VERIFIED", "PINRequired False/Disconnected Stalled"),
+        ("NOT_VERIFIED", "Unverified False/NotVerified Stalled"),
+    ] {
+        let mut scene = verified();
+        registered(&mut scene, CallOutcome::Done(None), -60);
+        made(&mut scene, CallInput::Deregister, None, CallOutcome::Done(None), -30);
+        shows(
+            &mut scene,
+            &json!({"status": "DISCONNECTED", "platform_type": "NOT_APPLICABLE",
+            "code_verification_status": code}),
+        );
+        assert_eq!(next(&mut scene), expected);
+        let message = scene.message("Ready");
+        assert!(message.contains("the operator deregistered it at 2026-11-22T09:30:00Z"), "{message}");
+    }
+}
