@@ -331,6 +331,18 @@ impl Inventory {
         accounts.filter_map(|(key, (id, state))| Some((key.clone(), id.clone(), state.usage.usage.clone()?))).collect()
     }
 
+    /// How long ago the last complete read of each account began; where there was none, the first that failed.
+    #[must_use]
+    pub fn read_ages(&self) -> Vec<(AppKey, Box<str>, Duration)> {
+        let (apps, now) = (self.0.read(), now());
+        let accounts = apps.iter().flat_map(|(key, app)| app.accounts.iter().map(move |account| (key, account)));
+        let age = |state: &AccountState| {
+            let since = state.snapshot.as_ref().map(|snapshot| snapshot.started).or(state.failing_since)?;
+            Some(now.saturating_duration_since(since))
+        };
+        accounts.filter_map(|(key, (id, state))| Some((key.clone(), id.clone(), age(state)?))).collect()
+    }
+
     /// What the app's accounts show of a number; only what `account` shows, if it is given.
     #[must_use]
     pub fn number(&self, key: &AppKey, account: Option<&str>, digits: u64) -> Observation<PhoneNumber> {

@@ -21,6 +21,7 @@ pub(super) async fn keep_current(
     loop {
         tokio::time::sleep(every).await;
         metrics.budgets(budgets().iter().map(|budget| (&*budget.app_id, &*budget.account, f64::from(budget.left))));
+        metrics.read_ages(inventory.read_ages().into_iter().map(|(app, account, age)| (app.to_string(), account, age)));
         show_usage(&metrics, &inventory);
         count(&metrics, &objects.apps);
         count(&metrics, &objects.numbers);

@@ -129,6 +129,7 @@ pub struct Metrics {
     call_duration: Durations<Endpoint>,
     odd_values: Family<Endpoint, Counter>,
     budget_left: Family<Bucket, Gauge<f64, AtomicU64>>,
+    read_age: Family<Bucket, Gauge<f64, AtomicU64>>,
     objects: Counted<Phase>,
     unparsable: Family<Kind, Gauge>,
     needs_action: Family<Kind, Gauge>,
@@ -215,6 +216,7 @@ impl Metrics {
             call_duration: Family::new_with_constructor(durations),
             odd_values: Family::default(),
             budget_left: Family::default(),
+            read_age: Family::default(),
             objects: Counted::default(),
             unparsable: Family::default(),
             needs_action: Family::default(),
@@ -249,6 +251,8 @@ impl Metrics {
         r.register("meta_odd_values", help, self.odd_values.clone());
         let help = "What is left of Meta's call budget, in percent";
         r.register("meta_budget_left_percent", help, self.budget_left.clone());
+        let help = "Time since the last complete read of an account began, in seconds";
+        r.register("account_read_age_seconds", help, self.read_age.clone());
         r.register("objects", "Objects by kind and phase", self.objects.family.clone());
         let help = "Objects that wait for a person, by kind (status.needsAction)";
         r.register("objects_needing_action", help, self.needs_action.clone());
@@ -302,6 +306,15 @@ impl Metrics {
         for (app, account, percent) in budgets {
             let bucket = Bucket { app: app.to_owned(), account: account.to_owned() };
             self.budget_left.get_or_create(&bucket).set(percent);
+        }
+    }
+
+    /// How long ago the last complete read of each account began: app as `namespace/name`, account, age. Accounts that are not
+    /// among these are no longer shown.
+    pub fn read_ages(&self, ages: impl Iterator<Item = (String, Box<str>, Duration)>) {
+        self.read_age.clear();
+        for (app, account, age) in ages {
+            self.read_age.get_or_create(&Bucket { app, account: account.into() }).set(age.as_secs_f64());
         }
     }
 

@@ -137,6 +137,7 @@ pub fn exposition() -> String {
     metrics.called("account", "ok", Duration::ZERO);
     metrics.left_out("account", 1);
     metrics.budgets([("1", "2", 100.0)].into_iter());
+    metrics.read_ages([("meta/ino-cx".to_owned(), Box::from("2"), Duration::from_secs(1))].into_iter());
     let counts = ObjectCounts {
         phases: [("Connected".to_owned(), 1)].into(),
         stalled: [("Conflict", 1)].into(),

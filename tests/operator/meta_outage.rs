@@ -77,6 +77,11 @@ async fn every_object_becomes_stale_after_three_intervals_with_one_write() {
     assert_eq!(now.quality_rating, then.quality_rating);
     assert_eq!(condition(&number, "Verified"), condition(&before, "Verified"), "the last condition stays");
 
+    let age =
+        async || world.operator().metric("waba_account_read_age_seconds", &[&format!("account=\"{ACCOUNT}\"")]).await;
+    let before = age().await;
+    world.eventually("the age of the last read grows", async || (age().await > before).then_some(())).await;
+    world.until_event_of_type(INO, "Stale", "Warning").await;
     let versions = world.versions().await;
     world.until_polled(ACCOUNT, 4).await;
     world.versions().await.assert_unchanged_since(&versions);

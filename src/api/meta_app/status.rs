@@ -231,6 +231,10 @@ pub struct BusinessAccount {
     /// Source of the token that reads it: Secret, Refreshed or Login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// When the account was last read as a whole, to the minute. Written only along with another change: how old the values are
+    /// now, the metric `waba_account_read_age_seconds` shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_read_time: Option<Time>,
     /// Since when the token does not show the account any more. The entry stays for a day, and for as long as an object stands
     /// for a number or template that the account held.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::{
     accounts::Accounts,
     conditions::{Summary, judge},
@@ -19,7 +22,7 @@ use crate::{
     },
     controller::{
         plan::Requeue,
-        summary::{ConditionValue, Progress, StatusSummary},
+        summary::{ConditionValue, Progress, StatusSummary, is_transition},
     },
     graph::types::TokenInfo,
     k8s::{conditions::State, secrets::ComparableSecret},
@@ -119,6 +122,7 @@ pub fn examined(
     }
     summary.report_mistakes(input.app);
     status.phase = Some(phase);
+    date_reads(&mut status, input, &summary);
     let rests = import_rests(input);
     let wait = wait(input, token, summary.progress).min(rests.unwrap_or(Duration::MAX));
     let import = if accounts.is_some() && rests.is_none() { input.import.batch() } else { import::Wanted::default() };
@@ -298,6 +302,7 @@ fn fill_accounts(
             usage::fill(&mut entry, input, state, &last);
             entry.id.clone_from(id);
             entry.token.clone_from(&source);
+            entry.last_read_time.clone_from(&last.last_read_time);
             entry.gone_since = gone.iter().find(|gone| gone.id == *id).and_then(|gone| gone.gone_since.clone());
             entry
         })
@@ -306,6 +311,24 @@ fn fill_accounts(
     status.business_accounts.sort_by(|one, other| one.id.cmp(&other.id));
     let omitted = ids.len().saturating_sub(ACCOUNTS_LISTED);
     status.business_accounts_omitted = i64::try_from(omitted).unwrap_or(i64::MAX);
+}
+
+/// Says when the accounts were last read, if the status is written anyway.
+fn date_reads(status: &mut MetaAppStatus, input: &Input<'_>, summary: &StatusSummary) {
+    let unchanged = |before: &MetaAppStatus| *before == *status && !is_transition(status, before, summary);
+    if input.app.status.as_ref().is_some_and(unchanged) {
+        return;
+    }
+    for account in &mut status.business_accounts {
+        let Some(snapshot) = input.accounts.get(account.id.as_str()).and_then(|state| state.snapshot.as_ref()) else {
+            continue;
+        };
+        let age = input.instant.saturating_duration_since(snapshot.started);
+        let read = input.now.as_second() - i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        if let Ok(minute) = Timestamp::from_second(read - read.rem_euclid(60)) {
+            account.last_read_time = Some(Time(minute));
+        }
+    }
 }
 
 fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
@@ -333,6 +356,7 @@ fn shown(input: &Input<'_>, state: &AccountState) -> Option<BusinessAccount> {
         template_limit: state.template_limit.map(i64::from),
         subscribed: account.subscribed_apps.as_ref().map(|_| account.subscription_of(&input.app.spec.app_id).is_some()),
         token: None,
+        last_read_time: None,
         gone_since: None,
         payment: None,
         usage: None,

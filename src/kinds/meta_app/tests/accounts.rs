@@ -96,3 +96,21 @@ fn an_account_of_the_spec_that_is_not_there_any_more_is_gone() {
     scene.settled();
     assert_eq!(scene.condition("AccountsSynced").as_deref(), Some("False/AccountGone"));
 }
+
+/// A time that is written at each poll would be a write at each poll.
+#[test]
+fn the_last_read_is_dated_only_along_with_another_change() {
+    let mut scene = Scene::connected(Says::works());
+    let dated = |scene: &Scene| scene.app.status.as_ref().unwrap().business_accounts[0].last_read_time.clone();
+    let first = dated(&scene);
+    assert!(first.is_some());
+    scene.pass(31);
+    scene.settled();
+    assert_eq!(dated(&scene), first, "nothing else changed");
+    scene.refuses("", ACCOUNT, 2);
+    scene.pass(31);
+    scene.settled();
+    assert_eq!(scene.told(), "Connected Unknown/Stale Reconciling");
+    let last = dated(&scene).unwrap().0.duration_since(first.unwrap().0);
+    assert_eq!(last.as_mins(), 31, "the last complete read");
+}
