@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use super::{
     decision::{Checked, Input, Step},
+    secret_problems::where_and_command,
     token_secret::Token,
 };
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
     messages::{Reason, commands},
     observe::{AccountState, Failure},
 };
+
+/// The scope without which Meta refuses every account.
+const MANAGEMENT: &str = "whatsapp_business_management";
 
 /// How many accounts a message names.
 const NAMED: usize = 3;
@@ -71,22 +75,37 @@ pub fn listed(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Opti
 /// Lists the accounts, and judges what the pollers found.
 pub fn check(input: &Input<'_>, live: &Token, info: &TokenInfo) -> Checked<Accounts> {
     ControlFlow::Continue(match listed(input, live, info)? {
-        Some(ids) => judge(input, ids),
-        None => unlisted(input, live),
+        Some(ids) => judge(input, ids, lacking_scope(input, info)),
+        None => unlisted(input, live, lacking_scope(input, info)),
     })
 }
 
+/// What to do where the token lacks the scope without which Meta refuses every account, whoever is assigned to it.
+fn lacking_scope(input: &Input<'_>, info: &TokenInfo) -> Option<String> {
+    if info.scopes.iter().any(|scope| **scope == *MANAGEMENT) {
+        return None;
+    }
+    Some(format!(
+        "The token lacks the scope {MANAGEMENT}: generate one that has it (Business settings > System users > Generate new token), \
+         and put it into {}",
+        where_and_command(input)
+    ))
+}
+
 /// Those that are known from before stay.
-fn unlisted(input: &Input<'_>, live: &Token) -> Accounts {
+fn unlisted(input: &Input<'_>, live: &Token, lacking_scope: Option<String>) -> Accounts {
     let known = (!input.accounts.is_empty()).then(|| input.accounts.keys().map(ToString::to_string).collect());
     let error = input.answers.accounts.failure(&live.fingerprint);
     let why = input.answers.accounts.failure_text(&live.fingerprint);
     if error.is_some_and(needs_person) {
-        let message = format!(
-            "the token does not let the operator list its business accounts: {why}. Name them in \
-             spec.businessAccountIDs ({}), or give the token's system user the right (Business settings > System users)",
-            commands::with("edit", input.app)
-        );
+        let remedy = lacking_scope.unwrap_or_else(|| {
+            format!(
+                "Name them in spec.businessAccountIDs ({}), or give the token's system user the right (Business settings > \
+                 System users)",
+                commands::with("edit", input.app)
+            )
+        });
+        let message = format!("the token does not let the operator list its business accounts: {why}. {remedy}");
         let finding = ConditionValue::no(Reason::NoAccounts, message);
         return Accounts {
             ids: known,
@@ -129,19 +148,22 @@ pub fn readable(input: &Input<'_>, account: &str) -> Readable {
     }
 }
 
-fn judge(input: &Input<'_>, ids: Vec<String>) -> Accounts {
+fn judge(input: &Input<'_>, ids: Vec<String>, lacking_scope: Option<String>) -> Accounts {
     let gone = gone(input, &ids);
     if ids.is_empty() && gone.is_empty() {
-        let message = format!(
-            "the token does not let the operator see any business account; assign the accounts to the token's system user \
-             (Business settings > System users), or name them in spec.businessAccountIDs: {}",
-            commands::with("edit", input.app)
-        );
+        let remedy = lacking_scope.unwrap_or_else(|| {
+            format!(
+                "Assign the accounts to the token's system user (Business settings > System users), or name them in \
+                 spec.businessAccountIDs: {}",
+                commands::with("edit", input.app)
+            )
+        });
+        let message = format!("the token does not let the operator see any business account. {remedy}");
         let finding = ConditionValue::no(Reason::NoAccounts, message);
         let progress = Progress::Stalled;
         return Accounts { ids: Some(ids), finding, progress, silent_since: None, unread: false, gone: Vec::new() };
     }
-    let (finding, progress) = find(input, &ids, &gone);
+    let (finding, progress) = find(input, &ids, &gone, lacking_scope);
     let stalled = progress == Progress::Stalled;
     let silent_since = ids.iter().filter_map(|id| silent_since(input, id)).min().filter(|_| !stalled);
     let unread = ids.iter().any(|id| readable(input, id) == Readable::Open && was_read(input, id));
@@ -173,7 +195,12 @@ fn is_remembered(input: &Input<'_>, account: &BusinessAccount) -> bool {
     is_new || input.holding.contains(account.id.as_str())
 }
 
-fn find(input: &Input<'_>, ids: &[String], gone: &[BusinessAccount]) -> (ConditionValue, Progress) {
+fn find(
+    input: &Input<'_>,
+    ids: &[String],
+    gone: &[BusinessAccount],
+    lacking_scope: Option<String>,
+) -> (ConditionValue, Progress) {
     if !gone.is_empty() {
         let message = is_gone(input.app, gone);
         return (ConditionValue::no(Reason::AccountGone, message), Progress::Stalled);
@@ -183,7 +210,7 @@ fn find(input: &Input<'_>, ids: &[String], gone: &[BusinessAccount]) -> (Conditi
     if let Some((_, worst)) = failures.iter().max_by_key(|(_, f)| needs_person(&f.error)) {
         let person = needs_person(&worst.error);
         let shown: Vec<_> = failures.iter().filter(|(_, f)| needs_person(&f.error) == person).copied().collect();
-        return failed(input, &shown, person);
+        return failed(input, &shown, person, lacking_scope);
     }
     if ids.iter().any(|id| readable(input, id) == Readable::Open) {
         let message = "the business accounts are being read for the first time";
@@ -286,7 +313,12 @@ fn needs_person(error: &graph::Error) -> bool {
     !passes(error) && !error.is_token()
 }
 
-fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> (ConditionValue, Progress) {
+fn failed(
+    input: &Input<'_>,
+    failures: &[(&String, &Failure)],
+    person: bool,
+    lacking_scope: Option<String>,
+) -> (ConditionValue, Progress) {
     let listed: Vec<String> = failures.iter().take(NAMED).map(|(id, f)| format!("{id}: {}", f.error)).collect();
     let more = failures.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
@@ -304,6 +336,9 @@ fn failed(input: &Input<'_>, failures: &[(&String, &Failure)], person: bool) -> 
                 "Correct the IDs in spec.businessAccountIDs ({edit}), and assign the accounts that the token cannot see to its \
                  system user (Business settings > System users)"
             )
+        } else if let Some(remedy) = lacking_scope {
+            what = "business accounts that the token cannot read";
+            remedy
         } else {
             what = "business accounts that the token cannot read";
             format!(

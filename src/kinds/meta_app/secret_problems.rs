@@ -1,6 +1,11 @@
 //! What is wrong with the Secrets that an app names, as conditions say it. Pure.
 
-use super::{decision::CredentialError, token_secret::Credential};
+use kube::ResourceExt;
+
+use super::{
+    decision::{CredentialError, Input},
+    token_secret::Credential,
+};
 use crate::{
     api::SecretKeyRef,
     controller::secret_values::SecretKind,
@@ -95,4 +100,19 @@ pub fn both_missing(
 pub fn is_same(secret: &Result<Credential, CredentialError>, token: &Credential) -> bool {
     use secrecy::ExposeSecret;
     secret.as_ref().is_ok_and(|secret| secret.value.expose_secret() == token.value.expose_secret())
+}
+
+/// Where the user keeps the token, for messages.
+pub fn where_kept(input: &Input<'_>) -> String {
+    let reference = input.app.spec.access_token_ref.as_ref();
+    reference.map_or_else(String::new, |r| format!("key {} of Secret {}", r.key, r.name))
+}
+
+/// The same, and the command that puts one there.
+pub fn where_and_command(input: &Input<'_>) -> String {
+    let reference = input.app.spec.access_token_ref.as_ref();
+    reference.map_or_else(String::new, |r| {
+        let namespace = input.app.namespace().unwrap_or_default();
+        format!("{} ({})", where_kept(input), set_command(&namespace, &r.name, &r.key, "YOUR_TOKEN"))
+    })
 }

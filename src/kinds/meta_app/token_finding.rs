@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
 use super::{
     cached_answers::Exchanged,
     candidate::{Candidate, Verdict, why_dead},
     decision::{Blocker, Input, TOKEN_VALID},
+    secret_problems::{where_and_command, where_kept},
     token_secret::{Token, TokenSecret},
 };
 use crate::{
-    api::MetaAppPhase,
-    controller::summary::ConditionValue,
-    graph::types::TokenInfo,
-    k8s::{conditions::find, secrets::set_command},
+    api::MetaAppPhase, controller::summary::ConditionValue, graph::types::TokenInfo, k8s::conditions::find,
     messages::Reason,
 };
 
@@ -50,21 +47,6 @@ pub fn tells_of_exchange(input: &Input<'_>, live: &Token) -> bool {
     let conditions = input.app.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let last = find(conditions, TOKEN_VALID).map(|last| last.reason.as_str());
     shows && last != Some(Reason::ExchangeFailed.as_str())
-}
-
-/// Where the user keeps the token, for messages.
-fn where_kept(input: &Input<'_>) -> String {
-    let reference = input.app.spec.access_token_ref.as_ref();
-    reference.map_or_else(String::new, |r| format!("key {} of Secret {}", r.key, r.name))
-}
-
-/// The same, and the command that puts one there.
-fn where_and_command(input: &Input<'_>) -> String {
-    let reference = input.app.spec.access_token_ref.as_ref();
-    reference.map_or_else(String::new, |r| {
-        let namespace = input.app.namespace().unwrap_or_default();
-        format!("{} ({})", where_kept(input), set_command(&namespace, &r.name, &r.key, "YOUR_TOKEN"))
-    })
 }
 
 /// There is no live token.

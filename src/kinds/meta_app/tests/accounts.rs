@@ -114,3 +114,18 @@ fn the_last_read_is_dated_only_along_with_another_change() {
     let last = dated(&scene).unwrap().0.duration_since(first.unwrap().0);
     assert_eq!(last.as_mins(), 31, "the last complete read");
 }
+
+/// Whoever is assigned to the account: without the scope, Meta refuses.
+#[test]
+fn a_missing_scope_is_the_remedy_where_the_token_lacks_it() {
+    for (scoped, words) in [(true, "Assign them to the token's system user"), (false, "lacks the scope")] {
+        let mut scene = Scene::connected(Says::works());
+        scene.meta.lacks_scope = !scoped;
+        scene.refuses("", ACCOUNT, 200);
+        scene.pass(31);
+        scene.settled();
+        let message = scene.message("AccountsSynced");
+        assert!(message.contains(words), "{message}");
+        assert_eq!(message.contains("kubectl -n meta patch secret ino-cx-meta"), !scoped, "{message}");
+    }
+}
