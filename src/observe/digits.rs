@@ -11,9 +11,13 @@ pub fn parse(text: &str) -> Option<u64> {
 }
 
 /// Other spellings under which Meta may show the same line: Mexico with and without the mobile `1` (52/521), Argentina
-/// with and without the mobile `9` (54/549), Brazil with and without the ninth digit.
+/// with and without the mobile `9` (54/549), Brazil with and without the ninth digit; and numbers of before a country's
+/// renumbering.
 pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
     let text = digits.to_string();
+    if let Some(other) = renumbered(&text) {
+        return other.parse().ok().into_iter();
+    }
     let (head, tail) = text.split_at(text.len().min(2));
     let other = match (head, text.len()) {
         ("52", 13) if tail.starts_with('1') => Some(format!("52{}", &tail[1..])),
@@ -27,6 +31,38 @@ pub fn variants(digits: u64) -> impl Iterator<Item = u64> {
         _ => None,
     };
     other.and_then(|text| text.parse().ok()).into_iter()
+}
+
+/// The same line before or after the renumbering of its country, which put two digits before the eight of every number.
+fn renumbered(text: &str) -> Option<String> {
+    let (country, national) = text.split_at_checked(3)?;
+    let prefix_of: fn(&str) -> Option<&'static str> = match country {
+        "225" => ivorian_prefix,
+        // Benin, 30 November 2024 (ARCEP Bénin, plan national de numérotation): 01 before every number.
+        "229" => |_| Some("01"),
+        _ => return None,
+    };
+    match national.len() {
+        8 => Some(format!("{country}{}{national}", prefix_of(national)?)),
+        10 => {
+            let (prefix, old) = national.split_at(2);
+            (prefix_of(old)? == prefix).then(|| format!("{country}{old}"))
+        }
+        _ => None,
+    }
+}
+
+/// Ivory Coast, 31 January 2021 (ARTCI, plan national de numérotation à dix chiffres): mobiles got the prefix of their operator,
+/// which the second digit of the old number shows: 0 to 3 Moov, 4 to 6 MTN, 7 to 9 Orange. Fixed lines, which began with 2 or 3,
+/// are not told apart here.
+fn ivorian_prefix(old: &str) -> Option<&'static str> {
+    match old.as_bytes() {
+        [b'2' | b'3', ..] => None,
+        [_, b'0'..=b'3', ..] => Some("01"),
+        [_, b'4'..=b'6', ..] => Some("05"),
+        [_, b'7'..=b'9', ..] => Some("07"),
+        _ => None,
+    }
 }
 
 /// The country calling code and the digits behind it; `None` where there is no such code.
@@ -46,10 +82,11 @@ fn is_mobile(subscriber: &str) -> bool {
     subscriber.starts_with(['6', '7', '8', '9'])
 }
 
-/// One spelling for all spellings of a line.
+/// One spelling for all spellings of a line: the shortest, or the one of after a renumbering.
 #[must_use]
 pub fn canonical(digits: u64) -> u64 {
-    variants(digits).fold(digits, u64::min)
+    let is_renumbered = renumbered(&digits.to_string()).is_some();
+    variants(digits).fold(digits, if is_renumbered { u64::max } else { u64::min })
 }
 
 #[cfg(test)]
@@ -116,7 +153,21 @@ mod tests {
             assert_eq!(variants(there[0]).collect::<Vec<_>>(), [digits], "{digits}");
             assert_eq!(canonical(there[0]), canonical(digits), "{digits}");
         }
+        for (old, new) in [
+            (22_568_412_207, 2_250_768_412_207),
+            (22_505_412_207, 2_250_505_412_207),
+            (22_540_412_207, 2_250_140_412_207),
+            (22_997_412_207, 2_290_197_412_207),
+            (22_921_412_207, 2_290_121_412_207),
+        ] {
+            assert_eq!(variants(old).collect::<Vec<_>>(), [new], "{old}");
+            assert_eq!(variants(new).collect::<Vec<_>>(), [old], "{new}");
+            assert_eq!((canonical(old), canonical(new)), (new, new), "{old}");
+        }
         for (digits, reason) in [
+            (22_520_212_223, "a fixed line in Ivory Coast"),
+            (2_250_768, "too short"),
+            (2_250_700_412_207, "a number that is younger than the renumbering"),
             (551_133_334_444, "a fixed line in Brazil"),
             (5_511_933_334_444, "a mobile that would be that fixed line without its ninth digit"),
         ] {

@@ -1,7 +1,7 @@
 //! Collects everything that a plan of an app reads.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,6 +34,7 @@ use crate::{
     },
     k8s::secrets::{OwnedSecret, delete_command},
     messages::Reason,
+    observe::{AccountState, digits},
 };
 
 /// A Secret that was just written may not have reached the watch yet.
@@ -118,7 +119,7 @@ pub async fn collect(at: &ReconcileContext<'_, Apps>, memory: &mut Memory) -> In
         memory.answers.note_refusals(&live.fingerprint, accounts.values());
     }
     memory.answers.note_refused_proofs(accounts.values());
-    let claimed = Claimed(context);
+    let claimed = Claimed { context, app: key, accounts: &accounts };
     memory.created.forget_seen(&claimed);
     let instant = Instant::now();
     let snapshots = accounts.iter().filter_map(|(id, state)| Some((&**id, &**state.snapshot.as_ref()?)));
@@ -298,14 +299,33 @@ fn count(numbers: &[Arc<Cached<WhatsAppNumber>>], templates: &[Arc<Cached<Messag
 }
 
 /// Who claims what, for an import.
-struct Claimed<'a>(&'a Context);
+struct Claimed<'a> {
+    context: &'a Context,
+    app: &'a AppKey,
+    accounts: &'a BTreeMap<Box<str>, AccountState>,
+}
 
 impl import::Claims for Claimed<'_> {
     fn number(&self, claim: NumberClaim, lists: &dyn Fn(&str) -> bool) -> bool {
-        self.0.numbers.is_claimed_by(&claim, |object| object.account.as_deref().is_none_or(lists))
+        let is_unread = |account: &str| self.accounts.get(account).is_some_and(|state| state.snapshot.is_none());
+        // What other apps see, their own objects know.
+        let counts = |object: &Cached<WhatsAppNumber>| {
+            object.app != *self.app
+                || object.account.as_deref().is_none_or(|account| lists(account) || is_unread(account))
+                || self.has_name_of_import(object, claim)
+        };
+        self.context.numbers.is_claimed_by(&claim, counts)
     }
 
     fn template(&self, claim: &TemplateClaim) -> bool {
-        self.0.templates.is_claimed(claim)
+        self.context.templates.is_claimed(claim)
+    }
+}
+
+impl Claimed<'_> {
+    /// Whether the object is in the way of an import: it has the name that the import would give.
+    fn has_name_of_import(&self, object: &Cached<WhatsAppNumber>, claim: NumberClaim) -> bool {
+        let digits = object.key.name().strip_prefix("number-").and_then(digits::parse);
+        object.key.namespace() == &*self.app.namespace && digits.map(NumberClaim::of) == Some(claim)
     }
 }

@@ -20,10 +20,19 @@ use crate::{
     graph::types,
     ledger::{Observed, Refusal},
     messages::{Reason, commands, when},
+    timing::Timing,
 };
 
 /// The operator writes a field that somebody else changed again after this.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// For how long Meta may show what was there before a write.
+const LAG: Duration = Duration::from_mins(2);
+
+/// Whether Meta may not show yet what was written at `written`.
+pub fn may_lag(written: Timestamp, now: Timestamp, timing: &Timing) -> bool {
+    Duration::try_from(now.duration_since(written)).is_ok_and(|age| age < timing.scaled(LAG))
+}
 
 /// What comes next for the profile.
 pub fn profile(at: &NumberView<'_>) -> Decision<ConditionReport> {
@@ -101,7 +110,9 @@ fn compare(
             // A field that was written is read back even if it looks right: the first change by somebody else would otherwise
             // be taken for Meta's spelling.
             Some(field) if field.shown.is_none() && fresh && is_spelling => learnt.push((name.clone(), now)),
-            Some(field) if field.shown.is_none() && !fresh => found.settling = true,
+            Some(field) if field.shown.is_none() && (!fresh || may_lag(field.at, at.now(), at.timing)) => {
+                found.settling = true;
+            }
             _ if same(name, value, &now) => {}
             // Meta shows what was sent in its own spelling.
             Some(field) if field.shown.as_ref() == Some(&now) && is_spelling => {}

@@ -43,6 +43,8 @@ pub struct Look {
     pub counts_from: Option<Instant>,
     /// Whether something was written that was not read back yet.
     pub unsettled: bool,
+    /// Whether Meta may not show yet what was written.
+    pub may_lag: bool,
     /// Whether the operator has not reported on this spec yet.
     pub is_new: bool,
     /// Whether a person requested a read.
@@ -52,7 +54,8 @@ pub struct Look {
 impl CachedProfile {
     /// When it is to be read (again).
     fn due(&self, look: &Look, now: Instant) -> Instant {
-        let unsettled = look.unsettled && !self.counts(look) && look.counts_from.is_none_or(|from| from <= now);
+        let unsettled =
+            look.unsettled && (look.may_lag || !self.counts(look)) && look.counts_from.is_none_or(|from| from <= now);
         if !(look.is_new || look.requested || unsettled) {
             return self.next;
         }

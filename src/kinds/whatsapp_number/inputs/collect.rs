@@ -10,7 +10,7 @@ use super::{Binding, Blocker, Inputs, KnownSecret, ProfileRead, SecretRead, bind
 use crate::kinds::whatsapp_number::{
     Numbers,
     connection::Connection,
-    deletion,
+    deletion, profile,
     profile_cache::Look,
     provisioning, registration,
     restore::{recalled, recalled_values, was_enabled},
@@ -349,12 +349,15 @@ fn profile(inputs: &Inputs, at: &ReconcileContext<'_, Numbers>, registered: bool
     if at.object.spec.profile.is_none() || !registered {
         return ProfileRead::NotManaged;
     }
-    let unsettled = inputs.ledger.profile.values().any(|field| field.shown.is_none());
+    let mut unsettled = inputs.ledger.profile.values().filter(|field| field.shown.is_none()).peekable();
+    let (unsettled, may_lag) =
+        (unsettled.peek().is_some(), unsettled.any(|field| profile::may_lag(field.at, inputs.now, &at.context.timing)));
     let status = at.object.status.as_ref();
     let look = Look {
         uid: at.object.uid().unwrap_or_default(),
         counts_from: inputs.counts_from,
         unsettled,
+        may_lag,
         is_new: status.is_none_or(|status| {
             Some(status.observed_generation) != at.object.metadata.generation
                 || crate::k8s::conditions::find(&status.conditions, "ProfileSynced")

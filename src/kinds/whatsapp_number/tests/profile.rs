@@ -319,7 +319,7 @@ fn a_profile_that_is_not_read_yet_is_requeued_for_its_read() {
 }
 
 fn look(is_new: bool, unsettled: bool, counts_from: Option<Instant>) -> Look {
-    Look { uid: "u".into(), counts_from, unsettled, is_new, requested: false }
+    Look { uid: "u".into(), counts_from, unsettled, may_lag: false, is_new, requested: false }
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn a_slow_read_that_fails_is_retried_a_pause_after_its_end() {
 fn a_read_that_the_budget_refused_is_made_again_when_the_budget_allows() {
     let (timing, now, pause) = (Timing::default(), Instant::now(), Duration::from_mins(40));
     let (profiles, uid) = (Profiles::default(), "u".to_owned());
-    let look = Look { uid, counts_from: None, unsettled: false, is_new: true, requested: true };
+    let look = Look { uid, counts_from: None, unsettled: false, may_lag: false, is_new: true, requested: true };
     profiles.learn("u", Err(Some(pause)), (now, now), &timing);
     assert_eq!(
         profiles.look(&look, now + timing.retry_interval, &timing),

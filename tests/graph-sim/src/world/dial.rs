@@ -67,12 +67,30 @@ pub(crate) fn read_back(digits: &str, variant: Variant) -> String {
 }
 
 fn short(digits: &str) -> String {
+    if let Some(old) = before_renumbering(digits) {
+        return old;
+    }
     for (code, extra, place, length) in NATIONAL_VARIANTS {
         if digits.starts_with(code) && digits.len() == length && digits[place..].starts_with(extra) {
             return format!("{}{}", &digits[..place], &digits[place + 1..]);
         }
     }
     digits.to_owned()
+}
+
+/// The eight digits of a line in Ivory Coast (mobiles, 2021: the second digit gives the prefix) or Benin (2024) from before two
+/// digits were put in front of them.
+fn before_renumbering(digits: &str) -> Option<String> {
+    let (prefix, old) = digits.get(3..)?.split_at_checked(2)?;
+    let second = old.as_bytes().get(1).map(|digit| digit - b'0');
+    let fits = match &digits[..3] {
+        "225" if !old.starts_with(['2', '3']) => {
+            matches!((prefix, second), ("01", Some(0..=3)) | ("05", Some(4..=6)) | ("07", Some(7..=9)))
+        }
+        "229" => prefix == "01",
+        _ => false,
+    };
+    (fits && old.len() == 8).then(|| format!("{}{old}", &digits[..3]))
 }
 
 fn long(digits: &str) -> String {
@@ -135,6 +153,10 @@ mod tests {
             assert_eq!(read_back(longer, Variant::Short), shorter);
             assert_eq!(read_back(longer, Variant::AsSent), longer);
         }
+        for (new, old) in [("2250768412207", "22568412207"), ("2290197412207", "22997412207")] {
+            assert_eq!((canonical(new), end_alike(new, old)), (canonical(old), true));
+        }
+        assert_eq!(canonical("2250700412207"), "2250700412207", "younger than the renumbering");
         assert_eq!(read_back("551133334444", Variant::Long), "551133334444", "a fixed line in Brazil");
     }
 
