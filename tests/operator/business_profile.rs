@@ -182,7 +182,7 @@ async fn a_profile_is_written_as_soon_as_its_number_is_registered() {
     let spec = json!({"verification": {}, "registration": {}, "profile": {"about": "Here to help"}});
     world.create(&number(SUPPORT, PHONE, spec)).await;
     world.until_ready_message("AwaitingCode", "False/AwaitingCode", &[]).await;
-    world.until_message(SYNCED, "False/NotRegistered", &["once the number is registered"]).await;
+    world.until_message(SYNCED, "False/NotRegistered", &["once the number is connected"]).await;
     world.put_secret("support-code", &[("code", &world.sent_code(NUMBER).await)]).await;
     world.until_enabled().await;
     world.until_message(SYNCED, "True/ProfileSynced", &[]).await;
