@@ -36,6 +36,7 @@ struct Attempt {
 pub struct Profiles(Mutex<AHashMap<String, CachedProfile>>);
 
 /// Whose profile the plan needs, and why.
+#[expect(clippy::struct_excessive_bools, reason = "each is one circumstance")]
 pub struct Look {
     /// Of the object.
     pub uid: String,
