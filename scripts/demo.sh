@@ -152,12 +152,8 @@ kubectl --namespace meta patch secret ino-cx-meta --type merge --patch "{\"strin
 wait_for metaapp/ino-cx '{.status.phase}' Connected
 wait_for whatsappnumber/support-fr '{.status.phase}' Enabled
 wait_for whatsappnumber/new-line-fr '{.status.phase}' Enabled
-for _ in $(seq 60); do
-  [ "$(bound)" = "$token" ] && break
-  sleep 1
-done
-[ "$(bound)" = "$token" ] || { echo '    NOT TRUE: the binding still has the old token'; exit 1; }
-printf '    \033[32mtrue:\033[0m the binding has the new token\n'
+[ -n "$(bound)" ] && [ "$(bound)" != "$token" ] || { echo '    NOT TRUE: the binding holds the management token, or none'; exit 1; }
+printf '    \033[32mtrue:\033[0m the binding keeps the token of its own that only sends\n'
 
 say 'The token comes near its end: it is exchanged for a longer one before (spec.tokenRefresh), and nobody has to do anything'
 meta PATCH tokens/replacement '{"expires_at": "+100h"}'
