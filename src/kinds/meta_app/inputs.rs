@@ -229,7 +229,7 @@ fn counts(apps: &Apps, key: &AppKey, memory: &mut Memory) -> Counts {
     counts
 }
 
-/// The accounts that hold what the app's objects stand for. It is asked only where an account is gone.
+/// The accounts that hold what the app's objects stand for. Collected only where an account is gone.
 fn holding(apps: &Apps, key: &AppKey, app: &MetaApp) -> BTreeSet<Box<str>> {
     let is_gone = |status: &MetaAppStatus| status.business_accounts.iter().any(|known| known.gone_since.is_some());
     if !app.status.as_ref().is_some_and(is_gone) {

@@ -138,7 +138,7 @@ fn named(ids: &[&str]) -> String {
     format!("{what} {}{more}", ids.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
 }
 
-/// What people are told once: that a payment method is missing, and that it is there again. What is not known in between is no
+/// What is reported once: that a payment method is missing, and that it is there again. What is not known in between is no
 /// news.
 pub fn notice(before: &MetaAppStatus, found: &ConditionValue) -> Option<Notice> {
     let last = find(&before.conditions, PAYMENT_READY).map(|last| last.status.as_str());
